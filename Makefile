@@ -1,0 +1,38 @@
+# Every target sets up what it needs by itself: Python 3.11, its venv module and make are enough.
+PY ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+
+help:  ## List the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.venv/.%: pyproject.toml
+	@test -x $(BIN)/python || $(PY) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	@touch $@
+
+demo: .venv/.all  ## A host finds the plugin and runs the four actions against the embedded emulator
+	@$(BIN)/vantage-quickbooks demo
+
+test: .venv/.test  ## Run all tests (make test TESTS=name runs those that match)
+	@$(BIN)/python -m pytest $(if $(TESTS),-k "$(TESTS)" -x)
+
+lint: .venv/.lint  ## Format check, lint, strict types, layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: .venv/.lint  ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+cassettes: .venv/.test  ## Record the cassettes again, from the emulator
+	@rm -rf cassettes/*/
+	@$(BIN)/python -m pytest tests/wire --record-mode=rewrite
+
+clean:  ## Remove what the targets made
+	@rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.PHONY: help demo test lint format cassettes clean
