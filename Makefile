@@ -9,7 +9,7 @@ help:  ## List the targets
 
 .venv/.%: pyproject.toml
 	@test -x $(BIN)/python || $(PY) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable ".[$*]"
 	@touch $@
 
 demo: .venv/.all  ## A host finds the plugin and runs the four actions against the embedded emulator

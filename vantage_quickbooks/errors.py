@@ -1,0 +1,262 @@
+"""
+Everything that can go wrong, one class for each different reaction of the caller.
+
+    ConnectorError                    code, message, retryable, details
+    ├─ SettingsError                  the settings form must change; .fields           SETTINGS_INVALID
+    ├─ InputError                     this call's input must change; .fields           INPUT_INVALID, ACTION_NOT_FOUND
+    ├─ AuthenticationError            the token endpoint refused                       AUTHENTICATION_FAILED
+    │  ├─ ClientCredentialsError      client id or secret is wrong                     AUTHENTICATION_FAILED
+    │  └─ ReauthorizationRequired     a person must connect the company again          REAUTHORIZATION_REQUIRED
+    ├─ TokenStoreError                tokens cannot be read, saved or locked           CREDENTIALS_NOT_SAVED, ...
+    │  └─ CredentialConflict          another process saved first                      CREDENTIALS_CONFLICT
+    ├─ QuickBooksError                QuickBooks answered and refused
+    │  ├─ AccessDeniedError           no access to this company or environment         PERMISSION_DENIED
+    │  ├─ RecordNotFoundError         no such record                                   RESOURCE_NOT_FOUND
+    │  ├─ RequestRejectedError        the request or a business rule                   REQUEST_REJECTED
+    │  ├─ RateLimitedError            too many requests; .retry_after_s                RATE_LIMITED
+    │  └─ QuickBooksUnavailableError  5xx, maintenance                                 SERVICE_UNAVAILABLE
+    ├─ NetworkError                   no answer at all                                 NETWORK_ERROR
+    ├─ DeadlineExceededError          the call's own time ran out                      DEADLINE_EXCEEDED
+    ├─ CancelledError                 the host cancelled the call                      CANCELLED
+    ├─ UnexpectedResponseError        an answer that cannot be read                    RESPONSE_UNEXPECTED
+    └─ InternalError                  a defect of the connector                        INTERNAL_ERROR
+
+An error holds no request, response or session: their headers carry the token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "AccessDeniedError",
+    "AuthenticationError",
+    "CancelledError",
+    "ClientCredentialsError",
+    "ConnectorError",
+    "CredentialConflict",
+    "DeadlineExceededError",
+    "FieldError",
+    "InputError",
+    "InternalError",
+    "NetworkError",
+    "QuickBooksError",
+    "QuickBooksUnavailableError",
+    "RateLimitedError",
+    "ReauthorizationRequired",
+    "RecordNotFoundError",
+    "RequestRejectedError",
+    "SettingsError",
+    "TokenStoreError",
+    "UnexpectedResponseError",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing wrong with one field, without the field's value.
+
+    Attributes:
+        field: The field's name; nested ones joined by dots.
+        rule: The JSON Schema keyword (or our own rule) that the value broke.
+        message: What is wrong, as a sentence for the person at the form.
+        mend: What to do about it, as a sentence.
+    """
+
+    field: str
+    rule: str
+    message: str
+    mend: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the entry as the host's envelope carries it."""
+        return {"field": self.field, "rule": self.rule, "message": self.message, "mend": self.mend}
+
+
+class ConnectorError(Exception):
+    """Anything a connector is expected to report.
+
+    Args:
+        message: What happened and what to do about it, for a person.
+        code: Stable SCREAMING_SNAKE code for the host; the class's own by default.
+        retryable: Whether the same call may succeed later without anybody changing anything.
+        details: Facts for a support case (never a secret, never a request or response object).
+    """
+
+    code: ClassVar[str] = "CONNECTOR_ERROR"
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        retryable: bool | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        if code is not None:
+            self.code = code  # type: ignore[misc]  # an instance may be more exact than its class
+        if retryable is not None:
+            self.retryable = retryable  # type: ignore[misc]  # as above
+        self.details: dict[str, Any] = {k: v for k, v in (details or {}).items() if v is not None}
+
+    def __str__(self) -> str:
+        """Return the message with its code and, where there is one, the id that Intuit's support asks for."""
+        tid = self.details.get("intuitTid")
+        return f"{self.message} ({self.code}{f', intuit_tid {tid}' if tid else ''})"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.code}: {self.message}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the `error` member of the host's envelope, plain JSON."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "retryable": self.retryable,
+            "retryAfter": None,
+            "fields": [],
+            "details": dict(self.details),
+        }
+
+
+class _FieldsError(ConnectorError):
+    """An error with one entry for each field that is wrong."""
+
+    def __init__(self, message: str, fields: Sequence[FieldError] = (), **kwargs: Any) -> None:
+        super().__init__(message, **kwargs)
+        self.fields = tuple(fields)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the `error` member of the host's envelope, with its fields."""
+        return super().to_dict() | {"fields": [field.to_dict() for field in self.fields]}
+
+
+class SettingsError(_FieldsError):
+    """The settings form must change; `fields` says where."""
+
+    code = "SETTINGS_INVALID"
+
+
+class InputError(_FieldsError):
+    """The input of this call must change; `fields` says where."""
+
+    code = "INPUT_INVALID"
+
+
+class AuthenticationError(ConnectorError):
+    """The token endpoint refused."""
+
+    code = "AUTHENTICATION_FAILED"
+
+
+class ClientCredentialsError(AuthenticationError):
+    """Intuit does not know this client id and secret (RFC 6749 section 5.2, `invalid_client`)."""
+
+
+class ReauthorizationRequired(AuthenticationError):  # noqa: N818 -- a request to a person, not a mistake
+    """The refresh token is spent: a person must connect the company again (`invalid_grant`)."""
+
+    code = "REAUTHORIZATION_REQUIRED"
+
+
+class TokenStoreError(ConnectorError):
+    """Tokens cannot be read, saved or locked; nothing was lost that could be kept."""
+
+    code = "CREDENTIALS_NOT_SAVED"
+
+
+class CredentialConflict(TokenStoreError):  # noqa: N818 -- the name that hosts raise, part of the contract
+    """Another process saved newer credentials first; load them again and use them."""
+
+    code = "CREDENTIALS_CONFLICT"
+    retryable = True
+
+
+class QuickBooksError(ConnectorError):
+    """QuickBooks answered, and refused."""
+
+    code = "REQUEST_REJECTED"
+
+
+class AccessDeniedError(QuickBooksError):
+    """The grant does not reach this company, environment or record."""
+
+    code = "PERMISSION_DENIED"
+
+
+class RecordNotFoundError(QuickBooksError):
+    """There is no such record, or it was made inactive."""
+
+    code = "RESOURCE_NOT_FOUND"
+
+
+class RequestRejectedError(QuickBooksError):
+    """QuickBooks does not accept the request, or a business rule forbids it."""
+
+    code = "REQUEST_REJECTED"
+
+
+class _WaitError(QuickBooksError):
+    """A refusal that passes; `retry_after_s` is how long QuickBooks asks to wait, if it says."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, **kwargs: Any) -> None:
+        super().__init__(message, **kwargs)
+        self.retry_after_s = retry_after_s
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the `error` member of the host's envelope, with the wait."""
+        return super().to_dict() | {"retryAfter": self.retry_after_s}
+
+
+class RateLimitedError(_WaitError):
+    """Too many requests; wait `retry_after_s` seconds if it is not None, a minute otherwise."""
+
+    code = "RATE_LIMITED"
+
+
+class QuickBooksUnavailableError(_WaitError):
+    """QuickBooks is down, in maintenance, or too slow to answer."""
+
+    code = "SERVICE_UNAVAILABLE"
+
+
+class NetworkError(ConnectorError):
+    """No answer: name lookup, TLS, refused or broken connection, timeout."""
+
+    code = "NETWORK_ERROR"
+    retryable = True
+
+
+class DeadlineExceededError(ConnectorError):
+    """The call's own deadline passed before it could finish."""
+
+    code = "DEADLINE_EXCEEDED"
+    retryable = True
+
+
+class CancelledError(ConnectorError):
+    """The host cancelled the call."""
+
+    code = "CANCELLED"
+
+
+class UnexpectedResponseError(ConnectorError):
+    """An answer that cannot be read: not JSON, cut off, or of a shape nobody knows."""
+
+    code = "RESPONSE_UNEXPECTED"
+    retryable = True
+
+
+class InternalError(ConnectorError):
+    """A defect of the connector; the message says nothing of its insides, the log does."""
+
+    code = "INTERNAL_ERROR"
