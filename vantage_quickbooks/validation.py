@@ -1,0 +1,442 @@
+"""
+Find the JSON Schemas, tidy what a form or a program hands over, and say what is wrong with it.
+
+Rules
+1. Tidy first, then validate: blanks around text go, null, "" and an empty list mean "not given", "100" is 100.
+   Nothing is guessed beyond that: a value that does not fit stays as it is and is reported.
+2. All violations come at once, one entry a field, in the order of the form.
+3. The sentences are ours. jsonschema's own messages print the offending value, so they are never read; the value of
+   a `writeOnly` field appears nowhere, and another field's only if it is short and holds no such value.
+4. The words about one field stand beside it in its schema: `title`, and `x-mend`, which says what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vantage_quickbooks.errors import FieldError, InputError, InternalError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from jsonschema import Draft202012Validator
+
+__all__ = ["clean", "load_schema", "summarize", "validate_input"]
+
+_PLACES = (Path(__file__).parent / "_schemas", Path(__file__).parent.parent / "schemas")
+"""A wheel carries the schemas inside the package; a checkout and an editable install have them beside it."""
+
+_BLANKS = (
+    "\t\n\v\f\r \x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\u200b\u2060\ufeff"  # the last three have no width: copied from web pages, unseen
+)
+_NUMBER = re.compile(r"[+-]?[0-9]{1,300}(\.0+)?")
+_KEY = re.compile(r"(?:[^\W\d]|[ .-]){1,64}[0-9]{0,3}")  # a name, not a token that was pasted into its place
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_INSTANT = re.compile(_DATE.pattern + r"T([01][0-9]|2[0-3])(:[0-5][0-9]){2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
+_DIGITS = "^[0-9]+$"
+
+_MOST_VALUES = 10_000  # of one field, nested ones included: no form holds more, and a list inside itself never ends
+_MOST_LEVELS = 32
+_MOST_BITS = 1024  # of a whole number: as far as a JSON double reaches
+_MOST_SHOWN = 20  # characters of a value that a message repeats: shorter than any of Intuit's keys and tokens
+_MOST_CHOICES = 8  # that a message spells out
+
+# The most telling rule first: where a field breaks several, this one is reported.
+_RULES = ("json", "size", "encoding", "required", "type", "enum", "anyOf", "format", "pattern", "uniqueItems")
+
+
+def load_schema(name: str) -> dict[str, Any]:
+    """Return a schema or form description.
+
+    Args:
+        name: File name without `.json`: `settings.schema`, `settings.form`, `listCustomers.input.schema`.
+
+    Returns:
+        A dict of the caller's own: changing it changes nothing here.
+
+    Raises:
+        InternalError: There is no such file, or it cannot be read: the installation is damaged.
+    """
+    try:
+        schema = json.loads(_text(name))
+    except ValueError:
+        schema = None
+    if not isinstance(schema, dict):
+        raise InternalError(f"{name}.json, a file of this connector, is damaged. Install vantage-quickbooks again.")
+    return schema
+
+
+def clean(schema_name: str, data: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldError]]:
+    """Tidy *data* and validate it.
+
+    Never raises because of *data*, whatever it is, and never changes it.
+
+    Args:
+        schema_name: As for `load_schema`.
+        data: What a form, a file or a program handed over.
+
+    Returns:
+        What was given, tidied, without the fields that are wrong; and one entry for each of these, in the order of
+        the schema, fields that do not exist last.
+
+    Raises:
+        InternalError: The schema itself is missing or damaged.
+    """
+    validator = _validator(schema_name)
+    schema: Any = validator.schema
+    noun = "setting" if schema_name.startswith("settings.") else "input"
+    if not isinstance(data, Mapping):
+        message = f"The {noun}s must be an object of names and values, not {_kind(data)}."
+        return {}, [FieldError("", "type", message, 'Hand over an object like {"max_results": 50}.')]
+    report = _Report(noun=noun, schema=schema, hidden=_hidden(schema, data))
+    given: dict[str, Any] = {}
+    for key, value in data.items():
+        if not isinstance(key, str) or key not in report.properties:
+            report.unknown(key)
+        elif (rule := _unfit(value)) is not None:
+            report.unfit(key, rule, value)
+        elif (tidied := _tidy(value, report.properties[key])) is not None:
+            given[key] = tidied
+    for error in validator.iter_errors(given):
+        report.violation(error, given)
+    return {key: value for key, value in given.items() if key not in report.found}, report.entries()
+
+
+def validate_input(action_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Tidy and validate the input of one call.
+
+    Args:
+        action_id: Id of the action, as `listCustomers`.
+        data: The input; every key may be left out.
+
+    Returns:
+        What was given, tidied; nothing is filled in.
+
+    Raises:
+        InputError: With one entry for each field that is wrong.
+    """
+    cleaned, fields = clean(f"{action_id}.input.schema", data)
+    if fields:
+        raise InputError(summarize("input", fields), fields)
+    return cleaned
+
+
+def summarize(noun: str, fields: Sequence[FieldError]) -> str:
+    """Put entries into one message for a person.
+
+    Args:
+        noun: What they are about, in the singular: `setting` or `input`.
+        fields: The entries, at least one.
+    """
+    told = " ".join(f"{entry.message} {entry.mend}" for entry in fields)
+    return told if len(fields) == 1 else f"{len(fields)} {noun}s are not right. {told}"
+
+
+# ---- files and validators -------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _text(name: str) -> str:
+    for place in _PLACES:
+        path = place / f"{name}.json"
+        try:
+            # Names come from hosts, too (an action's id): a path in one must not lead out of the folder.
+            if path.parent == place:
+                return path.read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            continue
+    raise InternalError(f"{name}.json, a file of this connector, is missing. Install vantage-quickbooks again.")
+
+
+@functools.cache
+def _validator(name: str) -> Draft202012Validator:
+    # Imported at the first validation: jsonschema costs 70 ms, and a host starts hundreds of plugins.
+    from jsonschema import Draft202012Validator, FormatChecker  # noqa: PLC0415 -- see above
+
+    # Only the formats below: which others jsonschema knows depends on what else happens to be installed.
+    formats = FormatChecker(formats=())
+    formats.checks("date")(_is_date)
+    formats.checks("date-time")(_is_instant)
+    return Draft202012Validator(load_schema(name), format_checker=formats)
+
+
+def _is_date(value: object) -> bool:
+    return not isinstance(value, str) or (_DATE.fullmatch(value) is not None and _parses(date, value))
+
+
+def _is_instant(value: object) -> bool:
+    return not isinstance(value, str) or (_INSTANT.fullmatch(value) is not None and _parses(datetime, value))
+
+
+def _parses(kind: type[date], value: str) -> bool:
+    try:
+        kind.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+# ---- tidying --------------------------------------------------------------------------------------------------------
+
+
+def _unfit(value: object) -> str | None:
+    """Return the rule that a value breaks before any schema: JSON's own, and those of a sane size."""
+    pending: list[tuple[object, int]] = [(value, 0)]
+    for _ in range(_MOST_VALUES):
+        if not pending:
+            return None
+        item, level = pending.pop()
+        rule = _unfit_alone(item) if level < _MOST_LEVELS else "size"
+        if rule is not None:
+            return rule
+        if isinstance(item, dict):
+            pending += [(child, level + 1) for pair in item.items() for child in pair]
+        elif isinstance(item, list | tuple):
+            pending += [(child, level + 1) for child in item]
+    return "size"
+
+
+def _unfit_alone(item: object) -> str | None:
+    match item:
+        case None | bool():
+            return None
+        case str():
+            return None if _is_unicode(item) else "encoding"
+        case int():
+            return None if item.bit_length() <= _MOST_BITS else "size"
+        case float():
+            return None if math.isfinite(item) else "json"
+        case dict():
+            return None if all(isinstance(key, str) for key in item) else "json"
+        case list() | tuple():
+            return None
+    return "json"
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair: no file, header or URL can carry it
+        return False
+    return True
+
+
+def _tidy(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Return the value as the schema means it, or None if nothing was given."""
+    kind = schema.get("type")
+    if isinstance(value, str):
+        value = value.strip(_BLANKS)
+        if kind == "array":
+            value = value.split(",")  # a form's text box has no lists
+    if kind == "array" and isinstance(value, list | tuple):
+        tidied = (_tidy(item, schema.get("items", {})) for item in value)
+        value = [item for item in tidied if item is not None]
+    if value is None or value in ("", []):
+        return None
+    if kind == "integer":
+        return _whole(value)
+    if schema.get("pattern") == _DIGITS and isinstance(_whole(value), int) and not isinstance(value, bool | str):
+        return str(_whole(value))  # an Id of a record: few digits, so that no number has lost one
+    return _spelled(value, schema.get("enum", ()))
+
+
+def _whole(value: Any) -> Any:
+    """Return what stands for a whole number as an int, anything else as it is."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return int(value.partition(".")[0])
+    return int(value) if isinstance(value, int) or (isinstance(value, float) and value.is_integer()) else value
+
+
+def _spelled(value: Any, choices: Iterable[Any]) -> Any:
+    """Return the choice that differs from the value in nothing but case and blanks; else the value."""
+    if not isinstance(value, str):
+        return value
+    wanted = " ".join(value.split()).casefold()
+    return next((choice for choice in choices if isinstance(choice, str) and choice.casefold() == wanted), value)
+
+
+def _hidden(schema: Mapping[str, Any], data: Mapping[str, Any]) -> frozenset[str]:
+    """Return what no message may repeat: the texts of the secret fields, even if pasted into others as well."""
+    properties = schema.get("properties", {})
+    values = [data.get(key) for key, rules in properties.items() if rules.get("writeOnly")]
+    return frozenset(str(value).strip(_BLANKS) for value in values if _unfit(value) is None and value is not None) - {
+        ""
+    }
+
+
+# ---- what is wrong, in words ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Report:
+    """Collects one entry a field."""
+
+    noun: str
+    schema: Mapping[str, Any]
+    hidden: frozenset[str]
+    found: dict[str, FieldError] = field(default_factory=dict)
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        return self.schema.get("properties", {})  # type: ignore[no-any-return]  # an object, by the metaschema
+
+    def entries(self) -> list[FieldError]:
+        """Return the entries in the order of the schema, unknown fields last."""
+        order = {name: number for number, name in enumerate(self.properties)}
+        return sorted(self.found.values(), key=lambda entry: order.get(entry.field, len(order)))
+
+    def unknown(self, key: object) -> None:
+        """Report a field that does not exist."""
+        # A key may be anything, even a token in the wrong place: only what looks like a name is repeated.
+        name = key if isinstance(key, str) and _KEY.fullmatch(key) and self._may_show(key) else ""
+        subject = f'"{name}"' if name else "A field whose name is not repeated here"
+        nearest = _nearest(name, self.properties)
+        known = ", ".join(self.properties)
+        mend = f"Did you mean {nearest}?" if nearest else "Remove it."
+        mend += f" The {self.noun}s are {known}." if known else f" There are no {self.noun}s here."
+        self._add(FieldError(name, "additionalProperties", f"{subject} is not a known {self.noun}.", mend))
+
+    def unfit(self, key: str, rule: str, value: object) -> None:
+        """Report a value that no schema can take."""
+        rules = self.properties[key]
+        inside = isinstance(value, dict | list | tuple)
+        message = {
+            "json": "holds something that JSON cannot carry"
+            if inside
+            else f"is {_kind(value)}, which JSON cannot carry",
+            "size": "is too large or too deeply nested",
+            "encoding": "contains half a character (a lone surrogate), which nothing can store or send",
+        }[rule]
+        self._add(FieldError(key, rule, f"{_title(key, rules)} {message}.", _mend(rules)))
+
+    def violation(self, error: Any, given: Mapping[str, Any]) -> None:
+        """Report a `jsonschema.ValidationError`; its message is never read."""
+        rule = str(error.validator)
+        if not error.absolute_path and rule == "required":
+            self._missing(set(error.schema["required"]) - set(given))
+            return
+        if not error.absolute_path:
+            self._add(FieldError("", rule, f"The {self.noun}s do not fit together.", "Look them over."))
+            return
+        key = str(error.absolute_path[0])
+        rules = self.properties[key]
+        shown = "" if rules.get("writeOnly") else self._shown(error.instance)
+        message = _message(_title(key, rules), rule, error, shown)
+        self._add(FieldError(key, "format" if rule == "anyOf" else rule, message, self._remedy(error, rules, shown)))
+
+    def _missing(self, names: set[str]) -> None:
+        for name in names:
+            rules = self.properties.get(name, {})
+            self._add(FieldError(name, "required", f"{_title(name, rules)} is missing.", _mend(rules)))
+
+    def _remedy(self, error: Any, rules: Mapping[str, Any], shown: str) -> str:
+        mend = _mend(rules)
+        if error.validator == "type" and _is_number(error.instance) and _expected(error.schema) == "text":
+            return f"Put it in quotes: a long number loses digits when it is not text. {mend}"
+        if error.validator == "enum" and shown and (nearest := _nearest(str(error.instance), error.validator_value)):
+            return f'Did you mean "{nearest}"? {mend}'
+        return mend
+
+    def _shown(self, value: object) -> str:
+        """Return the value as a message may repeat it, or "" if it had better not."""
+        if not isinstance(value, bool | int | float | str):
+            return ""
+        text = json.dumps(value, ensure_ascii=False)
+        fits = len(text) <= _MOST_SHOWN and text.isprintable()
+        return text if fits and self._may_show(text) and self._may_show(str(value)) else ""
+
+    def _may_show(self, text: str) -> bool:
+        return not any(secret in text for secret in self.hidden)
+
+    def _add(self, entry: FieldError) -> None:
+        other = self.found.get(entry.field)
+        if other is None or _rank(entry.rule) < _rank(other.rule):
+            self.found[entry.field] = entry
+
+
+def _message(title: str, rule: str, error: Any, shown: str) -> str:
+    limit = error.validator_value
+    if rule == "type" and _expected(error.schema) == "text" and _is_number(error.instance):
+        return f"{title} must be text, but it came as a number."
+    if rule == "pattern" and limit != _DIGITS:
+        return f"{title} contains a character that does not belong there: a blank, a line break or a foreign letter."
+    if rule == "maxLength":
+        return f"{title} is longer than {limit} characters."
+    if rule == "uniqueItems":
+        return f"{title} names something twice."
+    refused = shown or (_kind(error.instance) if rule == "type" and not isinstance(error.instance, str) else "")
+    tail = f", not {refused}" if refused else ""
+    inside = " hold" if len(error.absolute_path) > 1 else " be"
+    return f"{title} must{inside} {_expected(error.schema)}{tail}."
+
+
+def _expected(rules: Mapping[str, Any]) -> str:
+    """Say what a field takes, in words."""
+    least, most, choices = rules.get("minimum"), rules.get("maximum"), rules.get("enum", ())
+    if rules.get("type") == "integer":
+        return f"a whole number from {least} to {most}" if most is not None else "a whole number"
+    if choices:
+        few = ", ".join(map(str, choices))
+        return f"one of {few}" if len(choices) <= _MOST_CHOICES else f"one of the {len(choices)} names it knows"
+    if rules.get("pattern") == _DIGITS:
+        return "digits only"
+    if "anyOf" in rules:
+        return "a date, or a time with its zone"
+    return {"date": "a date of the calendar"}.get(
+        rules.get("format", ""), {"array": "a list", "string": "text"}.get(rules.get("type", ""), "something else")
+    )
+
+
+def _title(key: str, rules: Mapping[str, Any]) -> str:
+    return str(rules.get("title") or key)
+
+
+def _mend(rules: Mapping[str, Any]) -> str:
+    return str(rules.get("x-mend") or "Correct it or leave it out.")
+
+
+def _rank(rule: str) -> int:
+    return _RULES.index(rule) if rule in _RULES else len(_RULES)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _kind(value: object) -> str:
+    """Name a value's type for a person; the value itself stays out."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case float() if not math.isfinite(value):
+            return "not a number (NaN) or infinite"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case list() | tuple():
+            return "a list"
+        case Mapping():
+            return "an object"
+    return f"a Python {type(value).__name__}"
+
+
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that *name* was probably meant to be: clientId and "Client ID" mean client_id."""
+    plain = {re.sub(r"[\W_]", "", candidate).casefold(): candidate for candidate in known}
+    found = difflib.get_close_matches(re.sub(r"[\W_]", "", name).casefold(), plain, n=1)
+    return plain[found[0]] if found else None
