@@ -1,1 +1,46 @@
-"""QuickBooks Online connector for pluggy hosts."""
+"""
+QuickBooks Online connector for pluggy hosts.
+
+The way a call goes, from the host to the wire (a file imports only from those after it):
+
+    cli            the command line
+    plugin         the hook implementations
+    connector      the connector as data; `connect`
+    connection     one configured connection: invoke, call, stream, test
+    actions/       one file an action
+    reader         pages of an entity
+    client         the only sender of API requests
+    auth           one refresh at a time        throttle   how often QuickBooks may be asked
+    adapters/      foreign conventions
+    stores         where token chains are kept
+    deployment     what the operator decides    settings   what the form decides
+    calls          one call's deadline and meter
+    validation     JSON Schemas, field errors
+    contract, hookspecs                         what host and connector agree on
+    query, wire, tokens, errors                 the pure core
+    emulator/      a local QuickBooks, an island
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["QUICKBOOKS", "ConnectorError", "HostContext", "__version__", "as_node_output"]
+
+_HOMES = {
+    "QUICKBOOKS": "connector",
+    "ConnectorError": "errors",
+    "HostContext": "contract",
+    "as_node_output": "contract",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Resolve public names at their first use, so that importing the package costs nothing (PEP 562)."""
+    from importlib import import_module  # noqa: PLC0415 -- as above
+
+    if name == "__version__":
+        return import_module("importlib.metadata").version("vantage-quickbooks")
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,6 +10,7 @@ Everything that can go wrong, one class for each different reaction of the calle
     ├─ TokenStoreError                tokens cannot be read, saved or locked           CREDENTIALS_NOT_SAVED, ...
     │  └─ CredentialConflict          another process saved first                      CREDENTIALS_CONFLICT
     ├─ QuickBooksError                QuickBooks answered and refused
+    │  ├─ AccessTokenRefusedError     even a new access token is refused               AUTHENTICATION_FAILED
     │  ├─ AccessDeniedError           no access to this company or environment         PERMISSION_DENIED
     │  ├─ RecordNotFoundError         no such record                                   RESOURCE_NOT_FOUND
     │  ├─ RequestRejectedError        the request or a business rule                   REQUEST_REJECTED
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessDeniedError",
+    "AccessTokenRefusedError",
     "AuthenticationError",
     "CancelledError",
     "ClientCredentialsError",
@@ -183,6 +185,12 @@ class QuickBooksError(ConnectorError):
     """QuickBooks answered, and refused."""
 
     code = "REQUEST_REJECTED"
+
+
+class AccessTokenRefusedError(QuickBooksError):
+    """The data API refused the access token; after a refresh, too, if it reaches the host."""
+
+    code = "AUTHENTICATION_FAILED"
 
 
 class AccessDeniedError(QuickBooksError):

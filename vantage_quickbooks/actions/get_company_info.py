@@ -1,0 +1,39 @@
+"""Reads the company's name, addresses, time zone and subscription."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vantage_quickbooks.contract import Action
+from vantage_quickbooks.reader import metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vantage_quickbooks.calls import Call
+    from vantage_quickbooks.client import QuickBooksClient
+
+ACTION = Action(
+    id="getCompanyInfo",
+    title="Get company information",
+    description="Reads the QuickBooks company: name, legal name, addresses, contacts, country, time zone, fiscal year "
+    "and subscription.",
+    rows_key="companyInfo",
+    examples=({},),
+)
+
+
+def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> dict[str, Any]:
+    """Return the company's information as Intuit sent it.
+
+    Args:
+        client: Asks QuickBooks.
+        data: No input.
+        call: The call.
+
+    Raises:
+        ConnectorError: See `QuickBooksClient.request`.
+    """
+    del data
+    answer = client.company_info(call)
+    return {"companyInfo": answer.body["CompanyInfo"], "metadata": metadata(client, call)}

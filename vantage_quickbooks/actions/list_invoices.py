@@ -1,0 +1,232 @@
+"""
+Lists invoices with their payment status.
+
+QuickBooks has no field for the state of payment; it follows from others (Intuit, "Invoice"; voided as recorded):
+
+| Status | When |
+|---|---|
+| `voided` | total and balance are 0 and the private note begins with "Voided" |
+| `paid` | nothing is owed |
+| `overdue` | something is owed, and the due date lies before the company's today |
+| `partiallyPaid` | something is owed, less than the total, and it is not overdue |
+| `open` | all of it is owed, and it is not overdue |
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from vantage_quickbooks import query
+from vantage_quickbooks.actions import filters
+from vantage_quickbooks.contract import Action
+from vantage_quickbooks.errors import UnexpectedResponseError
+from vantage_quickbooks.reader import Page, metadata, project, read_page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from vantage_quickbooks.calls import Call
+    from vantage_quickbooks.client import QuickBooksClient
+
+ACTION = Action(
+    id="listInvoices",
+    title="List invoices",
+    description="Lists QuickBooks invoices with customer, dates, amounts, payment status (paid, partiallyPaid, open, "
+    "overdue, voided) and days overdue, and sums up what is outstanding by currency and status. Newest first.",
+    rows_key="invoices",
+    streamable=True,
+    examples=({"max_results": 50}, {"status": "overdue"}, {"customer_id": "24", "txn_date_from": "2026-01-01"}),
+)
+
+STATUSES = ("paid", "partiallyPaid", "open", "overdue", "voided")
+DEFAULT_ORDER = "MetaData.CreateTime DESC"
+"""Newest first. Intuit's own default, last edited first, moves whenever anybody edits an invoice."""
+
+ZERO = Decimal(0)
+CENT = Decimal("0.01")
+
+
+def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call, row_limit: int | None = None) -> dict[str, Any]:
+    """Return one page of invoices.
+
+    Without `status` that is one API call. Intuit cannot filter by payment status; it can by balance and due date.
+    With `status` it is asked for those invoices that may have it, and asked on until the page is full or there are no
+    more, so the result is what it says: the first invoices of that status from the position given.
+
+    Args:
+        client: Asks QuickBooks.
+        data: Input that `listInvoices.input.schema.json` accepts.
+        call: The call.
+        row_limit: The host's cap.
+
+    Returns:
+        `invoices` as Intuit sent them, each with the flat `customerName`, `currency`, `paymentStatus` and
+        `daysOverdue`; `count`; `summary` of this page; `metadata`.
+
+    Raises:
+        ConnectorError: See `QuickBooksClient.request`.
+    """
+    status = data.get("status")
+    order_by = data.get("order_by", DEFAULT_ORDER)
+    statement = query.Select(
+        "Invoice",
+        where=(*_conditions(data), *_candidates(status, call.now().date())),
+        order_by=(order_by,),
+        start_position=data.get("start_position", 1),
+        max_results=filters.page_size(data, client.settings.max_results, row_limit),
+    )
+    page = read_page(client, statement, call)
+    if status is not None:
+        page = _refined(client, statement, page, call, status)
+    fields = data.get("fields")
+    facts = [derived(record, page.company_date) for record in page.records]
+    return {
+        "invoices": [project(record, fields) | fact for record, fact in zip(page.records, facts, strict=True)],
+        "count": len(page.records),
+        "summary": summary(zip(page.records, facts, strict=True)),
+        "metadata": metadata(
+            client,
+            call,
+            startPosition=statement.start_position,
+            maxResults=statement.max_results,
+            mayHaveMore=page.next_position is not None,
+            nextStartPosition=page.next_position,
+            orderBy=order_by,
+            companyDate=page.company_date.isoformat(),
+        ),
+    }
+
+
+def derived(invoice: Mapping[str, Any], today: date) -> dict[str, Any]:
+    """Return the flat fields that dashboards read.
+
+    Args:
+        invoice: The record.
+        today: The company's date: what is due today is not overdue.
+
+    Raises:
+        UnexpectedResponseError: The record has no amounts, so its status cannot be told.
+    """
+    total, balance = _amount(invoice, "TotalAmt"), _amount(invoice, "Balance")
+    due = _day(invoice.get("DueDate"))
+    overdue = max(0, (today - due).days) if due and balance > 0 else 0
+    return {
+        "customerName": (invoice.get("CustomerRef") or {}).get("name"),
+        "currency": (invoice.get("CurrencyRef") or {}).get("value"),
+        "paymentStatus": _status(invoice, total, balance, overdue),
+        "daysOverdue": overdue,
+    }
+
+
+def summary(rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> dict[str, Any]:
+    """Sum up by currency and, within it, by status; never across currencies, and in exact decimals.
+
+    Args:
+        rows: Each invoice with its derived fields.
+
+    Returns:
+        `scope` (what was summed up: this page) and `byCurrency`, amounts as decimal strings.
+    """
+    groups: dict[str | None, dict[str, list[tuple[Decimal, Decimal]]]] = {}
+    for invoice, facts in rows:
+        amounts = (_amount(invoice, "TotalAmt"), _amount(invoice, "Balance"))
+        groups.setdefault(facts["currency"], {}).setdefault(facts["paymentStatus"], []).append(amounts)
+    return {
+        "scope": "page",
+        "byCurrency": [
+            {
+                "currency": currency,
+                **_sums([amounts for group in by_status.values() for amounts in group]),
+                "byStatus": [
+                    {"status": status, **_sums(by_status[status])} for status in STATUSES if status in by_status
+                ],
+            }
+            for currency, by_status in sorted(groups.items(), key=lambda item: item[0] or "")
+        ],
+    }
+
+
+def _refined(client: QuickBooksClient, statement: query.Select, page: Page, call: Call, status: str) -> Page:
+    """Keep what has *status*, and read on until there are as many as were asked for."""
+    today, wanted, size = page.company_date, statement.max_results, statement.max_results
+    found: list[dict[str, Any]] = []
+    while True:
+        for index, record in enumerate(page.records):
+            if derived(record, today)["paymentStatus"] != status:
+                continue
+            found.append(record)
+            if len(found) == wanted:
+                is_last = index + 1 == len(page.records) and page.next_position is None
+                following = None if is_last else page.start_position + index + 1
+                return Page(found, statement.start_position, following, today)
+        if page.next_position is None:
+            return Page(found, statement.start_position, None, today)
+        size = min(query.MAX_PAGE, size * 2)  # API calls are metered: the fewer the better
+        page = read_page(client, statement.page(page.next_position, size), call)
+
+
+def _conditions(data: Mapping[str, Any]) -> list[str]:
+    where = [
+        *filters.date_range(data, "TxnDate", "txn_date"),
+        *filters.date_range(data, "DueDate", "due_date"),
+        *filters.updated_since(data),
+    ]
+    if "customer_id" in data:
+        where.append(query.compare("CustomerRef", "=", data["customer_id"], field="customer_id"))
+    if "doc_number" in data:
+        where.append(query.matches("DocNumber", data["doc_number"], field="doc_number"))
+    return where
+
+
+def _candidates(status: str | None, utc_today: date) -> list[str]:
+    """Return conditions that no invoice of *status* fails; `_refined` decides exactly.
+
+    The company's date is known only from its answer; it is at most one day ahead of UTC's.
+    """
+    if status is None:
+        return []
+    if status in {"paid", "voided"}:
+        return [query.compare("Balance", "=", "0")]
+    owed = [query.compare("Balance", ">", "0")]
+    if status == "overdue":
+        owed.append(query.compare("DueDate", "<", (utc_today + timedelta(days=1)).isoformat()))
+    return owed
+
+
+def _status(invoice: Mapping[str, Any], total: Decimal, balance: Decimal, overdue: int) -> str:
+    if balance <= 0:
+        is_void = total == balance == 0 and str(invoice.get("PrivateNote") or "").startswith("Voided")
+        return "voided" if is_void else "paid"
+    if overdue:
+        return "overdue"
+    return "partiallyPaid" if balance < total else "open"
+
+
+def _amount(invoice: Mapping[str, Any], key: str) -> Decimal:
+    value = invoice.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UnexpectedResponseError(
+            f"Invoice {invoice.get('Id')} came without {key}, so its payment status cannot be told."
+        )
+    return Decimal(str(value))
+
+
+def _day(text: Any) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+
+
+def _sums(amounts: list[tuple[Decimal, Decimal]]) -> dict[str, Any]:
+    return {
+        "count": len(amounts),
+        "total": _money(sum((total for total, _ in amounts), ZERO)),
+        "outstanding": _money(sum((balance for _, balance in amounts), ZERO)),
+    }
+
+
+def _money(amount: Decimal) -> str:
+    return format(amount.quantize(CENT) if amount == amount.quantize(CENT) else amount.normalize(), "f")

@@ -1,0 +1,113 @@
+"""One call of an action: its clock, its deadline, its way to be cancelled, and the meter of what it cost."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from vantage_quickbooks.errors import CancelledError, DeadlineExceededError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["TIME_LIMIT_S", "Call"]
+
+TIME_LIMIT_S = 180.0
+"""Seconds for a call whose host sets no deadline: one request may take Intuit's 120 seconds, and be tried again."""
+
+_FIRST_WAIT_S = 0.5
+_LONGEST_WAIT_S = 60.0
+"""Intuit asks throttled callers to wait a minute ("API call limits and throttles")."""
+
+
+class Call:
+    """The state of one call; thread-safe.
+
+    Args:
+        time_limit_s: Seconds the call may take in all, waits and retries included.
+        deadline: Aware instant by which it must have ended, if the host set one; the earlier of the two counts.
+        cancelled: Asked between requests and while waiting; True ends the call.
+        now: Aware wall clock.
+        monotonic: Clock in seconds that never goes back.
+        sleep: Waits seconds; tests make it instant.
+
+    Attributes:
+        api_calls: Requests sent to the data API so far, failed ones included: Intuit meters them.
+        intuit_tids: Intuit's transaction id of each answer, in order.
+        refreshed: Whether a token request succeeded in this call.
+        deadline: The call's end on the monotonic clock.
+    """
+
+    def __init__(
+        self,
+        *,
+        time_limit_s: float = TIME_LIMIT_S,
+        deadline: datetime | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.now = now
+        self.cancelled = cancelled
+        self.api_calls = 0
+        self.intuit_tids: list[str] = []
+        self.refreshed = False
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        left = time_limit_s if deadline is None else min(time_limit_s, (deadline - now()).total_seconds())
+        self.deadline = monotonic() + left
+
+    def remaining(self) -> float:
+        """Return the seconds that are left.
+
+        Raises:
+            DeadlineExceededError: None are.
+            CancelledError: The host cancelled the call.
+        """
+        if self.cancelled and self.cancelled():
+            raise CancelledError("The call was cancelled.")
+        left = self.deadline - self._monotonic()
+        if left <= 0:
+            raise DeadlineExceededError("The call ran out of time. Ask for fewer records, or allow it more time.")
+        return left
+
+    def count(self) -> None:
+        """Count a request to the data API."""
+        with self._lock:
+            self.api_calls += 1
+
+    def note(self, intuit_tid: str | None) -> None:
+        """Keep a transaction id."""
+        if intuit_tid:
+            with self._lock:
+                self.intuit_tids.append(intuit_tid)
+
+    def backoff(self, attempt: int, retry_after_s: float | None = None) -> float | None:
+        """Return how long to wait before the next attempt, or None if the deadline comes first.
+
+        Args:
+            attempt: The attempt that just failed, from 1.
+            retry_after_s: What the server asked for; never undercut.
+        """
+        ceiling = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0**attempt)
+        wait = ceiling * random.uniform(0.5, 1.0)
+        if retry_after_s is not None:
+            wait = retry_after_s + random.uniform(0.0, 0.5)
+        return wait if self._monotonic() + wait < self.deadline else None
+
+    def pause(self, seconds: float) -> None:
+        """Wait, in steps short enough to notice a cancellation.
+
+        Raises:
+            CancelledError: The host cancelled the call.
+        """
+        while seconds > 0:
+            self.remaining()
+            step = min(seconds, 0.5)
+            self._sleep(step)
+            seconds -= step

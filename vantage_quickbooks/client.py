@@ -1,0 +1,189 @@
+"""The only sender of API requests: a turn at the throttle, a token, one request, and again where that is safe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import requests
+from requests.adapters import HTTPAdapter
+
+from vantage_quickbooks import wire
+from vantage_quickbooks.auth import Authorizer, transport_error
+from vantage_quickbooks.errors import AccessTokenRefusedError, ConnectorError, DeadlineExceededError
+from vantage_quickbooks.throttle import AT_ONCE, Throttle, throttle_for
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from vantage_quickbooks.calls import Call
+    from vantage_quickbooks.deployment import Endpoints
+    from vantage_quickbooks.query import Select
+    from vantage_quickbooks.settings import Settings
+    from vantage_quickbooks.stores import TokenStore
+    from vantage_quickbooks.tokens import TokenRecord
+    from vantage_quickbooks.wire import Answer, Request
+
+__all__ = ["QuickBooksClient"]
+
+_CONNECT_S = 10.0
+_READ_S = 125.0
+"""Seconds: Intuit ends a request itself after 120 ("API call limits and throttles")."""
+
+_TRIES = 6
+_CHUNK = 1 << 18
+
+
+class QuickBooksClient:
+    """Reads the data API for one connection; thread-safe.
+
+    Args:
+        settings: Company and environment.
+        store: Where the token chain is kept.
+        endpoints: Which servers are asked.
+        throttle: Turns; by default the process's one for this company.
+    """
+
+    def __init__(
+        self, settings: Settings, store: TokenStore, endpoints: Endpoints, *, throttle: Throttle | None = None
+    ) -> None:
+        self.settings = settings
+        self.authorizer = Authorizer(settings, store, endpoints)
+        self._api_url = endpoints.api_url
+        self._throttle = throttle or throttle_for(endpoints.api_url, settings.realm_id)
+        self._session = requests.Session()
+        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=AT_ONCE)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def close(self) -> None:
+        """Close pooled connections."""
+        self._session.close()
+
+    def authorize(self, headers: MutableMapping[str, str], call: Call) -> TokenRecord:
+        """Attach a valid access token to *headers*, refreshing it first if it must be.
+
+        Args:
+            headers: Headers of the request about to be sent; `Authorization` is set (RFC 6750 section 2.1).
+            call: The call that the request belongs to.
+
+        Returns:
+            The record whose token was attached.
+
+        Raises:
+            ConnectorError: No token can be had; see `Authorizer.token`.
+        """
+        record = self.authorizer.token(call)
+        headers["Authorization"] = f"Bearer {record.access_token}"
+        return record
+
+    def query(self, statement: Select, call: Call) -> Answer:
+        """Run a query statement.
+
+        Returns:
+            The answer; its `QueryResponse` member is an object.
+
+        Raises:
+            ConnectorError: See `request`.
+        """
+        answer = self.request(wire.query_request(self._api_url, self.settings.realm_id, str(statement)), call)
+        return wire.with_member(answer, "QueryResponse")
+
+    def company_info(self, call: Call) -> Answer:
+        """Read the company's information; the answer's `CompanyInfo` member is an object.
+
+        Raises:
+            ConnectorError: See `request`.
+        """
+        answer = self.request(wire.company_info_request(self._api_url, self.settings.realm_id), call)
+        return wire.with_member(answer, "CompanyInfo")
+
+    def request(self, request: Request, call: Call) -> Answer:
+        """Send a request that reads, and send it again where another try may help.
+
+        A refused access token is replaced and the request repeated once. Throttling, unavailability, broken
+        connections and cut-off answers are waited out with growing pauses (never shorter than Retry-After), until the
+        call's deadline.
+
+        Args:
+            request: What to send. Reads only: repeating them changes nothing.
+            call: The call it belongs to.
+
+        Returns:
+            The answer of a success.
+
+        Raises:
+            ConnectorError: The last failure, once another try is no use or does not fit into the deadline.
+        """
+        renewed = False
+        attempt = 1
+        while True:
+            record = None
+            try:
+                with self._throttle.place(deadline=call.deadline, cancelled=call.cancelled):
+                    headers = dict(request.headers)
+                    record = self.authorize(headers, call)
+                    return self._send(request, headers, call)
+            except AccessTokenRefusedError as error:
+                if renewed or record is None:
+                    raise _refused_for_good(error) from None
+                renewed = True
+                self.authorizer.renew(call, record)
+            except ConnectorError as error:
+                # A failed refresh has had its own tries; a call out of time has none left.
+                if record is None or not error.retryable or isinstance(error, DeadlineExceededError):
+                    raise
+                wait = call.backoff(attempt, getattr(error, "retry_after_s", None))
+                if attempt >= _TRIES or wait is None:
+                    error.details["attempts"] = attempt
+                    raise
+                attempt += 1
+                call.pause(wait)
+
+    def _send(self, request: Request, headers: dict[str, str], call: Call) -> Answer:
+        call.count()
+        try:
+            with self._session.request(
+                request.method,
+                request.url,
+                headers=headers,
+                data=request.body,
+                auth=_keep_headers,
+                timeout=(min(_CONNECT_S, call.remaining()), min(_READ_S, call.remaining())),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                call.note(response.headers.get("intuit_tid"))
+                body = _body(response, call)
+        except requests.RequestException as error:
+            raise transport_error(error, "QuickBooks") from None
+        return wire.decipher(
+            response.status_code,
+            response.headers,
+            body,
+            loads=orjson.loads,
+            now=call.now(),
+            environment=self.settings.environment,
+            realm_id=self.settings.realm_id,
+        )
+
+
+def _body(response: requests.Response, call: Call) -> bytes:
+    chunks = []
+    for chunk in response.iter_content(_CHUNK):
+        chunks.append(chunk)
+        call.remaining()  # a server that drips bytes must not outlive the deadline
+    return b"".join(chunks)
+
+
+def _keep_headers(prepared: Any) -> Any:
+    """Keep requests from replacing our Authorization header by an entry of the user's .netrc."""
+    return prepared
+
+
+def _refused_for_good(error: AccessTokenRefusedError) -> AccessTokenRefusedError:
+    return AccessTokenRefusedError(
+        "QuickBooks refuses even a new access token. The app was disconnected from the company, or the person who "
+        "connected it lost access: connect the company again.",
+        details=error.details,
+    )

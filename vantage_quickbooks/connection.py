@@ -1,0 +1,332 @@
+"""One configured connection: validates, runs actions, opens envelopes, and tells the host what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import threading
+import time
+import traceback
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from vantage_quickbooks.actions import MODULES
+from vantage_quickbooks.calls import Call
+from vantage_quickbooks.contract import HostContext
+from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.errors import ConnectorError, FieldError, InputError, InternalError, SettingsError
+from vantage_quickbooks.settings import redact
+from vantage_quickbooks.stores import HostStore, open_store
+from vantage_quickbooks.tokens import iso
+from vantage_quickbooks.validation import validate_input
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from types import TracebackType
+
+    from vantage_quickbooks.client import QuickBooksClient
+    from vantage_quickbooks.contract import Action
+    from vantage_quickbooks.settings import Settings
+    from vantage_quickbooks.stores import TokenStore
+
+__all__ = ["Connection"]
+
+_log = logging.getLogger(__name__)
+
+
+class Connection:
+    """Implements `contract.Connection`.
+
+    Nothing is opened before the first action runs: no network, no disk, and no HTTP library is imported.
+
+    Args:
+        settings: Validated settings.
+        context: What the host tells and offers.
+        deployment: What the operator decided.
+        store: Where tokens are kept, in place of what host or operator say (for tests and notebooks).
+        new_call: Makes the state of a call (for tests: instant clocks).
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        context: HostContext | None = None,
+        deployment: Deployment | None = None,
+        *,
+        store: TokenStore | None = None,
+        new_call: Callable[..., Call] = Call,
+    ) -> None:
+        self._settings = settings
+        self._context = context or HostContext()
+        self._deployment = deployment or Deployment.from_environ()
+        self._endpoints = self._deployment.endpoints(settings.environment)
+        self._given_store = store
+        self._new_call = new_call
+        self._lock = threading.Lock()
+        self._client: QuickBooksClient | None = None
+        self._store: TokenStore | None = None
+        self._silenced: set[str] = set()
+        if (self._context.load_credentials is None) != (self._context.save_credentials is None):
+            offered = "load" if self._context.load_credentials else "save"
+            raise SettingsError(
+                f"The host offers to {offered} credentials but not the other half. A host that keeps credentials "
+                "implements both vantage_load_credentials and vantage_save_credentials."
+            )
+
+    def __repr__(self) -> str:
+        return f"<Connection {self._context.connection_id} to QuickBooks company {self._settings.realm_id}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back pooled connections; the connection opens them anew if it is used again."""
+        with self._lock:
+            client, store, self._client, self._store = self._client, self._store, None, None
+        if client is not None:
+            client.close()
+        if store is not None and store is not self._given_store:
+            store.close()
+
+    def invoke(self, action_id: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002 -- the host's word
+        """Run an action and return its result.
+
+        Args:
+            action_id: One of the connector's action ids, `listCustomers`.
+            input: What the action's input schema accepts; None and {} mean no input. It overrides the settings.
+
+        Returns:
+            The result, plain JSON; see the action's output schema.
+
+        Raises:
+            ConnectorError: Anything that went wrong, of the class that fits.
+        """
+        return self._run(action_id, input, self._context.row_limit, str(uuid.uuid4()))
+
+    def call(self, action_id: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002 -- the host's word
+        """Run an action and return the host's envelope; never raises for what a connector can expect.
+
+        Returns:
+            `{"success": true, "data": ..., "meta": ...}` or `{"success": false, "error": ..., "meta": ...}`; `meta`
+            holds `request_id` and `timestamp`.
+        """
+        request_id = str(uuid.uuid4())
+        outcome: dict[str, Any]
+        try:
+            outcome = {
+                "success": True,
+                "data": self._run(action_id, input, self._context.row_limit, request_id),
+            }
+        except ConnectorError as error:
+            outcome = {"success": False, "error": error.to_dict()}
+        return outcome | {"meta": {"request_id": request_id, "timestamp": iso(datetime.now(UTC))}}
+
+    async def ainvoke(self, action_id: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002 -- the host's word
+        """Run an action in a worker thread, so that an event loop goes on; otherwise as `invoke`."""
+        return await asyncio.to_thread(self.invoke, action_id, input)
+
+    def stream(self, action_id: str, input: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:  # noqa: A002 -- the host's word
+        """Run an action page by page, until there is no more or the host's row limit is reached.
+
+        Each page is a result as `invoke` returns it, fetched when it is asked for, with a time limit of its own. An
+        action that is not streamable yields its one result.
+
+        Raises:
+            ConnectorError: From the page that failed; the pages before it are whole.
+        """
+        data = dict(input or {})
+        left = self._context.row_limit
+        rows_key = self._action(action_id).rows_key
+        done = 0
+        while True:
+            page = self._run(action_id, data, left, str(uuid.uuid4()))
+            following = page["metadata"].get("nextStartPosition")
+            rows = page.get("count", 1)
+            done += rows
+            if rows or done == 0:
+                yield page
+            if left is not None:
+                left -= rows
+            if following is None or rows_key is None or (left is not None and left <= 0):
+                self._observe("progress", self._context.connection_id, action_id, done, done)
+                return
+            self._observe("progress", self._context.connection_id, action_id, done, None)
+            data["start_position"] = following
+
+    def test(self) -> dict[str, Any]:
+        """Prove the settings by the cheapest real calls: one token, one read of the company.
+
+        Returns:
+            `ok`, a list of `checks` (`name`, `ok`, `message` and, where it failed, `error`), `warnings` about
+            settings that look wrong, and the `apiCalls` it took. Never raises for what a connector can expect.
+        """
+        call = self._start_call()
+        checks: list[dict[str, Any]] = []
+        for name, check in (("token", self._test_token), ("company", self._test_company)):
+            run = functools.partial(check, call)
+            try:
+                checks.append({"name": name, "ok": True, **self._guarded(run, call, "test")})
+            except ConnectorError as error:
+                checks.append({"name": name, "ok": False, "message": error.message, "error": error.to_dict()})
+                break
+        return {
+            "ok": all(check["ok"] for check in checks),
+            "checks": checks,
+            "warnings": [warning.to_dict() for warning in self._settings.warnings()],
+            "environment": self._settings.environment,
+            "realmId": self._settings.realm_id,
+            "tokenStore": self._opened().describe() if self._store else None,
+            "apiCalls": call.api_calls,
+        }
+
+    def _test_token(self, call: Call) -> dict[str, Any]:
+        record = self._ready().authorizer.token(call)
+        return {
+            "message": f"The access token is valid until {iso(record.access_token_expires_at)}.",
+            "refreshed": call.refreshed,
+            "expiresAt": iso(record.access_token_expires_at),
+            "refreshTokenExpiresAt": iso(record.refresh_token_expires_at),
+            "refreshTokenHardExpiresAt": iso(record.refresh_token_hard_expires_at),
+        }
+
+    def _test_company(self, call: Call) -> dict[str, Any]:
+        answer = self._ready().company_info(call)
+        name = answer.body["CompanyInfo"].get("CompanyName")
+        return {
+            "message": f"Connected to {name} in the {self._settings.environment} environment.",
+            "companyName": name,
+            "clockSkewSeconds": _clock_skew_s(answer.body.get("time"), call.now()),
+        }
+
+    def _action(self, action_id: str) -> Action:
+        module = MODULES.get(action_id)
+        if module is None:
+            known = ", ".join(MODULES)
+            raise InputError(
+                f"There is no action {str(action_id)[:60]!r}; there are {known}.",
+                [FieldError("action", "enum", "There is no such action.", f"Use one of {known}.")],
+                code="ACTION_NOT_FOUND",
+            )
+        action: Action = module.ACTION
+        return action
+
+    def _start_call(self) -> Call:
+        return self._new_call(deadline=self._context.deadline, cancelled=self._context.cancelled)
+
+    def _run(
+        self, action_id: str, data: Mapping[str, Any] | None, row_limit: int | None, request_id: str
+    ) -> dict[str, Any]:
+        action = self._action(action_id)
+        call = self._start_call()
+        started = time.monotonic()
+        outcome: dict[str, Any] = {"outcome": "success"}
+        try:
+            result = self._guarded(lambda: self._result(action, data, call, row_limit), call, request_id)
+            outcome["records"] = result.get("count")
+        except ConnectorError as error:
+            outcome = {"outcome": "error", "errorCode": error.code}
+            raise
+        else:
+            return result
+        finally:
+            self._audit(action, call, request_id, durationMs=round((time.monotonic() - started) * 1000), **outcome)
+
+    def _result(
+        self, action: Action, data: Mapping[str, Any] | None, call: Call, row_limit: int | None
+    ) -> dict[str, Any]:
+        valid = validate_input(action.id, {} if data is None else data)
+        limit = {"row_limit": row_limit} if action.streamable else {}
+        result: dict[str, Any] = MODULES[action.id].run(self._ready(), valid, call, **limit)
+        return result
+
+    def _guarded(self, run: Callable[[], dict[str, Any]], call: Call, request_id: str) -> dict[str, Any]:
+        """Let expected errors through with the call's facts added, and turn a defect into an InternalError."""
+        try:
+            return run()
+        except ConnectorError as error:
+            error.details.setdefault("apiCalls", call.api_calls)
+            if call.intuit_tids:
+                error.details.setdefault("intuitTid", call.intuit_tids[-1])
+            raise
+        except Exception:  # noqa: BLE001 -- whatever it is, the host gets an error it knows
+            _log.error("request %s failed by a defect:\n%s", request_id, self._clean(traceback.format_exc()))
+            raise InternalError(
+                f"The connector failed by a defect of its own. Report it with request id {request_id} and the log.",
+                details={"requestId": request_id},
+            ) from None
+
+    def _ready(self) -> QuickBooksClient:
+        """Return the client, made at its first use: this is where requests and oauthlib are imported."""
+        client = self._client
+        if client is None:
+            from vantage_quickbooks.client import QuickBooksClient  # noqa: PLC0415 -- lazily, see above
+
+            with self._lock:
+                client = self._client
+                if client is None:
+                    client = self._client = QuickBooksClient(self._settings, self._opened(), self._endpoints)
+        return client
+
+    def _opened(self) -> TokenStore:
+        if self._store is None:
+            context, deployment = self._context, self._deployment
+            if self._given_store is not None:
+                self._store = self._given_store
+            elif context.load_credentials and context.save_credentials:
+                self._store = HostStore(context.connection_id, context.load_credentials, context.save_credentials)
+            else:
+                self._store = open_store(deployment.token_store, encryption_key=deployment.token_key)
+        return self._store
+
+    def _clean(self, text: str) -> str:
+        settings = self._settings
+        return redact(text, (settings.client_secret.reveal(), settings.refresh_token.reveal()))
+
+    def _audit(self, action: Action, call: Call, request_id: str, **outcome: Any) -> None:
+        context = self._context
+        event = {
+            "category": "integrations",
+            "operation": f"quickbooks.{action.id}",
+            "connectionId": context.connection_id,
+            "companyId": context.company_id,
+            "userId": context.user_id,
+            "workflowId": context.workflow_id,
+            "executionId": context.execution_id,
+            "requestId": request_id,
+            "timestamp": iso(call.now()),
+            "apiCalls": call.api_calls,
+            "tokenRefreshed": call.refreshed,
+            **outcome,
+        }
+        self._observe("audit", event)
+
+    def _observe(self, observer: str, *facts: Any) -> None:
+        """Tell the host; an observer that fails cannot break a call, and is logged once."""
+        tell = getattr(self._context, observer)
+        if tell is None:
+            return
+        try:
+            tell(*facts)
+        except Exception as error:  # noqa: BLE001 -- an observer may fail in any way
+            if observer not in self._silenced:
+                self._silenced.add(observer)
+                _log.warning(
+                    "the host's %s observer failed (%s); further failures are not logged",
+                    observer,
+                    type(error).__name__,
+                )
+
+
+def _clock_skew_s(server_time: Any, now: datetime) -> float | None:
+    """Return how many seconds this machine's clock is ahead of QuickBooks', or None if it did not say."""
+    try:
+        return round((now - datetime.fromisoformat(server_time)).total_seconds(), 1)
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,201 @@
+"""
+What host and connector agree on. Only plain JSON crosses the border: str, int, float, bool, None, list, dict.
+
+A host in another language can drive the same contract over a process or HTTP: every description is data, every
+result a JSON object, every failure a code with a message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+__all__ = [
+    "CONTRACT_VERSION",
+    "Action",
+    "Connection",
+    "Connector",
+    "HostContext",
+    "View",
+    "as_node_output",
+]
+
+CONTRACT_VERSION = "1"
+
+JSON = dict[str, Any]
+View = Literal["named", "rows", "port"]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action, as a host shows and lists it.
+
+    Attributes:
+        id: The action's id, `listCustomers`.
+        title: For a menu.
+        description: For a person and for a model that chooses tools.
+        rows_key: Member of the result that holds the rows; None when there are none.
+        read_only: Whether the action changes nothing at QuickBooks.
+        sensitive_output: Whether the result holds a secret: never cache, log or show it.
+        agent_visible: Whether an AI agent may be offered the action.
+        streamable: Whether `Connection.stream` yields more than one page.
+        examples: Inputs that work.
+    """
+
+    id: str
+    title: str
+    description: str
+    rows_key: str | None = None
+    read_only: bool = True
+    sensitive_output: bool = False
+    agent_visible: bool = True
+    streamable: bool = False
+    examples: tuple[JSON, ...] = ()
+
+    @property
+    def node_name(self) -> str:
+        """The workflow node's name: prefixed, since other connectors have actions of the same id."""
+        return "quickbooks" + self.id[0].upper() + self.id[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class HostContext:
+    """What the host tells about the call's surroundings, and offers in place of hooks.
+
+    Attributes:
+        connection_id: Under which the host keeps this connection's credentials.
+        company_id: The tenant at the host (never the OAuth client, never the realm).
+        user_id: Who calls, for the audit event.
+        workflow_id: What calls, for the audit event.
+        execution_id: Which run calls, for the audit event.
+        row_limit: Rows at the most, for a preview; None means no cap.
+        deadline: Aware instant by which every call must have ended; None leaves the connector's own time limit.
+        cancelled: Asked now and then; True ends the call with `CANCELLED`.
+        load_credentials: As the hook `vantage_load_credentials`.
+        save_credentials: As the hook `vantage_save_credentials`.
+        progress: As the hook `vantage_progress`.
+        audit: As the hook `vantage_audit`.
+    """
+
+    connection_id: str = "default"
+    company_id: str | None = None
+    user_id: str | None = None
+    workflow_id: str | None = None
+    execution_id: str | None = None
+    row_limit: int | None = None
+    deadline: datetime | None = None
+    cancelled: Callable[[], bool] | None = None
+    load_credentials: Callable[[str], Mapping[str, Any] | None] | None = None
+    save_credentials: Callable[[str, dict[str, Any], Any], Any] | None = None
+    progress: Callable[[str, str, int, int | None], None] | None = None
+    audit: Callable[[dict[str, Any]], None] | None = None
+
+    @classmethod
+    def from_hooks(cls, hook: Any, **known: Any) -> HostContext:
+        """Make a context whose callables are the hooks of a pluggy host.
+
+        Args:
+            hook: The host's `PluginManager.hook`, with `vantage_quickbooks.hookspecs` added.
+            **known: Any attributes of the context.
+
+        Returns:
+            The context. Credentials callables are set only where a plugin implements both hooks.
+        """
+        offered: dict[str, Any] = {
+            "progress": lambda connection_id, action, done, total: hook.vantage_progress(
+                connection_id=connection_id, action=action, done=done, total=total
+            ),
+            "audit": lambda event: hook.vantage_audit(event=event),
+        }
+        implemented = [
+            name
+            for name in ("vantage_load_credentials", "vantage_save_credentials")
+            if getattr(hook, name).get_hookimpls()
+        ]
+        if "vantage_load_credentials" in implemented:
+            offered["load_credentials"] = lambda connection_id: hook.vantage_load_credentials(
+                connection_id=connection_id
+            )
+        if "vantage_save_credentials" in implemented:
+            offered["save_credentials"] = lambda connection_id, credentials, expected_version: (
+                hook.vantage_save_credentials(
+                    connection_id=connection_id, credentials=credentials, expected_version=expected_version
+                )
+            )
+        return cls(**{**offered, **known})
+
+
+class Connection(Protocol):
+    """One configured connection; thread-safe, a context manager."""
+
+    def invoke(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- the host's word
+        """Run an action and return its result; raise a `ConnectorError` if it fails."""
+
+    def call(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- the host's word
+        """Run an action and return the host's envelope, whether it succeeds or fails."""
+
+    def stream(self, action_id: str, input: Mapping[str, Any] | None = None) -> Iterator[JSON]:  # noqa: A002 -- as above
+        """Run an action page by page; each page is a result of the action's shape."""
+
+    async def ainvoke(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- as above
+        """Run an action without blocking the event loop."""
+
+    def test(self) -> JSON:
+        """Prove the settings by the cheapest real calls and return what was checked."""
+
+    def close(self) -> None:
+        """Give back connections; calls under way may fail."""
+
+
+class Connector(Protocol):
+    """What a plugin registers."""
+
+    id: str
+
+    def describe(self) -> JSON:
+        """Return everything a host needs to render, list and check the connector, as JSON."""
+
+    def validate(self, settings: Mapping[str, Any]) -> JSON:
+        """Check a settings form's data without opening anything."""
+
+    def connect(self, settings: Mapping[str, Any], context: HostContext | None = None) -> Connection:
+        """Make a connection; opens nothing, no network, no disk."""
+
+
+def as_node_output(envelope: Mapping[str, Any], action: Action | Mapping[str, Any], view: View = "named") -> JSON:
+    """Turn an envelope into what a workflow node hands on. A pure function.
+
+    Args:
+        envelope: What `Connection.call` returned.
+        action: The action, as data or as `Connector.describe` lists it.
+        view: `named`: the result as it is. `rows`: `{"data": [...], "metadata": {...}}`, which dashboards and outputs
+            unwrap. `port`: the same under `output1`.
+
+    Returns:
+        The node's output. A failure has an `error` and no rows in any view: an empty list beside an error would paint
+        "0 open invoices" on a dashboard.
+
+    Raises:
+        ValueError: No such view.
+    """
+    if view not in {"named", "rows", "port"}:
+        raise ValueError(f"no such view: {view!r}; there are named, rows and port")
+    if not envelope["success"]:
+        error = envelope["error"]
+        return {
+            "error": f"{error['code']}: {error['message']}",
+            "errorCode": error["code"],
+            "retryable": error["retryable"],
+        }
+    data: JSON = dict(envelope["data"])
+    if view == "named":
+        return data
+    rows_key = action.rows_key if isinstance(action, Action) else action["rowsKey"]
+    rows = data.pop(rows_key) if rows_key else []
+    metadata = {**data.pop("metadata", {}), **({} if rows_key is None else data)}
+    output = {"data": rows if isinstance(rows, list) else [rows], "metadata": metadata}
+    return output if view == "rows" else {"output1": output}

@@ -1,0 +1,115 @@
+"""
+What the operator of a host decides, and no settings form shows: which servers are spoken to, where tokens are kept.
+
+| Variable | Meaning |
+|---|---|
+| `VANTAGE_QUICKBOOKS_API_URL` | Scheme and host of the data API, in place of Intuit's |
+| `VANTAGE_QUICKBOOKS_OAUTH_URL` | Scheme and host of the OAuth server, in place of Intuit's |
+| `VANTAGE_QUICKBOOKS_ALLOW_HOST` | Hosts (comma-separated) that the two may name beside Intuit's and loopback |
+| `VANTAGE_QUICKBOOKS_TOKEN_STORE` | `memory:`, a path or a database URL; else a file in the user's state directory |
+| `VANTAGE_QUICKBOOKS_TOKEN_KEY` | Passphrase with which stored tokens are encrypted |
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from vantage_quickbooks import wire
+from vantage_quickbooks.errors import FieldError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Deployment", "Endpoints"]
+
+_PREFIX = "VANTAGE_QUICKBOOKS_"
+_INTUIT = ".intuit.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where one environment is reached: URLs without a slash at the end."""
+
+    api_url: str
+    token_endpoint: str
+    revocation_endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The operator's choices.
+
+    Attributes:
+        api_url: Scheme and host of the data API; None means Intuit's.
+        oauth_url: Scheme and host of the OAuth server; None means Intuit's.
+        allow_hosts: Further hosts that tokens may be sent to, over https only.
+        token_store: See `stores.open_store`; None means the default file.
+        token_key: Encrypts stored tokens; None leaves the file to its permissions (0600).
+    """
+
+    api_url: str | None = None
+    oauth_url: str | None = None
+    allow_hosts: tuple[str, ...] = ()
+    token_store: str | None = None
+    token_key: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] | None = None) -> Deployment:
+        """Read the choices from environment variables; blank ones count as not set."""
+        environ = os.environ if environ is None else environ
+
+        def value(name: str) -> str | None:
+            return environ.get(_PREFIX + name, "").strip() or None
+
+        return cls(
+            api_url=value("API_URL"),
+            oauth_url=value("OAUTH_URL"),
+            allow_hosts=tuple(host.strip().lower() for host in (value("ALLOW_HOST") or "").split(",") if host.strip()),
+            token_store=value("TOKEN_STORE"),
+            token_key=value("TOKEN_KEY"),
+        )
+
+    def endpoints(self, environment: str) -> Endpoints:
+        """Return where *environment* is reached.
+
+        Raises:
+            SettingsError: A URL would send tokens in the clear, or to a host that nobody allowed.
+        """
+        oauth_url = self._checked("OAUTH_URL", self.oauth_url) if self.oauth_url else None
+        return Endpoints(
+            api_url=self._checked("API_URL", self.api_url) if self.api_url else wire.API_URLS[environment],
+            token_endpoint=(oauth_url or wire.OAUTH_URL) + wire.TOKEN_PATH,
+            revocation_endpoint=f"{oauth_url}/v2/oauth2/tokens/revoke" if oauth_url else wire.REVOCATION_URL,
+        )
+
+    def _checked(self, name: str, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            host = (parts.hostname or "").lower()
+            plain = not (parts.username or parts.password or parts.query or parts.fragment or parts.path.strip("/"))
+            _ = parts.port
+        except ValueError:
+            parts, host, plain = urlsplit(""), "", False
+        if not host or not plain or parts.scheme not in {"http", "https"}:
+            raise _refused(
+                name, "It is not a scheme and a host.", "Write it like https://host or http://127.0.0.1:8080."
+            )
+        if wire.is_loopback(url):
+            return f"{parts.scheme}://{parts.netloc}"
+        if parts.scheme != "https":
+            raise _refused(name, "It would send tokens unencrypted.", "Use https; plain http is for loopback only.")
+        if not host.endswith(_INTUIT) and host not in self.allow_hosts:
+            raise _refused(
+                name,
+                f"{host} is neither Intuit's nor this machine.",
+                f"If tokens may be sent there, set {_PREFIX}ALLOW_HOST={host}.",
+            )
+        return f"https://{parts.netloc}"
+
+
+def _refused(name: str, message: str, mend: str) -> SettingsError:
+    name = _PREFIX + name
+    return SettingsError(f"{name} cannot be used: {message} {mend}", [FieldError(name, "url", message, mend)])

@@ -1,0 +1,113 @@
+"""
+How often QuickBooks may be asked, shared by every thread of this process.
+
+Intuit allows a company and app 10 requests at once, 10 started in a second and 500 in a minute; its own texts name
+the first two by turns, so all three are obeyed.
+
+Source: Intuit, "API call limits and throttles"; Intuit blog, 2025-08-13.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from vantage_quickbooks.errors import CancelledError, DeadlineExceededError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Throttle", "throttle_for"]
+
+AT_ONCE = 10
+PER_SECOND = 10
+PER_MINUTE = 500
+
+_LOOK_AGAIN_S = 0.25
+"""Seconds after which a waiting thread looks whether its call was cancelled."""
+
+
+class Throttle:
+    """Places for requests of one company.
+
+    Args:
+        at_once: Requests under way at one time.
+        per_second: Requests started in any second.
+        per_minute: Requests started in any minute.
+        monotonic: Clock in seconds that never goes back.
+    """
+
+    def __init__(
+        self,
+        at_once: int = AT_ONCE,
+        per_second: int = PER_SECOND,
+        per_minute: int = PER_MINUTE,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._free = at_once
+        self._windows = ((1.0, per_second), (60.0, per_minute))
+        self._started: deque[float] = deque(maxlen=max(per_second, per_minute))
+        self._monotonic = monotonic
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def place(self, *, deadline: float = float("inf"), cancelled: Callable[[], bool] | None = None) -> Iterator[None]:
+        """Hold a place for one request, waiting until there is one.
+
+        Args:
+            deadline: Instant of the monotonic clock until which to wait.
+            cancelled: Asked now and then while waiting; True ends the wait.
+
+        Raises:
+            DeadlineExceededError: No place came free in time; nothing was sent.
+            CancelledError: The call was cancelled while it waited.
+        """
+        self._acquire(deadline, cancelled)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += 1
+                self._changed.notify()
+
+    def _acquire(self, deadline: float, cancelled: Callable[[], bool] | None) -> None:
+        with self._changed:
+            while True:
+                if cancelled and cancelled():
+                    raise CancelledError("The call was cancelled while it waited for its turn at QuickBooks.")
+                now = self._monotonic()
+                wait = self._wait(now)
+                if wait <= 0:
+                    self._free -= 1
+                    self._started.append(now)
+                    return
+                if now + (0 if wait == float("inf") else wait) >= deadline:
+                    raise DeadlineExceededError(
+                        "QuickBooks allows 10 requests at once, 10 a second and 500 a minute for a company, and no "
+                        "turn came in the time this call has. Call again, or ask for less at a time."
+                    )
+                self._changed.wait(min(wait, _LOOK_AGAIN_S, deadline - now))
+
+    def _wait(self, now: float) -> float:
+        """Seconds until a request may start; infinite while all places are taken."""
+        if self._free <= 0:
+            return float("inf")
+        waits = [0.0]
+        for span, most in self._windows:
+            if len(self._started) >= most:
+                waits.append(self._started[-most] + span - now)
+        return max(waits)
+
+
+_throttles: dict[tuple[str, str], Throttle] = {}
+_lock = threading.Lock()
+
+
+def throttle_for(api_url: str, realm_id: str) -> Throttle:
+    """Return the one throttle of this process for a company."""
+    with _lock:
+        return _throttles.setdefault((api_url, realm_id), Throttle())
