@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks import wire
@@ -36,6 +35,8 @@ class QuickBooksConnector:
 
     def describe(self) -> dict[str, Any]:
         """Return the connector as plain JSON: settings schema and form, authorization, actions with their schemas."""
+        from importlib.metadata import version  # noqa: PLC0415 -- registering must stay cheap
+
         return {
             "contractVersion": CONTRACT_VERSION,
             "id": self.id,

@@ -11,11 +11,9 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as percent_encode
 from urllib.parse import urlsplit
-from xml.etree import ElementTree as ET
 
 from vantage_quickbooks.errors import (
     AccessDeniedError,
@@ -34,6 +32,7 @@ from vantage_quickbooks.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
+    from xml.etree.ElementTree import Element
 
 __all__ = [
     "API_URLS",
@@ -258,6 +257,8 @@ def retry_after_s(value: str | None, now: datetime | None) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 -- rarely needed, and registering must stay cheap
+
         try:
             at = parsedate_to_datetime(value)
         except ValueError:
@@ -330,6 +331,8 @@ def _json_faults(decoded: Any) -> list[Fault]:
 
 
 def _xml_faults(body: bytes) -> list[Fault]:
+    from xml.etree import ElementTree as ET  # noqa: PLC0415 -- rarely needed, and registering must stay cheap
+
     if len(body) > _LARGEST_FAULT:
         return []
     try:
@@ -469,7 +472,7 @@ def _without_detail(fault: Fault | None) -> str:
     return redact_tokens(fault.message) if fault and fault.message else "no reason given"
 
 
-def _tag(element: ET.Element) -> str:
+def _tag(element: Element) -> str:
     return element.tag.rpartition("}")[2]
 
 
