@@ -98,7 +98,7 @@ def clean(schema_name: str, data: Mapping[str, Any]) -> tuple[dict[str, Any], li
     if not isinstance(data, Mapping):
         message = f"The {noun}s must be an object of names and values, not {_kind(data)}."
         return {}, [FieldError("", "type", message, 'Hand over an object like {"max_results": 50}.')]
-    report = _Report(noun=noun, schema=schema, hidden=_hidden(schema, data))
+    report = _Report(noun=noun, schema=schema, secrets=_secrets(schema, data))
     given: dict[str, Any] = {}
     for key, value in data.items():
         if not isinstance(key, str) or key not in report.properties:
@@ -267,13 +267,10 @@ def _spelled(value: Any, choices: Iterable[Any]) -> Any:
     return next((choice for choice in choices if isinstance(choice, str) and choice.casefold() == wanted), value)
 
 
-def _hidden(schema: Mapping[str, Any], data: Mapping[str, Any]) -> frozenset[str]:
-    """Return what no message may repeat: the texts of the secret fields, even if pasted into others as well."""
+def _secrets(schema: Mapping[str, Any], data: Mapping[str, Any]) -> list[Any]:
+    """Return what the secret fields hold, of whatever type: it may have been pasted into other fields as well."""
     properties = schema.get("properties", {})
-    values = [data.get(key) for key, rules in properties.items() if rules.get("writeOnly")]
-    return frozenset(str(value).strip(_BLANKS) for value in values if _unfit(value) is None and value is not None) - {
-        ""
-    }
+    return [data.get(key) for key, rules in properties.items() if rules.get("writeOnly") and data.get(key) is not None]
 
 
 # ---- what is wrong, in words ----------------------------------------------------------------------------------------
@@ -285,7 +282,7 @@ class _Report:
 
     noun: str
     schema: Mapping[str, Any]
-    hidden: frozenset[str]
+    secrets: list[Any]
     found: dict[str, FieldError] = field(default_factory=dict)
 
     @property
@@ -303,9 +300,8 @@ class _Report:
         name = key if isinstance(key, str) and _KEY.fullmatch(key) and self._may_show(key) else ""
         subject = f'"{name}"' if name else "A field whose name is not repeated here"
         nearest = _nearest(name, self.properties)
-        known = ", ".join(self.properties)
-        mend = f"Did you mean {nearest}?" if nearest else "Remove it."
-        mend += f" The {self.noun}s are {known}." if known else f" There are no {self.noun}s here."
+        known = f"The {self.noun}s are {', '.join(self.properties)}." if self.properties else "There are none here."
+        mend = f"Did you mean {nearest}? {known}" if nearest else f"Remove it. {known}"
         self._add(FieldError(name, "additionalProperties", f"{subject} is not a known {self.noun}.", mend))
 
     def unfit(self, key: str, rule: str, value: object) -> None:
@@ -355,10 +351,13 @@ class _Report:
             return ""
         text = json.dumps(value, ensure_ascii=False)
         fits = len(text) <= _MOST_SHOWN and text.isprintable()
-        return text if fits and self._may_show(text) and self._may_show(str(value)) else ""
+        # A secret that is no text was not typed into its field: who knows what else went astray.
+        sound = all(isinstance(secret, str) for secret in self.secrets)
+        return text if fits and sound and self._may_show(text) and self._may_show(str(value)) else ""
 
     def _may_show(self, text: str) -> bool:
-        return not any(secret in text for secret in self.hidden)
+        secrets = (secret.strip(_BLANKS) for secret in self.secrets if isinstance(secret, str))
+        return not any(secret in text for secret in secrets if secret)
 
     def _add(self, entry: FieldError) -> None:
         other = self.found.get(entry.field)
@@ -378,8 +377,9 @@ def _message(title: str, rule: str, error: Any, shown: str) -> str:
         return f"{title} names something twice."
     refused = shown or (_kind(error.instance) if rule == "type" and not isinstance(error.instance, str) else "")
     tail = f", not {refused}" if refused else ""
-    inside = " hold" if len(error.absolute_path) > 1 else " be"
-    return f"{title} must{inside} {_expected(error.schema)}{tail}."
+    if len(error.absolute_path) > 1:
+        return f"{title} must be a list of names that it knows; {refused or 'one of these'} is none of them."
+    return f"{title} must be {_expected(error.schema)}{tail}."
 
 
 def _expected(rules: Mapping[str, Any]) -> str:
@@ -389,7 +389,7 @@ def _expected(rules: Mapping[str, Any]) -> str:
         return f"a whole number from {least} to {most}" if most is not None else "a whole number"
     if choices:
         few = ", ".join(map(str, choices))
-        return f"one of {few}" if len(choices) <= _MOST_CHOICES else f"one of the {len(choices)} names it knows"
+        return f"one of {few}" if len(choices) <= _MOST_CHOICES else f"one of its {len(choices)} choices"
     if rules.get("pattern") == _DIGITS:
         return "digits only"
     if "anyOf" in rules:
@@ -423,7 +423,7 @@ def _kind(value: object) -> str:
         case bool():
             return "true or false"
         case float() if not math.isfinite(value):
-            return "not a number (NaN) or infinite"
+            return "NaN or an infinite number"
         case int() | float():
             return "a number"
         case str():
