@@ -1,0 +1,207 @@
+"""The data API: wire in, wire out. What the paths mean is the company's affair."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import parse_qs, unquote
+
+from vantage_quickbooks.emulator import answer, faults
+from vantage_quickbooks.emulator.answer import Answer, Trace
+from vantage_quickbooks.emulator.company import Company
+from vantage_quickbooks.emulator.entities import BY_PATH
+from vantage_quickbooks.emulator.faults import Fault
+from vantage_quickbooks.emulator.intuit_xml import to_xml
+from vantage_quickbooks.emulator.limits import Limits
+from vantage_quickbooks.emulator.oauth import OAuth
+
+PREFIX = "/v3/company/"
+
+
+@dataclass(slots=True)
+class Request:
+    """A request as it came.
+
+    Attributes:
+        method: GET, POST ...
+
+        path: Without the query string, not decoded.
+
+        query: The query string, not decoded.
+
+        headers: By lower-case name; of repeated ones the last.
+
+        body: The bytes.
+
+        trace: Its ids.
+
+        now: Epoch seconds when it began: `time` in the body is this.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+    trace: Trace
+    now: float
+
+    def parameters(self) -> dict[str, str]:
+        """
+        Read the query string.
+
+        Returns:
+            The first value of each parameter.
+        """
+        return {name: values[0] for name, values in parse_qs(self.query, keep_blank_values=True).items()}
+
+    def wants_json(self) -> bool:
+        """
+        Tell whether the client asked for JSON.
+
+        Returns:
+            False without Accept or with `*/*`: QuickBooks then speaks XML (node-quickbooks issue 242).
+        """
+        return "json" in self.headers.get("accept", "").lower()
+
+
+def statement_of(request: Request) -> str | None:
+    """
+    Find the statement of a query request.
+
+    Args:
+        request: To `.../query`.
+
+    Returns:
+        From the body, or from the URL if the body is empty; None if there is neither.
+
+    Source: recorded, May 2026 (Nango list-payments, list-customers).
+    """
+    if request.method == "POST" and request.body.strip():
+        return request.body.decode("utf-8", "replace")
+    return request.parameters().get("query")
+
+
+class Api:
+    """The data API of every company.
+
+    Args:
+        oauth: Checks access tokens.
+
+        limits: Throttles.
+
+        company: Opens a company by its realm; None if there is none.
+
+        home: The company whose clock stands in when none is known yet.
+    """
+
+    def __init__(
+        self,
+        oauth: OAuth,
+        limits: Limits,
+        company: Callable[[str], Company | None],
+        home: Callable[[], Company],
+    ) -> None:
+        self._oauth = oauth
+        self._limits = limits
+        self._company = company
+        self._home = home
+
+    def handle(self, request: Request) -> Answer:
+        """
+        Answer a request.
+
+        Args:
+            request: To a path under `/v3/company/`.
+
+        Returns:
+            The answer, a fault's as well.
+        """
+        realm, _, rest = request.path.removeprefix(PREFIX).partition("/")
+        company = None
+        try:
+            company = self._admit(request, realm)
+            with self._place(realm):
+                return self._route(request, company, rest)
+        except Fault as fault:
+            return self.refuse(request, fault, company)
+
+    def refuse(self, request: Request, fault: Fault, company: Company | None = None) -> Answer:
+        """
+        Spell a fault as an answer.
+
+        Args:
+            request: That is refused.
+
+            fault: Why.
+
+            company: Whose clock tells the time; None is the home company's.
+
+        Returns:
+            JSON or XML, in the dialect of whoever refuses.
+        """
+        time = self._time(request.now, company)
+        more = []
+        if fault.status == 401:
+            more.append(("www-authenticate", 'Bearer realm="Intuit", error="invalid_token"'))
+        service = not (fault.gateway and fault.status == 401)
+        # Throttling and timeouts come as XML even to clients that asked for JSON (every quote found, 2016 to 2025).
+        as_xml = not request.wants_json() or (fault.gateway and fault.status in (429, 504))
+        if as_xml:
+            kind = "text/xml" if fault.gateway else "application/xml"  # recorded, 2015 and 2019
+            body = fault.xml(time)
+        else:
+            kind = "application/json"
+            body = fault.json(time, int(request.now * 1000))
+        return answer.refusal(request.trace, fault.status, kind, body.encode(), *more, service=service)
+
+    def _time(self, now: float, company: Company | None) -> str:
+        """Spell `time`: local, milliseconds, which are left out when they are zero (recorded, 2026)."""
+        moment = datetime.fromtimestamp(int(now * 1000) / 1000, (company or self._home()).zone)
+        return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
+
+    def _admit(self, request: Request, realm: str) -> Company:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        chain = self._oauth.check(token.strip() if scheme.lower() == "bearer" else "")
+        company = self._company(realm) if chain.realm == realm else None
+        if company is None:
+            raise faults.authorization_failed()
+        return company
+
+    @contextlib.contextmanager
+    def _place(self, realm: str) -> Iterator[None]:
+        if not self._limits.enter(realm):
+            raise faults.throttled()
+        try:
+            yield
+        finally:
+            self._limits.leave(realm)
+
+    def _route(self, request: Request, company: Company, rest: str) -> Answer:
+        head, _, tail = unquote(rest).partition("/")
+        if head == "query" and not tail and request.method in ("GET", "POST"):
+            statement = statement_of(request)
+            if statement is None:
+                raise faults.parse_error("The query provided was empty")  # PHP-SDK issue 8
+            page = company.query(statement, request.now)
+            return self._wrap(request, company, b"QueryResponse", page.json())
+        entity = BY_PATH.get(head)
+        if entity is None or "/" in tail:
+            raise faults.no_such_path(request.path)
+        if request.method == "GET" and tail:
+            if "R" not in entity.operations:
+                raise faults.unsupported_operation("read")
+            # The Id inside CompanyInfo is "1", whatever the realm (recorded, August 2026).
+            id_ = "1" if head == "companyinfo" and tail == company.realm else tail
+            return self._wrap(request, company, entity.name.encode(), company.read(entity, id_).encode())
+        raise faults.no_such_path(request.path)
+
+    def _wrap(self, request: Request, company: Company, key: bytes, value: bytes) -> Answer:
+        """Put a value into the envelope."""
+        body = b'{"%s":%s,"time":"%s"}' % (key, value, self._time(request.now, company).encode())
+        if request.wants_json():
+            return answer.success(request.trace, "application/json;charset=UTF-8", body)
+        # Numbers keep their spelling: they are read as text.
+        data = json.loads(body, parse_float=str, parse_int=str)
+        return answer.success(request.trace, "application/xml;charset=UTF-8", to_xml(data).encode())

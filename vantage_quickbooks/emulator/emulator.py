@@ -1,0 +1,663 @@
+"""The emulator as one object: start it, ask it, move its clock, break it, stop it."""
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from vantage_quickbooks.emulator import answer, control, faults, loader
+from vantage_quickbooks.emulator.answer import Answer, Trace
+from vantage_quickbooks.emulator.api import PREFIX, Api, Request, statement_of
+from vantage_quickbooks.emulator.app import Server
+from vantage_quickbooks.emulator.company import DEFAULT_ZONE, Company, zone_of
+from vantage_quickbooks.emulator.faults import FaultsOnDemand, Order
+from vantage_quickbooks.emulator.limits import Limits
+from vantage_quickbooks.emulator.oauth import OAuth, Rotation
+from vantage_quickbooks.emulator.oauth_api import TOKEN_PATH, OAuthApi
+from vantage_quickbooks.emulator.sample import Sample
+from vantage_quickbooks.emulator.store import Store
+
+_LOGGER = logging.getLogger(__name__)
+_REMEMBERED = 1000  # requests that `requests()` can tell of
+_GREAT_LOAD = 20_000  # from so many records on, indexes are made after the load
+_TELLING_HEADERS = ("accept", "accept-encoding", "content-type", "user-agent")  # none of them holds a secret
+
+
+class Emulator:
+    """A local QuickBooks on a port of its own.
+
+    Args:
+        port: 0 takes a free one.
+
+        data: A folder of saved Intuit responses, served back unchanged; None is the sample company.
+
+        customers: How many the sample company has; None is its hand-made thirty.
+
+        invoices: How many it has; None is sixty.
+
+        seed: Decides the sample company, client id, secret, realm and the first refresh token.
+
+        database: A SQLite file that keeps the company; None is a temporary one.
+
+        rotation: `daily` (a refresh token changes after 24 hours) or `always` (at every refresh).
+
+        previous_token_grace_s: How long a replaced refresh token still works; 0 is not at all.
+
+        access_token_lifetime_s: Of access tokens.
+
+        limits: True for Intuit's (500 a minute, 10 a second, 10 at once), False for none, or other numbers.
+
+        host: To listen on.
+
+    Raises:
+        ValueError: The data cannot be read, or an argument is impossible.
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        data: str | os.PathLike[str] | None = None,
+        customers: int | None = None,
+        invoices: int | None = None,
+        seed: int = 1,
+        database: str | os.PathLike[str] | None = None,
+        rotation: Rotation = "daily",
+        previous_token_grace_s: float = 0,
+        access_token_lifetime_s: int = 3600,
+        limits: bool | Mapping[str, int] = True,
+        host: str = "127.0.0.1",
+    ) -> None:
+        for name, number in (("customers", customers), ("invoices", invoices)):
+            if number is not None and number < 0:
+                raise ValueError(f"{name} cannot be less than 0")
+        if data is not None and (customers is not None or invoices is not None):
+            raise ValueError("a company is either loaded from data or made from numbers, not both")
+        self._address = (host, port)
+        self._data = Path(data) if data is not None else None
+        self._database = Path(database) if database is not None else None
+        self._sizes = (customers, invoices)
+        self._seed = seed
+        self._offset = 0.0
+        self._server: Server | None = None
+        self._thread: threading.Thread | None = None
+        self._store: Store | None = None
+        self._companies: dict[str, Company] = {}
+        self._opening = threading.RLock()
+        self._changed = False
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self.realm_id = str(9_341_450_000_000_000 + 17 * seed)
+        self.limits = Limits(limits, self.now)
+        self.oauth = OAuth(
+            seed=seed,
+            realm_id=self.realm_id,
+            now=self.now,
+            rotation=rotation,
+            previous_token_grace_s=previous_token_grace_s,
+            access_token_lifetime_s=access_token_lifetime_s,
+        )
+        self._orders = FaultsOnDemand()
+        self._api = Api(self.oauth, self.limits, self._companies.get, lambda: self._companies[self.realm_id])
+        self._oauth_api = OAuthApi(self.oauth, lambda: self.url, self._names)
+        self.crashes: list[str] = []
+        self._forget_requests()
+
+    # ---- life ----
+
+    def start(self) -> Self:
+        """
+        Load the company and begin to serve.
+
+        Returns:
+            The emulator itself.
+
+        Raises:
+            ValueError: The data cannot be read.
+            OSError: The port is taken.
+        """
+        if self._server is not None:
+            return self
+        self._stopping.clear()
+        self._server = Server(self._address, self._answer)
+        try:
+            self._store = Store(self._database)
+            self._open_companies()
+        except BaseException:
+            self._server.server_close()
+            self._server = None
+            self._close_store()
+            raise
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name="quickbooks-emulator", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop serving, close every connection, and remove a temporary company."""
+        if self._server is None:
+            return
+        self._stopping.set()
+        self._server.close()
+        if self._thread:
+            self._thread.join()
+        self._server = self._thread = None
+        self._close_store()
+
+    def _close_store(self) -> None:
+        if self._store:
+            self._store.close()
+        self._store = None
+        self._companies.clear()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where the emulator listens, without a slash at the end."""
+        if self._server is None:
+            raise RuntimeError("the emulator is not started")
+        host, port = self._server.server_address[:2]
+        return f"http://{host if isinstance(host, str) else host.decode()}:{port}"
+
+    # ---- who may come in ----
+
+    @property
+    def client_id(self) -> str:
+        """The app's client id."""
+        return self.oauth.client_id
+
+    @property
+    def client_secret(self) -> str:
+        """The app's client secret in force."""
+        return self.oauth.client_secret
+
+    @property
+    def refresh_token(self) -> str:
+        """The refresh token first granted: what a person would paste into the form."""
+        return self.oauth.first_refresh_token
+
+    def settings(self) -> dict[str, str]:
+        """
+        Fill in a settings form.
+
+        Returns:
+            client_id, client_secret, refresh_token (the first one) and realm_id.
+        """
+        return {
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "refresh_token": self.refresh_token,
+            "realm_id": self.realm_id,
+        }
+
+    def grant(self, realm_id: str | None = None) -> str:
+        """
+        Authorize the app once more, as if a person had connected again.
+
+        Args:
+            realm_id: For this company; one not yet known gets the sample company. None is the first.
+
+        Returns:
+            The refresh token of a new chain.
+
+        Raises:
+            ValueError: The realm is no number.
+        """
+        realm = realm_id or self.realm_id
+        self.company(realm)
+        return self.oauth.grant(realm)
+
+    def expire_access_tokens(self) -> int:
+        """
+        Let every access token expire now.
+
+        Returns:
+            How many were alive.
+        """
+        return self.oauth.expire_access_tokens()
+
+    def revoke_grants(self) -> int:
+        """
+        Disconnect the app from every company, as a user can inside QuickBooks.
+
+        Returns:
+            How many grants ended.
+        """
+        return self.oauth.revoke_grants()
+
+    def rotate_client_secret(self, new: str | None = None, invalidate_tokens: bool = True) -> str:
+        """
+        Change the app's secret.
+
+        Args:
+            new: The secret; None makes one.
+
+            invalidate_tokens: Access tokens issued before stop working.
+
+        Returns:
+            The secret in force.
+        """
+        return self.oauth.rotate_client_secret(new, invalidate_tokens=invalidate_tokens)
+
+    # ---- time ----
+
+    def now(self) -> float:
+        """
+        Tell the emulator's time.
+
+        Returns:
+            Epoch seconds.
+        """
+        return time.time() + self._offset
+
+    def advance(self, seconds: float) -> None:
+        """
+        Move the clock: tokens expire, limits pass, times move.
+
+        Args:
+            seconds: Forward; less than 0 moves back.
+        """
+        self._offset += seconds
+
+    def set_now(self, iso: str) -> None:
+        """
+        Set the clock.
+
+        Args:
+            iso: A time with an offset, or in UTC without one.
+
+        Raises:
+            ValueError: It is no time.
+        """
+        moment = datetime.fromisoformat(iso)
+        self._offset = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - time.time()
+
+    # ---- faults ----
+
+    def fault(
+        self,
+        kind: str,
+        *,
+        path: str | None = None,
+        method: str | None = None,
+        times: int = 1,
+        after: int = 0,
+        **options: object,
+    ) -> None:
+        """
+        Order a fault.
+
+        Args:
+            kind: One of `faults.KINDS`; docs/emulator.md tells what each does.
+
+            path: Hit only requests whose path contains this; None hits all.
+
+            method: Hit only this method; None hits all.
+
+            times: How many requests to hit; -1 hits for ever.
+
+            after: How many matching requests to let pass first.
+
+            **options: What the kind takes.
+
+        Raises:
+            ValueError: The kind or an option is unknown or impossible.
+        """
+        self._orders.order(kind, path=path, method=method, times=times, after=after, **options)
+
+    def faults(self) -> list[dict[str, Any]]:
+        """
+        List the faults that are ordered and not yet delivered.
+
+        Returns:
+            One dictionary each.
+        """
+        return self._orders.pending()
+
+    def clear_faults(self) -> None:
+        """Forget every ordered fault."""
+        self._orders.clear()
+
+    def limit(self, chosen: bool | Mapping[str, int]) -> None:
+        """
+        Put other limits in force.
+
+        Args:
+            chosen: True for Intuit's, False for none, or some of per_minute, per_second, concurrent.
+
+        Raises:
+            ValueError: A limit is unknown or no positive number.
+        """
+        self.limits.choose(chosen)
+
+    # ---- what happened ----
+
+    def counters(self) -> dict[str, Any]:
+        """
+        Count what was asked since the start or the last reset.
+
+        Returns:
+            token_requests, api_requests (with by_status), connections, max_concurrent, faults_delivered.
+        """
+        server = self._server
+        tokens = self.oauth.counts
+        with self._lock:
+            return {
+                "token_requests": {
+                    "total": self._token_statuses.total(),
+                    "ok": self._token_statuses[200],
+                    "failed": self._token_statuses.total() - self._token_statuses[200],
+                    "refreshes": tokens.refreshes,
+                },
+                "api_requests": {
+                    "total": self._api_statuses.total(),
+                    "by_status": {str(k): v for k, v in sorted(self._api_statuses.items())},
+                },
+                "connections": server.connections if server else 0,
+                "max_concurrent": server.max_concurrent if server else 0,
+                "faults_delivered": self._orders.delivered,
+            }
+
+    def reset_counters(self) -> None:
+        """Count from nought again, and forget the requests."""
+        self._forget_requests()
+        self._orders.delivered = 0
+        self.oauth.counts.total = self.oauth.counts.ok = self.oauth.counts.failed = self.oauth.counts.refreshes = 0
+        if self._server:
+            with self._server.counting:
+                self._server.connections = 0
+                self._server.max_concurrent = self._server.running
+
+    def requests(self) -> list[dict[str, Any]]:
+        """
+        Tell of the last thousand requests, oldest first; never of secrets.
+
+        Returns:
+            time, method, path, statement, status, intuit_tid, headers of each.
+        """
+        with self._lock:
+            return list(self._requests)
+
+    def state(self) -> dict[str, Any]:
+        """
+        Describe the emulator.
+
+        Returns:
+            Addresses, clock, companies with their counts, tokens, limits, faults, counters.
+        """
+        return {
+            "url": self.url,
+            "realm_id": self.realm_id,
+            "client_id": self.client_id,
+            "now": datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="milliseconds"),
+            "seed": self._seed,
+            "companies": {realm: company.counts() for realm, company in list(self._companies.items())},
+            "tokens": self.oauth.state(),
+            "limits": self.limits.numbers,
+            "faults": self.faults(),
+            "counters": self.counters(),
+        }
+
+    def reset(self) -> None:
+        """Bring company, tokens, clock, faults, limits and counters back to the start."""
+        self._orders.clear()
+        self.limits.reset()
+        self._offset = 0.0
+        self.oauth.reset()
+        self.reset_counters()
+        with self._opening:
+            if self._store and (self._changed or len(self._companies) > 1):
+                with self._store.writing():
+                    self._store.empty()
+                    self._companies.clear()
+                    self._open_companies()
+            self._changed = False
+
+    # ---- companies ----
+
+    def company(self, realm_id: str | None = None) -> Company:
+        """
+        Open a company.
+
+        Args:
+            realm_id: Which; one not yet known gets the sample company. None is the first.
+
+        Returns:
+            Its records and rules.
+
+        Raises:
+            ValueError: The realm is no number.
+        """
+        realm = realm_id or self.realm_id
+        if not (realm.isascii() and realm.isdigit()):
+            raise ValueError("a realm id is digits")
+        with self._opening:
+            if realm not in self._companies:
+                store = self._need_store()
+                store.load(realm, self._sample(int(realm) % 2**31, None, None).records())
+                self._companies[realm] = Company(store, realm)
+            return self._companies[realm]
+
+    def _need_store(self) -> Store:
+        if self._store is None:
+            raise RuntimeError("the emulator is not started")
+        return self._store
+
+    def _sample(self, seed: int, customers: int | None, invoices: int | None) -> Sample:
+        zone = zone_of(DEFAULT_ZONE)
+        return Sample(seed=seed, now=self.now(), zone=zone, customers=customers, invoices=invoices)
+
+    def _open_companies(self) -> None:
+        """Load the first company, unless the database already holds it."""
+        store = self._need_store()
+        if store.body(self.realm_id, "CompanyInfo", "1") is None:
+            customers, invoices = self._sizes
+            sample = self._sample(self._seed, customers, invoices)
+            if self._data:
+                store.load(self.realm_id, loader.load(self._data))
+                if store.body(self.realm_id, "CompanyInfo", "1") is None:  # a folder need not hold one
+                    store.load(self.realm_id, (r for r in sample.records() if r[0] == "CompanyInfo"))
+            elif (customers or 0) + (invoices or 0) >= _GREAT_LOAD:
+                store.index(drop=True)
+                store.load(self.realm_id, sample.records())
+                store.index()
+            else:
+                store.load(self.realm_id, sample.records())
+        for realm in store.realms():
+            self._companies[realm] = Company(store, realm)
+
+    def _names(self) -> dict[str, str]:
+        return {realm: company.name() for realm, company in list(self._companies.items())}
+
+    # ---- requests ----
+
+    def _forget_requests(self) -> None:
+        with self._lock:
+            self._requests: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED)
+            self._api_statuses: Counter[int] = Counter()
+            self._token_statuses: Counter[int] = Counter()
+
+    def _answer(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Answer:
+        if path.startswith(control.PREFIX):
+            return control.handle(self, method, path, body)
+        now = self.now()
+        request = Request(method, path, query, headers, body, Trace.begin(now), now)
+        try:
+            result = self._with_faults(request)
+        except Exception as error:
+            _LOGGER.exception("the emulator failed at %s %s", method, path)
+            self.crashes.append(f"{method} {path}: {error!r}")
+            result = self._api.refuse(request, faults.system_failure(f"emulator: {type(error).__name__}"))
+        self._remember(request, result)
+        return result
+
+    def _remember(self, request: Request, result: Answer) -> None:
+        status = 0 if result.transfer == "reset" else result.status
+        is_api = request.path.startswith(PREFIX)
+        told: dict[str, Any] = {
+            "time": datetime.fromtimestamp(request.now, UTC).isoformat(timespec="milliseconds"),
+            "method": request.method,
+            "path": request.path,
+            "status": status,
+            "intuit_tid": request.trace.tid,
+            "headers": {name: request.headers[name] for name in _TELLING_HEADERS if name in request.headers},
+        }
+        if is_api and request.path.endswith("/query"):
+            told["statement"] = statement_of(request)
+        with self._lock:
+            self._requests.append(told)
+            if is_api:
+                self._api_statuses[status] += 1
+            elif request.path.rstrip("/") == TOKEN_PATH:
+                self._token_statuses[status] += 1
+
+    def _with_faults(self, request: Request) -> Answer:
+        order = self._orders.take(request.method, request.path)
+        if order is None:
+            return self._route(request)
+        if order.kind in ("latency", "hang"):
+            self._stopping.wait(order.options["seconds"])
+            if order.kind == "hang":
+                return Answer(200, [], transfer="reset")
+            return self._route(request)
+        if order.kind == "truncate":
+            result = self._route(request)
+            result.transfer = "truncate"
+            return result
+        if order.kind == "token_response_lost":
+            self._route(request)  # the token is rotated, and nobody will know the new one
+            return Answer(200, [], transfer="reset")
+        return self._ordered(order, request)
+
+    def _ordered(self, order: Order, request: Request) -> Answer:
+        """Answer with an ordered fault that leaves everything else out."""
+        options = order.options
+        wait = [("retry-after", str(options["retry_after"]))] if options.get("retry_after") is not None else []
+        if order.kind == "reset":
+            return Answer(200, [], transfer="reset")
+        if order.kind == "html":
+            page = faults.UNAVAILABLE_PAGE.encode()
+            return answer.refusal(request.trace, 503, "text/html", page)
+        if order.kind == "plain_text_200":
+            return answer.success(request.trace, "text/plain;charset=UTF-8", faults.COMPANY_STATUS_TEXT.encode())
+        if order.kind == "expired_token":
+            token = request.headers.get("authorization", "").removeprefix("Bearer ")
+            detail = f"Token expired: {self.oauth.handle_of(token)}"
+            return self._api.refuse(request, faults.authentication_failed(detail))
+        if order.kind == "fault_in_200":
+            fault = faults.system_failure("java.lang.UnsupportedOperationException", status=200)
+            result = self._api.refuse(request, fault)
+            return answer.success(request.trace, f"{result.headers[0][1]};charset=UTF-8", result.body)
+        if order.kind == "gateway_timeout":
+            result = self._api.refuse(request, faults.gateway_timeout())
+        elif order.kind == "throttle":
+            result = self._throttled(request, as_json=options["json"])
+        else:
+            result = self._status(request, options["status"], options["body"])
+        result.headers += wait
+        return result
+
+    def _throttled(self, request: Request, *, as_json: bool) -> Answer:
+        fault = faults.throttled()
+        if not as_json:
+            return self._api.refuse(request, fault)
+        body = fault.json("", int(request.now * 1000)).encode()
+        return answer.refusal(request.trace, fault.status, "application/json", body)
+
+    def _status(self, request: Request, status: int, body: str) -> Answer:
+        if body == "empty":
+            return answer.refusal(request.trace, status, "text/plain", b"")
+        if body == "html":
+            page = faults.UNAVAILABLE_PAGE.replace("503", str(status)).encode()
+            return answer.refusal(request.trace, status, "text/html", page)
+        fault = faults.system_failure("ordered", status)
+        time_ = datetime.fromtimestamp(request.now, self._companies[self.realm_id].zone).isoformat(timespec="milliseconds")
+        if body == "xml":
+            return answer.refusal(request.trace, status, "application/xml", fault.xml(time_).encode())
+        return answer.refusal(request.trace, status, "application/json", fault.json(time_, 0).encode())
+
+    def _route(self, request: Request) -> Answer:
+        if request.path.startswith(PREFIX):
+            return self._api.handle(request)
+        found = self._oauth_api.handle(request)
+        if found is not None:
+            return found
+        # Recorded, 2015 (minimul irregular_char.yml): what lies outside the API is a plain 404 page.
+        page = b"<html><head>\n<title>404 Not Found</title>\n</head><body>\n<h1>Not Found</h1>\n</body></html>\n"
+        return answer.refusal(request.trace, 404, "text/html", page)
+
+
+def serve(
+    port: int = 0,
+    data: str | os.PathLike[str] | None = None,
+    customers: int | None = None,
+    invoices: int | None = None,
+    seed: int = 1,
+    database: str | os.PathLike[str] | None = None,
+    write_settings: str | os.PathLike[str] | None = None,
+    on_ready: Callable[[Emulator], None] | None = None,
+    **options: Any,
+) -> None:
+    """
+    Serve until SIGINT or SIGTERM. Call it from the main thread.
+
+    Args:
+        port: 0 takes a free one.
+
+        data: A folder of saved Intuit responses; None is the sample company.
+
+        customers: How many the sample company has.
+
+        invoices: How many it has.
+
+        seed: Decides the sample company and the credentials.
+
+        database: A SQLite file that keeps the company.
+
+        write_settings: A file to write a settings form's data to, readable by its owner alone.
+
+        on_ready: Called with the emulator once it serves.
+
+        **options: Whatever else `Emulator` takes.
+
+    Raises:
+        ValueError: The data cannot be read, or an argument is impossible.
+        OSError: The port is taken, or the settings cannot be written.
+    """
+    done = threading.Event()
+    kept = {number: signal.signal(number, lambda *_: done.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with Emulator(
+            port, data=data, customers=customers, invoices=invoices, seed=seed, database=database, **options
+        ) as emulator:
+            if write_settings is not None:
+                _write_private(Path(write_settings), json.dumps(emulator.settings(), indent=2) + "\n")
+            if on_ready is not None:
+                on_ready(emulator)
+            done.wait()
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, from the first byte on."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)

@@ -1,0 +1,477 @@
+"""Intuit's faults, word for word, and faults on demand.
+
+A `Fault` is raised where a rule is broken and becomes an answer at the edge. QuickBooks
+speaks two dialects: the service's (`Fault`/`Error`, and `time` as text) and the gateway's
+(`fault`/`error` in lower case, twelve null or empty siblings, `time` as a number); either
+may come as XML. Each constructor names the recording or the page its words come from;
+words of which no record exists are marked "our words".
+"""
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+_XML_HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
+_NAMESPACE = "http://schema.intuit.com/finance/v3"
+
+
+class Fault(Exception):  # noqa: N818 -- Intuit's own word; an Error is what a Fault lists
+    """A refusal as QuickBooks words it.
+
+    Attributes:
+        status: HTTP status.
+
+        code: Intuit's number, as text.
+
+        message: Intuit's heading.
+
+        detail: Intuit's explanation; the gateway leaves it null, XML then has no element.
+
+        element: The field at fault; None leaves the key out, "" is sent as it is.
+
+        type: Intuit's class of fault.
+
+        gateway: Spoken by the gateway: lower-case JSON, or indented XML.
+
+        timed: Whether the body tells the time.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        detail: str | None,
+        *,
+        element: str | None = None,
+        type: str = "ValidationFault",  # noqa: A002 -- Intuit's key
+        gateway: bool = False,
+        timed: bool = True,
+    ) -> None:
+        super().__init__(f"{status} {code} {message}: {detail}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.detail = detail
+        self.element = element
+        self.type = type
+        self.gateway = gateway
+        self.timed = timed
+
+    def item(self) -> dict[str, Any]:
+        """
+        Build the `Fault` object as it stands in a body or a batch item.
+
+        Returns:
+            `{"Error": [...], "type": ...}`.
+
+        Source: recorded, 2020 (minimul error/*.yml).
+        """
+        error = {"Message": self.message, "Detail": self.detail, "code": self.code}
+        if self.element is not None:
+            error["element"] = self.element
+        return {"Error": [error], "type": self.type}
+
+    def json(self, time: str, milliseconds: int) -> str:
+        """
+        Spell the body as JSON, in the dialect of whoever refuses.
+
+        Args:
+            time: The company's local time, for the service.
+
+            milliseconds: The epoch in milliseconds, for the gateway.
+
+        Returns:
+            The body.
+
+        Source: recorded, 2020 (minimul error/401.yml, error/400.yml).
+        """
+        if self.gateway:
+            error = {"message": self.message, "detail": self.detail, "code": self.code, "element": None}
+            return compact(
+                {
+                    "warnings": None,
+                    "intuitObject": None,
+                    "fault": {"error": [error], "type": self.type},
+                    "report": None,
+                    "queryResponse": None,
+                    "batchItemResponse": [],
+                    "attachableResponse": [],
+                    "syncErrorResponse": None,
+                    "requestId": None,
+                    "time": milliseconds,
+                    "status": None,
+                    "cdcresponse": [],
+                }
+            )
+        return compact({"Fault": self.item()} | ({"time": time} if self.timed else {}))
+
+    def xml(self, time: str) -> str:
+        """
+        Spell the body as XML: indented by the gateway, in one line by the service.
+
+        Args:
+            time: The company's local time.
+
+        Returns:
+            The body.
+
+        Source: recorded, 2016 and 2019 (ruckus too_many_requests_error.xml, flowlink add_customer).
+        """
+        if self.gateway:
+            detail = f"            <Detail>{escape(self.detail)}</Detail>\n" if self.detail else ""
+            return (
+                f'{_XML_HEAD}\n<IntuitResponse time="{time}" xmlns="{_NAMESPACE}">\n'
+                f'    <Fault type="{self.type}">\n        <Error code="{self.code}">\n'
+                f"            <Message>{escape(self.message)}</Message>\n{detail}"
+                "        </Error>\n    </Fault>\n</IntuitResponse>\n"
+            )
+        element = "" if self.element is None else f" element={quoteattr(self.element)}"
+        return (
+            f'{_XML_HEAD}<IntuitResponse xmlns="{_NAMESPACE}" time="{time}"><Fault type="{self.type}">'
+            f'<Error code="{self.code}"{element}><Message>{escape(self.message)}</Message>'
+            f"<Detail>{escape(self.detail or '')}</Detail></Error></Fault></IntuitResponse>"
+        )
+
+
+def compact(value: object) -> str:
+    """
+    Spell JSON as QuickBooks does: no blanks, no escapes beyond the necessary.
+
+    Args:
+        value: Plain JSON data.
+
+    Returns:
+        The text.
+    """
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+# ---- the query language ------------------------------------------------------------------------
+
+
+def parse_error(detail: str) -> Fault:
+    """Say that a statement cannot be parsed. Source: recorded, 2015 and 2016 (minimul irregular_char.yml)."""
+    return Fault(400, "4000", "Error parsing query", f"QueryParserError: {detail}")
+
+
+def invalid_query(detail: str) -> Fault:
+    """Say that a statement parses and yet asks for what is not. Source: recorded, 2020 (minimul error/400.yml)."""
+    return Fault(400, "4001", "Invalid query", f"QueryValidationError: {detail}")
+
+
+# ---- records -----------------------------------------------------------------------------------
+
+
+def not_found() -> Fault:
+    """Say that an Id does not exist or is inactive. Source: recorded, 2020 (minimul batch/basic.yml)."""
+    detail = (
+        "Object Not Found : Something you're trying to use has been made inactive."
+        " Check the fields with accounts, customers, items, vendors or employees."
+    )
+    return Fault(400, "610", "Object Not Found", detail, element="")
+
+
+def invalid_reference() -> Fault:
+    """Say that a reference leads nowhere. Source: github.com/intuit/QuickBooks-V3-PHP-SDK/issues/110."""
+    detail = (
+        "Invalid Reference Id : Something you're trying to use has been made inactive."
+        " Check the fields with accounts, customers, items, vendors or employees."
+    )
+    return Fault(400, "2500", "Invalid Reference Id", detail, element="")
+
+
+def invalid_id(value: str) -> Fault:
+    """Say that an Id is no number; the only fault without a time. Source: recorded, 2020 (minimul error/500.yml)."""
+    detail = f"Id should be a valid number. Supplied value:{value}"
+    return Fault(400, "2030", "Invalid ID", detail, element="Id", timed=False)
+
+
+def unsupported_property(entity: str, name: str) -> Fault:
+    """Say that a body has a property nobody knows. Source: recorded, 2020 (minimul error/400_json.yml)."""
+    detail = (
+        f'Property Name:Unrecognized field "{name}" (class com.intuit.schema.finance.v3.{entity}),'
+        " not marked as ignorable\n specified is unsupported or invalid"
+    )
+    return Fault(400, "2010", "Request has invalid or unsupported property", detail)
+
+
+def required_missing(name: str) -> Fault:
+    """Say that a body lacks what it must have. Source: recorded, 2017 (Boulevard create_item_error.json)."""
+    return Fault(
+        400,
+        "2020",
+        "Required param missing, need to supply the required value for the API",
+        f"Required parameter {name} is missing in the request",
+        element=name,
+    )
+
+
+def duplicate_name() -> Fault:
+    """Say that a name is taken. Source: recorded, 2020 (minimul error/validation.yml)."""
+    return Fault(400, "6240", "Duplicate Name Exists Error", "The name supplied already exists. : null")
+
+
+def stale_object(other: str) -> Fault:
+    """Say that a SyncToken is old, and name who was faster. Source: recorded, 2020 (minimul batch/basic.yml)."""
+    detail = (
+        f"Stale Object Error : You and {other} were working on this at the same time."
+        f" {other} finished before you did, so your work was not saved."
+    )
+    return Fault(400, "5010", "Stale Object Error", detail, element="")
+
+
+def business_error(detail: str) -> Fault:
+    """Say that a business rule is broken. Source: qbo-api.md 4.4, code 6000."""
+    message = "A business validation error has occurred while processing your request"
+    return Fault(400, "6000", message, f"Business Validation Error: {detail}", element="")
+
+
+def unsupported_operation(operation: str) -> Fault:
+    """Say that an entity has no such operation. Source: transcribed, August 2026 (400-unsupported-operation)."""
+    detail = f"Operation {operation} is not supported."
+    return Fault(400, "500", "Unsupported Operation", detail, element="Operation")
+
+
+def no_such_path(path: str) -> Fault:
+    """Say that a path leads nowhere, quoting an internal host. Source: recorded, 2020 (minimul error/500.yml)."""
+    detail = (
+        f"Operation Could not find resource for relative : {path}"
+        f" of full path: https://c50.sandbox.qbo.intuit.com/qbo50{path} is not supported."
+    )
+    return Fault(400, "500", "Unsupported Operation", detail)
+
+
+def system_failure(detail: str, status: int = 500) -> Fault:
+    """Say that QuickBooks itself failed. Source: transcribed, August 2026 (200-systemfault)."""
+    return Fault(
+        status,
+        "10000",
+        "An application error has occurred while processing your request",
+        f"System Failure Error: {detail}",
+        element="SystemFailureError",
+        type="SystemFault",
+    )
+
+
+# ---- the gateway -------------------------------------------------------------------------------
+
+
+def _gateway(status: int, code: str, what: str, detail: str | None, kind: str) -> Fault:
+    message = f"message={what}; errorCode={int(code):06d}; statusCode={status}"
+    return Fault(status, code, message, detail, type=kind, gateway=True)
+
+
+def authentication_failed(detail: str) -> Fault:
+    """Refuse an access token. Source: recorded, 2020 (minimul error/401.yml), and transcribed, August 2026."""
+    return _gateway(401, "3200", "AuthenticationFailed", detail, "AUTHENTICATION")
+
+
+def authorization_failed() -> Fault:
+    """Refuse a token for this company. Source: transcribed, 2018 (403-AuthorizationFailed-json)."""
+    return _gateway(403, "3100", "AuthorizationFailed", None, "SERVICE")
+
+
+def throttled() -> Fault:
+    """Refuse one request too many. Source: recorded, December 2016 (ruckus too_many_requests_error.xml)."""
+    return _gateway(429, "3001", "ThrottleExceeded", "The request limit was reached.  Try again later", "SERVICE")
+
+
+def gateway_timeout() -> Fault:
+    """Give up waiting for the service. Source: transcribed, May 2025 (504-GatewayTimeout-xml)."""
+    return _gateway(504, "6002", "GatewayTimeout", None, "SERVICE")
+
+
+UNAVAILABLE_PAGE = (
+    "<html>\r\n<head><title>503 Service Temporarily Unavailable</title></head>\r\n"
+    '<body bgcolor="white">\r\n<center><h1>503 Service Temporarily Unavailable</h1></center>\r\n'
+    "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+)
+"""The load balancer's page. Source: transcribed, April 2018 (503-html-gateway)."""
+
+COMPANY_STATUS_TEXT = (
+    "Invalid Company StatusSubscription period has ended or cancelled or there was a billing problem"
+    " : You can't add data to QuickBooks Online Plus because your trial or subscription period ended,"
+    " you cancelled your subscription, or there was a billing problem. To update your subscription,"
+    " click the gear icon and view your account information."
+)
+"""An error that is neither JSON nor XML, with status 200. Source: transcribed, March 2019."""
+
+
+# ---- on demand ---------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Order:
+    """One fault that somebody ordered.
+
+    Attributes:
+        kind: What happens; one of `KINDS`.
+
+        path: Hit only requests whose path contains this.
+
+        method: Hit only this method.
+
+        times: How many requests are still to be hit; -1 is for ever.
+
+        after: How many matching requests still pass unharmed.
+
+        options: What the kind takes.
+    """
+
+    kind: str
+    path: str | None = None
+    method: str | None = None
+    times: int = 1
+    after: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+_Check = Callable[[Any], bool]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _is_status(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_body(value: object) -> bool:
+    return value in ("json", "xml", "html", "empty")
+
+
+KINDS: dict[str, dict[str, tuple[Any, _Check]]] = {
+    "status": {"status": (500, _is_status), "body": ("json", _is_body), "retry_after": (None, _is_number)},
+    "throttle": {"json": (False, _is_flag), "retry_after": (None, _is_number)},
+    "latency": {"seconds": (1.0, _is_number)},
+    "hang": {"seconds": (30.0, _is_number)},
+    "reset": {},
+    "truncate": {},
+    "html": {},
+    "gateway_timeout": {},
+    "expired_token": {},
+    "fault_in_200": {},
+    "plain_text_200": {},
+    "token_response_lost": {},
+}
+"""Every kind of fault with its options: default and check."""
+
+
+class FaultsOnDemand:
+    """The faults that are ordered and not yet delivered. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._orders: list[Order] = []
+        self.delivered = 0
+
+    def order(
+        self,
+        kind: str,
+        *,
+        path: str | None = None,
+        method: str | None = None,
+        times: int = 1,
+        after: int = 0,
+        **options: object,
+    ) -> Order:
+        """
+        Order a fault.
+
+        Args:
+            kind: One of `KINDS`.
+
+            path: Hit only requests whose path contains this; None hits all.
+
+            method: Hit only this method; None hits all.
+
+            times: How many requests to hit; -1 hits for ever.
+
+            after: How many matching requests to let pass first.
+
+            **options: What the kind takes, see `KINDS`.
+
+        Returns:
+            The order.
+
+        Raises:
+            ValueError: The kind or an option is unknown or has an impossible value.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"unknown kind of fault {kind!r}; known: {', '.join(KINDS)}")
+        if not _is_int(times) or times < -1 or times == 0:
+            raise ValueError("times is a number of requests, or -1 for ever")
+        if not _is_int(after) or after < 0:
+            raise ValueError("after is a number of requests")
+        chosen = {name: default for name, (default, _) in KINDS[kind].items()}
+        for name, value in options.items():
+            if name not in chosen:
+                known = ", ".join(chosen) or "none"
+                raise ValueError(f"a {kind} fault has no option {name!r}; known: {known}")
+            if not (value is None and chosen[name] is None) and not KINDS[kind][name][1](value):
+                raise ValueError(f"option {name!r} of a {kind} fault cannot be {value!r}")
+            chosen[name] = value
+        order = Order(kind, path, method.upper() if method else None, times, after, chosen)
+        with self._lock:
+            self._orders.append(order)
+        return order
+
+    def take(self, method: str, path: str) -> Order | None:
+        """
+        Find what is to happen to a request, and count it as delivered.
+
+        Args:
+            method: Of the request.
+
+            path: Of the request, without its query string.
+
+        Returns:
+            The first order that fits and whose turn has come, or None.
+        """
+        with self._lock:
+            for order in self._orders:
+                if (order.path and order.path not in path) or (order.method and order.method != method):
+                    continue
+                if order.kind == "token_response_lost" and "/tokens/bearer" not in path:
+                    continue
+                if order.after:
+                    order.after -= 1
+                    continue
+                if order.times > 0:
+                    order.times -= 1
+                    if not order.times:
+                        self._orders.remove(order)
+                self.delivered += 1
+                return order
+        return None
+
+    def clear(self) -> None:
+        """Forget every order."""
+        with self._lock:
+            self._orders.clear()
+
+    def pending(self) -> list[dict[str, Any]]:
+        """
+        List the orders not yet delivered.
+
+        Returns:
+            One dictionary an order, fit for JSON.
+        """
+        with self._lock:
+            return [
+                {"kind": o.kind, "path": o.path, "method": o.method, "times": o.times, "after": o.after} | o.options
+                for o in self._orders
+            ]
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

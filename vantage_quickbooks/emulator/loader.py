@@ -1,0 +1,114 @@
+"""Saved Intuit responses as a company's data, each record byte for byte as it was saved.
+
+Any `*.json` under a folder counts in which an entity's records are found at some depth:
+`{"QueryResponse": {"Invoice": [...]}}`, `{"Customer": {...}, "time": ...}`,
+`{"Customer": [...]}`, a recording that wraps one of these, or a bare array in a file named
+after the entity. The records' own text is cut out of the file; nothing is spelled anew.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vantage_quickbooks.emulator.company import row_of
+from vantage_quickbooks.emulator.entities import BY_LOWER_NAME, ENTITIES, Entity
+from vantage_quickbooks.emulator.store import Row
+
+_DECODER = json.JSONDecoder()
+_BLANKS = " \t\r\n"
+
+
+def load(folder: Path) -> list[tuple[str, Row]]:
+    """
+    Read a folder.
+
+    Args:
+        folder: Searched with all below it.
+
+    Returns:
+        Entity names and rows. Of records that come twice the one edited last.
+
+    Raises:
+        ValueError: There is no such folder, a file is no JSON, a record has no Id, or there is nothing.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no folder")
+    found: dict[tuple[str, str], Row] = {}
+    for path in sorted(folder.rglob("*.json")):
+        try:
+            text = path.read_text("utf-8-sig")
+            start = _skip(text, 0)
+            value, end = _DECODER.raw_decode(text, start)
+        except ValueError as error:  # JSON and UTF-8 alike
+            raise ValueError(f"{path}: {error}") from None
+        for entity, record, raw in _records(text, start, end, value, _entity_of_file(path)):
+            if record.get("status") == "Deleted":
+                continue
+            if not record.get("Id"):
+                raise ValueError(f"{path}: a record of {entity.name} has no Id")
+            try:
+                row = row_of(entity, record, raw)
+            except (ValueError, TypeError, AttributeError) as error:
+                raise ValueError(f"{path}: {entity.name} {record['Id']}: {error}") from None
+            known = found.get((entity.name, row.id))
+            if known is None or row.updated >= known.updated:
+                found[entity.name, row.id] = row
+    if not found:
+        raise ValueError(f"{folder} holds no saved responses (*.json with a QueryResponse or an entity)")
+    return [(name, row) for (name, _), row in found.items()]
+
+
+def _entity_of_file(path: Path) -> Entity | None:
+    """Tell the entity that a file is named after: `Customer.json`, `invoices.json`."""
+    stem = path.stem.lower()
+    return BY_LOWER_NAME.get(stem) or BY_LOWER_NAME.get(stem.removesuffix("s")) or BY_LOWER_NAME.get(_singular(stem))
+
+
+def _singular(stem: str) -> str:
+    return stem.removesuffix("ies") + "y"
+
+
+def _records(
+    text: str, start: int, end: int, value: Any, entity: Entity | None
+) -> Iterator[tuple[Entity, dict[str, Any], str]]:
+    """Find records at any depth; `entity` is what a list or object here would be, if anything."""
+    if isinstance(value, list):
+        for at, stop, item in _items(text, start, value):
+            yield from _records(text, at, stop, item, entity)
+    elif isinstance(value, dict):
+        if entity and "Id" in value and not ENTITIES.keys() & value.keys():
+            yield entity, value, text[start:end]
+            return
+        for key, at, stop, item in _members(text, start, value):
+            inner = ENTITIES.get(key) if isinstance(item, dict | list) else None
+            yield from _records(text, at, stop, item, inner)
+
+
+def _skip(text: str, at: int) -> int:
+    while at < len(text) and text[at] in _BLANKS:
+        at += 1
+    return at
+
+
+def _items(text: str, start: int, value: list[Any]) -> Iterator[tuple[int, int, Any]]:
+    """Walk the items of an array with their positions."""
+    at = start + 1
+    for _ in value:
+        at = _skip(text, at)
+        item, stop = _DECODER.raw_decode(text, at)
+        yield at, stop, item
+        at = _skip(text, stop) + 1  # the comma or the end
+
+
+def _members(text: str, start: int, value: dict[str, Any]) -> Iterator[tuple[str, int, int, Any]]:
+    """Walk the members of an object with the positions of their values."""
+    at = _skip(text, start + 1)
+    while value and text[at] != "}":
+        key, at = _DECODER.raw_decode(text, at)
+        at = _skip(text, _skip(text, at) + 1)  # the colon
+        item, stop = _DECODER.raw_decode(text, at)
+        yield key, at, stop, item
+        at = _skip(text, stop)
+        if text[at] == ",":
+            at = _skip(text, at + 1)

@@ -1,0 +1,453 @@
+"""OAuth 2.0 as Intuit does it: codes, tokens, rotation, expiry, revocation.
+
+A *chain* is what one authorization begins: its refresh token changes value, its access
+tokens come and go, and revoking any of them ends it. The value of a refresh token changes
+about every 24 hours (`rotation="daily"`) or at every refresh (`"always"`); the previous
+value dies at once, as Intuit's help article says, or after a grace, as Intuit's client
+README says.
+"""
+
+import base64
+import binascii
+import hmac
+import random
+import secrets
+import string
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import unquote_plus
+
+from vantage_quickbooks.emulator import faults
+
+Rotation = Literal["daily", "always"]
+
+REFRESH_TOKEN_LIFETIME_S = 8_726_400  # 101 days at issue (recorded, intuit/oauth-jsclient test/mocks)
+HARD_LIFETIME_S = 157_680_000  # five years (Intuit blog, 12 November 2025)
+ROTATION_PERIOD_S = 86_400  # "24 to 26 hours" (Intuit staff, oauth-jsclient issue 74)
+CODE_LIFETIME_S = 600  # RFC 6749 section 4.1.2 recommends this at most; Intuit's is not documented
+_ALPHABET = string.ascii_letters + string.digits
+_JWE_HEAD = base64.urlsafe_b64encode(b'{"alg":"dir","enc":"A128CBC-HS256"}').rstrip(b"=").decode()
+
+
+class OAuthError(Exception):
+    """A refusal of the token endpoint.
+
+    Attributes:
+        status: HTTP status.
+
+        body: What the JSON body says, in order.
+    """
+
+    def __init__(self, status: int, body: dict[str, str]) -> None:
+        super().__init__(f"{status} {body}")
+        self.status = status
+        self.body = body
+
+
+def _invalid_grant(description: str | None = None) -> OAuthError:
+    described = {"error_description": description} if description else {}
+    return OAuthError(400, {"error": "invalid_grant"} | described)
+
+
+@dataclass(slots=True)
+class Chain:
+    """What one authorization began."""
+
+    realm: str
+    refresh_token: str
+    issued_at: float  # of this value of the refresh token
+    hard_end: float
+    revoked: bool = False
+
+
+@dataclass(slots=True)
+class AccessToken:
+    """An access token that was handed out."""
+
+    chain: Chain
+    expires_at: float
+    handle: str  # what Intuit quotes instead of the token when it has expired (recorded, 2020)
+    killed: str = ""  # why it died before its time
+
+
+@dataclass(slots=True)
+class _Code:
+    realm: str
+    redirect_uri: str
+    expires_at: float
+
+
+@dataclass(slots=True)
+class _Past:
+    """A value of a refresh token that has been replaced."""
+
+    chain: Chain
+    dies_at: float
+
+
+@dataclass(slots=True)
+class TokenCounts:
+    """How often the token endpoint was asked.
+
+    Attributes:
+        total: Requests.
+
+        ok: Answered with tokens.
+
+        failed: Refused.
+
+        refreshes: Successful refreshes.
+    """
+
+    total: int = 0
+    ok: int = 0
+    failed: int = 0
+    refreshes: int = 0
+
+
+class OAuth:
+    """One app at Intuit, and all that was authorized for it. Thread-safe.
+
+    Args:
+        seed: Decides client id, client secret and the first refresh token.
+
+        realm_id: The company of the first grant.
+
+        now: Tells the time, in epoch seconds.
+
+        rotation: `daily` or `always`.
+
+        previous_token_grace_s: How long a replaced refresh token still works.
+
+        access_token_lifetime_s: Of new access tokens.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        realm_id: str,
+        now: Callable[[], float],
+        rotation: Rotation,
+        previous_token_grace_s: float,
+        access_token_lifetime_s: int,
+    ) -> None:
+        if rotation not in ("daily", "always"):
+            raise ValueError("rotation is 'daily' or 'always'")
+        self._seed = seed
+        self._realm_id = realm_id
+        self._now = now
+        self.rotation = rotation
+        self.previous_token_grace_s = previous_token_grace_s
+        self.access_token_lifetime_s = access_token_lifetime_s
+        self._lock = threading.RLock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew: the app's own secret, the first refresh token, and nothing else."""
+        chance = random.Random(f"quickbooks-emulator {self._seed}")
+        with self._lock:
+            self.client_id = "AB" + "".join(chance.choices(_ALPHABET, k=48))
+            self.client_secret = "".join(chance.choices(_ALPHABET, k=40))
+            self._current: dict[str, Chain] = {}
+            self._past: dict[str, _Past] = {}
+            self._access: dict[str, AccessToken] = {}
+            self._codes: dict[str, _Code] = {}
+            self.counts = TokenCounts()
+            # The same seed gives the same first token, whatever the day: settings once pasted stay good.
+            tail = "".join(chance.choices(_ALPHABET, k=20))
+            self.first_refresh_token = f"RT1-{chance.randrange(10, 99)}-H0-{1_800_000_000 + self._seed % 10**8}{tail}"
+            self._begin(self._realm_id, self.first_refresh_token)
+
+    # ---- what the emulator's owner may do ----
+
+    def grant(self, realm_id: str) -> str:
+        """
+        Authorize the app once more.
+
+        Args:
+            realm_id: For this company.
+
+        Returns:
+            The refresh token of a new chain.
+        """
+        with self._lock:
+            return self._begin(realm_id, self._new_refresh_token()).refresh_token
+
+    def expire_access_tokens(self) -> int:
+        """
+        Let every access token expire now.
+
+        Returns:
+            How many were alive.
+        """
+        with self._lock:
+            alive = [token for token in self._access.values() if token.expires_at > self._now()]
+            for token in alive:
+                token.expires_at = self._now()
+            return len(alive)
+
+    def revoke_grants(self) -> int:
+        """
+        Cut the app off from every company, as a user does inside QuickBooks.
+
+        Returns:
+            How many chains ended.
+        """
+        with self._lock:
+            alive = [chain for chain in self._current.values() if not chain.revoked]
+            for chain in alive:
+                chain.revoked = True
+            return len(alive)
+
+    def rotate_client_secret(self, new: str | None, *, invalidate_tokens: bool) -> str:
+        """
+        Change the app's secret.
+
+        Args:
+            new: The secret; None makes one.
+
+            invalidate_tokens: Access tokens issued before stop working. Intuit documents neither.
+
+        Returns:
+            The secret in force.
+        """
+        with self._lock:
+            self.client_secret = new or "".join(secrets.choice(_ALPHABET) for _ in range(40))
+            if invalidate_tokens:
+                for token in self._access.values():
+                    token.killed = token.killed or "Token revoked"
+            return self.client_secret
+
+    def state(self) -> dict[str, object]:
+        """
+        Tell how many tokens live, never which.
+
+        Returns:
+            Numbers fit for JSON.
+        """
+        now = self._now()
+        with self._lock:
+            return {
+                "grants": sum(not c.revoked for c in self._current.values()),
+                "access_tokens_alive": sum(
+                    t.expires_at > now and not t.killed and not t.chain.revoked for t in self._access.values()
+                ),
+                "rotation": self.rotation,
+                "previous_token_grace_s": self.previous_token_grace_s,
+                "access_token_lifetime_s": self.access_token_lifetime_s,
+            }
+
+    # ---- what an app may do ----
+
+    def issue_code(self, realm_id: str, redirect_uri: str) -> str:
+        """
+        Issue an authorization code, once a person has agreed.
+
+        Args:
+            realm_id: The company that the person chose.
+
+            redirect_uri: To which the code is bound.
+
+        Returns:
+            A code for one use.
+        """
+        code = "AB1" + "".join(secrets.choice(_ALPHABET) for _ in range(47))
+        with self._lock:
+            self._codes[code] = _Code(realm_id, redirect_uri, self._now() + CODE_LIFETIME_S)
+        return code
+
+    def token(self, form: Mapping[str, str], authorization: str | None, *, hard_expiry: bool) -> dict[str, object]:
+        """
+        Answer a token request.
+
+        Args:
+            form: The fields of the body.
+
+            authorization: The header, or None when credentials are in the form.
+
+            hard_expiry: The request asks for the end of the five years too.
+
+        Returns:
+            The JSON body, in recorded order.
+
+        Raises:
+            OAuthError: In one of Intuit's wordings.
+
+        Source: Intuit, "OAuth 2.0"; recorded (oauth-jsclient mocks, LedgerSync token-invalid_client.yml).
+        """
+        with self._lock:
+            self.counts.total += 1
+            try:
+                self._authenticate(form, authorization)
+                grant = form.get("grant_type")
+                if grant == "refresh_token":
+                    chain = self._refresh(form.get("refresh_token"))
+                elif grant == "authorization_code":
+                    chain = self._exchange(form.get("code"), form.get("redirect_uri"))
+                elif grant:
+                    raise OAuthError(400, {"error": "unsupported_grant_type"})  # RFC 6749 section 5.2
+                else:
+                    raise OAuthError(400, {"error": "invalid_request"})  # DotNET-SDK issue 342
+            except OAuthError:
+                self.counts.failed += 1
+                raise
+            self.counts.ok += 1
+            self.counts.refreshes += grant == "refresh_token"
+            now = self._now()
+            answer: dict[str, object] = {
+                "x_refresh_token_expires_in": int(chain.issued_at + REFRESH_TOKEN_LIFETIME_S - now),
+                "refresh_token": chain.refresh_token,
+                "access_token": self._new_access_token(chain),
+                "token_type": "bearer",
+                "expires_in": self.access_token_lifetime_s,
+            }
+            if hard_expiry:
+                answer["x_refresh_token_hard_expires_in"] = int(chain.hard_end - now)
+            return answer
+
+    def revoke(self, token: str | None, form: Mapping[str, str], authorization: str | None) -> None:
+        """
+        Cut the app off from a company: either token kills the grant.
+
+        Args:
+            token: An access or refresh token.
+
+            form: May hold client id and secret.
+
+            authorization: The header.
+
+        Raises:
+            OAuthError: 401 for a wrong client, 400 for an unknown token.
+
+        Source: Intuit, "OAuth 2.0", revoke; the 400's body is not recorded.
+        """
+        with self._lock:
+            self._authenticate(form, authorization)
+            known = self._access.get(token or "")
+            chain = known.chain if known else self._current.get(token or "")
+            if chain is None or chain.revoked:
+                raise OAuthError(400, {"error": "invalid_request"})
+            chain.revoked = True
+
+    def check(self, token: str) -> Chain:
+        """
+        Check an access token.
+
+        Args:
+            token: From the Authorization header.
+
+        Returns:
+            The chain that it belongs to.
+
+        Raises:
+            Fault: 401, code 3200.
+
+        Source: recorded, 2020 (expired), transcribed, August 2026 (malformed); the words for
+        unknown and revoked tokens are ours.
+        """
+        with self._lock:
+            known = self._access.get(token)
+            if known is None:
+                plausible = 100 <= len(token) <= 4096  # Intuit documents the upper bound  # noqa: PLR2004
+                detail = "Token invalid" if plausible else "Malformed bearer token: too short or too long"
+                raise faults.authentication_failed(detail)
+            if known.killed or known.chain.revoked:
+                raise faults.authentication_failed(f"{known.killed or 'Token revoked'}: {known.handle}")
+            if known.expires_at <= self._now():
+                raise faults.authentication_failed(f"Token expired: {known.handle}")
+            return known.chain
+
+    def handle_of(self, token: str) -> str:
+        """
+        Tell what Intuit quotes in place of a token.
+
+        Args:
+            token: An access token.
+
+        Returns:
+            Fifty characters; made up for a token that nobody issued.
+        """
+        with self._lock:
+            known = self._access.get(token)
+            return known.handle if known else self._new_handle(self._now())
+
+    # ---- rules ----
+
+    def _authenticate(self, form: Mapping[str, str], authorization: str | None) -> None:
+        """Check client id and secret, from Basic or from the form (recorded, LedgerSync)."""
+        client_id, client_secret = form.get("client_id", ""), form.get("client_secret", "")
+        scheme, _, encoded = (authorization or "").partition(" ")
+        if scheme.lower() == "basic":
+            try:
+                decoded = base64.b64decode(encoded.strip(), validate=True).decode()
+            except (binascii.Error, UnicodeDecodeError):
+                decoded = ":"
+            # RFC 6749 section 2.3.1 form-encodes both; the values of ours are the same either way.
+            client_id, _, client_secret = decoded.partition(":")
+            client_id, client_secret = unquote_plus(client_id), unquote_plus(client_secret)
+        good = hmac.compare_digest(client_id.encode(), self.client_id.encode())
+        if not (good & hmac.compare_digest(client_secret.encode(), self.client_secret.encode())):
+            raise OAuthError(401, {"error": "invalid_client"})
+
+    def _refresh(self, token: str | None) -> Chain:
+        if not token:
+            raise OAuthError(400, {"error": "invalid_request"})
+        now = self._now()
+        chain = self._current.get(token)
+        if chain is None:
+            return self._refresh_by_previous(token, now)
+        if chain.revoked or now >= min(chain.issued_at + REFRESH_TOKEN_LIFETIME_S, chain.hard_end):
+            raise _invalid_grant("Incorrect or invalid refresh token")
+        if self.rotation == "always" or now - chain.issued_at >= ROTATION_PERIOD_S:
+            self._rotate(chain, now)
+        return chain
+
+    def _refresh_by_previous(self, token: str, now: float) -> Chain:
+        past = self._past.get(token)
+        if past is not None:
+            if now < past.dies_at and not past.chain.revoked:
+                return past.chain
+            raise _invalid_grant()  # Intuit's log behind this wording: "Refresh token not found"
+        if token in self._access:
+            raise _invalid_grant("Incorrect Token type or clientID")  # PHP-SDK issue 240
+        raise _invalid_grant("Incorrect or invalid refresh token")  # python-quickbooks issue 397
+
+    def _rotate(self, chain: Chain, now: float) -> None:
+        del self._current[chain.refresh_token]
+        self._past[chain.refresh_token] = _Past(chain, now + self.previous_token_grace_s)
+        chain.refresh_token = self._new_refresh_token()
+        chain.issued_at = now
+        self._current[chain.refresh_token] = chain
+
+    def _exchange(self, code: str | None, redirect_uri: str | None) -> Chain:
+        if not code:
+            raise OAuthError(400, {"error": "invalid_request"})
+        known = self._codes.pop(code, None)
+        if known is None or known.expires_at <= self._now() or known.redirect_uri != redirect_uri:
+            raise _invalid_grant("Token invalid")  # recorded, 2018 (oauth-jsclient errorResponse.json)
+        return self._begin(known.realm, self._new_refresh_token())
+
+    def _begin(self, realm: str, refresh_token: str) -> Chain:
+        now = self._now()
+        chain = Chain(realm, refresh_token, now, now + HARD_LIFETIME_S)
+        self._current[refresh_token] = chain
+        return chain
+
+    def _new_refresh_token(self) -> str:
+        """Make a token of today's form: `RT1-<n>-H0-<epoch of expiry><20 alphanumerics>` (public code, since 2025)."""
+        epoch = int(self._now()) + REFRESH_TOKEN_LIFETIME_S
+        return f"RT1-{secrets.randbelow(90) + 10}-H0-{epoch}{''.join(secrets.choice(_ALPHABET) for _ in range(20))}"
+
+    def _new_access_token(self, chain: Chain) -> str:
+        """Make what looks like a JWE: five parts, the second empty (recorded)."""
+        token = f"{_JWE_HEAD}..{secrets.token_urlsafe(16)}.{secrets.token_urlsafe(560)}.{secrets.token_urlsafe(16)}"
+        expires_at = self._now() + self.access_token_lifetime_s
+        self._access[token] = AccessToken(chain, expires_at, self._new_handle(expires_at))
+        return token
+
+    @staticmethod
+    def _new_handle(epoch: float) -> str:
+        return f"AB0{int(epoch):011d}" + "".join(secrets.choice(_ALPHABET) for _ in range(36))

@@ -1,0 +1,327 @@
+"""Records in SQLite: a narrow row to find and order by, and the text to serve.
+
+`record` holds what statements filter and sort by, small enough that finding a page deep in
+a million invoices touches indexes alone. `body` holds each record's JSON text exactly as it
+is served; a page is a join of texts, never parsed on the way out. A `kind` is an entity of
+one company (realm), so that companies share the tables without sharing anything else.
+"""
+
+import contextlib
+import shutil
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Row(NamedTuple):
+    """What a record is found and ordered by.
+
+    Attributes:
+        id: Intuit's Id, as text.
+
+        created: MetaData.CreateTime, epoch seconds.
+
+        updated: MetaData.LastUpdatedTime, epoch seconds.
+
+        active: 1 or 0; 1 for entities that know no Active.
+
+        sort_name: What a name list is ordered by.
+
+        name: DisplayName or Name.
+
+        txn_date: TxnDate.
+
+        due_date: DueDate.
+
+        doc_number: DocNumber.
+
+        customer: CustomerRef.value.
+
+        balance: Balance.
+
+        total: TotalAmt.
+
+        body: The JSON text, as it is served.
+    """
+
+    id: str
+    created: int
+    updated: int
+    active: int
+    sort_name: str | None
+    name: str | None
+    txn_date: str | None
+    due_date: str | None
+    doc_number: str | None
+    customer: str | None
+    balance: float | None
+    total: float | None
+    body: str
+
+
+_COLUMNS = Row._fields[:-1]
+_TABLES = f"""
+CREATE TABLE IF NOT EXISTS kind (
+    kind INTEGER PRIMARY KEY, realm TEXT NOT NULL, entity TEXT NOT NULL, UNIQUE (realm, entity));
+CREATE TABLE IF NOT EXISTS record (
+    row INTEGER PRIMARY KEY, kind INTEGER NOT NULL, {", ".join(_COLUMNS)});
+CREATE TABLE IF NOT EXISTS body (row INTEGER PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS tombstone (kind INTEGER NOT NULL, id TEXT NOT NULL, updated INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+# Each serves one way of reading: by Id, the default orders, the two times, dates, a name, a customer's invoices.
+_INDEXES = {
+    "by_id": "UNIQUE INDEX {} ON record (kind, id)",
+    "by_updated": "INDEX {} ON record (kind, updated)",
+    "by_created": "INDEX {} ON record (kind, created)",
+    "by_sort_name": "INDEX {} ON record (kind, sort_name, active)",
+    "by_name": "INDEX {} ON record (kind, name COLLATE NOCASE)",
+    "by_txn_date": "INDEX {} ON record (kind, txn_date)",
+    "by_customer": "INDEX {} ON record (kind, customer)",
+}
+_INSERT = f"INSERT INTO record (row, kind, {', '.join(_COLUMNS)}) VALUES (?, ?{', ?' * len(_COLUMNS)})"  # noqa: S608 -- our own names
+_BULK = 5_000  # rows a round trip: large enough for speed, small enough to keep memory flat
+
+
+class Store:
+    """One SQLite file. Thread-safe: readers take a connection each, writers take turns.
+
+    Args:
+        path: The file, kept when the store is closed; None makes a temporary one.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._folder = None if path else tempfile.mkdtemp(prefix="quickbooks-emulator-")
+        self._path = str(path or Path(self._folder or "") / "company.sqlite3")
+        self._idle: list[sqlite3.Connection] = []
+        self._idle_lock = threading.Lock()
+        self._writing = threading.RLock()
+        self._writer = self._connect()
+        self._writer.executescript(f"PRAGMA journal_mode = WAL; {_TABLES}")
+        self._kinds: dict[tuple[str, str], int] = {}
+        self.index()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=60)
+        connection.execute("PRAGMA synchronous = OFF")  # an emulator's data need not survive a power cut
+        connection.create_function("fold", 1, lambda text: text and str(text).casefold(), deterministic=True)
+        return connection
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """
+        Lend a connection for reading.
+
+        Yields:
+            The connection; it goes back when the block ends.
+        """
+        with self._idle_lock:
+            connection = self._idle.pop() if self._idle else None
+        connection = connection or self._connect()
+        try:
+            yield connection
+        finally:
+            with self._idle_lock:
+                self._idle.append(connection)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """
+        Lend the one writing connection, inside a transaction.
+
+        Yields:
+            The connection; what was done is kept when the block ends and undone when it raises.
+        """
+        with self._writing:
+            if self._writer.in_transaction:  # an outer block of this thread owns the transaction
+                yield self._writer
+                return
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+            except BaseException:
+                self._writer.execute("ROLLBACK")
+                raise
+            self._writer.execute("COMMIT")
+
+    def kind(self, realm: str, entity: str) -> int:
+        """
+        Tell the number under which an entity of a company is stored.
+
+        Args:
+            realm: The company.
+
+            entity: The entity's name.
+
+        Returns:
+            The number, made when it is first asked for.
+        """
+        key = (realm, entity)
+        if key not in self._kinds:
+            with self.writing() as db:
+                db.execute("INSERT OR IGNORE INTO kind (realm, entity) VALUES (?, ?)", key)
+                found = db.execute("SELECT kind FROM kind WHERE realm = ? AND entity = ?", key).fetchone()
+            self._kinds[key] = found[0]
+        return self._kinds[key]
+
+    def load(self, realm: str, records: Iterable[tuple[str, Row]]) -> int:
+        """
+        Store many records in one transaction.
+
+        Args:
+            realm: The company.
+
+            records: Entity names and rows; read once, never held whole.
+
+        Returns:
+            How many there were.
+        """
+        count = 0
+        with self.writing() as db:
+            next_row = (db.execute("SELECT max(row) FROM record").fetchone()[0] or 0) + 1
+            rows: list[tuple[Any, ...]] = []
+            bodies: list[tuple[int, str]] = []
+            kinds: dict[str, int] = {}
+            for entity, row in records:
+                if (kind := kinds.get(entity)) is None:
+                    kind = kinds[entity] = self.kind(realm, entity)
+                rows.append((next_row + count, kind, *row[:-1]))
+                bodies.append((next_row + count, row.body))
+                count += 1
+                if len(rows) == _BULK:
+                    self._flush(db, rows, bodies)
+            self._flush(db, rows, bodies)
+        return count
+
+    @staticmethod
+    def _flush(db: sqlite3.Connection, rows: list[tuple[Any, ...]], bodies: list[tuple[int, str]]) -> None:
+        db.executemany(_INSERT, rows)
+        db.executemany("INSERT INTO body (row, body) VALUES (?, ?)", bodies)
+        rows.clear()
+        bodies.clear()
+
+    def save(self, realm: str, entity: str, row: Row) -> None:
+        """
+        Store one record, in place of one with the same Id.
+
+        Args:
+            realm: The company.
+
+            entity: The entity's name.
+
+            row: The record.
+        """
+        kind = self.kind(realm, entity)
+        with self.writing() as db:
+            found = db.execute("SELECT row FROM record WHERE kind = ? AND id = ?", (kind, row.id)).fetchone()
+            number = found[0] if found else (db.execute("SELECT max(row) FROM record").fetchone()[0] or 0) + 1
+            db.execute(_INSERT.replace("INSERT", "INSERT OR REPLACE", 1), (number, kind, *row[:-1]))
+            db.execute("INSERT OR REPLACE INTO body (row, body) VALUES (?, ?)", (number, row.body))
+
+    def remove(self, realm: str, entity: str, id: str, now: int) -> None:  # noqa: A002 -- Intuit's word
+        """
+        Remove one record and remember that it was.
+
+        Args:
+            realm: The company.
+
+            entity: The entity's name.
+
+            id: Of the record.
+
+            now: Epoch seconds.
+        """
+        kind = self.kind(realm, entity)
+        with self.writing() as db:
+            found = db.execute("SELECT row FROM record WHERE kind = ? AND id = ?", (kind, id)).fetchone()
+            if found:
+                db.execute("DELETE FROM record WHERE row = ?", found)
+                db.execute("DELETE FROM body WHERE row = ?", found)
+                db.execute("INSERT INTO tombstone (kind, id, updated) VALUES (?, ?, ?)", (kind, id, now))
+
+    def body(self, realm: str, entity: str, id: str) -> str | None:  # noqa: A002 -- Intuit's word
+        """
+        Read one record.
+
+        Args:
+            realm: The company.
+
+            entity: The entity's name.
+
+            id: Of the record.
+
+        Returns:
+            Its JSON text, or None.
+        """
+        kind = self.kind(realm, entity)
+        with self.reading() as db:
+            found = db.execute(
+                "SELECT b.body FROM record r JOIN body b ON b.row = r.row WHERE r.kind = ? AND r.id = ?", (kind, id)
+            ).fetchone()
+        return found[0] if found else None
+
+    def realms(self) -> list[str]:
+        """
+        List the companies that have records.
+
+        Returns:
+            Their realms.
+        """
+        with self._writing:  # what an open transaction has written counts too
+            found = self._writer.execute("SELECT DISTINCT realm FROM kind WHERE kind IN (SELECT kind FROM record)")
+            return [realm for (realm,) in found]
+
+    def empty(self) -> None:
+        """Remove everything."""
+        with self.writing() as db:
+            for table in ("record", "body", "tombstone", "kind", "note"):
+                db.execute(f"DELETE FROM {table}")  # noqa: S608 -- our own names
+        self._kinds.clear()
+
+    def index(self, *, drop: bool = False) -> None:
+        """
+        Make the indexes, or drop them before a great load.
+
+        Args:
+            drop: Drop them instead.
+        """
+        with self.writing() as db:
+            for name, definition in _INDEXES.items():
+                if drop:
+                    db.execute(f"DROP INDEX IF EXISTS {name}")
+                else:
+                    db.execute("CREATE " + definition.format(f"IF NOT EXISTS {name}"))
+            if not drop:
+                db.execute("PRAGMA optimize")
+
+    def note(self, name: str, value: str | None = None) -> str | None:
+        """
+        Read a note that lives with the data, or write it.
+
+        Args:
+            name: Of the note.
+
+            value: To write; None only reads.
+
+        Returns:
+            The note, or None if there is none.
+        """
+        if value is not None:
+            with self.writing() as db:
+                db.execute("INSERT OR REPLACE INTO note (name, value) VALUES (?, ?)", (name, value))
+            return value
+        with self.reading() as db:
+            found = db.execute("SELECT value FROM note WHERE name = ?", (name,)).fetchone()
+        return found[0] if found else None
+
+    def close(self) -> None:
+        """Close all connections, and remove the file if it was a temporary one."""
+        with self._idle_lock, self._writing:
+            for connection in (*self._idle, self._writer):
+                connection.close()
+            self._idle.clear()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
