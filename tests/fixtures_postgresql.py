@@ -1,0 +1,164 @@
+"""
+A PostgreSQL of the test run's own: in a temporary directory, on loopback, with a password, gone at the end.
+
+It touches no service of the machine. Where the server's programs are missing and the tests run as root on Debian or
+Ubuntu, as they do in CI, the package is installed, without the cluster that it would start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CLUSTER_CONFIGURATION = Path("/etc/postgresql-common/createcluster.conf")
+INITDB_OPTIONS = ("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync")
+NO_CLUSTER = "create_main_cluster = false  # vantage-quickbooks tests: for the length of one installation\n"
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """SQLAlchemy URL of an empty database on a real server, started for this session."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(_server())
+        except _NoServerError as error:
+            pytest.skip(f"!!! NOT TESTED AGAINST POSTGRESQL: {error} !!!")
+        yield server
+
+
+@pytest.fixture
+def fresh_postgresql_url(postgresql_url: str) -> Iterator[str]:
+    """URL of a database in which nobody has made a table yet."""
+    psycopg = pytest.importorskip("psycopg")
+    name = f"fresh_{secrets.token_hex(4)}"
+    admin = postgresql_url.replace("postgresql+psycopg://", "postgresql://")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield postgresql_url.rpartition("/")[0] + f"/{name}"
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+class _NoServerError(Exception):
+    pass
+
+
+@contextlib.contextmanager
+def _server() -> Iterator[str]:
+    programs = _find_programs() or _install()
+    with tempfile.TemporaryDirectory(prefix="vantage-postgresql-") as folder:
+        account = _unprivileged_account(Path(folder))
+        data, password = Path(folder, "data"), secrets.token_urlsafe(18)
+        password_file = Path(folder, "password")
+        password_file.write_text(password)
+        _run(
+            [programs / "initdb", "-D", data, "-U", "vantage", f"--pwfile={password_file}", *INITDB_OPTIONS],
+            account,
+        )
+        port = _start(programs, data, account)
+        try:
+            yield f"postgresql+psycopg://vantage:{password}@127.0.0.1:{port}/postgres"
+        finally:
+            _run([programs / "pg_ctl", "stop", "-D", data, "-m", "immediate", "-w"], account)
+
+
+def _start(programs: Path, data: Path, account: dict[str, Any]) -> int:
+    for is_last in (False, False, True):
+        port = _free_port()
+        # fsync=off: the machine does not lose power in a test.
+        options = f"-h 127.0.0.1 -p {port} -k {data.parent} -c fsync=off -c max_connections=150"
+        try:
+            _run(
+                [programs / "pg_ctl", "start", "-D", data, "-w", "-t", "30", "-l", data / "log", "-o", options], account
+            )
+        except _NoServerError:  # the port was taken in between
+            if is_last:
+                raise
+        else:
+            return port
+    raise AssertionError
+
+
+def _run(command: list[Any], account: dict[str, Any]) -> None:
+    done = subprocess.run(
+        [str(part) for part in command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,  # the server keeps what it inherits, so a pipe here would never end
+        stderr=subprocess.STDOUT,
+        cwd="/",
+        check=False,
+        **account,
+    )
+    if done.returncode:
+        raise _NoServerError(f"{Path(command[0]).name} ended with {done.returncode}")
+
+
+def _unprivileged_account(folder: Path) -> dict[str, Any]:
+    """Return how to run a program so that PostgreSQL, which refuses root, accepts it; give that account *folder*."""
+    if os.geteuid() != 0:
+        return {}
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            shutil.chown(folder, entry.pw_uid, entry.pw_gid)
+            return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    raise _NoServerError("the tests run as root, and there is no account `postgres` or `nobody` to run the server")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _find_programs() -> Path | None:
+    """Return the directory that holds initdb, pg_ctl and postgres; the newest, if there are several."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: float(folder.parent.name))
+    folders = [Path(found).resolve().parent for found in [shutil.which("initdb")] if found] + folders
+    return next((f for f in reversed(folders) if all((f / p).exists() for p in ("initdb", "pg_ctl", "postgres"))), None)
+
+
+def _install() -> Path:
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise _NoServerError("its server is not installed (initdb, pg_ctl, postgres); install the package postgresql")
+    apt = ["apt-get", "-qq", "-y", "--no-install-recommends", "install"]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        for command in (["apt-get", "-qq", "update"], [*apt, "postgresql-common"]):
+            subprocess.run(command, check=True, capture_output=True, env=environment)
+        with _without_cluster():
+            subprocess.run([*apt, "postgresql"], check=True, capture_output=True, env=environment)
+    except subprocess.CalledProcessError as error:
+        last = error.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise _NoServerError(f"its server could not be installed: {' '.join(last)}") from None
+    programs = _find_programs()
+    if not programs:
+        raise _NoServerError("its server was installed, but initdb is not where Debian puts it")
+    return programs
+
+
+@contextlib.contextmanager
+def _without_cluster() -> Iterator[None]:
+    """Keep Debian's package from making and starting a database of the machine."""
+    before = CLUSTER_CONFIGURATION.read_text() if CLUSTER_CONFIGURATION.exists() else None
+    CLUSTER_CONFIGURATION.parent.mkdir(exist_ok=True)
+    CLUSTER_CONFIGURATION.write_text((before or "") + "\n" + NO_CLUSTER)
+    try:
+        yield
+    finally:
+        if before is None:
+            CLUSTER_CONFIGURATION.unlink()
+        else:
+            CLUSTER_CONFIGURATION.write_text(before)

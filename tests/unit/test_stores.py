@@ -1,0 +1,807 @@
+"""One suite over all token stores, then what only one of them does."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import resource
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vantage_quickbooks import stores
+from vantage_quickbooks.errors import CredentialConflict, TokenStoreError
+from vantage_quickbooks.stores import HostStore, MemoryStore, SQLiteStore, open_store
+from vantage_quickbooks.tokens import TokenRecord
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+KEY = "sandbox:9130000000000000:0123456789abcdef0123456789abcdef"
+PLANTED = ("PLANTED-refresh", "PLANTED-access", "PLANTED-password", "PLANTED-key")
+FERNET_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # 3.12 warns of what is tested here
+
+
+def record(version=0, **changes):
+    values = {
+        "realm_id": "9130000000000000",
+        "environment": "sandbox",
+        "fingerprint": "f" * 64,
+        "refresh_token": "PLANTED-refresh",
+        "access_token": "PLANTED-access",
+        "access_token_expires_at": NOW + timedelta(hours=1),
+        "obtained_at": NOW,
+        "version": version,
+    }
+    return TokenRecord(**values | changes)
+
+
+class DictHost:
+    """A host that keeps credentials in a dict and counts their versions."""
+
+    def __init__(self):
+        self.credentials = {}
+        self.versions = {}
+
+    def load(self, connection_id):
+        credentials = self.credentials.get(connection_id)
+        return credentials and {**json.loads(credentials), "version": self.versions[connection_id]}
+
+    def save(self, connection_id, credentials, expected_version):
+        if expected_version != self.versions.get(connection_id, 0):
+            raise CredentialConflict("somebody else was faster")
+        self.credentials[connection_id] = json.dumps(credentials)
+        self.versions[connection_id] = self.next_version(expected_version)
+        return self.versions[connection_id]
+
+    def next_version(self, version):
+        return version + 1
+
+
+class EtagHost(DictHost):
+    """A host whose versions are strings."""
+
+    def next_version(self, version):
+        return f'W/"{int(version[3:-1]) + 1 if version else 1}"'
+
+
+def host_store(host):
+    return HostStore("c1", host.load, host.save)
+
+
+ALL_STORES = {
+    "memory": lambda _: MemoryStore(),
+    "sqlite": lambda request: SQLiteStore(request.getfixturevalue("tmp_path") / "state" / "tokens.sqlite3"),
+    "sqlite encrypted": lambda request: SQLiteStore(
+        request.getfixturevalue("tmp_path") / "tokens.sqlite3", encryption_key=FERNET_KEY
+    ),
+    "postgresql": lambda request: open_store(request.getfixturevalue("fresh_postgresql_url")),
+    "postgresql encrypted": lambda request: open_store(
+        request.getfixturevalue("fresh_postgresql_url"), encryption_key=FERNET_KEY
+    ),
+    "host": lambda _: host_store(DictHost()),
+    "host with etags": lambda _: host_store(EtagHost()),
+}
+MARKS = {name: [pytest.mark.system] for name in ALL_STORES if name.startswith("postgresql")}
+
+
+@pytest.fixture(params=[pytest.param(name, marks=MARKS.get(name, [])) for name in ALL_STORES])
+def store(request):
+    made = ALL_STORES[request.param](request)
+    yield made
+    made.close()
+
+
+def in_thread(function):
+    """Run *function* in a thread and return what it returned or raised."""
+    result = []
+
+    def run():
+        try:
+            result.append(function())
+        except Exception as error:  # noqa: BLE001 -- handed to the test
+            result.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(20)
+    return result[0]
+
+
+def in_child(function):
+    """Run *function* in a forked process and return what it returned (plain JSON) or the text of what it raised."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            answer = function()
+        except BaseException as error:  # noqa: BLE001 -- a child must never return into pytest
+            answer = f"{type(error).__name__} {getattr(error, 'code', '')} {error}"
+        os.write(writer, json.dumps(answer).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        answer = pipe.read()
+    os.waitpid(pid, 0)
+    return json.loads(answer)
+
+
+def try_lock(store, key=KEY, timeout_s=0.05):
+    with store.lock(key, timeout_s):
+        return "free"
+
+
+# ---- all stores ----------------------------------------------------------------------------------------------------
+
+
+def test_a_chain_that_was_never_saved_is_none(store):
+    assert store.load(KEY) is None
+
+
+TIMES = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001 -- aware by timezones
+    lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000)
+)
+TOKENS = st.text(min_size=1, max_size=300)
+RECORDS = st.builds(
+    TokenRecord,
+    realm_id=st.text("0123456789", min_size=1, max_size=20),
+    environment=st.sampled_from(["sandbox", "production"]),
+    fingerprint=st.text("0123456789abcdef", min_size=64, max_size=64),
+    refresh_token=TOKENS,
+    access_token=TOKENS,
+    access_token_expires_at=TIMES,
+    obtained_at=TIMES,
+    refresh_token_expires_at=st.none() | TIMES,
+    refresh_token_hard_expires_at=st.none() | TIMES,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(new=RECORDS)
+def test_what_was_saved_is_loaded(store, new):
+    stored = store.load(KEY)
+    saved = store.save(KEY, new.with_version(stored.version if stored else 0))
+
+    assert saved.version > 0
+    assert new.with_version(saved.version) == saved
+    assert saved == store.load(KEY)
+
+
+def test_versions_follow_each_other(store):
+    first = store.save(KEY, record())
+    second = store.save(KEY, record(first.version, access_token="second"))
+
+    assert first.version != second.version
+    assert store.load(KEY).access_token == "second"
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["first save", "later save"])
+def test_the_second_of_two_writers_gets_a_conflict_and_changes_nothing(store, is_first):
+    base = 0 if is_first else store.save(KEY, record()).version
+    winner = store.save(KEY, record(base, access_token="winner"))
+
+    with pytest.raises(CredentialConflict) as caught:
+        store.save(KEY, record(base, access_token="loser"))
+
+    assert caught.value.code == "CREDENTIALS_CONFLICT"
+    assert caught.value.retryable
+    assert winner == store.load(KEY)
+    assert store.save(KEY, winner).access_token == "winner"
+
+
+def test_of_many_threads_that_save_at_once_one_wins_each_version(store):
+    base = store.save(KEY, record()).version
+    start = threading.Barrier(8)
+
+    def save(name):
+        start.wait()
+        return store.save(KEY, record(base, access_token=name))
+
+    results = []
+    threads = [
+        threading.Thread(target=lambda n=n: results.append(in_thread(lambda: save(f"thread {n}")))) for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    winners = [result for result in results if isinstance(result, TokenRecord)]
+    assert sum(isinstance(result, CredentialConflict) for result in results) == 7, results
+    assert [store.load(KEY)] == winners
+
+
+def test_the_lock_has_one_holder_of_eight_threads(store):
+    counter, inside, overlaps = [0], [], []
+
+    def work():
+        for _ in range(5):
+            with store.lock(KEY, 30):
+                inside.append(1)
+                overlaps.append(len(inside))
+                before = counter[0]
+                time.sleep(0.001)
+                counter[0] = before + 1
+                inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert {1} == set(overlaps)
+    assert counter[0] == 40
+
+
+def test_a_lock_that_is_not_free_in_time_is_a_retryable_error(store):
+    with store.lock(KEY, 5):
+        began = time.monotonic()
+        error = in_thread(lambda: try_lock(store, timeout_s=0.2))
+        waited_s = time.monotonic() - began
+
+    assert isinstance(error, TokenStoreError)
+    assert (error.code, error.retryable) == ("CREDENTIALS_LOCKED", True)
+    assert "0.2 seconds" in error.message
+    assert 0.15 < waited_s < 2
+    assert in_thread(lambda: try_lock(store)) == "free"
+
+
+def test_a_lock_is_freed_by_an_exception_which_passes_unchanged(store):
+    with pytest.raises(ConnectionResetError, match="from the network"), store.lock(KEY, 5):
+        raise ConnectionResetError("from the network")
+
+    assert in_thread(lambda: try_lock(store)) == "free"
+
+
+def test_a_held_lock_stops_neither_other_chains_nor_loading_and_saving(store):
+    with store.lock(KEY, 5):
+        saved = store.save(KEY, record())
+        assert saved == in_thread(lambda: store.load(KEY))
+        assert in_thread(lambda: try_lock(store, "another:chain")) == "free"
+
+
+def test_the_longest_timeouts_are_understood(store):
+    with store.lock(KEY, float("inf")):
+        assert in_thread(lambda: try_lock(store, timeout_s=-1)).code == "CREDENTIALS_LOCKED"
+
+
+def test_a_store_goes_on_after_a_fork_in_the_middle_of_everything(store):
+    """A child forked while other threads lock, load and save can lock, load and save."""
+    stop = threading.Event()
+    store.save(KEY, record())
+
+    def work(number):
+        while not stop.is_set():
+            with store.lock(f"chain {number}", 5):
+                store.load(KEY)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        answers = [
+            in_child(lambda: [try_lock(store, f"chain {n}", 5) for n in range(4)] + [store.load(KEY).access_token])
+            for _ in range(10)
+        ]
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+    assert answers == [["free"] * 4 + ["PLANTED-access"]] * 10
+
+
+def test_a_child_forked_inside_the_lock_neither_holds_nor_frees_it(store):
+    with store.lock(KEY, 5):
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if not pid:
+            os.close(writer)
+            os.read(reader, 1)  # until the parent closes it
+            os._exit(0)
+        os.close(reader)
+    try:
+        assert in_thread(lambda: try_lock(store)) == "free"  # though the child lives on
+    finally:
+        os.close(writer)
+        os.waitpid(pid, 0)
+
+
+def test_a_child_that_leaves_the_block_it_was_forked_in_does_not_free_its_parents_lock(store):
+    if isinstance(store, MemoryStore | HostStore):
+        pytest.skip("these locks are of one process")
+
+    def leave(block):
+        block.__exit__(None, None, None)
+        return "left"
+
+    block = store.lock(KEY, 5)
+    with block:
+        assert in_child(lambda: leave(block)) == "left"
+        assert in_thread(lambda: try_lock(store)).code == "CREDENTIALS_LOCKED"
+    assert try_lock(store) == "free"
+
+
+def test_stores_tell_people_where_the_tokens_are(store):
+    assert store.describe()
+    assert "PLANTED" not in store.describe() + repr(store)
+
+
+def test_no_token_reaches_a_log(store, caplog):
+    with caplog.at_level(logging.DEBUG):
+        saved = store.save(KEY, record())
+        store.load(KEY)
+        with pytest.raises(CredentialConflict) as caught, store.lock(KEY, 1):
+            store.save(KEY, record(saved.version + 7))
+
+    assert not [name for name in PLANTED if name in caplog.text + str(caught.value) + repr(caught.value.to_dict())]
+
+
+# ---- SQLite --------------------------------------------------------------------------------------------------------
+
+
+def modes(directory):
+    return {
+        str(path.relative_to(directory)): stat.S_IMODE(path.stat().st_mode)
+        for path in [directory, *directory.rglob("*")]
+    }
+
+
+@contextmanager
+def umask(value):
+    before = os.umask(value)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def test_sqlite__files_and_directories_are_private_from_the_first_instant(tmp_path, monkeypatch):
+    seen = []
+    connect = sqlite3.connect
+    directory = tmp_path / "made" / "by us"
+
+    def watch(*args, **kwargs):
+        seen.append(modes(directory))
+        return connect(*args, **kwargs)
+
+    monkeypatch.setattr(sqlite3, "connect", watch)
+    with umask(0):
+        store = SQLiteStore(directory / "tokens.sqlite3")
+        store.save(KEY, record())
+        neighbour = connect(directory / "tokens.sqlite3")  # keeps the -wal and -shm files in existence
+        neighbour.execute("SELECT * FROM vantage_quickbooks_token").fetchall()
+        with store.lock(KEY, 1):
+            store.save(KEY, store.load(KEY))
+            seen.append(modes(directory))
+        neighbour.close()
+
+    assert {"tokens.sqlite3", "tokens.sqlite3-wal", "tokens.sqlite3-shm"} < seen[-1].keys()
+    assert stat.S_IMODE(directory.parent.stat().st_mode) == 0o700
+    for snapshot in seen:
+        assert "tokens.sqlite3" in snapshot
+        assert {0o600, 0o700} == set(snapshot.values()), snapshot
+
+
+def test_sqlite__a_file_that_others_may_read_is_taken_away_from_them(tmp_path):
+    path = tmp_path / "tokens.sqlite3"
+    path.touch(0o644)
+    SQLiteStore(path).load(KEY)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_sqlite__plain_text_is_gone_from_the_file_once_a_key_is_given(tmp_path):
+    path = tmp_path / "tokens.sqlite3"
+    SQLiteStore(path).save(KEY, record())
+    assert b"PLANTED" in path.read_bytes()
+
+    encrypted = SQLiteStore(path, encryption_key="PLANTED-key")
+    loaded = encrypted.load(KEY)
+    assert loaded.access_token == "PLANTED-access"
+    saved = encrypted.save(KEY, loaded)
+
+    assert not [file for file in tmp_path.rglob("*") if file.is_file() and b"PLANTED" in file.read_bytes()]
+    assert saved == SQLiteStore(path, encryption_key=" PLANTED-key\n").load(KEY)
+
+
+@pytest.mark.parametrize("right", [FERNET_KEY, "a passphrase"], ids=["Fernet key", "passphrase"])
+@pytest.mark.parametrize("wrong", ["another passphrase", FERNET_KEY.replace("M", "N"), None])
+def test_sqlite__with_another_key_nothing_is_read_and_nothing_overwritten(tmp_path, right, wrong):
+    path = tmp_path / "tokens.sqlite3"
+    saved = SQLiteStore(path, encryption_key=right).save(KEY, record())
+    before = path.read_bytes()
+
+    stranger = SQLiteStore(path, encryption_key=wrong)
+    with pytest.raises(TokenStoreError, match="VANTAGE_QUICKBOOKS_TOKEN_KEY") as caught:
+        stranger.load(KEY)
+    with pytest.raises(CredentialConflict):
+        stranger.save(KEY, record())
+
+    assert caught.value.code == "CREDENTIALS_NOT_LOADED"
+    assert before == path.read_bytes()
+    assert saved == SQLiteStore(path, encryption_key=right).load(KEY)
+
+
+def test_sqlite__processes_that_share_a_passphrase_read_each_other(tmp_path):
+    """Each begins with a salt of its own."""
+    one, two = (SQLiteStore(tmp_path / "tokens.sqlite3", encryption_key="a passphrase") for _ in range(2))
+    one.save("chain 1", record())
+    two.save("chain 2", record())
+
+    assert one.load("chain 2") == two.load("chain 1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        "null",
+        "3",
+        "PLANTED-access",
+        '{"realmId": "PLANTED-access"',
+        "fernet:",
+        "scrypt:zz:PLANTED-key",
+        json.dumps(record().to_dict() | {"accessTokenExpiresAt": "PLANTED-access"}),
+        json.dumps(record().to_dict() | {"refreshToken": None}),
+        b"\xff\x00PLANTED-access",
+    ],
+)
+@pytest.mark.parametrize("key", [None, "a passphrase", FERNET_KEY])
+def test_sqlite__a_malformed_record_is_left_as_it_is(tmp_path, text, key):
+    store = SQLiteStore(tmp_path / "tokens.sqlite3", encryption_key=key)
+    store.load(KEY)
+    with sqlite3.connect(tmp_path / "tokens.sqlite3") as database:
+        database.execute("INSERT INTO vantage_quickbooks_token VALUES (?, ?, 4)", (KEY, text))
+    database.close()
+
+    with pytest.raises(TokenStoreError, match="connect the company again") as caught:
+        store.load(KEY)
+    with pytest.raises(CredentialConflict):
+        store.save(KEY, record())
+
+    assert caught.value.code == "CREDENTIALS_NOT_LOADED"
+    assert "PLANTED" not in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", ["no database", "another table", "overwritten in the middle"])
+def test_sqlite__a_damaged_database_is_left_as_it_is(tmp_path, damage):
+    path = tmp_path / "tokens.sqlite3"
+    if damage == "no database":
+        path.write_bytes(b"PLANTED-access " * 500)
+    elif damage == "another table":
+        with sqlite3.connect(path) as database:
+            database.execute("CREATE TABLE vantage_quickbooks_token (other)")
+        database.close()
+    else:
+        SQLiteStore(path).save(KEY, record())
+        content = path.read_bytes()
+        path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+
+    for operation in (lambda s: s.load(KEY), lambda s: s.save(KEY, record())):
+        before = path.read_bytes()
+        with pytest.raises(TokenStoreError, match="damaged") as caught:
+            operation(SQLiteStore(path))
+        assert not isinstance(caught.value, CredentialConflict)
+        assert str(path) in caught.value.message
+        assert "PLANTED" not in str(caught.value) + repr(caught.value.to_dict())
+        if damage != "another table":  # which is a sound database, and becomes a WAL one
+            assert before == path.read_bytes()
+
+
+@pytest.mark.parametrize("place", ["in a file", "is a directory", "in /proc"])
+def test_sqlite__a_place_where_no_file_can_be_is_named(tmp_path, place):
+    (tmp_path / "file").touch()
+    path = {"in a file": tmp_path / "file" / "t.sqlite3", "is a directory": tmp_path, "in /proc": Path("/proc/t/t")}
+    store = SQLiteStore(path[place])
+
+    for operation in (lambda: store.load(KEY), lambda: store.save(KEY, record()), lambda: try_lock(store)):
+        with pytest.raises(TokenStoreError, match="VANTAGE_QUICKBOOKS_TOKEN_STORE") as caught:
+            operation()
+        assert not caught.value.retryable
+
+
+@pytest.fixture
+def public_directory():
+    """A directory that another user than root may reach, which pytest's own are not."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["read-only database", "read-only directory"])
+def test_sqlite__a_read_only_place_shows_before_a_refresh_token_is_spent(public_directory, is_there):
+    if is_there:
+        SQLiteStore(public_directory / "tokens.sqlite3").save(KEY, record())
+        for path in public_directory.rglob("*"):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+    public_directory.chmod(0o555)
+    try_lock(SQLiteStore(public_directory.parent / f"{public_directory.name}-warm" / "t"))  # imports what it needs
+
+    def lock_unprivileged():
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+        return try_lock(SQLiteStore(public_directory / "tokens.sqlite3"))
+
+    try:
+        error = in_child(lock_unprivileged)
+    finally:
+        public_directory.chmod(0o755)
+        for path in public_directory.rglob("*"):
+            path.chmod(0o755)
+
+    assert error.startswith("TokenStoreError CREDENTIALS_NOT_SAVED The tokens cannot be written: SQLite file")
+    assert "VANTAGE_QUICKBOOKS_TOKEN_STORE" in error
+
+
+def test_sqlite__a_full_disk_loses_nothing(tmp_path):
+    store = SQLiteStore(tmp_path / "tokens.sqlite3")
+    saved = store.save(KEY, record())
+
+    def save_on_a_full_disk():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+        store.save(KEY, record(saved.version, access_token="A" * 100_000))
+
+    error = in_child(save_on_a_full_disk)
+
+    assert error.startswith("TokenStoreError CREDENTIALS_NOT_SAVED")
+    assert "Make room" in error
+    assert saved == store.load(KEY)
+    assert store.save(KEY, saved)
+
+
+def test_sqlite__a_database_that_another_program_locks_can_be_read_and_the_save_retried(tmp_path, monkeypatch):
+    monkeypatch.setattr(stores, "BUSY_TIMEOUT_S", 0.1)
+    store = SQLiteStore(tmp_path / "tokens.sqlite3")
+    saved = store.save(KEY, record())
+    shell = sqlite3.connect(tmp_path / "tokens.sqlite3", isolation_level=None)
+    shell.execute("BEGIN IMMEDIATE")
+
+    assert saved == store.load(KEY)
+    for operation in (lambda: store.save(KEY, saved), lambda: try_lock(store)):
+        with pytest.raises(TokenStoreError, match="locked by another program") as caught:
+            operation()
+        assert caught.value.retryable
+        assert not isinstance(caught.value, CredentialConflict)
+
+    shell.execute("ROLLBACK")
+    shell.close()
+    assert store.save(KEY, saved)
+
+
+def test_sqlite__a_database_deleted_while_it_is_used_is_made_again(tmp_path):
+    store = SQLiteStore(tmp_path / "state" / "tokens.sqlite3")
+    saved = store.save(KEY, record())
+    for path in sorted(tmp_path.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+
+    assert store.load(KEY) is None
+    assert saved.version < store.save(KEY, saved).version  # the tokens in hand may be the only ones that work
+
+
+def test_sqlite__the_file_is_found_though_the_directory_changes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = SQLiteStore("tokens.sqlite3")
+    saved = store.save(KEY, record())
+    monkeypatch.chdir("/")
+
+    assert saved == store.load(KEY)
+    assert f"SQLite file {tmp_path}/tokens.sqlite3" == store.describe()
+
+
+# ---- hosts ---------------------------------------------------------------------------------------------------------
+
+
+def test_host__gets_plain_credentials_and_its_own_versions_back():
+    host = EtagHost()
+    store = host_store(host)
+    saved = store.save(KEY, record())
+    store.save(KEY, saved)
+
+    assert record().to_dict() | {"version": 'W/"1"', "chain": KEY} == json.loads(host.credentials["c1"])
+    assert host.versions["c1"] == 'W/"2"'
+    assert store.load(KEY) == host_store(host).load(KEY)  # another process gives a version the same number
+
+
+def test_host__that_returns_credentials_as_they_were_saved_and_counts_is_understood():
+    host = DictHost()
+    host.load = lambda connection_id: json.loads(host.credentials.get(connection_id, "null"))
+    store = host_store(host)
+    for _ in range(3):
+        loaded = host_store(host).load(KEY) or record()
+        store.save(KEY, loaded)
+
+    assert store.load(KEY).version == 3
+
+
+def test_host__a_newly_pasted_refresh_token_replaces_the_old_chains_credentials():
+    host = EtagHost()
+    host_store(host).save("old chain", record())
+    store = host_store(host)
+
+    assert store.load("new chain") is None
+    saved = store.save("new chain", record(refresh_token="pasted"))
+    assert saved == store.load("new chain")
+    with pytest.raises(CredentialConflict):  # the save before has moved the host's version
+        host_store(host).save("old chain", record())
+
+
+def test_host__credentials_that_the_host_made_itself_need_name_no_chain():
+    host = DictHost()
+    host.credentials["c1"] = json.dumps(record().to_dict())
+    host.versions["c1"] = 5
+
+    assert record(5) == host_store(host).load(KEY)
+
+
+def test_host__a_failed_save_tells_nothing_and_can_be_repeated():
+    host = DictHost()
+    answers = [RuntimeError("PLANTED-refresh"), TokenStoreError("PLANTED-refresh"), None]
+
+    def save(*args):
+        answer = answers.pop(0) if answers else host.save(*args)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    store = HostStore("c1", host.load, save)
+    for expected in ("RuntimeError", "TokenStoreError", "vantage_save_credentials"):
+        with pytest.raises(TokenStoreError, match=expected) as caught:
+            store.save(KEY, record())
+        assert caught.value.code == "CREDENTIALS_NOT_SAVED"
+        assert "PLANTED" not in str(caught.value) + repr(caught.value.to_dict())
+
+    assert store.save(KEY, record()).version == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [KeyError("PLANTED-refresh"), "PLANTED-refresh", ["PLANTED-refresh"], {}, {"refreshToken": "PLANTED-refresh"}],
+    ids=lambda answer: type(answer).__name__,
+)
+def test_host__malformed_credentials_are_an_error_without_values(answer):
+    def load(_):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    with pytest.raises(TokenStoreError, match="host") as caught:
+        HostStore("c1", load, None).load(KEY)
+
+    assert caught.value.code == "CREDENTIALS_NOT_LOADED"
+    assert "PLANTED" not in str(caught.value) + repr(caught.value.to_dict())
+
+
+# ---- which store ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (None, "SQLite file {state}/vantage-quickbooks/tokens.sqlite3"),
+        (" ", "SQLite file {state}/vantage-quickbooks/tokens.sqlite3"),
+        ("memory:", "memory"),
+        ("memory://", "memory"),
+        ("sqlite://", "memory"),
+        ("sqlite:///:memory:", "memory"),
+        ("tokens.db", "SQLite file {cwd}/tokens.db"),
+        ("/var/lib/tokens #1.db", "SQLite file /var/lib/tokens #1.db"),
+        ("~/tokens.db", "SQLite file {home}/tokens.db"),
+        ("sqlite:///tokens.db", "SQLite file {cwd}/tokens.db"),
+        ("sqlite:////var/lib/tokens.db", "SQLite file /var/lib/tokens.db"),
+        ("sqlite+pysqlite:////var/lib/tokens.db", "SQLite file /var/lib/tokens.db"),
+        ("postgresql+psycopg://me:PLANTED-password@db.example:5433/tokens", "postgresql://db.example:5433/tokens"),
+    ],
+)
+def test_a_url_names_a_store(url, expected, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    store = open_store(url)
+
+    assert expected.format(state=tmp_path / "state", cwd=tmp_path, home=tmp_path / "home") == store.describe()
+    assert list(tmp_path.iterdir()) == []  # nothing is made before it is needed
+
+
+@pytest.mark.parametrize(
+    ("url", "mend"),
+    [
+        ("sqlite://relative.db", "sqlite:///relative/path"),
+        ("sqlite:///t.db?mode=PLANTED-password", "without options"),
+        ("postgresql://me:PLANTED-password@host:port/db", "postgresql\\+psycopg://"),
+        ("postgresql+nonsense://me:PLANTED-password@host/db", "postgresql\\+psycopg://"),
+        ("nonsense://me:PLANTED-password@host/db", "row locks"),
+        ("mssql+pyodbc://me:PLANTED-password@host/db", "row locks"),
+        ("postgresql+asyncpg://me:PLANTED-password@host/db", "not installed|asynchronous"),
+        ("mysql+pymysql://me:PLANTED-password@host/db", "pymysql, is not installed"),
+    ],
+)
+def test_a_url_that_is_no_good_is_explained_without_its_password(url, mend):
+    with pytest.raises(TokenStoreError, match=mend) as caught:
+        open_store(url)
+
+    assert caught.value.code == "CREDENTIALS_STORE_INVALID"
+    assert "PLANTED" not in str(caught.value)
+
+
+def test_without_the_extras_the_error_names_them(monkeypatch):
+    monkeypatch.delitem(sys.modules, "vantage_quickbooks.adapters.sqlalchemy_store", raising=False)
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    monkeypatch.setitem(sys.modules, "cryptography.fernet", None)
+
+    with pytest.raises(TokenStoreError, match=r"vantage-quickbooks\[database\]"):
+        open_store("postgresql://host/db")
+    with pytest.raises(TokenStoreError, match=r"vantage-quickbooks\[encryption\]"):
+        open_store("tokens.db", encryption_key="a passphrase")
+
+
+def test_an_empty_encryption_key_is_not_taken_for_none():
+    with pytest.raises(TokenStoreError, match="empty"):
+        SQLiteStore(encryption_key=" ")
+
+
+def test_importing_the_stores_imports_no_database():
+    code = "import sys, vantage_quickbooks.stores; print(*sys.modules)"
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.split()
+    )
+
+    assert not loaded & {"sqlite3", "sqlalchemy", "cryptography", "platformdirs", "filelock"}
+
+
+# ---- a database server ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("password", ["PLANTED-password", None], ids=["no server", "wrong password"])
+def test_server__that_refuses_is_explained(password, request):
+    if password:
+        url = f"postgresql+psycopg://me:{password}@127.0.0.1:1/db"
+    else:
+        url = request.getfixturevalue("postgresql_url").replace("vantage:", "vantage:PLANTED-password")
+    store = open_store(url)
+
+    for operation in (lambda: store.load(KEY), lambda: store.save(KEY, record()), lambda: try_lock(store)):
+        with pytest.raises(TokenStoreError, match="Check that the server is up") as caught:
+            operation()
+        assert caught.value.retryable
+        assert "PLANTED" not in str(caught.value) + repr(caught.value.to_dict())
+
+
+@pytest.mark.system
+def test_server__a_user_who_may_only_read_learns_it_before_a_refresh_token_is_spent(fresh_postgresql_url):
+    store = open_store(fresh_postgresql_url)
+    saved = store.save(KEY, record())
+    reader = open_store(fresh_postgresql_url + "?options=-c%20default_transaction_read_only%3Don")
+
+    assert saved == reader.load(KEY)
+    with pytest.raises(TokenStoreError, match="SQLSTATE 25006") as caught:
+        try_lock(reader)
+    assert (caught.value.code, caught.value.retryable) == ("CREDENTIALS_NOT_SAVED", False)
+
+
+@pytest.mark.system
+def test_server__its_own_timeouts_do_not_end_the_lock(fresh_postgresql_url):
+    impatient = "?options=-c%20idle_in_transaction_session_timeout%3D100%20-c%20statement_timeout%3D100"
+    store = open_store(fresh_postgresql_url + impatient)
+    with store.lock(KEY, 5):
+        time.sleep(0.3)
+        error = in_thread(lambda: try_lock(store, timeout_s=0.3))
+
+    assert error.code == "CREDENTIALS_LOCKED"
