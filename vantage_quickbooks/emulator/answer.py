@@ -141,6 +141,4 @@ def refusal(
     """
     traced = trace.headers() if service else [("intuit_tid", trace.tid), ("x-request-id", trace.tid)]
     secure = [("strict-transport-security", "max-age=31536000")] if service else []
-    return Answer(
-        status, [("content-type", content_type), ("server", "istio-envoy"), *secure, *traced, *more], body
-    )
+    return Answer(status, [("content-type", content_type), ("server", "istio-envoy"), *secure, *traced, *more], body)

@@ -127,7 +127,9 @@ class Api:
         except Fault as fault:
             return self.refuse(request, fault, company)
 
-    def refuse(self, request: Request, fault: Fault, company: Company | None = None) -> Answer:
+    def refuse(
+        self, request: Request, fault: Fault, company: Company | None = None, *, as_xml: bool | None = None
+    ) -> Answer:
         """
         Spell a fault as an answer.
 
@@ -138,6 +140,8 @@ class Api:
 
             company: Whose clock tells the time; None is the home company's.
 
+            as_xml: Spell it so or not; None decides as QuickBooks does.
+
         Returns:
             JSON or XML, in the dialect of whoever refuses.
         """
@@ -147,7 +151,8 @@ class Api:
             more.append(("www-authenticate", 'Bearer realm="Intuit", error="invalid_token"'))
         service = not (fault.gateway and fault.status == 401)
         # Throttling and timeouts come as XML even to clients that asked for JSON (every quote found, 2016 to 2025).
-        as_xml = not request.wants_json() or (fault.gateway and fault.status in (429, 504))
+        if as_xml is None:
+            as_xml = not request.wants_json() or (fault.gateway and fault.status in (429, 504))
         if as_xml:
             kind = "text/xml" if fault.gateway else "application/xml"  # recorded, 2015 and 2019
             body = fault.xml(time)

@@ -61,7 +61,7 @@ class Server(ThreadingHTTPServer):
             self._open.discard(request)
         super().shutdown_request(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 -- the base class's signature
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of clients that go away; that is theirs to do."""
 
     def close(self) -> None:

@@ -9,13 +9,13 @@ the few that an entity has of its own (an invoice's totals). What a rule refuses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from vantage_quickbooks.emulator import faults, grammar
-from vantage_quickbooks.emulator.entities import ENTITIES, Entity
+from vantage_quickbooks.emulator.entities import Entity
 from vantage_quickbooks.emulator.store import Row, Store
 
 DEFAULT_ZONE = "America/Los_Angeles"

@@ -43,7 +43,7 @@ def _clock(emulator: "Emulator", given: dict[str, Any]) -> object:
 def _number(given: dict[str, Any], name: str) -> float:
     value = given.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} is a number")  # noqa: TRY004 -- a caller's mistake, told as the others are
+        raise ValueError(f"{name} is a number")
     return value
 
 
@@ -74,7 +74,7 @@ def _secret(emulator: "Emulator", given: dict[str, Any]) -> object:
 def _limits(emulator: "Emulator", given: dict[str, Any]) -> object:
     chosen = given.get("limits", True)
     if not isinstance(chosen, bool | dict):
-        raise ValueError("limits is true, false or an object")  # noqa: TRY004 -- told as the others are
+        raise ValueError("limits is true, false or an object")
     emulator.limit(chosen)
     return {"limits": emulator.state()["limits"]}
 
@@ -122,7 +122,7 @@ def handle(emulator: "Emulator", method: str, path: str, body: bytes) -> Answer:
     try:
         given = json.loads(body) if body.strip() else {}
         if not isinstance(given, dict):
-            raise ValueError("the body is a JSON object")  # noqa: TRY004, TRY301 -- told as the others are
+            raise ValueError("the body is a JSON object")  # noqa: TRY301 -- told as the others are
         return _json(200, action(emulator, given))
     except (ValueError, TypeError) as error:
         return _json(400, {"error": str(error)})

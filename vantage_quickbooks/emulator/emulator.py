@@ -92,7 +92,6 @@ class Emulator:
         self._store: Store | None = None
         self._companies: dict[str, Company] = {}
         self._opening = threading.RLock()
-        self._changed = False
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self.realm_id = str(9_341_450_000_000_000 + 17 * seed)
@@ -354,14 +353,12 @@ class Emulator:
             token_requests, api_requests (with by_status), connections, max_concurrent, faults_delivered.
         """
         server = self._server
-        tokens = self.oauth.counts
         with self._lock:
             return {
                 "token_requests": {
                     "total": self._token_statuses.total(),
                     "ok": self._token_statuses[200],
                     "failed": self._token_statuses.total() - self._token_statuses[200],
-                    "refreshes": tokens.refreshes,
                 },
                 "api_requests": {
                     "total": self._api_statuses.total(),
@@ -376,7 +373,6 @@ class Emulator:
         """Count from nought again, and forget the requests."""
         self._forget_requests()
         self._orders.delivered = 0
-        self.oauth.counts.total = self.oauth.counts.ok = self.oauth.counts.failed = self.oauth.counts.refreshes = 0
         if self._server:
             with self._server.counting:
                 self._server.connections = 0
@@ -420,12 +416,9 @@ class Emulator:
         self.oauth.reset()
         self.reset_counters()
         with self._opening:
-            if self._store and (self._changed or len(self._companies) > 1):
-                with self._store.writing():
-                    self._store.empty()
-                    self._companies.clear()
-                    self._open_companies()
-            self._changed = False
+            if self._store and (self._store.changes or len(self._companies) > 1):
+                self._store.empty()
+                self._open_companies()
 
     # ---- companies ----
 
@@ -477,8 +470,11 @@ class Emulator:
                 store.index()
             else:
                 store.load(self.realm_id, sample.records())
-        for realm in store.realms():
-            self._companies[realm] = Company(store, realm)
+        store.changes = 0
+        realms = store.realms()
+        self._companies.update({realm: Company(store, realm) for realm in realms})
+        for gone in self._companies.keys() - set(realms):
+            del self._companies[gone]
 
     def _names(self) -> dict[str, str]:
         return {realm: company.name() for realm, company in list(self._companies.items())}
@@ -565,18 +561,11 @@ class Emulator:
         if order.kind == "gateway_timeout":
             result = self._api.refuse(request, faults.gateway_timeout())
         elif order.kind == "throttle":
-            result = self._throttled(request, as_json=options["json"])
+            result = self._api.refuse(request, faults.throttled(), as_xml=not options["json"])
         else:
             result = self._status(request, options["status"], options["body"])
         result.headers += wait
         return result
-
-    def _throttled(self, request: Request, *, as_json: bool) -> Answer:
-        fault = faults.throttled()
-        if not as_json:
-            return self._api.refuse(request, fault)
-        body = fault.json("", int(request.now * 1000)).encode()
-        return answer.refusal(request.trace, fault.status, "application/json", body)
 
     def _status(self, request: Request, status: int, body: str) -> Answer:
         if body == "empty":
@@ -585,7 +574,9 @@ class Emulator:
             page = faults.UNAVAILABLE_PAGE.replace("503", str(status)).encode()
             return answer.refusal(request.trace, status, "text/html", page)
         fault = faults.system_failure("ordered", status)
-        time_ = datetime.fromtimestamp(request.now, self._companies[self.realm_id].zone).isoformat(timespec="milliseconds")
+        time_ = datetime.fromtimestamp(request.now, self._companies[self.realm_id].zone).isoformat(
+            timespec="milliseconds"
+        )
         if body == "xml":
             return answer.refusal(request.trace, status, "application/xml", fault.xml(time_).encode())
         return answer.refusal(request.trace, status, "application/json", fault.json(time_, 0).encode())
@@ -601,7 +592,7 @@ class Emulator:
         return answer.refusal(request.trace, 404, "text/html", page)
 
 
-def serve(
+def serve(  # noqa: PLR0917 -- the order of the command line's options
     port: int = 0,
     data: str | os.PathLike[str] | None = None,
     customers: int | None = None,

@@ -46,6 +46,8 @@ class Entity:
 
         lists_names: A name list: default order by name, inactive ones hidden, never deleted.
 
+        naming: What a name list calls its records by: DisplayName or Name.
+
         order: The property that a name list is ordered by.
 
         tells_total: A SELECT of it carries `totalCount` (recorded, May 2026).
@@ -57,6 +59,7 @@ class Entity:
     path: str
     operations: str
     lists_names: bool
+    naming: str
     order: str
     tells_total: bool
     properties: dict[str, Property] = field(hash=False)
@@ -92,9 +95,15 @@ def _known(names: str) -> tuple[Property, ...]:
 _CUSTOMER = (
     *(
         Property(name, "text")
-        for name in (
-            "DisplayName GivenName MiddleName FamilyName FullyQualifiedName CompanyName PrintOnCheckName"
-        ).split()
+        for name in [
+            "DisplayName",
+            "GivenName",
+            "MiddleName",
+            "FamilyName",
+            "FullyQualifiedName",
+            "CompanyName",
+            "PrintOnCheckName",
+        ]
     ),
     Property("Active", "bool"),
     Property("Balance", "number"),
@@ -136,9 +145,21 @@ _COMPANY_INFO = _known(
 )
 # Of the other entities Intuit's pages mark more than this; what is here is common to all of a kind.
 _ANY_NAME = (
-    *(Property(name, "text") for name in ("DisplayName", "Name", "FullyQualifiedName", "GivenName", "FamilyName")),
-    *(Property(name, "text") for name in ("CompanyName", "PrintOnCheckName", "Type", "Sku", "AccountType")),
-    *(Property(name, "text") for name in ("AccountSubType", "Classification")),
+    *(
+        Property(name, "text")
+        for name in [
+            "FullyQualifiedName",
+            "GivenName",
+            "FamilyName",
+            "CompanyName",
+            "PrintOnCheckName",
+            "Type",
+            "Sku",
+            "AccountType",
+            "AccountSubType",
+            "Classification",
+        ]
+    ),
     Property("Active", "bool"),
     Property("Balance", "number"),
     Property("UnitPrice", "number"),
@@ -159,7 +180,7 @@ _ANY_TRANSACTION = (
     Property("DueDate", "date"),
     Property("Balance", "number"),
     Property("TotalAmt", "number"),
-    *(Property(name, "ref", sortable=False) for name in ("CustomerRef", "VendorRef", "SalesTermRef", "EntityRef")),
+    *(Property(name, "ref", sortable=False) for name in ["CustomerRef", "VendorRef", "SalesTermRef", "EntityRef"]),
     *_known(
         "CustomField CurrencyRef ExchangeRate PrivateNote LinkedTxn Line TxnTaxDetail CustomerMemo BillAddr"
         " ShipAddr FreeFormAddress ApplyTaxAfterDiscount PrintStatus EmailStatus BillEmail PaymentMethodRef"
@@ -174,7 +195,7 @@ _ANY_TRANSACTION = (
 _OWN_PROPERTIES = {"Customer": _CUSTOMER, "Invoice": _INVOICE, "CompanyInfo": _COMPANY_INFO}
 _TELLS_TOTAL = {"Invoice", "Bill", "BillPayment", "Deposit", "JournalEntry", "PurchaseOrder"}
 _BY_FULL_NAME = {"Customer", "Item", "Class", "Department"}
-_BY_DISPLAY_NAME = {"Vendor", "Employee"}
+_NAMED_LIKE_PEOPLE = {"Customer", "Vendor", "Employee"}
 
 # name, operations, whether a name list. Paths are the lower-case names, but for _PATHS.
 _TABLE = (
@@ -224,17 +245,19 @@ _PATHS = {"CreditCardPaymentTxn": "creditcardpayment"}
 
 def _entity(name: str, operations: str, lists_names: bool) -> Entity:
     own = _OWN_PROPERTIES.get(name, _ANY_NAME if lists_names else _ANY_TRANSACTION)
-    order = (
-        "FullyQualifiedName" if name in _BY_FULL_NAME else "DisplayName" if name in _BY_DISPLAY_NAME else "Name"
-    )
+    naming = "DisplayName" if name in _NAMED_LIKE_PEOPLE else "Name"
+    properties = {p.name.lower(): p for p in (*_known(_ENVELOPE), *_EVERYWHERE, *own)}
+    if lists_names:
+        properties.setdefault(naming.lower(), Property(naming, "text"))
     return Entity(
         name=name,
         path=_PATHS.get(name, name.lower()),
         operations=operations,
         lists_names=lists_names,
-        order=order,
+        naming=naming,
+        order="FullyQualifiedName" if name in _BY_FULL_NAME else naming,
         tells_total=name in _TELLS_TOTAL,
-        properties={p.name.lower(): p for p in (*_known(_ENVELOPE), *_EVERYWHERE, *own)},
+        properties=properties,
     )
 
 

@@ -211,7 +211,7 @@ class Statement:
 
     def __str__(self) -> str:
         what = "COUNT(*)" if self.count else ", ".join(self.fields) or "*"
-        parts = [f"SELECT {what} FROM {self.entity}"]
+        parts = [f"SELECT {what} FROM {self.entity}"]  # noqa: S608 -- no SQL: Intuit's language
         if self.where:
             parts.append("WHERE " + " AND ".join(map(str, self.where)))
         if self.order:
@@ -248,7 +248,7 @@ def parse(statement: str) -> Statement:
     except UnexpectedToken as error:
         raise faults.parse_error(_encountered(statement, error)) from None
     except UnexpectedCharacters as error:
-        raise faults.parse_error(_lexical(statement, error.pos_in_stream)) from None
+        raise faults.parse_error(_lexical(statement, error.pos_in_stream or 0)) from None
     try:
         return _ToStatement().transform(tree)
     except VisitError as error:  # lark's wrapping of what a rule below raised
@@ -305,10 +305,7 @@ def _lexical(statement: str, start: int) -> str:
     before = statement[:at]
     line, column = before.count("\n") + 1, at - before.rfind("\n")
     after = _escaped(statement[start:at])
-    if at == len(statement):
-        what = "<EOF> "
-    else:
-        what = f'"{_escaped(statement[at])}" ({ord(statement[at])}), '
+    what = "<EOF> " if at == len(statement) else f'"{_escaped(statement[at])}" ({ord(statement[at])}), '
     return f'Invalid content. Lexical error at line {line}, column {column}.  Encountered: {what}after : "{after}"'
 
 
@@ -495,52 +492,59 @@ def compile_statement(statement: Statement, *, today: date, zone: tzinfo) -> Pla
     entity = BY_LOWER_NAME.get(statement.entity.lower())
     if entity is None or "Q" not in entity.operations:
         raise faults.invalid_query(f"invalid context declaration: {statement.entity}")
-    bodies: list[str] = []  # grows when an expression needs the JSON text
-
-    def expression(prop: Property) -> str:
-        if prop.name in _COLUMNS:
-            return _COLUMNS[prop.name]
-        if prop.name == ("DisplayName" if "displayname" in entity.properties else "Name") and entity.lists_names:
-            return "r.name"
-        bodies.append(prop.name)
-        return f"json_extract(b.body, '$.{prop.name}{_INNER.get(prop.type, '')}')"
-
+    sql = _Expressions(entity)
     clauses: list[str] = []
     parameters: list[Any] = []
     for condition in statement.where:
         prop = _property(entity, condition.name)
         if not prop.filterable:
             raise faults.invalid_query(f"property '{condition.name}' is not queryable")
-        clause, values = _clause(expression(prop), prop, condition, today, zone)
+        clause, values = _clause(sql.of(prop), prop, condition, today, zone)
         clauses.append(clause)
         parameters += values
     if entity.lists_names and not any(c.name.lower() == "active" for c in statement.where):
         clauses.append("r.active = 1")  # Intuit, "Data queries": inactive ones only when WHERE names Active
+    return Plan(
+        entity=entity,
+        where=" AND ".join(clauses),
+        parameters=tuple(parameters),
+        order=_order(statement, entity, sql),
+        needs_body=sql.needs_body,
+        offset=(statement.start or 1) - 1,
+        limit=min(statement.max_results or DEFAULT_MAX_RESULTS, MAX_RESULTS_LIMIT),
+        fields=tuple(_property(entity, name).name for name in statement.fields),
+        count=statement.count,
+    )
 
+
+class _Expressions:
+    """Writes properties as SQL, and remembers whether that takes the JSON text."""
+
+    def __init__(self, entity: Entity) -> None:
+        self._entity = entity
+        self.needs_body = False
+
+    def of(self, prop: Property) -> str:
+        if prop.name in _COLUMNS:
+            return _COLUMNS[prop.name]
+        if self._entity.lists_names and prop.name == self._entity.naming:
+            return "r.name"
+        self.needs_body = True
+        return f"json_extract(b.body, '$.{prop.name}{_INNER.get(prop.type, '')}')"
+
+
+def _order(statement: Statement, entity: Entity, sql: _Expressions) -> str:
     keys = []
     for name, descending in statement.order:
         prop = _property(entity, name)
         if not prop.sortable:
             raise faults.invalid_query(f"property '{name}' is not sortable")  # our words
-        keys.append(f"{expression(prop)}{' DESC' if descending else ''}")
-    fields = tuple(_property(entity, name).name for name in statement.fields)
+        keys.append(f"{sql.of(prop)}{' DESC' if descending else ''}")
     if keys:
-        order = ", ".join(keys)
-    elif entity.lists_names:
-        order = "r.sort_name, r.row"  # byte order (recorded: `PG&E` before `Pam Seitz`)
-    else:
-        order = "r.updated DESC, r.row DESC"  # recorded, 2015 to 2026, of every transaction list
-    return Plan(
-        entity=entity,
-        where=" AND ".join(clauses),
-        parameters=tuple(parameters),
-        order=order,
-        needs_body=bool(bodies),
-        offset=(statement.start or 1) - 1,
-        limit=min(statement.max_results or DEFAULT_MAX_RESULTS, MAX_RESULTS_LIMIT),
-        fields=fields,
-        count=statement.count,
-    )
+        return ", ".join(keys)
+    if entity.lists_names:
+        return "r.sort_name, r.row"  # byte order (recorded: `PG&E` before `Pam Seitz`)
+    return "r.updated DESC, r.row DESC"  # recorded, 2015 to 2026, of every transaction list
 
 
 def _property(entity: Entity, name: str) -> Property:
@@ -551,9 +555,7 @@ def _property(entity: Entity, name: str) -> Property:
     return prop
 
 
-def _clause(
-    expression: str, prop: Property, condition: Condition, today: date, zone: tzinfo
-) -> tuple[str, list[Any]]:
+def _clause(expression: str, prop: Property, condition: Condition, today: date, zone: tzinfo) -> tuple[str, list[Any]]:
     """Compile one condition."""
     operator = condition.operator
     exact = prop.type in ("id", "bool", "ref", "address")

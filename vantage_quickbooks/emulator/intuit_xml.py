@@ -28,7 +28,8 @@ def to_xml(body: Mapping[str, Any]) -> str:
     inner = "".join(_element(key, value) for key, value in body.items() if key != "time")
     return (
         '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
-        f'<IntuitResponse xmlns="http://schema.intuit.com/finance/v3" time={quoteattr(str(time))}>{inner}</IntuitResponse>'
+        f'<IntuitResponse xmlns="http://schema.intuit.com/finance/v3" time={quoteattr(str(time))}>'
+        f"{inner}</IntuitResponse>"
     )
 
 

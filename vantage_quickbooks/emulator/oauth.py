@@ -15,7 +15,7 @@ import secrets
 import string
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote_plus
 
@@ -87,26 +87,6 @@ class _Past:
     dies_at: float
 
 
-@dataclass(slots=True)
-class TokenCounts:
-    """How often the token endpoint was asked.
-
-    Attributes:
-        total: Requests.
-
-        ok: Answered with tokens.
-
-        failed: Refused.
-
-        refreshes: Successful refreshes.
-    """
-
-    total: int = 0
-    ok: int = 0
-    failed: int = 0
-    refreshes: int = 0
-
-
 class OAuth:
     """One app at Intuit, and all that was authorized for it. Thread-safe.
 
@@ -155,7 +135,6 @@ class OAuth:
             self._past: dict[str, _Past] = {}
             self._access: dict[str, AccessToken] = {}
             self._codes: dict[str, _Code] = {}
-            self.counts = TokenCounts()
             # The same seed gives the same first token, whatever the day: settings once pasted stay good.
             tail = "".join(chance.choices(_ALPHABET, k=20))
             self.first_refresh_token = f"RT1-{chance.randrange(10, 99)}-H0-{1_800_000_000 + self._seed % 10**8}{tail}"
@@ -279,23 +258,16 @@ class OAuth:
         Source: Intuit, "OAuth 2.0"; recorded (oauth-jsclient mocks, LedgerSync token-invalid_client.yml).
         """
         with self._lock:
-            self.counts.total += 1
-            try:
-                self._authenticate(form, authorization)
-                grant = form.get("grant_type")
-                if grant == "refresh_token":
-                    chain = self._refresh(form.get("refresh_token"))
-                elif grant == "authorization_code":
-                    chain = self._exchange(form.get("code"), form.get("redirect_uri"))
-                elif grant:
-                    raise OAuthError(400, {"error": "unsupported_grant_type"})  # RFC 6749 section 5.2
-                else:
-                    raise OAuthError(400, {"error": "invalid_request"})  # DotNET-SDK issue 342
-            except OAuthError:
-                self.counts.failed += 1
-                raise
-            self.counts.ok += 1
-            self.counts.refreshes += grant == "refresh_token"
+            self._authenticate(form, authorization)
+            grant = form.get("grant_type")
+            if grant == "refresh_token":
+                chain = self._refresh(form.get("refresh_token"))
+            elif grant == "authorization_code":
+                chain = self._exchange(form.get("code"), form.get("redirect_uri"))
+            elif grant:
+                raise OAuthError(400, {"error": "unsupported_grant_type"})  # RFC 6749 section 5.2
+            else:
+                raise OAuthError(400, {"error": "invalid_request"})  # DotNET-SDK issue 342
             now = self._now()
             answer: dict[str, object] = {
                 "x_refresh_token_expires_in": int(chain.issued_at + REFRESH_TOKEN_LIFETIME_S - now),
@@ -351,7 +323,7 @@ class OAuth:
         with self._lock:
             known = self._access.get(token)
             if known is None:
-                plausible = 100 <= len(token) <= 4096  # Intuit documents the upper bound  # noqa: PLR2004
+                plausible = 100 <= len(token) <= 4096  # Intuit documents the upper bound
                 detail = "Token invalid" if plausible else "Malformed bearer token: too short or too long"
                 raise faults.authentication_failed(detail)
             if known.killed or known.chain.revoked:

@@ -27,7 +27,8 @@ SCOPES = {
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Connect to QuickBooks (emulator)</title>
-<style>body{{font:16px/1.5 system-ui;max-width:34em;margin:3em auto;padding:0 1em}}button{{font:inherit;padding:.4em 1.2em}}</style>
+<style>body{{font:16px/1.5 system-ui;max-width:34em;margin:3em auto;padding:0 1em}}
+button{{font:inherit;padding:.4em 1.2em}}</style>
 </head><body><h1>{title}</h1>{content}</body></html>
 """
 
@@ -93,9 +94,7 @@ class OAuthApi:
             return self._json(request, 405, {"error": "invalid_request"})  # RFC 6749 section 3.2
         wants_hard_end = request.headers.get("x-include-refresh-token-hard-expires-in", "").lower() == "true"
         try:
-            body = self._oauth.token(
-                _form(request), request.headers.get("authorization"), hard_expiry=wants_hard_end
-            )
+            body = self._oauth.token(_form(request), request.headers.get("authorization"), hard_expiry=wants_hard_end)
         except OAuthError as error:
             return self._refuse(request, error)
         return self._json(request, 200, body)

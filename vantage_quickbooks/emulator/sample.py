@@ -6,14 +6,15 @@ address, an item's line): a million invoices must not cost a million dictionarie
 and spelling are QuickBooks' (recorded, May 2026), names and amounts are ours.
 """
 
+import csv
 import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from importlib import resources
 
 from vantage_quickbooks.emulator.company import local_time
-from vantage_quickbooks.emulator.entities import ENTITIES
 from vantage_quickbooks.emulator.store import Row
 
 COMPANY_NAME = "Juniper & Finch Garden Works"
@@ -24,51 +25,104 @@ _USER = "9130350000000017"  # who last modified a record; invented
 _CURRENCIES = {"USD": "United States Dollar", "CAD": "Canadian Dollar", "EUR": "Euro"}
 _RATES = {"USD": 1.0, "CAD": 0.73, "EUR": 1.08}
 
-# DisplayName, GivenName, FamilyName, CompanyName, e-mail, phone, street, city, state, ZIP, extras.
-# Extras: parent=index, currency, active, taxable, mobile, fax, web.
-_PEOPLE: tuple[tuple[str, str, str, str, str, str, str, str, str, str, dict[str, object]], ...] = (
-    ("Alder Street Books", "Nadia", "Okafor", "Alder Street Books", "nadia@alderstreet.example", "(415) 555-0101", "18 Alder St.", "Oakland", "CA", "94607", {"taxable": 1}),
-    ("Bellweather Dental", "Tom", "Bellweather", "Bellweather Dental", "office@bellweather.example", "(415) 555-0102", "240 Mission Rd.", "Daly City", "CA", "94014", {}),
-    ("Brightwater Homes", "Ines", "Carrow", "Brightwater Homes", "ap@brightwater.example", "(650) 555-0103", "7 Harbor Way", "Redwood City", "CA", "94063", {"taxable": 1, "mobile": "(650) 555-0193", "fax": "(650) 555-0194", "web": "https://brightwater.example"}),
-    ("Lot 12 Heron Court", "Ines", "Carrow", "Brightwater Homes", "ap@brightwater.example", "(650) 555-0103", "12 Heron Ct.", "Redwood City", "CA", "94065", {"parent": 2, "taxable": 1}),
-    ("Lot 14 Heron Court", "Ines", "Carrow", "Brightwater Homes", "ap@brightwater.example", "(650) 555-0103", "14 Heron Ct.", "Redwood City", "CA", "94065", {"parent": 2, "taxable": 1}),
-    ("Café Løvetann", "Signe", "Ødegård", "Café Løvetann", "signe@lovetann.example", "(510) 555-0104", "91 Shattuck Ave.", "Berkeley", "CA", "94704", {"taxable": 1}),
-    ("Chen & Daughters Nursery", "Mei", "Chen", "Chen & Daughters Nursery", "mei@chendaughters.example", "(408) 555-0105", "3300 Orchard Rd.", "Gilroy", "CA", "95020", {}),
-    ("Cobalt Bicycle Co-op", "Ray", "Duarte", "Cobalt Bicycle Co-op", "ray@cobaltbikes.example", "(415) 555-0106", "55 Valencia St.", "San Francisco", "CA", "94103", {"taxable": 1}),
-    ("Dorothea Lindqvist", "Dorothea", "Lindqvist", "", "dorothea@lindqvist.example", "(707) 555-0107", "4 Cypress Ln.", "Sebastopol", "CA", "95472", {}),
-    ("Eastgate Elementary", "Paul", "Imani", "Eastgate Elementary School", "paul.imani@eastgate.example", "(510) 555-0108", "600 Eastgate Blvd.", "Hayward", "CA", "94541", {}),
-    ("Playground 2nd Phase", "Paul", "Imani", "Eastgate Elementary School", "paul.imani@eastgate.example", "(510) 555-0108", "600 Eastgate Blvd.", "Hayward", "CA", "94541", {"parent": 9}),
-    ("Ferris Family Trust", "Gwen", "Ferris", "", "gwen@ferristrust.example", "(925) 555-0109", "88 Summit Dr.", "Orinda", "CA", "94563", {"taxable": 1}),
-    ("Granite Peak Brewing", "Luis", "Avalos", "Granite Peak Brewing", "luis@granitepeak.example", "(530) 555-0110", "2 Mill Race", "Truckee", "CA", "96161", {"taxable": 1, "web": "https://granitepeak.example"}),
-    ("Hollis O'Rourke", "Hollis", "O'Rourke", "", "hollis@orourke.example", "(415) 555-0111", "31 Lake St.", "San Francisco", "CA", "94118", {}),
-    ("Iron Lantern Theatre", "Bea", "Marlow", "Iron Lantern Theatre", "bea@ironlantern.example", "(510) 555-0112", "402 Broadway", "Oakland", "CA", "94607", {}),
-    ("Jasper Wynn", "Jasper", "Wynn", "", "", "(650) 555-0113", "9 Larkspur Pl.", "Menlo Park", "CA", "94025", {"taxable": 1}),
-    ("Kestrel Robotics", "Anita", "Rao", "Kestrel Robotics, Inc.", "payables@kestrel.example", "(408) 555-0114", "1000 Innovation Ct.", "San Jose", "CA", "95134", {"taxable": 1, "mobile": "(408) 555-0195"}),
-    ("Rooftop Garden", "Anita", "Rao", "Kestrel Robotics, Inc.", "payables@kestrel.example", "(408) 555-0114", "1000 Innovation Ct.", "San Jose", "CA", "95134", {"parent": 16, "taxable": 1}),
-    ("Lakeside Veterinary", "Omar", "Haddad", "Lakeside Veterinary Clinic", "frontdesk@lakesidevet.example", "(510) 555-0115", "71 Grand Ave.", "Oakland", "CA", "94610", {"taxable": 1}),
-    ("Maple Ridge Farms", "Claire", "Tremblay", "Maple Ridge Farms Ltd.", "claire@mapleridge.example", "(604) 555-0116", "2250 River Rd.", "Maple Ridge", "BC", "V2X 8Y6", {"currency": "CAD"}),
-    ("Nordlicht Garten GmbH", "Jörg", "Weiß", "Nordlicht Garten GmbH", "j.weiss@nordlicht.example", "+49 30 5550117", "Lindenallee 5", "Berlin", "", "10117", {"currency": "EUR"}),
-    ("Old Pier Fish Market", "Sal", "Bonetti", "Old Pier Fish Market", "sal@oldpier.example", "(831) 555-0118", "1 Wharf Rd.", "Monterey", "CA", "93940", {"taxable": 1}),
-    ("Pemberton Estate", "Rose", "Pemberton", "", "rose@pemberton.example", "(707) 555-0119", "500 Vineyard Ln.", "Napa", "CA", "94558", {"taxable": 1}),
-    ("Quiet Harbor Spa", "Yuki", "Tanabe", "Quiet Harbor Spa", "yuki@quietharbor.example", "(415) 555-0120", "12 Bridgeway", "Sausalito", "CA", "94965", {}),
-    ("Redwood Commons HOA", "Dale", "Prescott", "Redwood Commons HOA", "board@redwoodcommons.example", "(925) 555-0121", "1400 Commons Dr.", "Walnut Creek", "CA", "94596", {}),
-    ("Saint Brigid Parish", "Fr. Colm", "Nolan", "Saint Brigid Parish", "office@stbrigid.example", "(415) 555-0122", "200 Parish Way", "San Bruno", "CA", "94066", {}),
-    ("Tidepool Aquatics", "Hana", "Kealoha", "Tidepool Aquatics", "hana@tidepool.example", "(831) 555-0123", "64 Ocean View", "Santa Cruz", "CA", "95060", {"taxable": 1}),
-    ("Umber Studio", "Leo", "Vance", "Umber Studio", "leo@umber.example", "(510) 555-0124", "37 Kiln Row", "Emeryville", "CA", "94608", {"active": 0}),
-    ("Viola Castellanos", "Viola", "Castellanos", "", "viola@castellanos.example", "(650) 555-0125", "5 Poppy Ct.", "Palo Alto", "CA", "94301", {"active": 0}),
-    ("Willow & Sons Masonry", "Grant", "Willow", "Willow & Sons Masonry", "grant@willowsons.example", "(707) 555-0126", "810 Quarry Rd.", "Petaluma", "CA", "94952", {}),
-)  # fmt: skip
-_FIRST = "Ada Bruno Cleo Dara Eli Faye Gus Hana Ivo June Kai Lena Milo Nora Otto Pia Quinn Rosa Sven Tess Uma Vito Wren Yara Zeno".split()
-_LAST = "Abbott Barlow Castell Dunmore Ekberg Fairley Garrick Holloway Ibarra Jansen Keating Lowell Merino Norwood Osgood Pruitt Quigley Rennick Solano Thorne Ulrich Vickers Wexley Yates Zeller".split()
-_TRADE = "Bakery Clinic Studio Orchard Hardware Stables Press Cycles Dairy Gallery Kitchens Labs Market Motors Roofing".split()
-_STREETS = "Acorn Birch Cedar Dogwood Elm Fir Grove Hazel Ivy Juniper Laurel Maple Oak Pine Quince Rowan Spruce Walnut".split()
+_FIRST = [
+    "Ada",
+    "Bruno",
+    "Cleo",
+    "Dara",
+    "Eli",
+    "Faye",
+    "Gus",
+    "Hana",
+    "Ivo",
+    "June",
+    "Kai",
+    "Lena",
+    "Milo",
+    "Nora",
+    "Otto",
+    "Pia",
+    "Quinn",
+    "Rosa",
+    "Sven",
+    "Tess",
+    "Uma",
+    "Vito",
+    "Wren",
+    "Yara",
+    "Zeno",
+]
+_LAST = [
+    "Abbott",
+    "Barlow",
+    "Castell",
+    "Dunmore",
+    "Ekberg",
+    "Fairley",
+    "Garrick",
+    "Holloway",
+    "Ibarra",
+    "Jansen",
+    "Keating",
+    "Lowell",
+    "Merino",
+    "Norwood",
+    "Osgood",
+    "Pruitt",
+    "Quigley",
+    "Rennick",
+    "Solano",
+    "Thorne",
+    "Ulrich",
+    "Vickers",
+    "Wexley",
+    "Yates",
+    "Zeller",
+]
+_TRADE = [
+    "Bakery",
+    "Clinic",
+    "Studio",
+    "Orchard",
+    "Hardware",
+    "Stables",
+    "Press",
+    "Cycles",
+    "Dairy",
+    "Gallery",
+    "Kitchens",
+    "Labs",
+    "Market",
+    "Motors",
+    "Roofing",
+]
+_STREETS = [
+    "Acorn",
+    "Birch",
+    "Cedar",
+    "Dogwood",
+    "Elm",
+    "Fir",
+    "Grove",
+    "Hazel",
+    "Ivy",
+    "Juniper",
+    "Laurel",
+    "Maple",
+    "Oak",
+    "Pine",
+    "Quince",
+    "Rowan",
+    "Spruce",
+    "Walnut",
+]
 _CITIES = (("Oakland", "94607"), ("San Jose", "95134"), ("Berkeley", "94704"), ("Fremont", "94536"), ("Napa", "94558"))
 
 # Name, description, price in cents, income account (id, name), kind.
 _ITEMS = (
     ("Garden design", "Garden design, hourly", 9500, ("11", "Design income"), "Service"),
     ("Maintenance visit", "Regular maintenance of beds and paths", 16500, ("12", "Maintenance income"), "Service"),
-    ("Irrigation check", "Inspection and adjustment of the irrigation system", 12000, ("12", "Maintenance income"), "Service"),
+    ("Irrigation check", "Inspection of the irrigation system", 12000, ("12", "Maintenance income"), "Service"),
     ("Planting, hourly", "Planting of shrubs and perennials", 6500, ("13", "Installation income"), "Service"),
     ("Flagstone", "Flagstone, square foot, delivered and laid", 1475, ("14", "Sales of materials"), "NonInventory"),
     ("Mulch", "Cedar mulch, cubic yard", 4850, ("14", "Sales of materials"), "NonInventory"),
@@ -139,6 +193,19 @@ def money(cents: int) -> str:
     return f"{sign}{abs(cents) // 100}.{abs(cents) % 100:02d}"
 
 
+_Person = dict[str, str]
+
+
+def _people() -> list[_Person]:
+    """Read the hand-made customers: one of each kind that has ever surprised a client."""
+    text = (resources.files(__package__) / "customers.csv").read_text("utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def _object(key: str, value: str | None) -> str:
+    return f'{{"{key}":{_text(value)}}}' if value else ""
+
+
 def _text(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)
 
@@ -177,11 +244,15 @@ class Sample:
         self._today = datetime.fromtimestamp(now, zone).date()
         self._invoices = 60 if invoices is None else invoices
         self._days = 200 if self._invoices <= 1000 else 1000  # how far back the books go
-        count = len(_PEOPLE) if customers is None else customers
+        people = _people()
+        count = len(people) if customers is None else customers
         self._full_names: list[str] = []
-        self._customers = [self._customer(index) for index in range(count)]
-        # Sixty invoices must not all land on few customers: jobs and foreign ones are weighted like the rest.
+        self._customers = [
+            self._customer(index, people[index] if index < len(people) else self._invented(index))
+            for index in range(count)
+        ]
         self._buyers = [c for c in self._customers if c.active] or self._customers
+        self._foreign = [c for c in self._buyers if c.currency != "USD"]
         self._lines = [self._line_fragments(index) for index in range(len(_ITEMS))]
 
     def records(self) -> Iterator[tuple[str, Row]]:
@@ -275,16 +346,13 @@ class Sample:
 
     # ---- customers ----
 
-    def _customer(self, index: int) -> _Customer:
-        if index < len(_PEOPLE):
-            person = _PEOPLE[index]
-        else:
-            person = self._invented(index)
-        name, given, family, company, email, phone, street, city, state, postcode, extras = person
-        parent = extras.get("parent")
-        parent = parent if isinstance(parent, int) else None
-        currency = str(extras.get("currency", "USD"))
-        active, taxable = bool(extras.get("active", 1)), bool(extras.get("taxable", 0))
+    def _customer(self, index: int, person: _Person) -> _Customer:
+        name, given, family, company = person["name"], person["given"], person["family"], person["company"]
+        street, city, state, postcode = person["street"], person["city"], person["state"], person["postcode"]
+        parent = int(person["parent"]) - 1 if person.get("parent") else None
+        currency = person.get("currency") or "USD"
+        active, taxable = not person.get("inactive"), bool(person.get("taxable"))
+        email = person["email"]
         shown = name if active else f"{name} (deleted)"  # recorded: the names of inactive ones carry the suffix
         full = f"{self._full_names[parent]}:{shown}" if parent is not None else shown
         number = str(index + 1)
@@ -296,7 +364,8 @@ class Sample:
         head = (
             f'{{"Taxable":{"true" if taxable else "false"},"BillAddr":{{"Id":"{index * 2 + 2}",{place}}},'
             f'"ShipAddr":{{"Id":"{index * 2 + 3}",{place}}},"Job":{"true" if job else "false"},'
-            f'"BillWithParent":false,' + (f'"ParentRef":{{"value":"{parent + 1}"}},"Level":1,' if parent is not None else "")
+            f'"BillWithParent":false,'
+            + (f'"ParentRef":{{"value":"{parent + 1}"}},"Level":1,' if parent is not None else "")
         )
         tail = (
             (f'"GivenName":{_text(given)},"FamilyName":{_text(family)},' if given else "")
@@ -305,11 +374,11 @@ class Sample:
             + f'"DisplayName":{_text(shown)},"PrintOnCheckName":{_text(company or name)},'
             + f'"Active":{"true" if active else "false"},"V4IDPseudonym":"{self._random.getrandbits(152):038x}"'
             + _members(
-                PrimaryPhone=f'{{"FreeFormNumber":"{phone}"}}' if phone else "",
-                Mobile=f'{{"FreeFormNumber":"{extras["mobile"]}"}}' if "mobile" in extras else "",
-                Fax=f'{{"FreeFormNumber":"{extras["fax"]}"}}' if "fax" in extras else "",
-                PrimaryEmailAddr=f'{{"Address":"{email}"}}' if email else "",
-                WebAddr=f'{{"URI":"{extras["web"]}"}}' if "web" in extras else "",
+                PrimaryPhone=_object("FreeFormNumber", person.get("phone")),
+                Mobile=_object("FreeFormNumber", person.get("mobile")),
+                Fax=_object("FreeFormNumber", person.get("fax")),
+                PrimaryEmailAddr=_object("Address", email),
+                WebAddr=_object("URI", person.get("web")),
             )
             + "}"
         )
@@ -336,24 +405,25 @@ class Sample:
         self._full_names.append(full)
         return customer
 
-    def _invented(self, index: int) -> tuple[str, str, str, str, str, str, str, str, str, str, dict[str, object]]:
+    def _invented(self, index: int) -> _Person:
         pick = self._random.choice
         given, family = pick(_FIRST), pick(_LAST)
         company = f"{family} {pick(_TRADE)} {index + 1}" if index % 3 else ""
         city, postcode = pick(_CITIES)
-        return (
-            company or f"{given} {family} {index + 1}",
-            given,
-            family,
-            company,
-            f"{given}.{family}.{index + 1}@mail.example".lower(),
-            f"(510) 555-{self._random.randrange(10000):04d}",
-            f"{self._random.randrange(1, 2000)} {pick(_STREETS)} St.",
-            city,
-            "CA",
-            postcode,
-            {"taxable": index % 2} | ({"active": 0} if index % 25 == 24 else {}),
-        )
+        return {
+            "name": company or f"{given} {family} {index + 1}",
+            "given": given,
+            "family": family,
+            "company": company,
+            "email": f"{given}.{family}.{index + 1}@mail.example".lower(),
+            "phone": f"(510) 555-{self._random.randrange(10000):04d}",
+            "street": f"{self._random.randrange(1, 2000)} {pick(_STREETS)} St.",
+            "city": city,
+            "state": "CA",
+            "postcode": postcode,
+            "taxable": "yes" if index % 2 else "",
+            "inactive": "yes" if index % 25 == 24 else "",
+        }
 
     def _customer_rows(self) -> Iterator[tuple[str, Row]]:
         with_jobs = {c.id: c.balance for c in self._customers}
@@ -413,7 +483,8 @@ class Sample:
             else:
                 state = _YOUNG[young % len(_YOUNG)]
                 young += 1
-            customer = self._buyers[rnd.randrange(len(self._buyers))]
+            some = self._foreign if index % 7 == 3 and self._foreign else self._buyers
+            customer = some[rnd.randrange(len(some))]
             number += 1
             invoice_id = str(number)
             paid_id = ""
@@ -422,11 +493,29 @@ class Sample:
                 paid_id = str(number)
             created = min(self._noon(issued) + rnd.randrange(-9000, 9000), self._now - 60 + index * 60 // total)
             row, amount, paid, updated = self._invoice(
-                customer, invoice_id, str(1001 + index), state, paid_id, created, issued, due, (term_id, term_name)
+                customer=customer,
+                id_=invoice_id,
+                number=str(1001 + index),
+                state=state,
+                paid_id=paid_id,
+                created=created,
+                issued=issued,
+                due=due,
+                term=(term_id, term_name),
             )
             yield "Invoice", row
             if paid_id:
-                yield "Payment", self._payment(customer, paid_id, invoice_id, str(1001 + index), paid, amount, updated)
+                yield (
+                    "Payment",
+                    self._payment(
+                        customer=customer,
+                        id_=paid_id,
+                        invoice=(invoice_id, str(1001 + index)),
+                        paid=paid,
+                        total=amount,
+                        at=updated,
+                    ),
+                )
             customer.balance += amount - paid
             customer.touched = max(customer.touched, updated)
 
@@ -435,6 +524,7 @@ class Sample:
 
     def _invoice(
         self,
+        *,
         customer: _Customer,
         id_: str,
         number: str,
@@ -467,7 +557,8 @@ class Sample:
             taxed -= (taxed + 5) // 10
             lines.append(
                 f'{{"Amount":{money(discount)},"DetailType":"DiscountLineDetail","DiscountLineDetail":'
-                '{"PercentBased":true,"DiscountPercent":10,"DiscountAccountRef":{"value":"15","name":"Discounts given"}}}'
+                '{"PercentBased":true,"DiscountPercent":10,"DiscountAccountRef":'
+                '{"value":"15","name":"Discounts given"}}}'
             )
         tax = (taxed * _TAX_PER_MILLE + 500) // 1000
         total = subtotal - discount + tax
@@ -524,8 +615,9 @@ class Sample:
         return row, total, paid, updated
 
     def _payment(
-        self, customer: _Customer, id_: str, invoice_id: str, number: str, paid: int, total: int, at: int
+        self, *, customer: _Customer, id_: str, invoice: tuple[str, str], paid: int, total: int, at: int
     ) -> Row:
+        invoice_id, number = invoice
         day = datetime.fromtimestamp(at, self._zone).date().isoformat()
         extra = ",".join(
             '{"name":"{http://schema.intuit.com/finance/v3}NameValue","declaredType":'

@@ -102,6 +102,7 @@ class Store:
         self._writer = self._connect()
         self._writer.executescript(f"PRAGMA journal_mode = WAL; {_TABLES}")
         self._kinds: dict[tuple[str, str], int] = {}
+        self.changes = 0  # records saved or removed one by one since whoever loads set this to 0
         self.index()
 
     def _connect(self) -> sqlite3.Connection:
@@ -216,6 +217,7 @@ class Store:
         """
         kind = self.kind(realm, entity)
         with self.writing() as db:
+            self.changes += 1
             found = db.execute("SELECT row FROM record WHERE kind = ? AND id = ?", (kind, row.id)).fetchone()
             number = found[0] if found else (db.execute("SELECT max(row) FROM record").fetchone()[0] or 0) + 1
             db.execute(_INSERT.replace("INSERT", "INSERT OR REPLACE", 1), (number, kind, *row[:-1]))
@@ -238,6 +240,7 @@ class Store:
         with self.writing() as db:
             found = db.execute("SELECT row FROM record WHERE kind = ? AND id = ?", (kind, id)).fetchone()
             if found:
+                self.changes += 1
                 db.execute("DELETE FROM record WHERE row = ?", found)
                 db.execute("DELETE FROM body WHERE row = ?", found)
                 db.execute("INSERT INTO tombstone (kind, id, updated) VALUES (?, ?, ?)", (kind, id, now))
