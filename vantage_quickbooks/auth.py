@@ -139,6 +139,10 @@ class Authorizer:
         """
         return self._settle(call, refused=refused.access_token)
 
+    def secrets(self) -> tuple[str, ...]:
+        """Return the tokens in memory, for whoever masks them in a text."""
+        return tuple(token for r in (self._record, self._unsaved) if r for token in (r.access_token, r.refresh_token))
+
     def forget(self) -> None:
         """Drop the token in memory; the next call reads the store."""
         self._record = None

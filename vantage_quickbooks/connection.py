@@ -17,7 +17,6 @@ from vantage_quickbooks.calls import Call
 from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.deployment import Deployment
 from vantage_quickbooks.errors import ConnectorError, FieldError, InputError, InternalError, SettingsError
-from vantage_quickbooks.settings import redact
 from vantage_quickbooks.stores import HostStore, open_store
 from vantage_quickbooks.tokens import iso
 from vantage_quickbooks.validation import validate_input
@@ -286,8 +285,8 @@ class Connection:
         return self._store
 
     def _clean(self, text: str) -> str:
-        settings = self._settings
-        return redact(text, (settings.client_secret.reveal(), settings.refresh_token.reveal()))
+        tokens = self._client.authorizer.secrets() if self._client else ()
+        return self._settings.redactor(*tokens)(text)
 
     def _audit(self, action: Action, call: Call, request_id: str, **outcome: Any) -> None:
         context = self._context

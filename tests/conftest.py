@@ -1,0 +1,147 @@
+"""What every test may use: an emulator over HTTP, connections to it, and the rules for cassettes."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from importlib.metadata import version
+from urllib.parse import urlsplit
+
+import pytest
+
+from vantage_quickbooks.calls import Call
+from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.contract import HostContext
+from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.emulator import Emulator
+from vantage_quickbooks.stores import MemoryStore
+
+pytest_plugins = ["fixtures_postgresql"]
+
+PACKAGES = ("pluggy", "requests", "requests-oauthlib", "oauthlib", "jsonschema", "orjson", "vcrpy")
+
+
+def pytest_report_header():
+    return "python " + sys.version.split()[0] + ", " + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch, tmp_path):
+    """No test reads or writes this user's own settings and tokens."""
+    for name in ("API_URL", "OAUTH_URL", "ALLOW_HOST", "TOKEN_STORE", "TOKEN_KEY"):
+        monkeypatch.delenv(f"VANTAGE_QUICKBOOKS_{name}", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def emulator(request):
+    """A local QuickBooks that rotates the refresh token at every refresh and ends the previous one at once.
+
+    `@pytest.mark.emulator(rotation="daily")` makes another one.
+    """
+    marker = request.node.get_closest_marker("emulator")
+    with Emulator(**{"rotation": "always", "limits": False, **(marker.kwargs if marker else {})}) as running:
+        yield running
+
+
+@pytest.fixture
+def deployment(emulator):
+    return Deployment(api_url=emulator.url, oauth_url=emulator.url)
+
+
+@pytest.fixture
+def patient_call():
+    """Makes calls that wait without waiting, and tell how long they would have."""
+    return recording_call([])
+
+
+def recording_call(slept: list[float]):
+    def new_call(**kwargs):
+        clock = {"now": 0.0}
+
+        def sleep(seconds):
+            slept.append(seconds)
+            clock["now"] += seconds
+
+        import time
+
+        return Call(**kwargs, sleep=sleep, monotonic=lambda: time.monotonic() + clock["now"])
+
+    new_call.slept = slept
+    return new_call
+
+
+@pytest.fixture
+def connect(emulator, deployment, patient_call):
+    """Make connections to the emulator, over one store: `connect(max_results=5)`, `connect(store=...)`."""
+    made, shared = [], MemoryStore()
+
+    def make(*, store=None, context=None, client_secret=None, **settings):
+        form = {**emulator.settings(), **settings}
+        if client_secret is not None:
+            form["client_secret"] = client_secret
+        connection = QUICKBOOKS.connect(
+            form, context or HostContext(), deployment=deployment, store=store or shared, new_call=patient_call
+        )
+        made.append(connection)
+        return connection
+
+    yield make
+    for connection in made:
+        connection.close()
+
+
+# ---- cassettes -------------------------------------------------------------------------------------------------------
+
+INTUIT_API = "quickbooks.api.intuit.com"
+INTUIT_OAUTH = "oauth.platform.intuit.com"
+SECRET_KEYS = ("access_token", "refresh_token", "id_token")
+
+
+@pytest.fixture(scope="module")
+def vcr_cassette_dir(request):
+    """Cassettes stand at the top level, one folder a test module."""
+    return str(request.config.rootpath / "cassettes" / request.node.path.stem.removeprefix("test_"))
+
+
+@pytest.fixture(scope="session")
+def vcr_config():
+    return {
+        "match_on": ("method", "host", "path", "query", "body"),
+        "filter_headers": [("authorization", "<authorization>"), "cookie", "user-agent"],
+        "filter_post_data_parameters": [("refresh_token", "<refresh_token>"), ("code", "<code>")],
+        "before_record_request": _to_intuit,
+        "before_record_response": _without_secrets,
+        "decode_compressed_response": True,
+    }
+
+
+def _to_intuit(request):
+    """Name Intuit's host in place of the emulator's port, so that a cassette replays anywhere."""
+    parts = urlsplit(request.uri)
+    if parts.hostname in {"127.0.0.1", "localhost"}:
+        host = INTUIT_OAUTH if parts.path.startswith("/oauth2/") else INTUIT_API
+        request.uri = parts._replace(scheme="https", netloc=host).geturl()
+    return request
+
+
+def _without_secrets(response):
+    """Put placeholders in place of tokens; vcrpy's own filters never see a response."""
+    response["headers"] = {k: v for k, v in response["headers"].items() if k.lower() != "set-cookie"}
+    body = response["body"]["string"]
+    try:
+        data = json.loads(body)
+    except ValueError:
+        return response
+    if isinstance(data, dict) and any(key in data for key in SECRET_KEYS):
+        for key in SECRET_KEYS:
+            if key in data:
+                data[key] = f"<{key}>"
+        response["body"]["string"] = json.dumps(data).encode()
+    elif b"Token expired" in body:
+        response["body"]["string"] = re.sub(rb"(Token expired: )[^\"]+", rb"\1<access_token>", body)
+    for name in response["headers"]:
+        if name.lower() == "content-length":
+            response["headers"][name] = [str(len(response["body"]["string"]))]
+    return response

@@ -1,0 +1,163 @@
+"""The house itself: names, layers of imports, documents against code."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from importlib.metadata import entry_points, version
+from pathlib import Path
+
+import pluggy
+import pytest
+import yaml
+
+import vantage_quickbooks
+from vantage_quickbooks import errors, hookspecs, plugin
+from vantage_quickbooks.actions import MODULES
+from vantage_quickbooks.connector import QUICKBOOKS
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "vantage_quickbooks"
+
+
+def read(name):
+    return (ROOT / name).read_text()
+
+
+def test_registering_imports_neither_requests_nor_jsonschema_nor_oauthlib():
+    """In a fresh interpreter, over sys.modules."""
+    script = (
+        "import sys, pluggy, vantage_quickbooks.plugin as p; m = pluggy.PluginManager('vantage'); m.register(p);"
+        "found = []; m.hook.vantage_register_connectors(register=found.append) if m.add_hookspecs("
+        "__import__('vantage_quickbooks.hookspecs', fromlist=['x'])) is None else None; assert found;"
+        "print([n for n in ('requests', 'jsonschema', 'oauthlib', 'requests_oauthlib', 'orjson', 'sqlite3',"
+        " 'urllib3', 'lark', 'rich', 'sqlalchemy') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_entry_point_names_the_plugin_module():
+    """Group vantage, name quickbooks."""
+    (entry,) = (entry for entry in entry_points(group="vantage") if entry.name == "quickbooks")
+    assert entry.load() is plugin
+
+
+def test_a_host_finds_no_unknown_hook():
+    """A hook with a typo would be ignored in silence."""
+    manager = pluggy.PluginManager("vantage")
+    manager.add_hookspecs(hookspecs)
+    manager.register(plugin)
+    manager.check_pending()
+    registered = []
+    manager.hook.vantage_register_connectors(register=registered.append)
+    assert registered == [QUICKBOOKS]
+
+
+def test_the_description_is_plain_json():
+    """A host in any language can read it."""
+    described = QUICKBOOKS.describe()
+    assert json.loads(json.dumps(described, allow_nan=False)) == described
+    assert described["actions"][3]["agentVisible"] is False
+    assert described["actions"][3]["sensitiveOutput"] is True
+    assert [action["nodeName"] for action in described["actions"]] == [
+        "quickbooksListCustomers", "quickbooksListInvoices", "quickbooksGetCompanyInfo", "quickbooksGetAccessToken"
+    ]  # fmt: skip
+
+
+def test_an_actions_id_names_its_file_its_schemas_and_its_section():
+    """One id, one file, three schemas, one heading, and nothing else lies about."""
+    ids = list(MODULES)
+    assert ids == ["listCustomers", "listInvoices", "getCompanyInfo", "getAccessToken"]
+    files = {re.sub(r"([A-Z])", r"_\1", name).lower() for name in ids}
+    assert files == {path.stem for path in (PACKAGE / "actions").glob("*_*.py") if not path.stem.startswith("__")}
+    schemas = {f"{name}.{kind}.json" for name in ids for kind in ("input.schema", "output.schema", "form")}
+    assert schemas | {"settings.schema.json", "settings.form.json"} == {p.name for p in (ROOT / "schemas").iterdir()}
+    headings = re.findall(r"^## `(\w+)`", read("docs/actions.md"), re.MULTILINE)
+    assert headings == ids
+
+
+def test_public_names_resolve():
+    """What __all__ says is there, sorted."""
+    assert sorted(vantage_quickbooks.__all__, key=str.lower) == sorted(vantage_quickbooks.__all__, key=str.lower)
+    for name in vantage_quickbooks.__all__:
+        assert getattr(vantage_quickbooks, name) is not None
+    with pytest.raises(AttributeError):
+        _ = vantage_quickbooks.nonsense
+
+
+def test_the_changelog_tells_of_this_version():
+    """The newest heading that is no Unreleased is the package's version."""
+    headings = re.findall(r"^## \[(\d[^\]]*)\]", read("CHANGELOG.md"), re.MULTILINE)
+    assert headings[0] == version("vantage-quickbooks")
+
+
+@pytest.mark.parametrize("name", ["settings.schema", *(f"{action}.input.schema" for action in MODULES)])
+def test_every_setting_and_input_is_documented(name):
+    """Each property of a form's schema has a row in the docs."""
+    page = read("docs/settings.md" if name.startswith("settings") else "docs/actions.md")
+    properties = json.loads(read(f"schemas/{name}.json")).get("properties", {})
+    assert [key for key in properties if f"| `{key}` |" not in page] == []
+
+
+def test_every_error_code_is_documented():
+    """Codes that the code can raise are the rows of docs/errors.md."""
+    codes = set()
+    for path in PACKAGE.rglob("*.py"):
+        if "emulator" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Assign) and any(getattr(t, "id", "") == "code" for t in node.targets):
+                codes.add(node.value.value)
+            if isinstance(node, ast.keyword) and node.arg == "code" and isinstance(node.value, ast.Constant):
+                codes.add(node.value.value)
+    codes -= {errors.ConnectorError.code}
+    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", read("docs/errors.md"), re.MULTILINE))
+    assert {code for code in codes if code} <= documented
+
+
+def test_every_hook_is_documented():
+    """Each hook stands in the docs with its exact arguments."""
+    page = read("docs/host.md")
+    for name, function in vars(hookspecs).items():
+        if name.startswith("vantage_"):
+            arguments = function.__code__.co_varnames[: function.__code__.co_argcount]
+            assert f"`{name}({', '.join(arguments)})`" in page
+
+
+def test_every_environment_variable_is_documented():
+    """Operators find each variable on one page."""
+    page = read("docs/settings.md")
+    source = "".join(path.read_text() for path in PACKAGE.rglob("*.py"))
+    variables = set(re.findall(r"VANTAGE_QUICKBOOKS_[A-Z_]+[A-Z]", source))
+    assert [name for name in sorted(variables) if name not in page] == []
+
+
+def test_cassettes_belong_to_tests_and_hold_no_secret():
+    """Each file is claimed by a test of tests/wire, and no token or credential stands in any."""
+    claimed = {
+        f"{path.stem.removeprefix('test_')}/{node.name}.yaml"
+        for path in (ROOT / "tests/wire").glob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+    files = {str(path.relative_to(ROOT / "cassettes")): path for path in (ROOT / "cassettes").rglob("*.yaml")}
+    assert set(files) == claimed
+    for path in files.values():
+        text = path.read_text()
+        assert not re.search(
+            r"RT1-|AB1\d|eyJ[\w-]{10}|Basic [A-Za-z0-9+/=]{8}|Bearer ey|127\.0\.0\.1|localhost", text
+        ), path
+        for exchange in yaml.safe_load(text)["interactions"]:
+            headers = {key.lower(): value for key, value in exchange["request"]["headers"].items()}
+            assert headers["authorization"] == ["<authorization>"]
+
+
+def test_the_readme_runs_the_command_that_ci_runs():
+    """README and CI agree on how to test."""
+    assert "make test" in read("README.md")
+    assert "make demo" in read("README.md")
+    assert re.search(r"^make test$", read(".ci/run"), re.MULTILINE)

@@ -1,0 +1,361 @@
+"""Tokens over live HTTP: one refresh at a time, durable before use, and every refusal told apart."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.contract import HostContext
+from vantage_quickbooks.errors import (
+    AccessTokenRefusedError,
+    ClientCredentialsError,
+    CredentialConflict,
+    NetworkError,
+    QuickBooksUnavailableError,
+    ReauthorizationRequired,
+    TokenStoreError,
+    UnexpectedResponseError,
+)
+from vantage_quickbooks.stores import MemoryStore, SQLiteStore
+
+
+class DictHost:
+    """A host that keeps credentials itself, with versions."""
+
+    def __init__(self):
+        self.kept: dict[str, tuple[int, dict]] = {}
+        self.saves = 0
+
+    def load(self, connection_id):
+        if connection_id not in self.kept:
+            return None
+        version, credentials = self.kept[connection_id]
+        return {**credentials, "version": version}
+
+    def save(self, connection_id, credentials, expected_version):
+        version = self.kept.get(connection_id, (None, {}))[0]
+        if version is not None and version != expected_version:
+            raise CredentialConflict("somebody was faster")
+        self.kept[connection_id] = ((version or 0) + 1, credentials)
+        self.saves += 1
+        return self.kept[connection_id][0]
+
+    def context(self, connection_id="c1"):
+        return HostContext(connection_id=connection_id, load_credentials=self.load, save_credentials=self.save)
+
+
+def age(store, connection, **by):
+    """Let time pass for the stored access token."""
+    key = connection._ready().authorizer.key
+    record = store.load(key)
+    passed = timedelta(**by)
+    moved = replace(
+        record,
+        access_token_expires_at=record.access_token_expires_at - passed,
+        obtained_at=record.obtained_at - passed,
+    )
+    store.save(key, moved)
+    connection._ready().authorizer.forget()
+
+
+def token_requests(emulator):
+    return emulator.counters()["token_requests"]["total"]
+
+
+def test_a_valid_token_is_handed_out_without_asking_again(connect, emulator):
+    """getAccessToken hands out the token in hand while it is valid."""
+    connection = connect()
+
+    first, second = connection.invoke("getAccessToken"), connection.invoke("getAccessToken")
+
+    assert first["accessToken"] == second["accessToken"]
+    assert (first["refreshed"], second["refreshed"]) == (True, False)
+    assert token_requests(emulator) == 1
+
+
+def test_a_token_that_ends_within_five_minutes_is_renewed(connect, emulator):
+    """Five minutes of skew: no token dies on the way."""
+    store = MemoryStore()
+    connection = connect(store=store)
+    first = connection.invoke("getAccessToken")["accessToken"]
+
+    age(store, connection, minutes=54)
+    assert connection.invoke("getAccessToken")["accessToken"] == first
+    age(store, connection, minutes=1, seconds=1)
+    assert connection.invoke("getAccessToken")["accessToken"] != first
+    assert token_requests(emulator) == 2
+
+
+def test_both_ends_of_the_grant_are_reported(connect):
+    """The rolling end after 100 days, and the hard end after five years."""
+    token = connect().invoke("getAccessToken")
+
+    rolling, hard = (
+        datetime.fromisoformat(token[key]) for key in ("refreshTokenExpiresAt", "refreshTokenHardExpiresAt")
+    )
+    now = datetime.now(UTC)
+    assert timedelta(days=99) < rolling - now < timedelta(days=102)
+    assert timedelta(days=5 * 364) < hard - now < timedelta(days=5 * 366)
+
+
+def test_a_second_connection_finds_the_token_in_the_store(connect, emulator, tmp_path):
+    """A worker that starts later reads the chain and asks for nothing."""
+    first = connect(store=SQLiteStore(tmp_path / "t.sqlite3")).invoke("getAccessToken")
+    second = connect(store=SQLiteStore(tmp_path / "t.sqlite3")).invoke("getAccessToken")
+
+    assert second["accessToken"] == first["accessToken"]
+    assert second["refreshed"] is False
+    assert token_requests(emulator) == 1
+
+
+def test_the_chain_goes_on_from_its_newest_link(connect, emulator):
+    """The form's refresh token is spent at the first refresh; the stored one goes on."""
+    store = MemoryStore()
+    connection = connect(store=store)
+    connection.invoke("getAccessToken")
+    for _ in range(3):
+        age(store, connection, hours=1)
+        assert connection.invoke("getAccessToken")["refreshed"] is True
+    assert emulator.counters()["token_requests"]["failed"] == 0
+
+
+def test_threads_at_a_stale_token_cause_one_token_request(connect, emulator):
+    """32 threads, one token request, one token."""
+    connection = connect()
+    barrier = threading.Barrier(32)
+
+    def get(_):
+        barrier.wait()
+        return connection.invoke("getAccessToken")["accessToken"]
+
+    with ThreadPoolExecutor(32) as pool:
+        handed_out = list(pool.map(get, range(32)))
+
+    assert len(set(handed_out)) == 1
+    assert token_requests(emulator) == 1
+
+
+def test_a_changed_client_secret_makes_the_cached_token_invalid(connect, emulator):
+    """Another client secret in the form: the cached access token is never handed out again."""
+    store = MemoryStore()
+    form_token = emulator.refresh_token
+    first = connect(store=store).invoke("getAccessToken")["accessToken"]
+    secret = emulator.rotate_client_secret(invalidate_tokens=False)
+
+    renewed = connect(store=store, client_secret=secret, refresh_token=form_token).invoke("getAccessToken")
+
+    assert renewed["refreshed"] is True
+    assert renewed["accessToken"] != first
+
+
+def test_a_wrong_client_secret_gets_no_cached_token_and_spoils_nothing(connect, emulator):
+    """Who does not know the secret gets nothing out of the store; who knows it goes on."""
+    store = MemoryStore()
+    form_token = emulator.refresh_token
+    good = connect(store=store, refresh_token=form_token)
+    first = good.invoke("getAccessToken")["accessToken"]
+
+    with pytest.raises(ClientCredentialsError):
+        connect(store=store, client_secret="not-the-secret", refresh_token=form_token).invoke("getAccessToken")
+
+    again = connect(store=store, refresh_token=form_token).invoke("getAccessToken")
+    assert (again["accessToken"], again["refreshed"]) == (first, False)
+
+
+def test_a_newly_pasted_refresh_token_begins_a_new_chain(connect, emulator):
+    """After a reconnect the form's new token counts, whatever the store still holds of the old chain."""
+    store = MemoryStore()
+    old = connect(store=store)
+    old.invoke("getAccessToken")
+    emulator.revoke_grants()
+
+    pasted = emulator.grant()
+    renewed = connect(store=store, refresh_token=pasted).invoke("getAccessToken")
+
+    assert renewed["refreshed"] is True
+
+
+def test_two_grants_of_one_company_do_not_overwrite_each_other(connect, emulator):
+    """Two people connect the same company: each chain goes on by itself."""
+    store = MemoryStore()
+    one = connect(store=store, refresh_token=emulator.grant())
+    two = connect(store=store, refresh_token=emulator.grant())
+    for connection in (one, two, one, two):
+        connection.invoke("getAccessToken")
+        age(store, connection, hours=1)
+    assert one.invoke("getAccessToken")["refreshed"] is True
+    assert emulator.counters()["token_requests"]["failed"] == 0
+
+
+def test_a_revoked_grant_asks_for_a_person(connect, emulator):
+    """invalid_grant without a sibling's rotation ends the chain."""
+    emulator.revoke_grants()
+    with pytest.raises(ReauthorizationRequired) as caught:
+        connect().invoke("listCustomers")
+    assert caught.value.details["apiCalls"] == 0
+
+
+def test_a_refused_access_token_is_renewed_once(connect, emulator):
+    """401: refresh once, repeat once."""
+    connection = connect()
+    connection.invoke("getCompanyInfo")
+    emulator.expire_access_tokens()
+
+    assert connection.invoke("getCompanyInfo")["companyInfo"]["CompanyName"]
+    assert token_requests(emulator) == 2
+
+
+def test_a_new_token_that_is_refused_too_is_reported(connect, emulator):
+    """The second 401 is not answered by a third refresh."""
+    emulator.fault("expired_token", path="/companyinfo", times=-1)
+
+    with pytest.raises(AccessTokenRefusedError) as caught:
+        connect().invoke("getCompanyInfo")
+
+    assert "connect the company again" in caught.value.message
+    assert token_requests(emulator) == 2
+
+
+def test_many_threads_refused_at_once_renew_once(connect, emulator):
+    """Ten requests under way with the same refused token: one refresh replaces it for all."""
+    connection = connect()
+    connection.invoke("getAccessToken")
+    emulator.expire_access_tokens()
+    with ThreadPoolExecutor(10) as pool:
+        results = list(pool.map(lambda _: connection.invoke("getCompanyInfo"), range(10)))
+
+    assert len(results) == 10
+    assert token_requests(emulator) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "options", "error", "requests"),
+    [
+        ("html", {}, QuickBooksUnavailableError, 3),
+        ("status", {"status": 500}, QuickBooksUnavailableError, 1),
+        ("reset", {}, NetworkError, 1),
+        ("truncate", {}, UnexpectedResponseError, 1),
+    ],
+)
+def test_every_failure_of_the_token_endpoint_is_reported(connect, emulator, fault, options, error, requests):
+    """Nothing is swallowed; only what certainly rotated nothing is sent again."""
+    emulator.fault(fault, path="/oauth2/v1/tokens/bearer", times=-1, **options)
+
+    with pytest.raises(error):
+        connect().invoke("getAccessToken")
+
+    assert sum(r["path"].endswith("/tokens/bearer") for r in emulator.requests()) == requests
+
+
+def test_an_unreachable_token_endpoint_is_tried_again_and_reported(connect, emulator, patient_call):
+    """No connection came about, so trying again is safe; in the end the host hears of it."""
+    connection = connect()
+    emulator.stop()
+
+    with pytest.raises(NetworkError) as caught:
+        connection.invoke("getAccessToken")
+
+    assert caught.value.retryable is True
+    assert len(patient_call.slept) >= 2
+
+
+def test_a_save_that_fails_keeps_the_new_token_for_the_next_call(connect, emulator):
+    """Intuit has rotated already: the new refresh token is saved by the next call, not lost."""
+    store = MemoryStore()
+    connection = connect(store=store)
+    save, store.save = store.save, lambda *_: (_ for _ in ()).throw(TokenStoreError("the disk is full"))
+    with pytest.raises(TokenStoreError):
+        connection.invoke("getAccessToken")
+    store.save = save
+
+    token = connection.invoke("getAccessToken")
+
+    assert token["refreshed"] is False
+    assert token_requests(emulator) == 1
+    assert store.load(connection._ready().authorizer.key).access_token == token["accessToken"]
+
+
+def test_the_new_token_is_stored_before_it_is_used(connect, emulator):
+    """If it cannot be stored, no API request is made with it."""
+    store = MemoryStore()
+    store.save = lambda *_: (_ for _ in ()).throw(TokenStoreError("the disk is full"))
+    with pytest.raises(TokenStoreError):
+        connect(store=store).invoke("getCompanyInfo")
+
+    assert emulator.counters()["api_requests"]["total"] == 0
+
+
+def test_a_hosts_credentials_hooks_keep_the_chain(emulator, deployment):
+    """With both hooks the connector stores nothing itself."""
+    host = DictHost()
+    form = emulator.settings()
+    first = QUICKBOOKS.connect(form, host.context(), deployment=deployment).invoke("getAccessToken")
+    second = QUICKBOOKS.connect(form, host.context(), deployment=deployment).invoke("getAccessToken")
+
+    assert second["accessToken"] == first["accessToken"]
+    assert host.saves == 1
+    assert host.kept["c1"][1]["refreshToken"].startswith("RT1-")
+
+
+def test_a_siblings_rotation_is_used_after_invalid_grant(emulator, deployment):
+    """A host's store has no lock over processes: the loser of a race looks again and uses the winner's token."""
+    host = DictHost()
+    form = emulator.settings()
+    winner = QUICKBOOKS.connect(form, host.context(), deployment=deployment)
+    loser = QUICKBOOKS.connect(form, host.context(), deployment=deployment)
+    real_load, loads = host.load, []
+
+    def load_too_early(connection_id):
+        loads.append(connection_id)
+        seen = real_load(connection_id)
+        if len(loads) == 1:
+            winner_context_load = host.load
+            host.load = real_load
+            winner.invoke("getAccessToken")
+            host.load = winner_context_load
+        return seen
+
+    loser._context = replace(host.context(), load_credentials=load_too_early)
+
+    token = loser.invoke("getAccessToken")
+
+    assert token["accessToken"] == host.kept["c1"][1]["accessToken"]
+    assert emulator.counters()["token_requests"]["failed"] == 1
+
+
+@pytest.mark.emulator(rotation="always", previous_token_grace_s=86_400)
+def test_a_save_that_loses_the_race_uses_the_winners_record(emulator, deployment):
+    """CredentialConflict: load again and use what the winner saved."""
+    host = DictHost()
+    form = emulator.settings()
+    winner = QUICKBOOKS.connect(form, host.context(), deployment=deployment)
+    loser = QUICKBOOKS.connect(form, host.context(), deployment=deployment)
+    winner.invoke("getAccessToken")
+    saved = host.kept.copy()
+    host.kept.clear()
+    real_save = host.save
+
+    def save_too_late(*args):
+        host.kept.update(saved)
+        return real_save(*args)
+
+    loser._context = replace(host.context(), save_credentials=save_too_late)
+
+    token = loser.invoke("getAccessToken")
+
+    assert token["accessToken"] == saved["c1"][1]["accessToken"]
+
+
+def test_half_a_credentials_host_is_refused(emulator, deployment):
+    """A host that loads but does not save would lose the rotated token."""
+    from vantage_quickbooks.errors import SettingsError
+
+    with pytest.raises(SettingsError, match="vantage_save_credentials"):
+        QUICKBOOKS.connect(
+            emulator.settings(), HostContext(load_credentials=lambda _: None), deployment=deployment
+        ).invoke("getAccessToken")

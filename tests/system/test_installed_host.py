@@ -1,0 +1,72 @@
+"""The wheel in a fresh environment, beside a host that knows no connector by name."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.system
+
+ROOT = Path(__file__).parents[2]
+HOST = Path(__file__).parent / "host_package"
+ACTIONS = ("listCustomers", "listInvoices", "getCompanyInfo", "getAccessToken")
+
+
+def run(*command, **kwargs):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **kwargs)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """A virtual environment with the built wheel and the toy host, and nothing else."""
+    place = tmp_path_factory.mktemp("installed")
+    run(sys.executable, "-m", "build", "--installer=pip", "--wheel", "--outdir", place / "dist", ROOT)
+    run(sys.executable, "-m", "build", "--installer=pip", "--wheel", "--outdir", place / "dist", HOST)
+    venv.create(place / "venv", with_pip=True)
+    wheels = sorted((place / "dist").glob("*.whl"))
+    assert len(wheels) == 2
+    run(place / "venv/bin/python", "-m", "pip", "install", "-qq", "--disable-pip-version-check", *wheels)
+    return place / "venv"
+
+
+@pytest.fixture
+def report(environment, emulator, tmp_path):
+    job = {"settings": emulator.settings(), "calls": [[action, {}] for action in ACTIONS]}
+    variables = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "VANTAGE_QUICKBOOKS_API_URL": emulator.url,
+        "VANTAGE_QUICKBOOKS_OAUTH_URL": emulator.url,
+    }
+    return json.loads(run(environment / "bin/toy-host", input=json.dumps(job), env=variables, cwd=tmp_path))
+
+
+def test_every_action_runs_through_discovery_alone(report):
+    """The host found one plugin, asked it, and called its actions by name."""
+    assert report["found"] == 1
+    assert [envelope["success"] for envelope in report["envelopes"]] == [True] * 4
+    customers, invoices, company, token = (envelope["data"] for envelope in report["envelopes"])
+    assert customers["count"] == len(customers["customers"]) > 0
+    assert invoices["count"] == len(invoices["invoices"]) > 0
+    assert company["companyInfo"]["CompanyName"]
+    assert token["accessToken"]
+
+
+def test_the_wheel_carries_its_schemas(report, environment):
+    """Schemas are found in the wheel, not in a checkout nearby."""
+    assert report["home"].startswith(str(environment))
+    assert report["described"]["settingsSchema"]["properties"].keys() >= {"client_id", "realm_id"}
+    assert [action["id"] for action in report["described"]["actions"]] == list(ACTIONS)
+
+
+def test_registering_imports_no_heavy_package(report):
+    """A host loads hundreds of plugins at its start."""
+    assert report["imported"] == []

@@ -1,0 +1,143 @@
+"""Many processes at one chain: one token request; and whoever is killed, the next one still gets a token."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+pytestmark = pytest.mark.system
+
+WORKER = """
+import json, sys, time
+from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.deployment import Deployment
+
+job = json.loads(sys.stdin.readline())
+connection = QUICKBOOKS.connect(job["settings"], deployment=Deployment(**job["deployment"]))
+connection._ready()  # imports done: the race is about the token
+print("ready", flush=True)
+sys.stdin.readline()
+print(json.dumps(connection.invoke("getAccessToken")), flush=True)
+"""
+
+KILLED = """
+import json, os, signal, sys
+from vantage_quickbooks import auth
+from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.stores import SQLiteStore
+
+job = json.loads(sys.stdin.readline())
+connection = QUICKBOOKS.connect(job["settings"], deployment=Deployment(**job["deployment"]))
+client = connection._ready()
+
+def die(*args, **kwargs):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def die_after(function):
+    def run(*args, **kwargs):
+        function(*args, **kwargs)
+        die()
+    return run
+
+store = client.authorizer._store
+match job["step"]:
+    case "waiting for the lock":
+        store.lock = die
+    case "holding the lock":
+        store.load = die
+    case "before the request":
+        client.authorizer._request_once = die
+    case "after the request, before saving":
+        store.save = die
+    case "after saving":
+        store.save = die_after(store.save)
+connection.invoke("getAccessToken")
+"""
+
+STEPS = (
+    "waiting for the lock",
+    "holding the lock",
+    "before the request",
+    "after the request, before saving",
+    "after saving",
+)
+
+
+def start(script):
+    return subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def job(emulator, token_store, **more):
+    deployment = {"api_url": emulator.url, "oauth_url": emulator.url, "token_store": token_store}
+    return json.dumps({"settings": emulator.settings(), "deployment": deployment, **more}) + "\n"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def token_store(request, tmp_path):
+    """A store that processes share: a file, and a database server."""
+    if request.param == "sqlite":
+        return str(tmp_path / "tokens.sqlite3")
+    return request.getfixturevalue("postgresql_url")
+
+
+def test_32_processes_at_a_stale_token_cause_one_token_request(emulator, token_store):
+    """The others wait and read what the one has stored."""
+    emulator.fault("latency", path="/oauth2/v1/tokens/bearer", times=-1, seconds=0.15)
+    workers = [start(WORKER) for _ in range(32)]
+    try:
+        work = job(emulator, token_store)
+        for worker in workers:
+            worker.stdin.write(work)
+            worker.stdin.flush()
+        for worker in workers:
+            assert worker.stdout.readline() == "ready\n", worker.stderr.read()
+        for worker in workers:
+            worker.stdin.write("go\n")
+            worker.stdin.flush()
+        with ThreadPoolExecutor(32) as pool:
+            outcomes = list(pool.map(lambda worker: worker.communicate(timeout=120), workers))
+    finally:
+        for worker in workers:
+            worker.kill()
+
+    assert [error for _, error in outcomes if error] == []
+    handed_out = [json.loads(out) for out, _ in outcomes]
+    assert len({token["accessToken"] for token in handed_out}) == 1
+    assert emulator.counters()["token_requests"] == {"total": 1, "ok": 1, "failed": 0}
+    assert sum(token["refreshed"] for token in handed_out) == 1
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(step, marks=pytest.mark.emulator(previous_token_grace_s=86_400 if "saving" in step else 0))
+        for step in STEPS
+    ],
+)
+def test_a_killed_refresh_does_not_break_the_chain(emulator, token_store, step):
+    """Killed at any step, the next worker gets a token.
+
+    Between Intuit's rotation and our save nothing can keep the new refresh token: there the chain lives on Intuit's
+    own grace for the previous one (its client's documentation: valid for 24 hours more), and on nothing else.
+    """
+    victim = start(KILLED)
+    _, error = victim.communicate(job(emulator, token_store, step=step), timeout=60)
+    assert victim.returncode == -signal.SIGKILL, error
+
+    started = time.monotonic()
+    heir = start(WORKER)
+    out, error = heir.communicate(job(emulator, token_store) + "go\n", timeout=60)
+
+    assert error == ""
+    assert json.loads(out.splitlines()[-1])["accessToken"]
+    assert emulator.counters()["token_requests"]["failed"] == 0
+    assert time.monotonic() - started < 30
