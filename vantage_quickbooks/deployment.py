@@ -13,6 +13,7 @@ What the operator of a host decides, and no settings form shows: which servers a
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -27,6 +28,8 @@ __all__ = ["Deployment", "Endpoints"]
 
 _PREFIX = "VANTAGE_QUICKBOOKS_"
 _INTUIT = ".intuit.com"
+_HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f.]*:[0-9a-f:.]*")
+"""ASCII only: of `https://a\\.intuit.com` urllib3 takes `a` for the host, and urlsplit all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ class Deployment:
             _ = parts.port
         except ValueError:
             parts, host, plain = urlsplit(""), "", False
-        if not host or not plain or parts.scheme not in {"http", "https"}:
+        if not _HOST.fullmatch(host) or not plain or parts.scheme not in {"http", "https"}:
             raise _refused(
                 name, "It is not a scheme and a host.", "Write it like https://host or http://127.0.0.1:8080."
             )

@@ -30,9 +30,14 @@ def quote(value: str, *, field: str = "value") -> str:
         The literal with its quotes; `\` and `'` are escaped by a backslash.
 
     Raises:
-        InputError: The text holds a control character (a tab or line break, say), which no QuickBooks name can hold
-            and Intuit's parser does not take.
+        InputError: The text is empty (Intuit's lexer knows no empty string), or holds a control character (a tab or
+            line break, say), which no QuickBooks name can hold and Intuit's parser does not take.
     """
+    if not value:
+        raise InputError(
+            f"{field} is empty.",
+            [FieldError(field, "minLength", "It is empty.", "Leave it out, or give it a value.")],
+        )
     if any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in value):
         raise InputError(
             f"{field} holds a tab, a line break or another control character.",
@@ -121,7 +126,7 @@ class Select:
 
 
 def _name(name: str) -> str:
-    if not all(part.isascii() and part.isalnum() for part in name.split(".")):
+    if not all(part.isascii() and part.isalnum() and part[0].isalpha() for part in name.split(".")):
         raise ValueError(f"no name of a property or entity: {name!r}")
     return name
 

@@ -111,7 +111,7 @@ class TokenRecord:
                 obtained_at=_time(data, "obtainedAt"),
                 refresh_token_expires_at=_optional_time(data, "refreshTokenExpiresAt"),
                 refresh_token_hard_expires_at=_optional_time(data, "refreshTokenHardExpiresAt"),
-                version=int(data.get("version") or 0),
+                version=_count(data, "version"),
             )
         except (TypeError, AttributeError):
             raise ValueError("the stored credentials are not a record of this connector") from None
@@ -197,7 +197,7 @@ def from_token_response(
     Source: Intuit, "OAuth 2.0" (token response, `x_refresh_token_expires_in`, and
         `x_refresh_token_hard_expires_in`, which comes only when the request asks for it by header).
     """
-    hard = _lifetime(response, "x_refresh_token_hard_expires_in", now)
+    hard = _told_lifetime(response, "x_refresh_token_hard_expires_in", now)
     if hard is None and previous is not None:
         hard = previous.refresh_token_hard_expires_at
     expires_at = _lifetime(response, "expires_in", now)
@@ -211,7 +211,7 @@ def from_token_response(
         refresh_token=_text(response, "refresh_token") if response.get("refresh_token") else sent_refresh_token,
         token_type=_text(response, "token_type") if response.get("token_type") else "bearer",
         access_token_expires_at=expires_at,
-        refresh_token_expires_at=_lifetime(response, "x_refresh_token_expires_in", now),
+        refresh_token_expires_at=_told_lifetime(response, "x_refresh_token_expires_in", now),
         refresh_token_hard_expires_at=hard,
         obtained_at=now,
         version=previous.version if previous else 0,
@@ -237,10 +237,27 @@ def _lifetime(response: Mapping[str, Any], key: str, now: datetime) -> datetime 
         raise ValueError(f"{key} is not a number of seconds") from None
 
 
+def _told_lifetime(response: Mapping[str, Any], key: str, now: datetime) -> datetime | None:
+    """Read a lifetime that only informs: odd ones are unknown, since refusing them would lose a rotated token."""
+    try:
+        return _lifetime(response, key, now)
+    except ValueError:
+        return None
+
+
 def _text(data: Mapping[str, Any], key: str) -> str:
     value = data.get(key)
     if not isinstance(value, str) or not value:
         raise ValueError(f"{key} is missing")
+    return value
+
+
+def _count(data: Mapping[str, Any], key: str) -> int:
+    value = data.get(key)
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{key} is not a count")
     return value
 
 

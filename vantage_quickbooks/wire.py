@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as percent_encode
 from urllib.parse import urlsplit
@@ -216,7 +217,7 @@ def decipher_token(
     details = {"httpStatus": status, "intuitTid": tid, "endpoint": "token"}
     try:
         data = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         data = None
     error = data.get("error") if isinstance(data, dict) else None
     if status == 429:
@@ -261,10 +262,12 @@ def retry_after_s(value: str | None, now: datetime | None) -> float | None:
 
         try:
             at = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
-        if now is None or at.tzinfo is None:
+        if now is None:
             return None
+        if at.tzinfo is None:
+            at = at.replace(tzinfo=UTC)  # the oldest form of an HTTP date names no zone; all of them are UTC
         seconds = (at - now).total_seconds()
     return max(0.0, seconds) if seconds < float("inf") else None
 
@@ -272,7 +275,10 @@ def retry_after_s(value: str | None, now: datetime | None) -> float | None:
 def is_loopback(url: str) -> bool:
     """Tell whether *url* names this machine."""
     host = (urlsplit(url).hostname or "").lower()
-    return host in {"localhost", "::1"} or bool(re.fullmatch(r"127\.\d{1,3}\.\d{1,3}\.\d{1,3}", host))
+    return host in {"localhost", "::1"} or bool(_LOOPBACK.fullmatch(host))
+
+
+_LOOPBACK = re.compile(r"127(\.(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){3}")
 
 
 def redact_tokens(text: str) -> str:
@@ -304,8 +310,9 @@ def _read(body: bytes, content_type: str, loads: Callable[[bytes], Any]) -> tupl
         return None, _xml_faults(body)
     try:
         decoded = loads(body)
-    except ValueError:
-        return None, _text_faults(body)
+    except (ValueError, RecursionError):
+        # What begins as JSON is a cut-off answer, whatever a record in it says.
+        return None, [] if start[:1] in {b"{", b"["} else _text_faults(body)
     return decoded, _json_faults(decoded)
 
 
@@ -313,8 +320,10 @@ def _json_faults(decoded: Any) -> list[Fault]:
     if not isinstance(decoded, dict):
         return []
     fault = decoded.get("Fault") or decoded.get("fault")
-    if not isinstance(fault, dict):
+    if not fault:
         return []
+    if not isinstance(fault, dict):
+        return [Fault("", "0", "", "", None)]
     kind = _word(fault.get("type"))
     errors = fault.get("Error") or fault.get("error")
     entries = [entry for entry in errors if isinstance(entry, dict)] if isinstance(errors, list) else []
@@ -337,7 +346,7 @@ def _xml_faults(body: bytes) -> list[Fault]:
         return []
     try:
         root = ET.fromstring(body)  # noqa: S314 -- expat bounds entity expansion, and the body is small
-    except ET.ParseError:
+    except (ET.ParseError, LookupError, ValueError):  # the last two: an encoding that nobody, or expat, knows
         return _text_faults(body)
     faults = []
     for fault in root.iter():
@@ -355,7 +364,7 @@ def _xml_faults(body: bytes) -> list[Fault]:
                     element=entry.get("element") or None,
                 )
             )
-    return faults
+    return faults or _text_faults(body)  # a maintenance page may be well-formed
 
 
 def _text_faults(body: bytes) -> list[Fault]:
@@ -377,9 +386,9 @@ def _error(
     said = "; ".join(f.sentence for f in faults if f.sentence) or f"HTTP {status}, no reason given"
     details = {
         "httpStatus": status,
-        "faultCode": code or None,
-        "faultType": fault.kind if fault else None,
-        "element": fault.element if fault else None,
+        "faultCode": _plain(code),
+        "faultType": _plain(fault.kind) if fault else None,
+        "element": _plain(fault.element) if fault else None,
         "intuitTid": tid,
         "realmId": realm_id or None,
         "environment": environment,
@@ -469,7 +478,11 @@ def _unreadable(status: int, body: bytes, tid: str | None) -> UnexpectedResponse
 
 
 def _without_detail(fault: Fault | None) -> str:
-    return redact_tokens(fault.message) if fault and fault.message else "no reason given"
+    return redact_tokens(fault.message)[:600] if fault and fault.message else "no reason given"
+
+
+def _plain(text: str | None) -> str | None:
+    return redact_tokens(text)[:100] if text else None
 
 
 def _tag(element: Element) -> str:

@@ -28,7 +28,7 @@ def updated_since(data: Mapping[str, Any]) -> list[str]:
     A bare date means the first moment at which it is that day anywhere on earth, so that nothing is missed.
 
     Raises:
-        InputError: It is a time without a zone.
+        InputError: It is a time without a zone, or outside the calendar in UTC.
     """
     value = data.get("updated_since")
     if value is None:
@@ -39,7 +39,12 @@ def updated_since(data: Mapping[str, Any]) -> list[str]:
             entry = FieldError("updated_since", "zone", "The time has no zone.", "Add one, for example Z for UTC.")
             raise InputError(f"updated_since: {entry.message} {entry.mend}", [entry])
         at = datetime.combine(at.date(), time(), _FIRST_ZONE)
-    written = at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    try:
+        at = at.astimezone(UTC)
+    except OverflowError:
+        entry = FieldError("updated_since", "range", "It lies outside the calendar.", "Give a time of this century.")
+        raise InputError(f"updated_since: {entry.message} {entry.mend}", [entry]) from None
+    written = at.isoformat().replace("+00:00", "Z")
     return [query.compare("MetaData.LastUpdatedTime", ">=", written, field="updated_since")]
 
 

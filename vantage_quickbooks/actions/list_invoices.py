@@ -15,7 +15,7 @@ QuickBooks has no field for the state of payment; it follows from others (Intuit
 from __future__ import annotations
 
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks import query
@@ -46,6 +46,7 @@ DEFAULT_ORDER = "MetaData.CreateTime DESC"
 
 ZERO = Decimal(0)
 CENT = Decimal("0.01")
+_EXACT = Context(prec=1000)  # the host's own context may round to a few digits
 
 
 def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call, row_limit: int | None = None) -> dict[str, Any]:
@@ -129,6 +130,11 @@ def summary(rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> dict
     Returns:
         `scope` (what was summed up: this page) and `byCurrency`, amounts as decimal strings.
     """
+    with localcontext(_EXACT):
+        return _summed_up(rows)
+
+
+def _summed_up(rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> dict[str, Any]:
     groups: dict[str | None, dict[str, list[tuple[Decimal, Decimal]]]] = {}
     for invoice, facts in rows:
         amounts = (_amount(invoice, "TotalAmt"), _amount(invoice, "Balance"))
