@@ -21,14 +21,8 @@ FORM = {
     "client_id": "cassette-client-id",
     "client_secret": "cassette-client-secret",
     "refresh_token": "cassette-refresh-token",
-    "realm_id": "9130000000000001",
+    "realm_id": "9341450000000017",  # of the emulator's sample company
 }
-
-
-@pytest.fixture
-def form():
-    """The settings form with which the cassettes were recorded."""
-    return dict(FORM)
 
 
 @pytest.fixture
@@ -39,7 +33,7 @@ def quickbooks(request, record_mode):
         return
     marker = request.node.get_closest_marker("emulator")
     with Emulator(limits=False, **(marker.kwargs if marker else {})) as emulator:
-        FORM.update(emulator.settings())
+        assert emulator.realm_id == FORM["realm_id"]
         yield emulator
 
 
@@ -48,7 +42,7 @@ def connection(quickbooks):
     """A connection whose clock stands still, so that a request is the same at every replay."""
     url = quickbooks.url if quickbooks else "http://127.0.0.1:1"
     opened = QUICKBOOKS.connect(
-        FORM if quickbooks else {**FORM, "realm_id": "9130000000000001"},
+        quickbooks.settings() if quickbooks else FORM,
         deployment=Deployment(api_url=url, oauth_url=url),
         store=MemoryStore(),
         new_call=lambda **kwargs: Call(**kwargs, now=lambda: RECORDED_AT, sleep=lambda _: None),
