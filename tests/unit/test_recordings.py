@@ -296,7 +296,7 @@ def test_each_recorded_page_is_read_whole_and_says_what_follows(exchange):
         word: int(number)
         for word, number in re.findall(r"(STARTPOSITION|MAXRESULTS) (\d+)", exchange.statement, re.IGNORECASE)
     }
-    start, size = asked.get("STARTPOSITION", 1), asked.get("MAXRESULTS", 100)
+    start, size = int(asked.get("STARTPOSITION", 1)), int(asked.get("MAXRESULTS", 100))
     answer = wire.with_member(_decipher(exchange), "QueryResponse")
     client = SimpleNamespace(query=lambda *_: answer)
     call = SimpleNamespace(now=lambda: NOW)
