@@ -99,13 +99,12 @@ class Authorizer:
         self._endpoint = endpoints.token_endpoint
         self._skew_s = skew_s
         self._fingerprint = settings.fingerprint()
-        self._form_token = settings.refresh_token.reveal()
         self.key = tokens.chain_key(
             realm_id=settings.realm_id,
             environment=settings.environment,
             token_endpoint=self._endpoint,
             client_id=settings.client_id,
-            refresh_token=self._form_token,
+            refresh_token=settings.refresh_token.reveal(),
         )
         self._lock = threading.Lock()
         self._record: TokenRecord | None = None
@@ -198,9 +197,10 @@ class Authorizer:
         return saved
 
     def _refresh(self, stored: TokenRecord | None, call: Call) -> TokenRecord:
-        waiting = [stored.refresh_token] if stored else [self._form_token]
-        if stored and stored.fingerprint != self._fingerprint and stored.refresh_token != self._form_token:
-            waiting.append(self._form_token)
+        form_token = self._settings.refresh_token.reveal()
+        waiting = [stored.refresh_token] if stored else [form_token]
+        if stored and stored.fingerprint != self._fingerprint and stored.refresh_token != form_token:
+            waiting.append(form_token)
         tried: set[str] = set()
         while True:
             refresh_token = waiting.pop(0)

@@ -246,20 +246,22 @@ class Connection:
         return result
 
     def _guarded(self, run: Callable[[], dict[str, Any]], call: Call, request_id: str) -> dict[str, Any]:
-        """Let expected errors through with the call's facts added, and turn a defect into an InternalError."""
+        """Let expected errors out with the call's facts added, and turn a defect into an InternalError."""
+        failure: ConnectorError
         try:
             return run()
         except ConnectorError as error:
-            error.details.setdefault("apiCalls", call.api_calls)
-            if call.intuit_tids:
-                error.details.setdefault("intuitTid", call.intuit_tids[-1])
-            raise
+            failure = error
         except Exception:  # noqa: BLE001 -- whatever it is, the host gets an error it knows
             _log.error("request %s failed by a defect:\n%s", request_id, self._clean(traceback.format_exc()))
-            raise InternalError(
-                f"The connector failed by a defect of its own. Report it with request id {request_id} and the log.",
-                details={"requestId": request_id},
-            ) from None
+            failure = InternalError(
+                f"The connector failed by a defect of its own. Report it with request id {request_id} and the log."
+            )
+        failure.details.setdefault("apiCalls", call.api_calls)
+        failure.details.setdefault("requestId", request_id)
+        if call.intuit_tids:
+            failure.details.setdefault("intuitTid", call.intuit_tids[-1])
+        raise failure.bare()
 
     def _ready(self) -> QuickBooksClient:
         """Return the client, made at its first use: this is where requests and oauthlib are imported."""

@@ -97,7 +97,14 @@ class QuickBooksConnector:
         """
         from vantage_quickbooks.connection import Connection  # noqa: PLC0415 -- registering must stay cheap
 
-        return Connection(Settings.parse(settings), context, deployment, **seams)
+        try:
+            parsed = Settings.parse(settings)
+        except SettingsError as error:
+            failure = error
+        else:
+            return Connection(parsed, context, deployment, **seams)
+        del settings  # a crash reporter would print it, secrets and all
+        raise failure.bare()
 
 
 def _described(action: Action) -> dict[str, Any]:

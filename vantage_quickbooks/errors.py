@@ -28,7 +28,7 @@ An error holds no request, response or session: their headers carry the token.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -115,6 +115,14 @@ class ConnectorError(Exception):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.code}: {self.message}>"
+
+    def bare(self) -> Self:
+        """Drop the frames and the exceptions beneath, and return the error itself, to be raised outside of `except`.
+
+        Their local variables hold tokens and customers' data, and crash reporters print local variables.
+        """
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the `error` member of the host's envelope, plain JSON."""

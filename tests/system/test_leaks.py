@@ -1,0 +1,162 @@
+"""Plant secrets, do everything, and look for them in every byte that comes out."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+import traceback
+import urllib.parse
+
+import pytest
+
+from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.contract import HostContext
+from vantage_quickbooks.errors import ConnectorError
+from vantage_quickbooks.stores import MemoryStore, SQLiteStore
+
+FAULTS = [
+    None,
+    ("throttle", {"path": "/query"}),
+    ("html", {"path": "/query"}),
+    ("reset", {"path": "/query"}),
+    ("truncate", {"path": "/query"}),
+    ("expired_token", {"path": "/query"}),
+    ("fault_in_200", {"path": "/query"}),
+    ("plain_text_200", {"path": "/query"}),
+    ("html", {"path": "/tokens/bearer"}),
+    ("reset", {"path": "/tokens/bearer"}),
+    ("truncate", {"path": "/tokens/bearer"}),
+    ("status", {"path": "/tokens/bearer", "status": 400}),
+    ("token_response_lost", {"path": "/tokens/bearer"}),
+]
+
+
+class Ears:
+    """Everything that is logged, at DEBUG, by anybody."""
+
+    def __init__(self):
+        self.stream = io.StringIO()
+        self.handler = logging.StreamHandler(self.stream)
+        self.handler.setFormatter(logging.Formatter("%(name)s %(levelname)s %(message)s"))
+
+    def __enter__(self):
+        root = logging.getLogger()
+        self.level = root.level
+        root.setLevel(logging.DEBUG)
+        root.addHandler(self.handler)
+        return self
+
+    def __exit__(self, *_):
+        root = logging.getLogger()
+        root.removeHandler(self.handler)
+        root.setLevel(self.level)
+
+
+def spellings(secret):
+    """How a secret may hide in a text."""
+    yield secret
+    yield urllib.parse.quote(secret, safe="")
+    yield base64.b64encode(secret.encode()).decode().rstrip("=")
+
+
+def assert_none(text, secrets):
+    for name, secret in secrets.items():
+        for spelling in spellings(secret):
+            assert spelling not in text, f"{name} stands in: ...{text[max(0, text.index(spelling) - 200) :][:260]}"
+
+
+def ours(crash):
+    """The report without the frames of this test, which holds the secrets it looks for."""
+    while crash is not None:
+        crash.stack = traceback.StackSummary.from_list(f for f in crash.stack if f.filename != __file__)
+        yield from crash.format(chain=False)
+        crash = crash.__cause__ or crash.__context__
+
+
+def said_by(error):
+    """All that an error says, its crash report with local variables included."""
+    crash = "".join(ours(traceback.TracebackException.from_exception(error, capture_locals=True)))
+    return "\n".join([str(error), repr(error), json.dumps(error.to_dict()), repr(vars(error)), crash])
+
+
+@pytest.mark.parametrize(
+    "fault", FAULTS, ids=lambda fault: "none" if fault is None else f"{fault[0]}{fault[1]['path']}"
+)
+def test_no_secret_comes_out_but_by_get_access_token(emulator, deployment, patient_call, capfd, fault):
+    """Logs at DEBUG, outputs, errors, reprs, audit events and crash reports, in success and in every failure."""
+    form = emulator.settings()
+    audited = []
+    store = MemoryStore()
+    context = HostContext(audit=audited.append)
+    connection = QUICKBOOKS.connect(form, context, deployment=deployment, store=store, new_call=patient_call)
+    heard, told = Ears(), []
+    with heard:
+        token = None
+        if fault is None or "bearer" not in fault[1]["path"]:
+            token = connection.invoke("getAccessToken")
+        if fault:
+            emulator.fault(fault[0], times=-1, **fault[1])
+        for action in ("listCustomers", "listInvoices", "getCompanyInfo", "getAccessToken"):
+            try:
+                connection.invoke(action)
+            except ConnectorError as error:
+                told.append(said_by(error))
+            told += [repr(connection), str(connection), repr(connection._settings), repr(vars(connection))]
+            if action != "getAccessToken":
+                told.append(json.dumps(connection.call(action)))
+        told.append(json.dumps(connection.test()))
+        told.append(repr(connection._client.authorizer.__dict__))
+    out, err = capfd.readouterr()
+
+    secrets = {"client_secret": form["client_secret"], "form's refresh_token": form["refresh_token"]}
+    secrets["Basic"] = base64.b64encode(f"{form['client_id']}:{form['client_secret']}".encode()).decode()
+    record = store.load(connection._client.authorizer.key)
+    if token:
+        secrets["first access_token"] = token["accessToken"]
+    if record:
+        secrets |= {"access_token": record.access_token, "refresh_token": record.refresh_token}
+        told.append(repr(record))
+    assert_none("\n".join([heard.stream.getvalue(), out, err, json.dumps(audited), *told]), secrets)
+    assert "POST /oauth2/v1/tokens/bearer" in heard.stream.getvalue() or fault  # the ears were open
+
+
+@pytest.mark.parametrize("field", ["client_secret", "refresh_token"])
+def test_a_refused_form_does_not_show_its_secrets(deployment, field):
+    """Nor does the crash report of the refusal."""
+    form = {"client_id": "app", "client_secret": "s3cr3t-one", "refresh_token": "s3cr3t-two", "realm_id": "1"}
+    form |= {field: form[field] + "\u0007", "max_results": 0, "s3cr3t-key": 1}
+    try:
+        QUICKBOOKS.connect(form, deployment=deployment)
+    except ConnectorError as error:
+        failure = error
+    assert "s3cr3t" not in said_by(failure)
+
+
+def test_the_state_directory_holds_no_readable_secret(emulator, deployment, tmp_path):
+    """With a key, what is stored is encrypted; the form's own secrets are never stored at all."""
+    form = emulator.settings()
+    store = SQLiteStore(tmp_path / "state" / "tokens.sqlite3", encryption_key="a passphrase of the operator's")
+    connection = QUICKBOOKS.connect(form, deployment=deployment, store=store)
+    token = connection.invoke("getAccessToken")["accessToken"]
+    record = store.load(connection._client.authorizer.key)
+
+    files = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        content = path.read_bytes()
+        for secret in (token, record.refresh_token, form["client_secret"], form["refresh_token"]):
+            assert secret.encode() not in content
+            assert secret.encode().hex().encode() not in content
+        assert path.stat().st_mode & 0o077 == 0
+
+
+def test_without_a_key_the_forms_secrets_still_are_not_stored(emulator, deployment, tmp_path):
+    """The client secret and the pasted refresh token stay with the host."""
+    form = emulator.settings()
+    store = SQLiteStore(tmp_path / "tokens.sqlite3")
+    QUICKBOOKS.connect(form, deployment=deployment, store=store).invoke("getAccessToken")
+    content = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert form["client_secret"].encode() not in content
+    assert form["refresh_token"].encode() not in content
