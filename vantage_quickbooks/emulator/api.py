@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, unquote
 
 from vantage_quickbooks.emulator import answer, faults
 from vantage_quickbooks.emulator.answer import Answer, Trace
-from vantage_quickbooks.emulator.company import Company
-from vantage_quickbooks.emulator.entities import BY_PATH
+from vantage_quickbooks.emulator.company import Company, decode
+from vantage_quickbooks.emulator.entities import BY_PATH, Entity
 from vantage_quickbooks.emulator.faults import Fault
 from vantage_quickbooks.emulator.intuit_xml import to_xml
 from vantage_quickbooks.emulator.limits import Limits
@@ -200,7 +200,32 @@ class Api:
             # The Id inside CompanyInfo is "1", whatever the realm (recorded, August 2026).
             id_ = "1" if head == "companyinfo" and tail == company.realm else tail
             return self._wrap(request, company, entity.name.encode(), company.read(entity, id_).encode())
+        if request.method == "POST" and not tail:
+            try:
+                written = self._write(request, company, entity)
+            except (TypeError, AttributeError, ValueError, ArithmeticError) as error:
+                # A body of the right properties and the wrong shapes; code 2010 is Intuit's, the words are ours.
+                raise faults.unreadable_body(str(error)) from error
+            return self._wrap(request, company, entity.name.encode(), written.encode())
         raise faults.no_such_path(request.path)
+
+    @staticmethod
+    def _write(request: Request, company: Company, entity: Entity) -> str:
+        """Create, update, delete or void: the parameter decides, else the Id (Intuit, each entity's page)."""
+        sent = decode(request.body.decode())
+        if not isinstance(sent, dict):
+            raise TypeError("the body is no JSON object")
+        parameters = request.parameters()
+        operation = parameters.get("operation", "update" if sent.get("Id") is not None else "create")
+        if operation == "void" or parameters.get("include") == "void":
+            return company.void(entity, sent, request.now)
+        if operation == "delete":
+            return company.delete(entity, sent, request.now)
+        if operation == "update":
+            return company.update(entity, sent, request.now)
+        if operation == "create":
+            return company.create(entity, sent, request.now)
+        raise faults.unsupported_operation(operation)
 
     def _wrap(self, request: Request, company: Company, key: bytes, value: bytes) -> Answer:
         """Put a value into the envelope."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.emulator.answer import Answer
-from vantage_quickbooks.emulator.faults import compact
+from vantage_quickbooks.emulator.faults import Fault, compact
 
 if TYPE_CHECKING:
     from vantage_quickbooks.emulator.emulator import Emulator
@@ -79,6 +79,19 @@ def _limits(emulator: "Emulator", given: dict[str, Any]) -> object:
     return {"limits": emulator.state()["limits"]}
 
 
+def _record(write: Callable[["Emulator", str, Any, str | None], dict[str, Any]]) -> _Action:
+    def action(emulator: "Emulator", given: dict[str, Any]) -> object:
+        for name in ("entity", "record"):
+            if name not in given:
+                raise ValueError(f"{name} is missing")
+        if not isinstance(given["record"], dict):
+            raise ValueError("record is an object")
+        realm = given.get("realm_id")
+        return write(emulator, str(given["entity"]), given["record"], str(realm) if realm else None)
+
+    return action
+
+
 ROUTES: dict[tuple[str, str], _Action] = {
     ("GET", "state"): lambda emulator, _: emulator.state(),
     ("GET", "settings"): lambda emulator, _: emulator.settings(),
@@ -95,6 +108,9 @@ ROUTES: dict[tuple[str, str], _Action] = {
     ("POST", "grants/revoke"): lambda emulator, _: {"revoked": emulator.revoke_grants()},
     ("POST", "tokens/expire"): lambda emulator, _: {"expired": emulator.expire_access_tokens()},
     ("POST", "secret"): _secret,
+    ("POST", "records"): _record(lambda e, entity, record, realm: e.create(entity, record, realm)),
+    ("PATCH", "records"): _record(lambda e, entity, record, realm: e.update(entity, record, realm)),
+    ("DELETE", "records"): _record(lambda e, entity, record, realm: e.delete(entity, str(record.get("Id")), realm)),
 }
 """Method and path below the prefix, and what they do."""
 
@@ -124,7 +140,9 @@ def handle(emulator: "Emulator", method: str, path: str, body: bytes) -> Answer:
         if not isinstance(given, dict):
             raise ValueError("the body is a JSON object")  # noqa: TRY301 -- told as the others are
         return _json(200, action(emulator, given))
-    except (ValueError, TypeError) as error:
+    except Fault as fault:
+        return _json(fault.status, {"error": str(fault), "Fault": fault.item()})
+    except (ValueError, TypeError, OverflowError) as error:
         return _json(400, {"error": str(error)})
 
 

@@ -17,7 +17,8 @@ from vantage_quickbooks.emulator import answer, control, faults, loader
 from vantage_quickbooks.emulator.answer import Answer, Trace
 from vantage_quickbooks.emulator.api import PREFIX, Api, Request, statement_of
 from vantage_quickbooks.emulator.app import Server
-from vantage_quickbooks.emulator.company import DEFAULT_ZONE, Company, zone_of
+from vantage_quickbooks.emulator.company import DEFAULT_ZONE, Company, decode, zone_of
+from vantage_quickbooks.emulator.entities import ENTITIES, Entity
 from vantage_quickbooks.emulator.faults import FaultsOnDemand, Order
 from vantage_quickbooks.emulator.limits import Limits
 from vantage_quickbooks.emulator.oauth import OAuth, Rotation
@@ -445,6 +446,118 @@ class Emulator:
                 self._companies[realm] = Company(store, realm)
             return self._companies[realm]
 
+    def create(self, entity: str, record: Mapping[str, Any], realm_id: str | None = None) -> dict[str, Any]:
+        """
+        Create a record, by the rules that the API has.
+
+        Args:
+            entity: Its name, such as `Invoice`.
+
+            record: As the body of a request.
+
+            realm_id: The company; None is the first.
+
+        Returns:
+            The whole record.
+
+        Raises:
+            Fault: As the API would refuse it.
+        """
+        return self._write(Company.create, entity, record, realm_id)
+
+    def update(self, entity: str, record: Mapping[str, Any], realm_id: str | None = None) -> dict[str, Any]:
+        """
+        Change a record: only what is given, whatever its SyncToken.
+
+        Args:
+            entity: Its name.
+
+            record: With the Id; `"sparse": False` and a SyncToken make it what the API would do.
+
+            realm_id: The company; None is the first.
+
+        Returns:
+            The whole record.
+
+        Raises:
+            Fault: As the API would refuse it.
+        """
+        return self._write(Company.update, entity, self._seen(entity, record, realm_id), realm_id)
+
+    def delete(self, entity: str, id: str, realm_id: str | None = None) -> dict[str, Any]:  # noqa: A002 -- Intuit's word
+        """
+        Delete a transaction.
+
+        Args:
+            entity: Its name.
+
+            id: Of the record.
+
+            realm_id: The company; None is the first.
+
+        Returns:
+            `{"domain": "QBO", "status": "Deleted", "Id": ...}`.
+
+        Raises:
+            Fault: As the API would refuse it.
+        """
+        return self._write(Company.delete, entity, self._seen(entity, {"Id": id}, realm_id), realm_id)
+
+    def void(self, entity: str, id: str, realm_id: str | None = None) -> dict[str, Any]:  # noqa: A002 -- Intuit's word
+        """
+        Void a transaction.
+
+        Args:
+            entity: Its name.
+
+            id: Of the record.
+
+            realm_id: The company; None is the first.
+
+        Returns:
+            The whole record.
+
+        Raises:
+            Fault: As the API would refuse it.
+        """
+        return self._write(Company.void, entity, self._seen(entity, {"Id": id}, realm_id), realm_id)
+
+    def read(self, entity: str, id: str, realm_id: str | None = None) -> dict[str, Any]:  # noqa: A002 -- Intuit's word
+        """
+        Read a record, without a request.
+
+        Args:
+            entity: Its name.
+
+            id: Of the record.
+
+            realm_id: The company; None is the first.
+
+        Returns:
+            The whole record.
+
+        Raises:
+            Fault: There is none.
+        """
+        record: dict[str, Any] = json.loads(self.company(realm_id).read(_entity(entity), id))
+        return record
+
+    def _seen(self, entity: str, record: Mapping[str, Any], realm_id: str | None) -> dict[str, Any]:
+        """Add the SyncToken that is current and `sparse`, where they are not given."""
+        known = self.company(realm_id).find(_entity(entity).name, str(record.get("Id"))) or {}
+        return {"sparse": True, "SyncToken": known.get("SyncToken", "0")} | dict(record)
+
+    def _write(
+        self,
+        rule: Callable[[Company, Entity, dict[str, Any], float], str],
+        entity: str,
+        record: Mapping[str, Any],
+        realm_id: str | None,
+    ) -> dict[str, Any]:
+        plain = decode(json.dumps(dict(record)))  # amounts become exact, and what is no JSON is refused
+        written: dict[str, Any] = json.loads(rule(self.company(realm_id), _entity(entity), plain, self.now()))
+        return written
+
     def _need_store(self) -> Store:
         if self._store is None:
             raise RuntimeError("the emulator is not started")
@@ -590,6 +703,12 @@ class Emulator:
         # Recorded, 2015 (minimul irregular_char.yml): what lies outside the API is a plain 404 page.
         page = b"<html><head>\n<title>404 Not Found</title>\n</head><body>\n<h1>Not Found</h1>\n</body></html>\n"
         return answer.refusal(request.trace, 404, "text/html", page)
+
+
+def _entity(name: str) -> Entity:
+    if name not in ENTITIES:
+        raise ValueError(f"unknown entity {name!r}")
+    return ENTITIES[name]
 
 
 def serve(  # noqa: PLR0917 -- the order of the command line's options

@@ -52,6 +52,8 @@ class Entity:
 
         tells_total: A SELECT of it carries `totalCount` (recorded, May 2026).
 
+        strict: All its properties are known, so that an unknown one is refused in a body.
+
         properties: By lower-case name.
     """
 
@@ -62,6 +64,7 @@ class Entity:
     naming: str
     order: str
     tells_total: bool
+    strict: bool
     properties: dict[str, Property] = field(hash=False)
 
     def find(self, name: str) -> Property | None:
@@ -257,6 +260,7 @@ def _entity(name: str, operations: str, lists_names: bool) -> Entity:
         naming=naming,
         order="FullyQualifiedName" if name in _BY_FULL_NAME else naming,
         tells_total=name in _TELLS_TOTAL,
+        strict=name in _OWN_PROPERTIES,
         properties=properties,
     )
 

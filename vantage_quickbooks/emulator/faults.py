@@ -199,6 +199,12 @@ def unsupported_property(entity: str, name: str) -> Fault:
     return Fault(400, "2010", "Request has invalid or unsupported property", detail)
 
 
+def unreadable_body(why: str) -> Fault:
+    """Say that a body cannot be read. Our words; the code is Intuit's."""
+    message = "Request has invalid or unsupported property"
+    return Fault(400, "2010", message, f"Property Name:{why} specified is unsupported or invalid")
+
+
 def required_missing(name: str) -> Fault:
     """Say that a body lacks what it must have. Source: recorded, 2017 (Boulevard create_item_error.json)."""
     return Fault(

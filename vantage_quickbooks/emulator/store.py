@@ -99,6 +99,7 @@ class Store:
         self._idle: list[sqlite3.Connection] = []
         self._idle_lock = threading.Lock()
         self._writing = threading.RLock()
+        self._owner = 0  # the thread whose transaction is open
         self._writer = self._connect()
         self._writer.executescript(f"PRAGMA journal_mode = WAL; {_TABLES}")
         self._kinds: dict[tuple[str, str], int] = {}
@@ -141,12 +142,26 @@ class Store:
                 yield self._writer
                 return
             self._writer.execute("BEGIN IMMEDIATE")
+            self._owner = threading.get_ident()
             try:
                 yield self._writer
             except BaseException:
                 self._writer.execute("ROLLBACK")
+                self._kinds.clear()  # numbers given inside are undone too
                 raise
-            self._writer.execute("COMMIT")
+            else:
+                self._writer.execute("COMMIT")
+            finally:
+                self._owner = 0
+
+    @contextlib.contextmanager
+    def _reading_or_own(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection that sees what this thread has written in an open transaction."""
+        if self._owner == threading.get_ident():
+            yield self._writer
+            return
+        with self.reading() as db:
+            yield db
 
     def kind(self, realm: str, entity: str) -> int:
         """
@@ -260,11 +275,52 @@ class Store:
             Its JSON text, or None.
         """
         kind = self.kind(realm, entity)
-        with self.reading() as db:
+        with self._reading_or_own() as db:
             found = db.execute(
                 "SELECT b.body FROM record r JOIN body b ON b.row = r.row WHERE r.kind = ? AND r.id = ?", (kind, id)
             ).fetchone()
         return found[0] if found else None
+
+    def named(self, realm: str, entity: str, name: str) -> list[str]:
+        """
+        Find the records of a name, in any case, inactive ones too.
+
+        Args:
+            realm: The company.
+
+            entity: The entity's name.
+
+            name: DisplayName or Name.
+
+        Returns:
+            Their Ids.
+        """
+        kind = self.kind(realm, entity)
+        with self.writing() as db:  # inside the transaction of whoever is about to write
+            sql = "SELECT id FROM record WHERE kind = ? AND name = ? COLLATE NOCASE"
+            return [id_ for (id_,) in db.execute(sql, (kind, name))]
+
+    def highest(self, realm: str, entities: list[str], column: str) -> int:
+        """
+        Find the highest number in a column of texts.
+
+        Args:
+            realm: The company.
+
+            entities: Of these.
+
+            column: Its name.
+
+        Returns:
+            The number; 0 if there is none.
+        """
+        kinds = [self.kind(realm, entity) for entity in entities]
+        with self.writing() as db:
+            found = db.execute(
+                f"SELECT max(CAST({column} AS INTEGER)) FROM record WHERE kind IN ({', '.join('?' * len(kinds))})",  # noqa: S608 -- our own names
+                kinds,
+            ).fetchone()
+        return found[0] or 0
 
     def realms(self) -> list[str]:
         """

@@ -1,0 +1,25 @@
+"""Fixtures for any project's tests.
+
+In a conftest.py at the top: `pytest_plugins = ["vantage_quickbooks.emulator.pytest_plugin"]`.
+It is no entry point, so that installing the package changes nobody's test run.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from vantage_quickbooks.emulator.emulator import Emulator
+
+
+@pytest.fixture(scope="session")
+def quickbooks_emulator_session() -> Iterator[Emulator]:
+    """Serve one emulator for the whole run; override this fixture for other arguments."""
+    with Emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def quickbooks_emulator(quickbooks_emulator_session: Emulator) -> Emulator:
+    """Lend the emulator, as good as new."""
+    quickbooks_emulator_session.reset()
+    return quickbooks_emulator_session
