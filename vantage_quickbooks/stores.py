@@ -583,8 +583,8 @@ class _FileLocks:
 
     Plain `flock(2)`: it belongs to an open file, so each acquisition opens its own and excludes the others, be they in
     the same process or not, and the kernel frees it when the last descriptor is closed, however the process ends. The
-    library filelock does the same, but its versions before 4 let a forked child unlock what its parent holds, and all
-    of them fall back to a lock that outlives its holder where flock is missing.
+    library filelock does the same, but a child forked while its parent holds a lock frees it in versions that hosts
+    still have (seen with 3.16), and newer ones fall back to a lock that outlives its holder where flock is missing.
     """
 
     _held: ClassVar[set[int]] = set()

@@ -23,6 +23,7 @@ pytestmark = [
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 KEY = "sandbox:9130000000000000:0123456789abcdef0123456789abcdef"
+FERNET_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 PROCESSES = multiprocessing.get_context("fork")
 
 
@@ -31,7 +32,7 @@ def url_and_key(request, tmp_path):
     """What names the store: nothing exists yet, neither file nor tables."""
     if request.param == "postgresql":
         return request.getfixturevalue("fresh_postgresql_url"), None
-    return str(tmp_path / "state" / "tokens.sqlite3"), ("a passphrase" if "encrypted" in request.param else None)
+    return str(tmp_path / "state" / "tokens.sqlite3"), (FERNET_KEY if "encrypted" in request.param else None)
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ def test_the_lock_of_a_killed_holder_is_free_within_a_second(open_here):
     holder.join()
 
     assert waited_s < 1.5
-    print(f"free after {waited_s * 1000:.0f} ms")  # noqa: T201 -- for whoever measures
+    print(f"free after {waited_s * 1000:.0f} ms")  # with pytest -rP, for whoever measures
 
 
 def test_a_writer_killed_at_any_instant_leaves_the_newest_record_it_was_promised(open_here):
