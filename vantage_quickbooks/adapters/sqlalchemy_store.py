@@ -10,6 +10,8 @@ PostgreSQL queues those who wait, in order. Other servers are asked again and ag
 same everywhere, where the settings and errors of a lock's time-out differ from one to the next. A database without row
 locks is refused: SQLAlchemy would leave the FOR UPDATE out without a word.
 
+The test suite runs on PostgreSQL 15. MariaDB 10.11 was tried by hand (2026-11), MySQL and Oracle were not.
+
 Each operation opens a connection: they are rare (one refresh an hour), and a pool would not survive a fork.
 """
 
