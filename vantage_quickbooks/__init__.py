@@ -12,7 +12,7 @@ The way a call goes, from the host to the wire (a file imports only from those a
     client         the only sender of API requests
     auth           one refresh at a time        throttle   how often QuickBooks may be asked
     adapters/      foreign conventions
-    stores         where token chains are kept
+    stores         where token chains are kept      sealing, locks   how they are encrypted and guarded
     deployment     what the operator decides    settings   what the form decides
     calls          one call's deadline and meter
     validation     JSON Schemas, field errors

@@ -176,10 +176,17 @@ class ReauthorizationRequired(AuthenticationError):  # noqa: N818 -- a request t
     code = "REAUTHORIZATION_REQUIRED"
 
 
+STORE_UNREADABLE = "CREDENTIALS_NOT_LOADED"
+STORE_UNWRITABLE = "CREDENTIALS_NOT_SAVED"
+STORE_LOCKED = "CREDENTIALS_LOCKED"
+STORE_INVALID = "CREDENTIALS_STORE_INVALID"
+"""Codes of a TokenStoreError."""
+
+
 class TokenStoreError(ConnectorError):
     """Tokens cannot be read, saved or locked; nothing was lost that could be kept."""
 
-    code = "CREDENTIALS_NOT_SAVED"
+    code = STORE_UNWRITABLE
 
 
 class CredentialConflict(TokenStoreError):  # noqa: N818 -- the name that hosts raise, part of the contract

@@ -16,9 +16,6 @@ Theory of operation
 4. What cannot be read is never overwritten: whoever cannot load a record has no version to save with.
 5. Errors name the store and the mend. They never carry a value, nor the text of a database's error, which may hold one.
 
-Encryption: with an `encryption_key` the whole record is one Fernet token (AES-128-CBC and HMAC-SHA256) that begins
-with `fernet:` if the key is a Fernet key, or with `scrypt:<salt>:` if it is a passphrase, from which scrypt derives the
-key. Plain records are still read when a key is given, and encrypted when they are next saved.
 """
 
 from __future__ import annotations
@@ -28,14 +25,19 @@ import hashlib
 import importlib
 import json
 import os
-import threading
-import time
-import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 from urllib.parse import quote
 
-from vantage_quickbooks.errors import CredentialConflict, TokenStoreError
+from vantage_quickbooks.errors import (
+    STORE_INVALID,
+    STORE_UNREADABLE,
+    STORE_UNWRITABLE,
+    CredentialConflict,
+    TokenStoreError,
+)
+from vantage_quickbooks.locks import FORK_GUARD, FileLocks, ThreadLocks, make_private_directory
+from vantage_quickbooks.sealing import RECONNECT, Sealer
 from vantage_quickbooks.tokens import TokenRecord
 
 if TYPE_CHECKING:
@@ -43,28 +45,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
     from contextlib import AbstractContextManager
 
-    from cryptography.fernet import Fernet
 
-__all__ = ["HostStore", "MemoryStore", "SQLiteStore", "Sealer", "TokenStore", "conflict", "locked", "open_store"]
-
-NOT_LOADED = "CREDENTIALS_NOT_LOADED"
-NOT_SAVED = "CREDENTIALS_NOT_SAVED"
-LOCKED = "CREDENTIALS_LOCKED"
-MISCONFIGURED = "CREDENTIALS_STORE_INVALID"
-
-RECONNECT = "connect the company again and paste the new refresh token into the settings, which begins a new chain"
-"""The way out that always exists: another pasted token is another chain, so a damaged record no longer matters."""
+__all__ = ["HostStore", "MemoryStore", "SQLiteStore", "TokenStore", "conflict", "open_store"]
 
 BUSY_TIMEOUT_S = 10.0
 """How long an operation waits for other writers of a database file: each holds it for one commit, some milliseconds."""
-
-POLL_FIRST_S, POLL_LAST_S = 0.001, 0.02
-"""Pauses between tries for a lock: short at first, since whoever waits usually only has to read its neighbour's result;
-never so long that a killed holder's lock lies idle."""
-
-
-_FORK_GUARD = threading.Lock()
-"""Held while a lock file is opened or a SQLite connection is open: no fork falls in between."""
 
 
 class TokenStore(Protocol):
@@ -130,7 +115,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._records: dict[str, TokenRecord] = {}
-        self._locks = _ThreadLocks()
+        self._locks = ThreadLocks()
 
     def load(self, key: str) -> TokenRecord | None:
         """Return the record. See `TokenStore.load`."""
@@ -177,12 +162,12 @@ class SQLiteStore:
         # The working directory may change between two calls, so the path is made absolute now.
         self._path = Path(path).expanduser().absolute() if path else _default_path()
         self._sealer = Sealer(encryption_key)
-        self._locks = _FileLocks(self._path.with_name(self._path.name + ".locks"))
+        self._locks = FileLocks(self._path.with_name(self._path.name + ".locks"))
         self._is_prepared = False
 
     def load(self, key: str) -> TokenRecord | None:
         """Read the record from the file. See `TokenStore.load`."""
-        with self._database(NOT_LOADED) as database:
+        with self._database(STORE_UNREADABLE) as database:
             row = database.execute(_LOAD, (key,)).fetchone()
         return self._sealer.unseal(row[0], self.describe()).with_version(row[1]) if row else None
 
@@ -190,7 +175,7 @@ class SQLiteStore:
         """Write the record and sync it to the disk. See `TokenStore.save`."""
         saved = record.with_version(record.version + 1)
         sealed = self._sealer.seal(saved)
-        with self._database(NOT_SAVED) as database:
+        with self._database(STORE_UNWRITABLE) as database:
             # One statement is one transaction: compare, swap and sync in one step.
             is_saved = database.execute(_SAVE, (key, saved.version, sealed, record.version)).rowcount
         if not is_saved:
@@ -200,11 +185,11 @@ class SQLiteStore:
     @contextlib.contextmanager
     def lock(self, key: str, timeout_s: float) -> Generator[None]:
         """Exclude all threads and processes of this machine. See `TokenStore.lock`."""
-        with self._database(NOT_SAVED) as database:
+        with self._database(STORE_UNWRITABLE) as database:
             # Finds a read-only or locked database before a refresh token is spent on tokens that could not be saved.
             database.execute("BEGIN IMMEDIATE")
             database.execute("ROLLBACK")
-        with self._explaining(NOT_SAVED):
+        with self._explaining(STORE_UNWRITABLE):
             descriptor = self._locks.acquire(key, timeout_s, self.describe())
         try:  # beyond the explanations: an OSError in here is the network's
             yield
@@ -244,7 +229,7 @@ class SQLiteStore:
         # mode=rw: SQLite must not create the file, it would be readable by others.
         uri = f"file:{quote(str(self._path))}?mode=rw"
         with (
-            _FORK_GUARD,
+            FORK_GUARD,
             contextlib.closing(
                 sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
             ) as database,
@@ -257,7 +242,7 @@ class SQLiteStore:
         """Make directory, file and table, one process and thread at a time."""
         if self._is_prepared and self._path.exists():
             return
-        _make_private_directory(self._path.parent)
+        make_private_directory(self._path.parent)
         # Switching to WAL does not wait for others as statements do, so all who start at once queue here. And nobody
         # of this process may have the file open while another of its descriptors is closed below: POSIX would drop
         # SQLite's locks on it.
@@ -275,7 +260,7 @@ class SQLiteStore:
         self._is_prepared = True
 
     def _explained(self, code: str, reason: _Reason) -> TokenStoreError:
-        what = "read" if code == NOT_LOADED else "written"
+        what = "read" if code == STORE_UNREADABLE else "written"
         return TokenStoreError(
             f"The tokens cannot be {what}: {self.describe()} {reason.what}. {reason.mend}",
             code=code,
@@ -312,7 +297,7 @@ class HostStore:
         self._connection_id = connection_id
         self._load = load
         self._save = save
-        self._locks = _ThreadLocks()
+        self._locks = ThreadLocks()
         self._host_versions: dict[int, Any] = {}  # our number -> the host's version; 0 -> what a new chain replaces
 
     def load(self, key: str) -> TokenRecord | None:
@@ -320,7 +305,7 @@ class HostStore:
         try:
             data = self._load(self._connection_id)
         except Exception as error:  # noqa: BLE001 -- a host may raise anything, and its text may hold a secret
-            raise _host_failed("load", NOT_LOADED, error) from None
+            raise _host_failed("load", STORE_UNREADABLE, error) from None
         if data is None:
             self._host_versions.pop(0, None)
             return None
@@ -335,7 +320,7 @@ class HostStore:
             raise TokenStoreError(
                 f"The credentials that the host keeps for this connection are malformed ({what}). "
                 f"Restore them at the host, or remove them there and {RECONNECT}.",
-                code=NOT_LOADED,
+                code=STORE_UNREADABLE,
             ) from None
 
     def save(self, key: str, record: TokenRecord) -> TokenRecord:
@@ -349,12 +334,12 @@ class HostStore:
         except CredentialConflict:
             raise
         except Exception as error:  # noqa: BLE001 -- as in load
-            raise _host_failed("save", NOT_SAVED, error) from None
+            raise _host_failed("save", STORE_UNWRITABLE, error) from None
         if version is None:
             raise TokenStoreError(
                 "The host loads credentials but did not save them: its save returned no version. "
                 "It must store them and return their new version (hook vantage_save_credentials).",
-                code=NOT_SAVED,
+                code=STORE_UNWRITABLE,
             )
         return record.with_version(self._number(version))
 
@@ -380,117 +365,6 @@ class HostStore:
             number = int.from_bytes(digest[:6]) | 1 << 48  # out of reach of any host's count
         self._host_versions[number] = version
         return number
-
-
-class Sealer:
-    """Turns records into the text that is stored and back, encrypted if there is a key.
-
-    Args:
-        encryption_key: A Fernet key (`cryptography.fernet.Fernet.generate_key()`), or any passphrase; None for plain.
-
-    Raises:
-        TokenStoreError: The key is empty, or the extra `encryption` is not installed.
-    """
-
-    def __init__(self, encryption_key: str | None) -> None:
-        self._passphrase: bytes | None = None
-        self._salt = ""
-        self._ciphers: dict[str, Fernet] = {}  # by salt; the Fernet key's own under ""
-        if encryption_key is not None:
-            self._begin(encryption_key.strip())
-
-    def seal(self, record: TokenRecord) -> str:
-        """Return *record* as text."""
-        text = json.dumps(record.to_dict())
-        if not self._is_encrypting:
-            return text
-        if self._passphrase is not None:
-            # One salt a process, or that of a record read before: deriving a key from another takes 0.15 s.
-            self._salt = self._salt or os.urandom(16).hex()
-        cipher = cast("Fernet", self._cipher(self._salt))
-        return (f"scrypt:{self._salt}:" if self._salt else "fernet:") + cipher.encrypt(text.encode()).decode()
-
-    def unseal(self, text: Any, where: str) -> TokenRecord:
-        """Return the record in *text*, encrypted or plain.
-
-        Args:
-            text: What `seal` returned, or whatever else is stored in its place.
-            where: The store, for the error.
-
-        Raises:
-            TokenStoreError: The key is missing or another one, or the text is no record.
-        """
-        if isinstance(text, str) and text.startswith(("fernet:", "scrypt:")):
-            text = self._decrypted(text, where)
-        try:
-            return TokenRecord.from_dict(json.loads(text))
-        except (ValueError, TypeError) as error:
-            # A JSON error quotes nothing but positions, yet only our own sentence is known to hold no value.
-            what = "it is not JSON" if isinstance(error, json.JSONDecodeError | TypeError) else str(error)
-            raise TokenStoreError(
-                f"The token record in {where} is damaged ({what}) and was left as it is. "
-                f"Restore the store from a backup, or {RECONNECT}.",
-                code=NOT_LOADED,
-            ) from None
-
-    @property
-    def _is_encrypting(self) -> bool:
-        return self._passphrase is not None or bool(self._ciphers)
-
-    def _begin(self, key: str) -> None:
-        if not key:
-            raise TokenStoreError(
-                "The encryption key of the token store is empty. Give it a value, or unset it to store tokens plain.",
-                code=MISCONFIGURED,
-            )
-        try:
-            from cryptography.fernet import Fernet  # noqa: PLC0415 -- an extra, and 20 ms
-        except ImportError:
-            raise TokenStoreError(
-                "The token store has an encryption key, but cryptography is not installed: "
-                'run `pip install "vantage-quickbooks[encryption]"`.',
-                code=MISCONFIGURED,
-            ) from None
-        try:
-            self._ciphers[""] = Fernet(key)
-        except ValueError:
-            self._passphrase = key.encode()
-
-    def _cipher(self, salt: str) -> Fernet | None:
-        """Return the Fernet key's own cipher (no salt), or the passphrase's for *salt*; None for the other kind.
-
-        Source: OWASP, "Password Storage Cheat Sheet" (scrypt N=2^14, r=8, p=5: 16 MiB).
-        """
-        if salt and salt not in self._ciphers and self._passphrase is not None:
-            from base64 import urlsafe_b64encode  # noqa: PLC0415 -- only where there is a passphrase
-
-            from cryptography.fernet import Fernet  # noqa: PLC0415 -- an extra
-
-            derived = hashlib.scrypt(self._passphrase, salt=bytes.fromhex(salt), n=2**14, r=8, p=5, dklen=32)
-            self._ciphers[salt] = Fernet(urlsafe_b64encode(derived))
-        return self._ciphers.get(salt)
-
-    def _decrypted(self, text: str, where: str) -> str:
-        if not self._is_encrypting:
-            raise TokenStoreError(
-                f"The tokens in {where} are encrypted, and no encryption key was given. Nothing was changed. "
-                f"Give the key they were saved with (VANTAGE_QUICKBOOKS_TOKEN_KEY), or {RECONNECT}.",
-                code=NOT_LOADED,
-            )
-        from cryptography.fernet import InvalidToken  # noqa: PLC0415 -- an extra
-
-        salt, _, token = text.partition(":")[2].rpartition(":")
-        with contextlib.suppress(InvalidToken, ValueError):
-            cipher = self._cipher(salt)
-            if cipher:
-                text = cipher.decrypt(token.encode()).decode()
-                self._salt = salt
-                return text
-        raise TokenStoreError(
-            f"The tokens in {where} were encrypted with another key, or are damaged. Nothing was changed. "
-            f"Give the key they were saved with (VANTAGE_QUICKBOOKS_TOKEN_KEY), or {RECONNECT}.",
-            code=NOT_LOADED,
-        )
 
 
 def open_store(url: str | None, *, encryption_key: str | None = None) -> TokenStore:
@@ -526,7 +400,7 @@ def open_store(url: str | None, *, encryption_key: str | None = None) -> TokenSt
         raise TokenStoreError(
             f"Tokens are to be kept in a {scheme} database, but SQLAlchemy is not installed: "
             'run `pip install "vantage-quickbooks[database]"` and install the driver of your database.',
-            code=MISCONFIGURED,
+            code=STORE_INVALID,
         ) from None
     return cast("TokenStore", adapter.SQLAlchemyStore(url, encryption_key=encryption_key))
 
@@ -536,104 +410,6 @@ def conflict() -> CredentialConflict:
     return CredentialConflict(
         "Another process saved newer tokens of this company first. They are the ones to use: repeat the call."
     )
-
-
-def locked(where: str, timeout_s: float) -> TokenStoreError:
-    """Return the error for a lock that was not free within *timeout_s* seconds; *where* describes the store."""
-    return TokenStoreError(
-        f"Another process has been renewing the tokens of this company for {timeout_s:g} seconds ({where}). "
-        "Repeat the call; if this stays so, look for a process of this connector that hangs, and end it.",
-        code=LOCKED,
-        retryable=True,
-    )
-
-
-class _ThreadLocks:
-    """One lock a chain for the threads of this process. A forked child begins with none of them held."""
-
-    _all: ClassVar[weakref.WeakSet[_ThreadLocks]] = weakref.WeakSet()
-
-    def __init__(self) -> None:
-        self.reset()
-        self._all.add(self)
-
-    def reset(self) -> None:
-        self.guard = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
-
-    @contextlib.contextmanager
-    def hold(self, key: str, timeout_s: float) -> Generator[None]:
-        with self.guard:
-            lock = self._locks.setdefault(key, threading.Lock())
-        if not lock.acquire(timeout=min(max(timeout_s, 0.0), threading.TIMEOUT_MAX)):
-            raise locked("in this process", timeout_s)
-        try:
-            yield
-        finally:
-            lock.release()
-
-    @classmethod
-    def reset_all(cls) -> None:
-        for locks in cls._all:
-            locks.reset()
-
-
-class _FileLocks:
-    """One lock file a chain, for all threads and processes of the machine.
-
-    Plain `flock(2)`: it belongs to an open file, so each acquisition opens its own and excludes the others, be they in
-    the same process or not, and the kernel frees it when the last descriptor is closed, however the process ends. The
-    library filelock does the same, but a child forked while its parent holds a lock frees it in versions that hosts
-    still have (seen with 3.16), and newer ones fall back to a lock that outlives its holder where flock is missing.
-    """
-
-    _held: ClassVar[set[int]] = set()
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    def acquire(self, key: str, timeout_s: float, where: str) -> int:
-        descriptor = self._open(hashlib.sha256(key.encode()).hexdigest()[:32] if key else "setup")
-        try:
-            is_ours = _wait_for(descriptor, timeout_s)
-        except BaseException:
-            self.release(descriptor)
-            raise
-        if not is_ours:
-            self.release(descriptor)
-            raise locked(where, timeout_s)
-        return descriptor
-
-    def release(self, descriptor: int) -> None:
-        with _FORK_GUARD:
-            if descriptor in self._held:  # not so in a child that was forked inside the block
-                self._held.remove(descriptor)
-                os.close(descriptor)
-
-    def _open(self, name: str) -> int:
-        _make_private_directory(self._directory)
-        with _FORK_GUARD:
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            descriptor = os.open(self._directory / f"{name}.lock", flags, 0o600)
-            self._held.add(descriptor)
-        return descriptor
-
-    @classmethod
-    def forget_all(cls) -> None:
-        # Closing leaves the lock with the parent. Kept open, it would stay locked after the parent is killed.
-        for descriptor in cls._held:
-            os.close(descriptor)
-        cls._held.clear()
-
-
-def _begin_in_child() -> None:
-    _FileLocks.forget_all()
-    _ThreadLocks.reset_all()
-    _FORK_GUARD.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_FORK_GUARD.acquire, after_in_parent=_FORK_GUARD.release, after_in_child=_begin_in_child)
 
 
 _CREATE = """
@@ -716,7 +492,7 @@ def _sqlite_store(rest: str, encryption_key: str | None) -> TokenStore:
         raise TokenStoreError(
             "The URL of the token store is not one of a SQLite file. "
             "Write the file's path, or sqlite:///relative/path, or sqlite:////absolute/path, without options.",
-            code=MISCONFIGURED,
+            code=STORE_INVALID,
         )
     return SQLiteStore(path, encryption_key=encryption_key)
 
@@ -727,40 +503,8 @@ def _default_path() -> Path:
     return user_state_path("vantage-quickbooks") / "tokens.sqlite3"
 
 
-def _make_private_directory(directory: Path) -> None:
-    """Make *directory* and those above it that are missing, for this user only, and sync each to the disk."""
-    if directory.is_dir():
-        return
-    _make_private_directory(directory.parent)
-    with contextlib.suppress(FileExistsError):  # another process was faster
-        directory.mkdir(mode=0o700)
-        # Or the directory, with the first tokens in it, might be gone after a power failure.
-        descriptor = os.open(directory.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def _make_private(file: Path) -> None:
     """Take a file that others may read away from them, if it is ours."""
     with contextlib.suppress(FileNotFoundError, PermissionError):
         if file.stat().st_mode & 0o077:
             file.chmod(0o600)
-
-
-def _wait_for(descriptor: int, timeout_s: float) -> bool:
-    """Take the lock on an open file, or return False if it is not free in time."""
-    import fcntl  # noqa: PLC0415 -- absent on Windows, where the package can still be imported
-
-    give_up_at = time.monotonic() + timeout_s
-    pause_s = POLL_FIRST_S
-    while True:
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        left_s = give_up_at - time.monotonic()
-        if left_s <= 0:
-            return False
-        time.sleep(min(pause_s, left_s))
-        pause_s = min(pause_s * 1.5, POLL_LAST_S)

@@ -34,8 +34,10 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from vantage_quickbooks.errors import TokenStoreError
-from vantage_quickbooks.stores import MISCONFIGURED, NOT_LOADED, NOT_SAVED, Sealer, conflict, locked
+from vantage_quickbooks.errors import STORE_INVALID, STORE_UNREADABLE, STORE_UNWRITABLE, TokenStoreError
+from vantage_quickbooks.locks import locked
+from vantage_quickbooks.sealing import Sealer
+from vantage_quickbooks.stores import conflict
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -159,7 +161,7 @@ class SQLAlchemyStore:
                 f"The tokens cannot be {what} in {self.describe()} ({name}{f', SQLSTATE {state}' if state else ''}). "
                 "Check that the server is up and reachable, that user and password are right, and that the user may "
                 "select, insert and update in vantage_quickbooks_token and vantage_quickbooks_lock, or create them.",
-                code=NOT_LOADED if what == "read" else NOT_SAVED,
+                code=STORE_UNREADABLE if what == "read" else STORE_UNWRITABLE,
                 retryable=_passes(error),
                 details={"reason": name, "sqlstate": state},
             ) from None
@@ -230,7 +232,7 @@ def _engine(url: str) -> sa.Engine:
         parsed = sa.make_url(url)
         backend = parsed.get_backend_name()
         if backend not in WITH_ROW_LOCKS:
-            raise TokenStoreError(_without_row_locks(backend), code=MISCONFIGURED)
+            raise TokenStoreError(_without_row_locks(backend), code=STORE_INVALID)
         engine = sa.create_engine(
             parsed,
             poolclass=sa.NullPool,
@@ -244,19 +246,19 @@ def _engine(url: str) -> sa.Engine:
         raise TokenStoreError(
             f"The driver of the token database, {error.name}, is not installed: install it with pip "
             '(for PostgreSQL `pip install "psycopg[binary]"`).',
-            code=MISCONFIGURED,
+            code=STORE_INVALID,
         ) from None
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise TokenStoreError(
             "The URL of the token store is not one that SQLAlchemy can read. "
             "Write it as postgresql+psycopg://user:password@host/database, with special characters percent-encoded.",
-            code=MISCONFIGURED,
+            code=STORE_INVALID,
         ) from None
     if engine.dialect.is_async:
         raise TokenStoreError(
             f"The driver {engine.dialect.driver} of the token database is asynchronous. "
             "Choose a synchronous one, such as postgresql+psycopg.",
-            code=MISCONFIGURED,
+            code=STORE_INVALID,
         )
     # At DEBUG, SQLAlchemy logs every row it reads, tokens and all. This logger is this engine's own.
     logging.getLogger("sqlalchemy.engine.Engine.vantage_quickbooks").setLevel(logging.WARNING)
