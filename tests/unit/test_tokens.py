@@ -1,0 +1,339 @@
+"""What a token is and when it may be used."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vantage_quickbooks import tokens
+from vantage_quickbooks.tokens import TokenRecord, TokenState
+
+NOW = datetime(2026, 10, 1, 12, 0, 0, tzinfo=UTC)
+SECRETS = {
+    "client_secret": "planted-client-secret-71",
+    "refresh": "RT1-planted-refresh-72",
+    "access": "planted-access-73",
+}
+
+whole_ms = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1)).map(  # noqa: DTZ001 -- made aware in the next line
+    lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000, tzinfo=UTC)
+)
+any_time = st.datetimes(
+    datetime(1970, 1, 2),  # noqa: DTZ001 -- made aware by the zones
+    datetime(2200, 1, 1),  # noqa: DTZ001 -- as above
+    timezones=st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))),
+)
+words = st.text(min_size=1, max_size=30)
+
+
+def records(times):
+    return st.builds(
+        TokenRecord,
+        realm_id=words,
+        environment=words,
+        fingerprint=words,
+        refresh_token=words,
+        access_token=words,
+        token_type=words,
+        access_token_expires_at=times,
+        obtained_at=times,
+        refresh_token_expires_at=st.none() | times,
+        refresh_token_hard_expires_at=st.none() | times,
+        version=st.integers(0, 2**63),
+    )
+
+
+def record(**changes):
+    values = {
+        "realm_id": "123",
+        "environment": "sandbox",
+        "fingerprint": "f" * 64,
+        "refresh_token": SECRETS["refresh"],
+        "access_token": SECRETS["access"],
+        "access_token_expires_at": NOW + timedelta(seconds=3600),
+        "obtained_at": NOW,
+    }
+    return TokenRecord(**values | changes)
+
+
+# ---- states ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("left_s", "state"),
+    [
+        (3600, TokenState.FRESH),
+        (300.001, TokenState.FRESH),
+        (300, TokenState.STALE),
+        (299.999, TokenState.STALE),
+        (0.000001, TokenState.STALE),
+        (0, TokenState.EXPIRED),
+        (-0.000001, TokenState.EXPIRED),
+        (-3600, TokenState.EXPIRED),
+    ],
+)
+def test_a_token_is_judged_by_what_is_left_of_it(left_s, state):
+    """Fresh while it outlives the skew of five minutes, stale while it is valid, expired from its very end."""
+    end = NOW + timedelta(seconds=3600)
+    assert tokens.state(record(), end - timedelta(seconds=left_s)) is state
+
+
+@pytest.mark.parametrize(
+    ("lifetime_s", "left_s", "state"),
+    [
+        (100, 50.001, TokenState.FRESH),
+        (100, 50, TokenState.STALE),
+        (600, 300, TokenState.STALE),
+        (599, 299.6, TokenState.FRESH),
+        (1, 0.6, TokenState.FRESH),
+        (0, 0, TokenState.EXPIRED),
+        (-5, -5, TokenState.EXPIRED),
+    ],
+)
+def test_half_a_short_life_is_fresh_so_that_it_is_not_renewed_at_every_call(lifetime_s, left_s, state):
+    end = NOW + timedelta(seconds=lifetime_s)
+    short = record(access_token_expires_at=end)
+    assert tokens.state(short, end - timedelta(seconds=left_s)) is state
+
+
+@given(st.integers(1, 10**6), st.floats(0, 10**6), st.floats(0, 10**4))
+def test_a_fresh_token_outlives_the_skew_or_half_its_life(lifetime_s, age_s, skew_s):
+    end = NOW + timedelta(seconds=lifetime_s)
+    now = NOW + timedelta(seconds=age_s)
+    state = tokens.state(record(access_token_expires_at=end), now, skew_s=skew_s)
+    left = (end - now).total_seconds()
+    assert (state is TokenState.EXPIRED) == (left <= 0)
+    if state is TokenState.FRESH:
+        assert left > min(skew_s, lifetime_s / 2)
+
+
+def test_a_state_is_the_same_in_every_zone():
+    there = NOW.astimezone(timezone(timedelta(hours=-7)))
+    assert tokens.state(record(), there) is tokens.state(record(), NOW) is TokenState.FRESH
+
+
+# ---- fingerprints and chains ----------------------------------------------------------------------------------------
+
+
+@given(words, words, words, words)
+def test_a_fingerprint_changes_with_either_value(client_id, secret, other_id, other_secret):
+    same = (client_id, secret) == (other_id, other_secret)
+    assert (tokens.fingerprint(client_id, secret) == tokens.fingerprint(other_id, other_secret)) == same
+
+
+def test_a_fingerprint_knows_which_value_is_which():
+    assert tokens.fingerprint("ab", "c") != tokens.fingerprint("a", "bc")
+    assert tokens.fingerprint("a", "b") != tokens.fingerprint("b", "a")
+
+
+def test_a_fingerprint_says_nothing_of_what_went_in():
+    mark = tokens.fingerprint("my-client", SECRETS["client_secret"])
+    assert len(mark) == 64
+    assert set(mark) <= set("0123456789abcdef")
+
+
+CHAIN = {
+    "realm_id": "123",
+    "environment": "sandbox",
+    "token_endpoint": "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer",
+    "client_id": "my-client",
+    "refresh_token": SECRETS["refresh"],
+}
+
+
+@pytest.mark.parametrize("name", CHAIN)
+def test_a_chain_is_another_when_any_of_its_five_facts_is(name):
+    assert tokens.chain_key(**CHAIN) == tokens.chain_key(**CHAIN)
+    assert tokens.chain_key(**CHAIN) != tokens.chain_key(**CHAIN | {name: CHAIN[name] + "x"})
+
+
+@given(st.fixed_dictionaries({name: st.text(min_size=12, max_size=60) for name in ("client_id", "refresh_token")}))
+def test_the_name_of_a_chain_holds_neither_token_nor_client(values):
+    key = tokens.chain_key(**CHAIN | values)
+    assert values["refresh_token"] not in key
+    assert values["client_id"] not in key
+    assert key.startswith("sandbox:123:")
+    assert len(key.rpartition(":")[2]) == 32
+
+
+def test_the_name_of_a_chain_does_not_depend_on_the_client_secret():
+    """A changed secret goes on with the newest link of the same chain; only a newly pasted token begins another."""
+    assert set(CHAIN) == set(inspect.signature(tokens.chain_key).parameters)
+
+
+# ---- token responses ------------------------------------------------------------------------------------------------
+
+RESPONSE = {
+    "access_token": SECRETS["access"],
+    "refresh_token": "RT1-next",
+    "token_type": "bearer",
+    "expires_in": 3600,
+    "x_refresh_token_expires_in": 8726400,
+    "x_refresh_token_hard_expires_in": 157680000,
+}
+
+
+def made(response, **changes):
+    values = {
+        "now": NOW,
+        "realm_id": "123",
+        "environment": "sandbox",
+        "fingerprint": "f",
+        "sent_refresh_token": SECRETS["refresh"],
+    }
+    return tokens.from_token_response(response, **values | changes)
+
+
+def test_a_token_response_makes_a_record_counted_from_when_it_was_asked_for():
+    made_record = made(RESPONSE)
+    assert made_record.access_token_expires_at == NOW + timedelta(seconds=3600)
+    assert made_record.refresh_token_expires_at == NOW + timedelta(days=101)
+    assert made_record.refresh_token_hard_expires_at == NOW + timedelta(seconds=157680000)
+    assert (made_record.refresh_token, made_record.obtained_at, made_record.version) == ("RT1-next", NOW, 0)
+
+
+@pytest.mark.parametrize("absent", [{}, {"refresh_token": None}, {"refresh_token": ""}])
+def test_a_response_without_a_refresh_token_keeps_the_one_that_was_sent(absent):
+    response = {key: value for key, value in RESPONSE.items() if key != "refresh_token"} | absent
+    assert made(response).refresh_token == SECRETS["refresh"]
+
+
+def test_the_hard_end_carries_over_when_an_answer_omits_it():
+    response = {key: value for key, value in RESPONSE.items() if key != "x_refresh_token_hard_expires_in"}
+    previous = record(refresh_token_hard_expires_at=NOW + timedelta(days=1000), version=7)
+    assert made(response, previous=previous).refresh_token_hard_expires_at == NOW + timedelta(days=1000)
+    assert made(response, previous=previous).version == 7
+    assert made(response).refresh_token_hard_expires_at is None
+
+
+def test_the_rolling_end_does_not_carry_over_since_every_refresh_moves_it():
+    response = {key: value for key, value in RESPONSE.items() if key != "x_refresh_token_expires_in"}
+    previous = record(refresh_token_expires_at=NOW + timedelta(days=1))
+    assert made(response, previous=previous).refresh_token_expires_at is None
+
+
+@pytest.mark.parametrize("spelling", ["3600", 3600.0, " 3600 "])
+def test_a_lifetime_may_be_a_text(spelling):
+    assert made(RESPONSE | {"expires_in": spelling}).access_token_expires_at == NOW + timedelta(seconds=3600)
+
+
+ODD = ["soon", "", [], {}, True, "nan", "inf", 1e300, 10**400, "9" * 5000]
+
+
+@pytest.mark.parametrize("odd", [*ODD, None], ids=lambda odd: str(odd)[:8])
+def test_an_odd_lifetime_of_the_access_token_is_named_without_its_value(odd):
+    with pytest.raises(ValueError, match=r"^expires_in is (missing|not a number of seconds)$"):
+        made(RESPONSE | {"expires_in": odd})
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: str(odd)[:8])
+@pytest.mark.parametrize("name", ["x_refresh_token_expires_in", "x_refresh_token_hard_expires_in"])
+def test_an_odd_lifetime_that_only_informs_costs_no_rotated_token(name, odd):
+    """Intuit has ended the old refresh token by then; the new one is kept whatever is said of its end."""
+    made_record = made(RESPONSE | {name: odd})
+    assert made_record.refresh_token == "RT1-next"
+    assert getattr(made_record, name.removeprefix("x_").replace("_in", "_at")) is None
+
+
+@pytest.mark.parametrize("name", ["access_token", "refresh_token", "token_type"])
+@pytest.mark.parametrize("odd", [5, ["SECRET-IN-LIST"], {"a": "SECRET-IN-DICT"}, True])
+def test_an_odd_token_is_named_without_its_value(name, odd):
+    with pytest.raises(ValueError, match=f"^{name} is missing$"):
+        made(RESPONSE | {name: odd})
+
+
+@pytest.mark.parametrize("absent", [{}, {"access_token": None}, {"access_token": ""}])
+def test_a_response_without_an_access_token_is_none(absent):
+    response = {key: value for key, value in RESPONSE.items() if key != "access_token"} | absent
+    with pytest.raises(ValueError, match=r"^access_token is missing$"):
+        made(response)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(sorted(RESPONSE)),
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text(), max_size=2),
+    )
+)
+def test_any_response_makes_a_record_or_a_value_error(changes):
+    try:
+        made_record = made(RESPONSE | changes)
+    except ValueError as error:
+        assert str(error).partition(" ")[0] in RESPONSE  # noqa: PT017 -- either way is right
+    else:
+        assert made_record.access_token
+        assert made_record.refresh_token
+
+
+# ---- stored records -------------------------------------------------------------------------------------------------
+
+
+@given(records(whole_ms))
+def test_a_record_comes_back_from_json_as_it_was(stored):
+    assert TokenRecord.from_dict(json.loads(json.dumps(stored.to_dict(), allow_nan=False))) == stored
+
+
+@given(records(any_time))
+def test_a_record_comes_back_within_a_millisecond_and_never_later(stored):
+    """Fractions are cut: an end is never judged later than it is."""
+    again = TokenRecord.from_dict(stored.to_dict())
+    for name in ("access_token_expires_at", "obtained_at"):
+        assert timedelta(0) <= getattr(stored, name) - getattr(again, name) < timedelta(milliseconds=1)
+    assert again.to_dict() == stored.to_dict()
+
+
+@pytest.mark.parametrize("name", sorted(record().to_dict()))
+@pytest.mark.parametrize("odd", [..., None, "", 5, ["PLANTED"], "PLANTED", {"a": "PLANTED"}, True, -1, float("inf")])
+def test_a_damaged_record_is_named_without_any_value(name, odd):
+    """Or read, where the odd value happens to be a good one."""
+    data = record().to_dict() | {name: odd}
+    if odd is ...:
+        del data[name]
+    try:
+        TokenRecord.from_dict(data)
+    except ValueError as error:
+        assert name in str(error) or "not a record" in str(error)  # noqa: PT017 -- either way is right
+        assert not any(secret in str(error) for secret in (*SECRETS.values(), "PLANTED"))  # noqa: PT017
+        assert error.__cause__ is None  # noqa: PT017
+
+
+@pytest.mark.parametrize("data", [None, [], "text", 5, {}])
+def test_what_is_no_record_at_all_is_a_value_error(data):
+    with pytest.raises(ValueError, match=r"realmId is missing|not a record"):
+        TokenRecord.from_dict(data)
+
+
+def test_a_time_without_a_zone_is_refused():
+    with pytest.raises(ValueError, match=r"^accessTokenExpiresAt has no time zone$"):
+        TokenRecord.from_dict(record().to_dict() | {"accessTokenExpiresAt": "2026-10-01T12:00:00"})
+
+
+@pytest.mark.parametrize("version", ["1", 1.5, True, -1, [1], "secret"])
+def test_a_version_that_is_no_count_is_refused(version):
+    with pytest.raises(ValueError, match=r"^version is not a count$"):
+        TokenRecord.from_dict(record().to_dict() | {"version": version})
+
+
+def test_another_version_is_the_same_record_otherwise():
+    assert record().with_version(5).to_dict() == record().to_dict() | {"version": 5}
+
+
+def test_no_token_shows_in_what_a_record_prints():
+    for text in (repr(record()), str(record()), f"{record()}", repr([record()])):
+        assert not any(secret in text for secret in SECRETS.values())
+
+
+@given(st.none() | any_time)
+def test_times_are_written_in_utc_with_milliseconds(at):
+    text = tokens.iso(at)
+    if at is None:
+        assert text is None
+        return
+    assert text.endswith("Z")
+    assert len(text) == len("2026-10-01T12:00:00.000Z")
+    assert timedelta(0) <= at - datetime.fromisoformat(text) < timedelta(milliseconds=1)
