@@ -1,0 +1,326 @@
+"""
+The command line: reads what a person hands over, asks the connector, prints, and exits. It decides nothing.
+
+Exit status: 0 it succeeded, 1 it failed (the settings, the call, a check), 2 it cannot be carried out as written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib.util
+import json
+import logging
+import os
+import shlex
+import sys
+import traceback
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from vantage_quickbooks.cli.inputs import UsageError, read_input, read_object, read_settings
+from vantage_quickbooks.cli.output import (
+    COLUMNS,
+    clean,
+    csv_text,
+    error_lines,
+    field_lines,
+    json_text,
+    rows_of,
+    say,
+    write,
+)
+from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.errors import ConnectorError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["main"]
+
+SUCCESS, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+_SETTINGS_HELP = "JSON file with the settings, - for standard input; VANTAGE_QUICKBOOKS_* variables override it"
+_EPILOG = """\
+settings:
+  --settings FILE, and over it, key by key, the environment variables VANTAGE_QUICKBOOKS_CLIENT_ID,
+  _CLIENT_SECRET, _REFRESH_TOKEN, _REALM_ID, _MAX_RESULTS and _ENVIRONMENT. Never on the command
+  line: every user of this machine can read it there.
+
+exit status:
+  0 it succeeded; 1 it failed; 2 it cannot be carried out as written.
+"""
+_CALL_EPILOG = """\
+formats:
+  json   the envelope that a host gets, {"success": true, "data": ...} or {"success": false,
+         "error": ...}; where nothing but a person reads it, a failure is told in words
+  table  the columns that people like; of invoices, also what is outstanding; tokens are masked
+  csv    of each row, the top-level fields that hold one value; nested ones are in the JSON.
+         A text that a spreadsheet would run as a formula (= + - @ or a tab in front) gets an
+         apostrophe before it; numbers stay numbers; tokens are masked
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: The arguments; those of the process by default.
+
+    Returns:
+        The exit status.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # in JSON, what no encoding can write is written as \\uXXXX
+    try:
+        args = _parser().parse_args(argv)
+        if getattr(args, "verbose", False):
+            _log_to_stderr()
+        else:
+            logging.getLogger("vantage_quickbooks").addHandler(logging.NullHandler())
+        status: int = args.run(args)
+        sys.stdout.flush()
+    except UsageError as error:
+        say(f"vantage-quickbooks: {clean(str(error))}")
+        return USAGE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # `... | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+    except Exception as error:  # noqa: BLE001 -- a person gets a sentence, whatever it is
+        return _defect(error)
+    return status
+
+
+def _defect(error: Exception) -> int:
+    """Report a defect by its place in the code: an unforeseen message could hold a secret."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    say(f"vantage-quickbooks failed by a defect of its own: {type(error).__name__} at {frame.filename}:{frame.lineno}.")
+    return FAILURE
+
+
+def _log_to_stderr() -> None:
+    log = logging.getLogger("vantage_quickbooks")  # the package's own logger: the root's would make libraries talk
+    log.addHandler(logging.StreamHandler())
+    log.setLevel(logging.DEBUG)
+
+
+# ---- commands --------------------------------------------------------------------------------------------------------
+
+
+def _describe(_: argparse.Namespace) -> int:
+    write(json_text(QUICKBOOKS.describe()))
+    return SUCCESS
+
+
+def _validate(args: argparse.Namespace) -> int:
+    found = QUICKBOOKS.validate(read_object(args.file, "settings"))
+    if args.format == "json":
+        write(json_text(found))
+    elif found["valid"]:
+        write("The settings are right.\n")
+        _warn(found["warnings"])
+    else:
+        _print_error(_as_error(found["fields"]))
+    return SUCCESS if found["valid"] else FAILURE
+
+
+def _as_error(fields: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    return {"code": "SETTINGS_INVALID", "message": "", "fields": fields, "retryable": False, "details": {}}
+
+
+def _test(args: argparse.Namespace) -> int:
+    settings = read_settings(args.settings)
+    try:
+        with QUICKBOOKS.connect(settings) as connection:
+            found = connection.test()
+    except ConnectorError as error:
+        return _failed(_envelope(error), args.format)
+    if args.format == "json":
+        write(json_text(found))
+        return SUCCESS if found["ok"] else FAILURE
+    for check in found["checks"]:
+        if check["ok"]:
+            write(f"ok      {check['name']}: {clean(check['message'])}\n")
+        else:
+            write(f"FAILED  {check['name']}\n")
+            sys.stdout.flush()
+            _print_error(check["error"])
+    _warn(found["warnings"])
+    return SUCCESS if found["ok"] else FAILURE
+
+
+def _warn(warnings: Sequence[Mapping[str, str]]) -> None:
+    for line in field_lines(warnings):
+        say(clean(line if line.startswith(" ") else f"Warning: {line}"))
+
+
+def _call(args: argparse.Namespace) -> int:
+    action = _action(args.action)
+    if args.format == "table":
+        _require("rich", "cli", "Tables need")
+    if args.settings == "-" and args.input in {"-", "@-"}:
+        raise UsageError("Settings and input cannot both be read from standard input. Give one of them as a file.")
+    data = read_input(args.input)
+    try:
+        with QUICKBOOKS.connect(read_settings(args.settings)) as connection:
+            envelope = connection.call(action["id"], data)
+    except ConnectorError as error:
+        envelope = _envelope(error)
+    if not envelope["success"]:
+        return _failed(envelope, args.format)
+    _print_result(envelope, action, args.format or "json")
+    return SUCCESS
+
+
+def _action(name: str) -> dict[str, Any]:
+    actions: dict[str, dict[str, Any]] = {action["id"]: action for action in QUICKBOOKS.describe()["actions"]}
+    if name in actions:
+        return actions[name]
+    lower = {known.lower(): known for known in actions}
+    near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
+    hint = f" Did you mean {lower[near[0]]}?" if near else ""
+    raise UsageError(f"There is no action {json.dumps(name[:60])}.{hint} The actions are {', '.join(actions)}.")
+
+
+def _print_result(envelope: Mapping[str, Any], action: Mapping[str, Any], form: str) -> None:
+    if form == "json":
+        write(json_text(envelope))
+        return
+    data = envelope["data"]
+    if form == "csv":
+        write(csv_text(rows_of(data, action), COLUMNS.get(action["id"], ())))
+    else:
+        from vantage_quickbooks.cli import tables  # noqa: PLC0415 -- rich is an extra
+
+        tables.show_result(data, action)
+    if data["metadata"].get("mayHaveMore"):
+        following = json.dumps({"start_position": data["metadata"]["nextStartPosition"]})
+        say(f"More may follow these {data['count']} {action['rowsKey']}: add --input {shlex.quote(following)}")
+
+
+def _failed(envelope: Mapping[str, Any], form: str | None) -> int:
+    """Report a failed call: as JSON where a program may read it, in words where a person does."""
+    to_person = form in {"table", "csv", "text"} or (form is None and sys.stdout.isatty())
+    if not to_person:
+        write(json_text(envelope))
+    if to_person or sys.stderr.isatty():
+        _print_error(envelope["error"], envelope["meta"])
+    return FAILURE
+
+
+def _envelope(error: ConnectorError) -> dict[str, Any]:
+    """Return the host's envelope of an error that came before there was a connection to make one."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {
+        "success": False,
+        "error": error.to_dict(),
+        "meta": {"request_id": str(uuid.uuid4()), "timestamp": now},
+    }
+
+
+def _print_error(error: Mapping[str, Any], meta: Mapping[str, Any] | None = None) -> None:
+    lines = error_lines(error, meta)
+    if sys.stderr.isatty() and importlib.util.find_spec("rich"):
+        from vantage_quickbooks.cli import tables  # noqa: PLC0415 -- rich is an extra
+
+        tables.print_lines(lines)
+        return
+    for _, text in lines:
+        say(text)
+
+
+def _emulator(args: argparse.Namespace) -> int:
+    _require("lark", "emulator", "The emulator needs")
+    from vantage_quickbooks.cli import emulate  # noqa: PLC0415 -- lark is an extra
+
+    emulate.run(args)
+    return SUCCESS
+
+
+def _demo(_: argparse.Namespace) -> int:
+    _require("lark", "emulator", "The demo runs against the emulator, which needs")
+    _require("rich", "cli", "The demo shows tables, which need")
+    from vantage_quickbooks.cli import demo  # noqa: PLC0415 -- rich and lark are extras
+
+    return SUCCESS if demo.run() else FAILURE
+
+
+def _require(package: str, extra: str, why: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise UsageError(f"{why} the package {package}. Install it: pip install 'vantage-quickbooks[{extra}]'")
+
+
+# ---- arguments -------------------------------------------------------------------------------------------------------
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from importlib.metadata import version  # noqa: PLC0415 -- needed here only
+
+        write(f"vantage-quickbooks {version('vantage-quickbooks')}\n")
+        parser.exit()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vantage-quickbooks",
+        description="QuickBooks Online for pluggy hosts, from the command line.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, run: Any, text: str, **kwargs: Any) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False, **kwargs)
+        command.set_defaults(run=run)
+        return command
+
+    add("describe", _describe, "Print the connector as data: settings, form, actions and their schemas.")
+    validate = add("validate", _validate, "Check a settings file, all fields at once; asks nothing of QuickBooks.")
+    validate.add_argument("file", metavar="FILE", help="JSON file with the settings, - for standard input")
+    validate.add_argument("--format", choices=("text", "json"), default="text")
+    test = add("test", _test, "Prove the settings by the cheapest real calls: one token, one read of the company.")
+    test.add_argument("--settings", metavar="FILE", help=_SETTINGS_HELP)
+    test.add_argument("--format", choices=("text", "json"), default="text")
+    _verbose(test)
+    _add_call(add)
+    _add_emulator(add)
+    add("demo", _demo, "Show a host that finds the plugin and runs its actions against a local QuickBooks.")
+    return parser
+
+
+def _add_call(add: Any) -> None:
+    raw = argparse.RawDescriptionHelpFormatter
+    call = add("call", _call, "Run an action and print what a host gets.", epilog=_CALL_EPILOG, formatter_class=raw)
+    call.add_argument("action", metavar="ACTION", help="listCustomers, listInvoices, getCompanyInfo or getAccessToken")
+    call.add_argument("--settings", metavar="FILE", help=_SETTINGS_HELP)
+    call.add_argument("--input", metavar="JSON", help="the action's input: JSON, @FILE, or - for standard input")
+    call.add_argument("--format", choices=("json", "table", "csv"), help="what to print (json)")
+    _verbose(call)
+
+
+def _add_emulator(add: Any) -> None:
+    emulator = add("emulator", _emulator, "Serve a local QuickBooks with a sample company, until Ctrl-C.")
+    emulator.add_argument("--port", type=_port, default=0, metavar="N", help="port on 127.0.0.1 (a free one)")
+    emulator.add_argument("--data", metavar="DIR", help="serve a folder of saved QuickBooks responses instead")
+    emulator.add_argument("--customers", type=int, metavar="N", help="how many customers to make up (about 30)")
+    emulator.add_argument("--invoices", type=int, metavar="N", help="how many invoices to make up (about 60)")
+    emulator.add_argument("--seed", type=int, default=1, metavar="S", help="the same seed makes the same company (1)")
+    emulator.add_argument("--database", metavar="FILE", help="keep the company in this SQLite file")
+    emulator.add_argument("--write-settings", metavar="FILE", help="write the settings that fit to this file")
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return int(text)
+
+
+def _verbose(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-v", "--verbose", action="store_true", help="show the connector's own log on standard error")

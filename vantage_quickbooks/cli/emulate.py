@@ -1,0 +1,107 @@
+"""`vantage-quickbooks emulator`: serves a local QuickBooks and says how to reach it."""
+
+from __future__ import annotations
+
+import errno
+import shlex
+import sqlite3
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vantage_quickbooks.cli.inputs import UsageError
+from vantage_quickbooks.cli.output import write
+from vantage_quickbooks.emulator import serve
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from vantage_quickbooks.emulator import Emulator
+
+__all__ = ["how_to", "run"]
+
+
+def run(args: Namespace) -> None:
+    """Serve until Ctrl-C.
+
+    Args:
+        args: The command's arguments.
+
+    Raises:
+        UsageError: The port, the data or a file cannot be used.
+    """
+    target = args.write_settings
+
+    def on_ready(emulator: Emulator) -> None:
+        write(how_to(emulator, target))
+        sys.stdout.flush()
+
+    try:
+        serve(
+            args.port,
+            args.data,
+            args.customers,
+            args.invoices,
+            args.seed,
+            database=args.database,
+            write_settings=target,
+            on_ready=on_ready,
+        )
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise UsageError(
+                f"Port {args.port} is taken. Choose another, or leave --port out for a free one."
+            ) from None
+        where = f"{error.filename}: " if error.filename else ""
+        raise UsageError(f"The emulator cannot start: {where}{error.strerror or error}.") from None
+    except sqlite3.Error as error:
+        raise UsageError(f"The emulator cannot keep its company in {args.database}: {error}.") from None
+    except ValueError as error:
+        raise UsageError(f"The emulator cannot start: {error}.") from None
+
+
+def how_to(emulator: Emulator, settings_file: str | None) -> str:
+    """Return what a person needs to try a running emulator, ready to paste. Its secrets are made up: they may be shown.
+
+    Args:
+        emulator: The emulator.
+        settings_file: Where its settings were written; None shows them.
+    """
+    url, form = emulator.url, emulator.settings()
+    company = f"{url}/v3/company/{emulator.realm_id}"
+    counts = emulator.company().counts()
+    variables = {"API_URL": url, "OAUTH_URL": url, "TOKEN_STORE": "memory:"}
+    option = ""
+    if settings_file is None:
+        variables |= {name.upper(): value for name, value in form.items()}
+    else:
+        option = f" --settings {shlex.quote(str(Path(settings_file).absolute()))}"
+    written = f"written to {settings_file}" if settings_file else "below (--write-settings FILE writes them to a file)"
+    exports = "\n".join(f"  export VANTAGE_QUICKBOOKS_{name}={shlex.quote(value)}" for name, value in variables.items())
+    return f"""\
+A local QuickBooks is ready. Ctrl-C ends it.
+
+  company   {emulator.company().name()}, realm {emulator.realm_id}: \
+{counts.get("Customer", 0):,} customers, {counts.get("Invoice", 0):,} invoices
+  API       {company}
+  OAuth     {url}/oauth2/v1/tokens/bearer
+  control   {url}/_emulator/state
+  settings  {written}
+
+In another terminal:
+
+{exports}
+  vantage-quickbooks call listInvoices{option} --format table
+
+With curl:
+
+  TOKEN=$(curl -s -u {form["client_id"]}:{form["client_secret"]} \\
+    -d grant_type=refresh_token -d refresh_token={form["refresh_token"]} \\
+    {url}/oauth2/v1/tokens/bearer | python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')
+  curl -s -H "Authorization: Bearer $TOKEN" -H "Accept: application/json" \\
+    -G {company}/query --data-urlencode "query=SELECT * FROM Customer MAXRESULTS 2"
+
+The secrets above are the emulator's own. TOKEN_STORE=memory: keeps its tokens out of your own token store.
+"""  # noqa: S608 -- a statement for a person to paste, in Intuit's language

@@ -1,0 +1,148 @@
+"""What a program reads: JSON and CSV; and errors for a person, as lines that need no library."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = ["COLUMNS", "MASKED", "clean", "csv_text", "error_lines", "json_text", "mask", "rows_of", "say", "write"]
+
+COLUMNS = {
+    "listCustomers": {
+        "Id": "Id",
+        "customerName": "Customer",
+        "email": "E-mail",
+        "phone": "Phone",
+        "Balance": "Balance",
+    },
+    "listInvoices": {
+        "DocNumber": "No.",
+        "customerName": "Customer",
+        "TxnDate": "Date",
+        "DueDate": "Due",
+        "TotalAmt": "Total",
+        "Balance": "Balance",
+        "currency": "Cur.",
+        "paymentStatus": "Status",
+        "daysOverdue": "Late",
+    },
+}
+"""The columns of each list's table with their headings; a CSV begins with them."""
+
+MASKED = ("accessToken",)
+"""Members of results that only JSON shows."""
+
+# C0 (but for newline), DEL, C1, zero-width and bidirectional controls: what a record holds must not steer a terminal.
+_CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+# What spreadsheets take for the beginning of a formula (OWASP, "CSV Injection"), full-width forms included.
+_FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")  # noqa: RUF001 -- the full-width forms are meant
+_C1 = re.compile("[\x7f-\x9f]")
+
+
+def write(text: str, stream: TextIO | None = None) -> None:
+    """Write *text* to standard output, or *stream*."""
+    (stream or sys.stdout).write(text)
+
+
+def say(text: str) -> None:
+    """Write a line for the person to standard error."""
+    sys.stderr.write(text + "\n")
+
+
+def clean(text: str) -> str:
+    """Return *text* without what could steer a terminal or hide in it."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def mask(secret: str) -> str:
+    """Return what may be shown of a token: how it begins and how long it is."""
+    return f"{secret[:3]}…({len(secret)} characters)"
+
+
+def json_text(value: Any) -> str:
+    """Return *value* as JSON: indented for a terminal, on one line for a pipe, so that a log takes a line a call."""
+    out = sys.stdout
+    plain = (out.encoding or "").lower().replace("-", "") not in {"utf8", "utf8sig"}
+    text = json.dumps(value, ensure_ascii=plain, indent=2 if out.isatty() else None)
+    return _C1.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
+
+
+def rows_of(data: Mapping[str, Any], action: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a result's rows: the action's list, or its one object, or the result's own scalars, secrets masked."""
+    rows = data[action["rowsKey"]] if action["rowsKey"] else data
+    if isinstance(rows, list):
+        return rows
+    return [{name: mask(value) if name in MASKED else value for name, value in rows.items()}]
+
+
+def csv_text(rows: Iterable[Mapping[str, Any]], first: Iterable[str] = ()) -> str:
+    """Return rows as CSV (RFC 4180): a header, then the top-level fields that hold one value.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe in front (OWASP); JSON numbers stay numbers.
+
+    Args:
+        rows: The records.
+        first: Fields that come first, whether a row has them or not.
+    """
+    rows = list(rows)
+    fields = dict.fromkeys(first)
+    for row in rows:
+        fields |= dict.fromkeys(name for name, value in row.items() if not isinstance(value, dict | list))
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow([_cell(name) for name in fields])
+    writer.writerows([_cell(row.get(name)) for name in fields] for row in rows)
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if value is None or isinstance(value, dict | list):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f"'{value}" if _FORMULA.match(value) else value
+    return value
+
+
+def error_lines(error: Mapping[str, Any], meta: Mapping[str, Any] | None = None) -> list[tuple[str, str]]:
+    """Return an error for a person, line by line, each with its style.
+
+    Args:
+        error: The envelope's `error`.
+        meta: The envelope's `meta`.
+    """
+    lines = [("bold red", f"{error['code']}: {_headline(error)}")]
+    for entry in error["fields"]:
+        name = f"{entry['field']}: " if entry["field"] else ""
+        lines += [("red", f"  {name}{entry['message']}"), ("", f"      {entry['mend']}")]
+    if error["retryable"]:
+        wait = error["retryAfter"]
+        lines.append(("", f"  The same call may succeed {'later' if wait is None else f'in {wait:g} seconds'}."))
+    facts = {
+        "fault code": error["details"].get("faultCode"),
+        "intuit_tid": error["details"].get("intuitTid"),
+        "request id": (meta or {}).get("request_id"),
+    }
+    lines += [("dim", f"  {name}: {value}") for name, value in facts.items() if value]
+    return [(style, clean(text)) for style, text in lines]
+
+
+def _headline(error: Mapping[str, Any]) -> str:
+    """Return the message, unless it only repeats the fields, which are listed."""
+    if not error["fields"]:
+        return str(error["message"])
+    what = {"SETTINGS_INVALID": "The settings are not right.", "INPUT_INVALID": "The input is not right."}
+    return what.get(error["code"], str(error["message"]))
+
+
+def field_lines(entries: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return warnings about fields, two lines each."""
+    return [line for entry in entries for line in (f"{entry['field']}: {entry['message']}", f"    {entry['mend']}")]
