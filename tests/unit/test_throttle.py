@@ -1,0 +1,233 @@
+"""How often QuickBooks may be asked: never more at once, in a second, in a minute, than the limits say."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vantage_quickbooks.errors import CancelledError, DeadlineExceededError
+from vantage_quickbooks.throttle import Throttle, throttle_for
+
+
+class Clock:
+    """Time for one thread: it passes where the throttle waits, and what is scheduled happens on the way."""
+
+    def __init__(self):
+        self.at = 0.0
+        self.waits = []
+        self.scheduled = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return False
+
+    def notify(self):
+        pass
+
+    def wait(self, seconds):
+        assert seconds > 0, "a wait that does not wait spins"
+        self.waits.append(seconds)
+        self.at += seconds
+        for at, happen in [entry for entry in self.scheduled if entry[0] <= self.at]:
+            self.scheduled.remove((at, happen))
+            happen()
+
+
+def throttled(at_once=10, per_second=10, per_minute=500):
+    clock = Clock()
+    throttle = Throttle(at_once, per_second, per_minute, monotonic=lambda: clock.at)
+    throttle._changed = clock
+    return throttle, clock
+
+
+def assert_windows_hold(starts, per_second, per_minute):
+    for span, most in ((1.0, per_second), (60.0, per_minute)):
+        for earlier, later in zip(starts, starts[most:], strict=False):
+            assert later >= earlier + span, f"more than {most} in {span} s"
+
+
+@given(
+    gaps=st.lists(st.floats(0, 3) | st.just(0.0), min_size=1, max_size=60),
+    per_second=st.integers(1, 6),
+    per_minute=st.integers(1, 20),
+)
+def test_no_second_and_no_minute_holds_more_starts_than_allowed(gaps, per_second, per_minute):
+    """Whatever the schedule of requests, by every window that begins at a start."""
+    throttle, clock = throttled(1, per_second, per_minute)
+    starts = []
+    for gap in gaps:
+        clock.at += gap
+        with throttle.place():
+            starts.append(clock.at)
+    assert_windows_hold(starts, per_second, per_minute)
+
+
+@given(
+    gaps=st.lists(st.floats(0, 3), min_size=1, max_size=40), per_second=st.integers(1, 6), per_minute=st.integers(1, 20)
+)
+def test_nobody_waits_longer_than_the_limits_ask(gaps, per_second, per_minute):
+    """Each start is as early as those before it allow, to the rounding of a float."""
+    throttle, clock = throttled(1, per_second, per_minute)
+    starts = []
+    for gap in gaps:
+        clock.at += gap
+        asked = clock.at
+        with throttle.place():
+            starts.append(clock.at)
+        earliest = max(
+            [
+                asked,
+                *(starts[-1 - n] + span for span, n in ((1.0, per_second), (60.0, per_minute)) if len(starts) > n),
+            ]
+        )
+        assert starts[-1] == pytest.approx(earliest, abs=1e-6)
+
+
+def test_intuits_own_limits_are_the_defaults():
+    throttle, clock = throttled()
+    starts = []
+    for _ in range(1000):
+        with throttle.place():
+            starts.append(clock.at)
+    assert_windows_hold(starts, 10, 500)
+    assert starts[9] == 0
+    assert starts[10] == pytest.approx(1)
+    assert starts[499] < 50
+    assert starts[500] == pytest.approx(60)
+
+
+def test_only_so_many_are_under_way_at_once():
+    throttle, clock = throttled(at_once=3, per_second=100)
+    with ExitStack() as held:
+        for _ in range(3):
+            held.enter_context(throttle.place())
+        with pytest.raises(DeadlineExceededError), throttle.place(deadline=5.0):
+            pytest.fail("a fourth place")
+        assert clock.at == pytest.approx(5)
+    with throttle.place(deadline=clock.at + 1):
+        pass
+
+
+def test_a_place_is_taken_as_soon_as_one_comes_free():
+    throttle, clock = throttled(at_once=1, per_second=100)
+    first = throttle.place()
+    first.__enter__()
+    clock.scheduled.append((0.5, lambda: first.__exit__(None, None, None)))
+    with throttle.place(deadline=60):
+        assert clock.at == pytest.approx(0.5, abs=0.25)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, DeadlineExceededError, GeneratorExit])
+def test_a_place_comes_free_however_the_request_ends(error):
+    throttle, _ = throttled(at_once=1, per_second=100)
+    for _ in range(5):
+        with pytest.raises(error), throttle.place(deadline=1.0):
+            raise error("broken")
+    with throttle.place(deadline=1.0):
+        pass
+
+
+def test_a_refused_wait_takes_no_place_and_counts_as_no_start():
+    throttle, clock = throttled(at_once=1, per_second=1, per_minute=100)
+    with throttle.place():
+        pass
+    for _ in range(3):
+        with pytest.raises(DeadlineExceededError), throttle.place(deadline=0.5):
+            pytest.fail("too early")
+        with pytest.raises(CancelledError), throttle.place(cancelled=lambda: True):
+            pytest.fail("cancelled")
+    with throttle.place(deadline=1.5):
+        assert clock.at == pytest.approx(1.0)
+
+
+def test_a_wait_that_cannot_end_in_time_ends_at_once():
+    """A turn is 60 seconds away, the deadline 30: nobody waits 30 seconds to be refused."""
+    throttle, clock = throttled(at_once=1, per_second=1, per_minute=1)
+    with throttle.place():
+        pass
+    with pytest.raises(DeadlineExceededError), throttle.place(deadline=30.0):
+        pytest.fail("too early")
+    assert clock.at == 0
+
+
+def test_a_deadline_that_has_passed_still_lets_a_free_place_be_taken():
+    """Whoever holds the place finds out before it sends: the throttle judges only its own waiting."""
+    throttle, _ = throttled()
+    with throttle.place(deadline=-1.0):
+        pass
+
+
+def test_a_waiting_call_notices_that_it_was_cancelled():
+    throttle, clock = throttled(at_once=1, per_second=1, per_minute=1)
+    with throttle.place():
+        pass
+    with pytest.raises(CancelledError), throttle.place(cancelled=lambda: clock.at >= 7):
+        pytest.fail("cancelled")
+    assert clock.at == pytest.approx(7, abs=0.25)
+
+
+def test_a_cancelled_call_gets_no_place_even_if_one_is_free():
+    throttle, _ = throttled()
+    with pytest.raises(CancelledError), throttle.place(cancelled=lambda: True):
+        pytest.fail("cancelled")
+
+
+@pytest.mark.parametrize(("workers", "at_once"), [(16, 3), (8, 1), (4, 10)])
+def test_threads_never_hold_more_places_than_there_are(workers, at_once):
+    """Real threads and a real clock; the windows are wide, so only the number at once is at work."""
+    throttle = Throttle(at_once, 10_000, 100_000)
+    lock, under_way, most, done = threading.Lock(), [0], [0], [0]
+    begin = threading.Barrier(workers)
+
+    def work():
+        begin.wait()
+        for _ in range(40):
+            with throttle.place():
+                with lock:
+                    under_way[0] += 1
+                    most[0] = max(most[0], under_way[0])
+                with lock:
+                    under_way[0] -= 1
+                    done[0] += 1
+
+    threads = [threading.Thread(target=work) for _ in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert done[0] == workers * 40
+    assert most[0] <= at_once
+    assert throttle._free == at_once
+
+
+def test_threads_share_the_windows():
+    """Real threads and a real clock, twelve starts a quarter of a second at the most."""
+    throttle = Throttle(100, 12, 100_000)
+    throttle._windows = ((0.25, 12), (60.0, 100_000))
+    starts, lock = [], threading.Lock()
+
+    def work():
+        for _ in range(5):
+            with throttle.place(), lock:
+                starts.append(None)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    times = list(throttle._started)[-40:]
+    assert len(starts) == len(times) == 40
+    assert all(later >= earlier + 0.25 for earlier, later in zip(times, times[12:], strict=False))
+
+
+def test_a_company_has_one_throttle_in_a_process():
+    assert throttle_for("https://a", "1") is throttle_for("https://a", "1")
+    assert throttle_for("https://a", "1") is not throttle_for("https://a", "2")
+    assert throttle_for("https://a", "1") is not throttle_for("https://b", "1")
