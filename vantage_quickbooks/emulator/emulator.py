@@ -417,7 +417,7 @@ class Emulator:
         self.oauth.reset()
         self.reset_counters()
         with self._opening:
-            if self._store and (self._store.changes or len(self._companies) > 1):
+            if self._store and (self._store.changed or len(self._companies) > 1):
                 self._store.empty()
                 self._open_companies()
 
@@ -583,7 +583,6 @@ class Emulator:
                 store.index()
             else:
                 store.load(self.realm_id, sample.records())
-        store.changes = 0
         realms = store.realms()
         self._companies.update({realm: Company(store, realm) for realm in realms})
         for gone in self._companies.keys() - set(realms):

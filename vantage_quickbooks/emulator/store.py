@@ -70,7 +70,7 @@ CREATE TABLE IF NOT EXISTS record (
     row INTEGER PRIMARY KEY, kind INTEGER NOT NULL, {", ".join(_COLUMNS)});
 CREATE TABLE IF NOT EXISTS body (row INTEGER PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS tombstone (kind INTEGER NOT NULL, id TEXT NOT NULL, updated INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS changed (yes INTEGER);
 """
 # Each serves one way of reading: by Id, the default orders, the two times, dates, a name, a customer's invoices.
 _INDEXES = {
@@ -103,8 +103,8 @@ class Store:
         self._writer = self._connect()
         self._writer.executescript(f"PRAGMA journal_mode = WAL; {_TABLES}")
         self._kinds: dict[tuple[str, str], int] = {}
-        self.changes = 0  # records saved or removed one by one since whoever loads set this to 0
         self.index()
+        self._changed = self._writer.execute("SELECT 1 FROM changed").fetchone() is not None
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=60)
@@ -219,6 +219,16 @@ class Store:
         rows.clear()
         bodies.clear()
 
+    @property
+    def changed(self) -> bool:
+        """Whether a record was saved or removed since all was loaded, by this process or one before."""
+        return self._changed
+
+    def _mark_changed(self, db: sqlite3.Connection) -> None:
+        if not self._changed:
+            db.execute("INSERT INTO changed VALUES (1)")
+            self._changed = True
+
     def save(self, realm: str, entity: str, row: Row) -> None:
         """
         Store one record, in place of one with the same Id.
@@ -232,7 +242,7 @@ class Store:
         """
         kind = self.kind(realm, entity)
         with self.writing() as db:
-            self.changes += 1
+            self._mark_changed(db)
             found = db.execute("SELECT row FROM record WHERE kind = ? AND id = ?", (kind, row.id)).fetchone()
             number = found[0] if found else (db.execute("SELECT max(row) FROM record").fetchone()[0] or 0) + 1
             db.execute(_INSERT.replace("INSERT", "INSERT OR REPLACE", 1), (number, kind, *row[:-1]))
@@ -255,7 +265,7 @@ class Store:
         with self.writing() as db:
             found = db.execute("SELECT row FROM record WHERE kind = ? AND id = ?", (kind, id)).fetchone()
             if found:
-                self.changes += 1
+                self._mark_changed(db)
                 db.execute("DELETE FROM record WHERE row = ?", found)
                 db.execute("DELETE FROM body WHERE row = ?", found)
                 db.execute("INSERT INTO tombstone (kind, id, updated) VALUES (?, ?, ?)", (kind, id, now))
@@ -336,9 +346,10 @@ class Store:
     def empty(self) -> None:
         """Remove everything."""
         with self.writing() as db:
-            for table in ("record", "body", "tombstone", "kind", "note"):
+            for table in ("record", "body", "tombstone", "kind", "changed"):
                 db.execute(f"DELETE FROM {table}")  # noqa: S608 -- our own names
         self._kinds.clear()
+        self._changed = False
 
     def index(self, *, drop: bool = False) -> None:
         """
@@ -355,26 +366,6 @@ class Store:
                     db.execute("CREATE " + definition.format(f"IF NOT EXISTS {name}"))
             if not drop:
                 db.execute("PRAGMA optimize")
-
-    def note(self, name: str, value: str | None = None) -> str | None:
-        """
-        Read a note that lives with the data, or write it.
-
-        Args:
-            name: Of the note.
-
-            value: To write; None only reads.
-
-        Returns:
-            The note, or None if there is none.
-        """
-        if value is not None:
-            with self.writing() as db:
-                db.execute("INSERT OR REPLACE INTO note (name, value) VALUES (?, ?)", (name, value))
-            return value
-        with self.reading() as db:
-            found = db.execute("SELECT value FROM note WHERE name = ?", (name,)).fetchone()
-        return found[0] if found else None
 
     def close(self) -> None:
         """Close all connections, and remove the file if it was a temporary one."""

@@ -1,0 +1,180 @@
+"""The control endpoints, the command's helper, the fixtures for others, start and stop."""
+
+import json
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+
+import pytest
+import requests
+
+from vantage_quickbooks.emulator import Emulator
+from vantage_quickbooks.emulator.pytest_plugin import (  # noqa: F401 -- pytest finds fixtures by name
+    quickbooks_emulator,
+    quickbooks_emulator_session,
+)
+
+
+def test_the_state_is_told(client, emulator):
+    told = client.control("GET", "state").json()
+    assert (emulator.url, emulator.realm_id) == (told["url"], told["realm_id"])
+    assert told["companies"][emulator.realm_id]["Invoice"] == 60
+    assert told["tokens"]["access_tokens_alive"] == 1
+    assert emulator.settings() == client.control("GET", "settings").json()
+    assert set(emulator.settings()) == {"client_id", "client_secret", "refresh_token", "realm_id"}
+
+
+def test_the_clock_moves(client):
+    assert client.control("POST", "clock", json={"advance": 4000}).status_code == 200
+    assert client.get("customer/1").status_code == 401
+    told = client.control("POST", "clock", json={"now": "2030-01-02T03:04:05Z"}).json()["now"]
+    assert told.startswith("2030-01-02T03:04:0")
+
+
+def test_faults_are_ordered_and_cleared(client):
+    order = {"kind": "status", "status": 503, "path": "/customer/", "times": 2}
+    listed = client.control("POST", "faults", json=order).json()["faults"]
+    assert [(fault["status"], fault["times"]) for fault in listed] == [(503, 2)]
+    assert client.get("customer/1").status_code == 503
+    assert client.control("GET", "faults").json()["faults"][0]["times"] == 1
+    assert client.control("DELETE", "faults").json() == {"faults": []}
+    assert client.get("customer/1").status_code == 200
+
+
+def test_tokens_grants_and_secret(client, emulator):
+    assert client.control("POST", "tokens/expire").json() == {"expired": 1}
+    granted = client.control("POST", "grants", json={"realm_id": "42"}).json()
+    assert granted["realm_id"] == "42"
+    assert client.refresh(granted["refresh_token"]).status_code == 200
+    assert client.control("POST", "grants/revoke").json() == {"revoked": 2}
+    assert client.refresh().json()["error"] == "invalid_grant"
+    secret = client.control("POST", "secret", json={"client_secret": "new", "invalidate_tokens": False})
+    assert (secret.json()["client_secret"], emulator.client_secret) == ("new", "new")
+
+
+def test_counters_and_requests(client):
+    client.get("customer/1")
+    counters = client.control("GET", "counters").json()
+    assert counters["api_requests"] == {"total": 1, "by_status": {"200": 1}}
+    assert len(client.control("GET", "requests").json()["requests"]) == 2
+    assert client.control("DELETE", "counters").json()["api_requests"]["total"] == 0
+
+
+def test_records_and_limits(client):
+    made = client.control("POST", "records", json={"entity": "Customer", "record": {"DisplayName": "New"}}).json()
+    changed = {"entity": "Customer", "record": {"Id": made["Id"], "Notes": "x"}}
+    assert client.control("PATCH", "records", json=changed).json()["Notes"] == "x"
+    gone = {"entity": "Invoice", "record": {"Id": client.ids("select * from Invoice maxresults 1")[0]}}
+    assert client.control("DELETE", "records", json=gone).json()["status"] == "Deleted"
+    assert client.control("POST", "records", json={"entity": "Customer", "record": {}}).status_code == 400
+    assert client.control("POST", "limits", json={"limits": {"per_minute": 3}}).json()["limits"]["per_minute"] == 3
+
+
+def test_a_reset_brings_everything_back(client, emulator):
+    client.control("POST", "limits", json={"limits": {"per_minute": 1}})
+    client.control("POST", "secret")
+    emulator.create("Customer", {"DisplayName": "New"})
+    emulator.fault("html", times=-1)
+    emulator.advance(10**7)
+    told = client.control("POST", "reset").json()
+    assert (told["companies"][emulator.realm_id]["Customer"], told["faults"], told["limits"]) == (30, [], {})
+    assert client.connect().get("customer/1").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "nothing", None, 404),
+        ("POST", "clock", b"{", 400),
+        ("POST", "clock", b"[]", 400),
+        ("POST", "clock", b"{}", 400),
+        ("POST", "clock", b'{"advance": "soon"}', 400),
+        ("POST", "clock", b'{"now": "soon"}', 400),
+        ("POST", "faults", b"{}", 400),
+        ("POST", "faults", b'{"kind": "earthquake"}', 400),
+        ("POST", "faults", b'{"kind": "reset", "times": "x"}', 400),
+        ("POST", "limits", b'{"limits": 5}', 400),
+        ("POST", "grants", b'{"realm_id": "x"}', 400),
+        ("POST", "records", b'{"entity": "Nothing", "record": {}}', 400),
+        ("POST", "records", b'{"entity": "Customer"}', 400),
+    ],
+)
+def test_a_mistake_is_told(client, method, path, body, status):
+    answer = client.control(method, path, data=body)
+    assert (status, True) == (answer.status_code, bool(answer.json()["error"]))
+
+
+def test_start_and_stop_leave_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    before = threading.active_count()
+    emulator = Emulator().start()
+    url = emulator.url
+    with requests.Session() as session:  # a kept connection must not hold the emulator up
+        assert session.get(f"{url}/_emulator/state", timeout=10).status_code == 200
+        emulator.stop()
+        with pytest.raises(requests.ConnectionError):
+            session.get(f"{url}/_emulator/state", timeout=10)
+    emulator.stop()
+    assert (before, []) == (threading.active_count(), list(tmp_path.iterdir()))
+    with pytest.raises(RuntimeError, match="not started"):
+        _ = emulator.url
+    with emulator:
+        assert emulator.url
+
+
+def test_a_taken_port_is_an_error_and_leaves_nothing_open():
+    with Emulator() as emulator, pytest.raises(OSError, match="in use"):
+        Emulator(int(emulator.url.rpartition(":")[2])).start()
+
+
+SCRIPT = """
+import sys
+from vantage_quickbooks.emulator import serve
+serve(0, write_settings=sys.argv[1], on_ready=lambda emulator: print(emulator.url, flush=True), limits=False)
+"""
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_writes_settings_for_its_owner_and_ends_on_a_signal(tmp_path, number):
+    path = tmp_path / "settings.json"
+    path.write_text("old")
+    path.chmod(0o644)
+    with subprocess.Popen([sys.executable, "-c", SCRIPT, str(path)], stdout=subprocess.PIPE, text=True) as process:
+        url = process.stdout.readline().strip()
+        settings = json.loads(path.read_text())
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        form = {"grant_type": "refresh_token", "refresh_token": settings["refresh_token"]}
+        auth = (settings["client_id"], settings["client_secret"])
+        assert requests.post(f"{url}/oauth2/v1/tokens/bearer", data=form, auth=auth, timeout=10).status_code == 200
+        process.send_signal(number)
+        assert process.wait(10) == 0
+
+
+def test_the_fixture_for_others_is_as_good_as_new(quickbooks_emulator):  # noqa: F811 -- pytest's way
+    assert quickbooks_emulator.counters()["api_requests"]["total"] == 0
+    assert quickbooks_emulator.url.startswith("http://127.0.0.1:")
+
+
+def test_importing_the_package_loads_nothing():
+    script = (
+        "import sys, vantage_quickbooks.emulator; assert 'lark' not in sys.modules and 'sqlite3' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_garbage_on_the_line_hurts_nobody(client, emulator):
+    host, port = emulator.url.removeprefix("http://").split(":")
+    for noise in (
+        b"\x00\xff\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"POST /v3/company/1/query HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+    ):
+        with socket.create_connection((host, int(port)), timeout=10) as line:
+            line.sendall(noise)
+            line.recv(1000)
+    assert client.get("customer/1").status_code == 200

@@ -1,0 +1,186 @@
+"""Everything that can go wrong on the way, when it is ordered."""
+
+import json
+import threading
+import time
+
+import pytest
+import requests
+
+from vantage_quickbooks.emulator import Emulator
+
+
+def test_a_status_in_each_body(client, emulator):
+    for body, kind in (("json", "application/json"), ("xml", "application/xml"), ("html", "text/html")):
+        emulator.fault("status", status=502, body=body, retry_after=7)
+        answer = client.get("customer/1")
+        assert (502, kind, "7") == (answer.status_code, answer.headers["content-type"], answer.headers["retry-after"])
+    emulator.fault("status", status=500, body="empty")
+    assert client.get("customer/1").content == b""
+    assert client.get("customer/1").status_code == 200
+    assert emulator.counters()["faults_delivered"] == 4
+
+
+def test_throttling_is_xml_unless_json_is_ordered(client, emulator):
+    emulator.fault("throttle", retry_after=3)
+    answer = client.get("customer/1")
+    assert (answer.status_code, answer.headers["content-type"], answer.headers["retry-after"]) == (429, "text/xml", "3")
+    assert "<Message>message=ThrottleExceeded; errorCode=003001; statusCode=429</Message>" in answer.text
+    assert "<Detail>The request limit was reached.  Try again later</Detail>" in answer.text
+    emulator.fault("throttle", json=True)
+    assert client.get("customer/1").json()["fault"]["error"][0]["code"] == "3001"
+
+
+def test_html_timeout_and_faults_that_say_200(client, emulator):
+    emulator.fault("html")
+    page = client.get("customer/1")
+    assert (page.status_code, page.headers["content-type"]) == (503, "text/html")
+    assert "intuit_tid" in page.headers
+    emulator.fault("gateway_timeout")
+    late = client.get("customer/1")
+    assert (late.status_code, 'code="6002"' in late.text, "Detail" in late.text) == (504, True, False)
+    emulator.fault("fault_in_200")
+    hidden = client.get("customer/1")
+    assert (hidden.status_code, hidden.json()["Fault"]["Error"][0]["code"]) == (200, "10000")
+    emulator.fault("plain_text_200")
+    text = client.get("customer/1")
+    assert (text.status_code, text.text.startswith("Invalid Company Status")) == (200, True)
+
+
+def test_an_expired_token_that_is_not(client, emulator):
+    emulator.fault("expired_token")
+    answer = client.get("customer/1")
+    assert (answer.status_code, "Token expired: AB0" in answer.text) == (401, True)
+    assert client.get("customer/1").status_code == 200
+
+
+def test_resets_and_broken_bodies(client, emulator):
+    emulator.fault("reset", times=2)
+    for _ in range(2):
+        with pytest.raises(requests.ConnectionError):
+            client.get("customer/1")
+    for encoding in ("gzip", "identity"):
+        emulator.fault("truncate")
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            client.query("select * from Invoice", headers={"Accept-Encoding": encoding})
+    emulator.fault("truncate")
+    with pytest.raises(requests.exceptions.RequestException):
+        client.get("customer/none")
+    assert client.get("customer/1").status_code == 200
+
+
+def test_a_lost_token_response_leaves_only_the_emulator_knowing(open_client):
+    with Emulator(rotation="always", limits=False) as emulator:
+        client = open_client(emulator)
+        emulator.fault("token_response_lost")
+        with pytest.raises(requests.ConnectionError):
+            client.refresh()
+        assert client.refresh().json() == {"error": "invalid_grant"}
+
+
+def test_which_requests_are_hit(client, emulator):
+    emulator.fault("status", path="/customer/", method="get", after=1, times=2)
+    assert client.query("select * from Customer").status_code == 200
+    assert [client.get("customer/1").status_code for _ in range(4)] == [200, 500, 500, 200]
+    emulator.fault("status", path="tokens/bearer", status=503)
+    assert client.get("customer/1").status_code == 200
+    assert client.refresh().status_code == 503
+    emulator.fault("status", times=-1)
+    assert [client.get("customer/1").status_code for _ in range(3)] == [500] * 3
+    emulator.clear_faults()
+    assert client.get("customer/1").status_code == 200
+
+
+def test_latency_waits_and_hang_ends_without_an_answer(client, emulator):
+    emulator.fault("latency", seconds=0.05)
+    begun = time.monotonic()
+    assert client.get("customer/1").status_code == 200
+    assert time.monotonic() - begun >= 0.05
+    emulator.fault("hang", seconds=0.01)
+    with pytest.raises(requests.ConnectionError):
+        client.get("customer/1")
+
+
+def test_a_hang_does_not_outlast_the_emulator(open_client):
+    with Emulator() as emulator:
+        client = open_client(emulator).connect()
+        emulator.fault("hang", seconds=600)
+        failed = threading.Event()
+
+        def ask():
+            try:
+                client.get("customer/1")
+            except requests.RequestException:
+                failed.set()
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        while not emulator.counters()["faults_delivered"]:
+            time.sleep(0.005)
+    thread.join(10)
+    assert failed.is_set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("earthquake", {}),
+        ("status", {"status": 20}),
+        ("status", {"body": "yaml"}),
+        ("status", {"colour": "red"}),
+        ("latency", {"seconds": -1}),
+        ("reset", {"times": 0}),
+        ("reset", {"after": -1}),
+    ],
+)
+def test_an_impossible_order_is_refused(emulator, kind, options):
+    with pytest.raises(ValueError, match=r"fault|times|after"):
+        emulator.fault(kind, **options)
+
+
+def test_limits_refuse_the_eleventh_of_a_second_and_the_501st_of_a_minute(open_client):
+    with Emulator() as emulator:
+        client = open_client(emulator).connect()
+        statuses = [client.get("customer/1").status_code for _ in range(11)]
+        assert statuses == [200] * 10 + [429]
+        emulator.advance(1)
+        assert client.get("customer/1").status_code == 200
+        emulator.limit({"per_minute": 15, "per_second": 1000})
+        assert [client.get("customer/1").status_code for _ in range(16)] == [200] * 15 + [429]
+        emulator.advance(60)
+        assert client.get("customer/1").status_code == 200
+        emulator.limit(False)
+        assert {200} == {client.get("customer/1").status_code for _ in range(30)}
+
+
+def test_limits_are_each_company_s_own_and_can_be_refused(emulator):
+    with pytest.raises(ValueError, match="unknown limit"):
+        Emulator(limits={"per_day": 5})
+    with pytest.raises(ValueError, match="positive"):
+        emulator.limit({"per_minute": 0})
+
+
+def test_ten_at_once(open_client):
+    with Emulator(limits={"per_second": 1000, "concurrent": 1}) as emulator:
+        client = open_client(emulator).connect()
+        limits = emulator.limits
+        assert limits.enter(emulator.realm_id)  # somebody else's request is under way
+        assert client.get("customer/1").status_code == 429
+        limits.leave(emulator.realm_id)
+        assert client.get("customer/1").status_code == 200
+
+
+def test_what_was_asked_is_told_and_no_secret(client, emulator):
+    client.query("select * from Customer maxresults 1")
+    client.post("query", data="select * from Item")
+    told = emulator.requests()
+    assert ["/oauth2/v1/tokens/bearer", *[f"/v3/company/{emulator.realm_id}/query"] * 2] == [t["path"] for t in told]
+    assert [t["statement"] for t in told[1:]] == ["select * from Customer maxresults 1", "select * from Item"]
+    assert {200} == {t["status"] for t in told}
+    assert told[1]["headers"]["accept"] == "application/json"
+    token = client.session.headers["Authorization"].removeprefix("Bearer ")
+    everything = json.dumps([told, emulator.state(), emulator.counters()])
+    for secret in (token, emulator.client_secret, emulator.refresh_token):
+        assert secret not in everything
+    emulator.reset_counters()
+    assert (emulator.counters()["api_requests"]["total"], emulator.requests()) == (0, [])

@@ -1,0 +1,229 @@
+"""The language: what parses, what it prints, and Intuit's words for what does not."""
+
+# ruff: noqa: ISC004 -- a statement and its fault, long as Intuit words it, are one case
+
+import contextlib
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vantage_quickbooks.emulator.faults import Fault
+from vantage_quickbooks.emulator.grammar import Condition, Statement, Value, compile_statement, parse
+
+AFTER_CONDITION = (
+    '\nWas expecting one of:\n    <EOF> \n    <AND> ...\n    "iterator" ...\n    "maxresults" ...\n    <OR> ...\n'
+    '    "order" ...\n    "orderby" ...\n    "startposition" ...\n    '
+)
+TODAY = date(2026, 5, 5)
+ZONE = ZoneInfo("America/Los_Angeles")
+
+
+def plan(statement):
+    return compile_statement(parse(statement), today=TODAY, zone=ZONE)
+
+
+# Expected words as shared/wire.md and the recordings have them.
+@pytest.mark.parametrize(
+    ("statement", "detail"),
+    [
+        ("", 'Encountered "<EOF>" at line 0, column 0.\nWas expecting:\n    "select" ...\n    '),
+        (
+            'SELECT * FROM Customer WHERE DisplayName = "Amy"',
+            'Invalid content. Lexical error at line 1, column 44.  Encountered: "\\"" (34), after : ""',
+        ),
+        (
+            "SELECT * FROM Customer WHERE DisplayName = Amy's Bird Sanctuary'",
+            'Encountered " <IDENTIFIER> "Amy "" at line 1, column 44.\n'
+            'Was expecting one of:\n    "false" ...\n    "true" ...\n    ',
+        ),
+        (
+            r"SELECT * FROM Customer WHERE DisplayName = \'Amy\'",
+            'Invalid content. Lexical error at line 1, column 44.  Encountered: "\\\\" (92), after : ""',
+        ),
+        (
+            r"SELECT * FROM Customer WHERE DisplayName = 'Amy\'s Bird Sanctuary\'",
+            "Invalid content. Lexical error at line 1, column 68.  Encountered: <EOF> after : "
+            r'''"\'Amy\\\'s Bird Sanctuary\\\'"''',
+        ),
+        (
+            r"SELECT * FROM Customer WHERE DisplayName = 'Amy\\'s Bird Sanctuary'",
+            'Encountered " <IDENTIFIER> "s "" at line 1, column 51.' + AFTER_CONDITION,
+        ),
+        (
+            r"SELECT * FROM Customer WHERE DisplayName = 'Amy'\\'s Bird Sanctuary'",
+            'Invalid content. Lexical error at line 1, column 49.  Encountered: "\\\\" (92), after : ""',
+        ),
+        (
+            "SELECT * FROM Customer WHERE DisplayName = 'Amy's Bird Sanctuary'",
+            'Encountered " <IDENTIFIER> "s "" at line 1, column 49.' + AFTER_CONDITION,
+        ),
+        (
+            "SELECT * FROM NULL",
+            'Encountered " "null" "NULL "" at line 1, column 15.\nWas expecting:\n    <IDENTIFIER> ...\n    ',
+        ),
+        (
+            "select * from Purchase wher TxnDate > '2026-01-01'",
+            'Encountered " <IDENTIFIER> "TxnDate "" at line 1, column 29.\nWas expecting one of:\n    <EOF> \n'
+            '    "," ...\n    "iterator" ...\n    "maxresults" ...\n    "order" ...\n    "orderby" ...\n'
+            '    "startposition" ...\n    "where" ...\n    ',
+        ),
+        (
+            "SELECT * FROM Customer WHERE DisplayName = %27Amy%27",
+            'Invalid content. Lexical error at line 1, column 44.  Encountered: "%" (37), after : ""',
+        ),
+        ("select * from Customer where Active", None),
+        ("select * from Customer where Id in '1'", None),
+        ("select * from Invoice where Balance > 5", None),
+        ("select * from Customer where DisplayName = ''", None),
+        ("select * from Customer where DisplayName = 'a\\nb'", None),
+        ("select * from Customer where Balance != '5'", None),
+        ("select * from Customer maxresults 5 maxresults 5", None),
+        ("select from Customer", None),
+        ("delete from Customer", None),
+        ("select * from Customer;", None),
+        ("select * from Customer startposition '5'", None),
+        ("select * from Customer where DisplayName like a", None),
+    ],
+)
+def test_what_does_not_parse_is_refused_in_javacc_s_words(statement, detail):
+    with pytest.raises(Fault) as caught:
+        parse(statement)
+    assert (caught.value.status, caught.value.code, caught.value.message) == (400, "4000", "Error parsing query")
+    assert caught.value.detail.startswith("QueryParserError: ")
+    if detail is not None:
+        assert f"QueryParserError: {detail}" == caught.value.detail
+
+
+def test_after_in_only_a_parenthesis_is_expected():
+    with pytest.raises(Fault, match=r'Was expecting:\n    "\(" \.\.\.'):
+        parse("select * from Customer where Id in '1'")
+
+
+@pytest.mark.parametrize(
+    ("statement", "detail"),
+    [
+        ("select * from Custmoer", "invalid context declaration: Custmoer"),
+        ("select * from Purchase where NoSuchField = '1'", "Property NoSuchField not found for Entity Purchase"),
+        ("select * from Invoice where PrivateNote = 'x'", "property 'PrivateNote' is not queryable"),
+        ("select * from Customer startposition 0", "value 0 is too small. Min allowed value is 1"),
+        ("select * from Customer where CustomerRef.value = '1'", "Property CustomerRef.value not found for"),
+        ("select * from Account where DisplayName = 'x'", "Property DisplayName not found for Entity Account"),
+        ("select * from Customer orderby Id", "property 'Id' is not sortable"),
+        ("select * from Customer orderby PrimaryEmailAddr", "property 'PrimaryEmailAddr' is not sortable"),
+        ("select * from Customer where BalanceWithJobs > '1'", "property 'BalanceWithJobs' is not queryable"),
+        ("select * from Customer where Id > '5'", "operator > is not supported for property 'Id'"),
+        ("select * from Customer where Id like '5%'", "operator LIKE is not supported for property 'Id'"),
+        ("select * from Customer where Active > true", "operator > is not supported"),
+        ("select * from Invoice where TxnDate > 'soon'", "invalid value 'soon' for property 'TxnDate'"),
+        ("select * from Invoice where TotalAmt > 'much'", "invalid value 'much'"),
+        ("select * from Invoice where TotalAmt > 'nan'", "invalid value 'nan'"),
+        ("select * from Invoice where MetaData.CreateTime > 'x'", "invalid value 'x'"),
+        ("select * from Customer where DisplayName = 'a' or DisplayName = 'b'", "OR is not supported"),
+        ("select * from Customer iterator", "ITERATOR is not supported"),
+        ("select * from Customer, Invoice", "invalid context declaration: Invoice"),
+        ("select NoSuchField from Customer", "Property NoSuchField not found"),
+        ("select * from TaxService", "invalid context declaration: TaxService"),
+    ],
+)
+def test_what_parses_and_is_not_allowed_is_a_4001(statement, detail):
+    with pytest.raises(Fault) as caught:
+        plan(statement)
+    assert (caught.value.status, caught.value.code, caught.value.message) == (400, "4001", "Invalid query")
+    assert caught.value.detail.startswith(f"QueryValidationError: {detail}")
+
+
+@pytest.mark.parametrize(
+    ("statement", "canonical"),
+    [
+        ("select*from customer", "SELECT * FROM customer"),
+        ("Select Count(*) From Invoice", "SELECT COUNT(*) FROM Invoice"),
+        ("select Id,DisplayName from Customer", "SELECT Id, DisplayName FROM Customer"),
+        (
+            "select c.Id from Customer as c where c.Active in(true,false) order by c.Balance desc, c.DisplayName asc",
+            "SELECT Id FROM Customer WHERE Active IN (true, false) ORDERBY Balance DESC, DisplayName",
+        ),
+        ("select * from Invoice maxresults 5 startposition 6", "SELECT * FROM Invoice STARTPOSITION 6 MAXRESULTS 5"),
+        ("select * from Invoice where TxnDate<=current_date", "SELECT * FROM Invoice WHERE TxnDate <= CURRENT_DATE"),
+        ("select * from assets\n\twhere selection = 1", "SELECT * FROM assets WHERE selection = 1"),
+        (r"select * from A where b like '%\'\\%'", r"SELECT * FROM A WHERE b LIKE '%\'\\%'"),
+    ],
+)
+def test_statements_print_in_one_canonical_form(statement, canonical):
+    assert canonical == str(parse(statement))
+    assert parse(canonical) == parse(statement)
+
+
+def test_more_than_1000_are_taken_as_1000_and_100_are_the_default():
+    assert (plan("select * from Invoice maxresults 5000").limit, plan("select * from Invoice").limit) == (1000, 100)
+
+
+names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True).filter(
+    lambda name: (
+        name.lower()
+        not in [
+            "select",
+            "from",
+            "where",
+            "count",
+            "and",
+            "or",
+            "in",
+            "like",
+            "as",
+            "orderby",
+            "order",
+            "by",
+            "asc",
+            "desc",
+            "startposition",
+            "maxresults",
+            "iterator",
+            "true",
+            "false",
+            "current_date",
+            "null",
+        ]
+    )
+)
+texts = st.builds(Value, st.just("text"), st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+numbers = st.builds(Value, st.just("number"), st.decimals(-1000, 1000, places=2).map(str))
+flags = st.builds(Value, st.just("bool"), st.sampled_from(["true", "false"]))
+today = st.just(Value("today", "CURRENT_DATE"))
+conditions = st.one_of(
+    st.builds(Condition, names, st.just("="), st.tuples(texts | numbers | flags | today)),
+    st.builds(Condition, names, st.sampled_from(["<", ">", "<=", ">="]), st.tuples(texts | flags | today)),
+    st.builds(Condition, names, st.just("LIKE"), st.tuples(texts)),
+    st.builds(Condition, names, st.just("IN"), st.lists(texts | numbers | flags, min_size=1, max_size=3).map(tuple)),
+)
+positions = st.none() | st.integers(1, 10**9)
+statements = st.builds(
+    Statement,
+    entity=names,
+    fields=st.lists(names, max_size=3).map(tuple),
+    where=st.lists(conditions, max_size=3).map(tuple),
+    order=st.lists(st.tuples(names, st.booleans()), max_size=2).map(tuple),
+    start=positions,
+    max_results=positions,
+)
+
+
+@given(statements)
+def test_whatever_prints_parses_to_the_same(statement):
+    assert statement == parse(str(statement))
+
+
+@given(
+    st.text()
+    | st.lists(
+        st.sampled_from(
+            ["select", "*", "from", "Customer", "where", "Id", "=", "'x'", "(", ")", ",", "'", "\\", "and", "or", "1"]
+        )
+    ).map(" ".join)
+)
+def test_any_text_parses_or_is_refused_and_nothing_else(text):
+    with contextlib.suppress(Fault):
+        parsed = parse(text)
+        assert parsed == parse(str(parsed))
