@@ -92,7 +92,7 @@ class Deployment:
         try:
             parts = urlsplit(url)
             host = (parts.hostname or "").lower()
-            plain = not (parts.username or parts.password or parts.query or parts.fragment or parts.path.strip("/"))
+            plain = not ("@" in parts.netloc or parts.query or parts.fragment or parts.path.strip("/"))
             _ = parts.port
         except ValueError:
             parts, host, plain = urlsplit(""), "", False
