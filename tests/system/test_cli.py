@@ -311,6 +311,13 @@ def test_table__invoices_with_status_and_what_is_outstanding(call):
     assert found.stderr == ""
 
 
+def test_table__narrow_screen_loses_no_figure(call):
+    found = call("call", "listInvoices", "--format", "table", COLUMNS="40")
+    for text in ("60,668.35", "1,338.11", "partly paid", "overdue", "Outstanding"):
+        assert text in found.stdout
+    assert "…" not in found.stdout
+
+
 def test_table__without_rows_says_so(call):
     found = call("call", "listCustomers", "--format", "table", "--input", '{"name": "Nobody at all"}')
     assert (found.returncode, found.stdout) == (0, "There are no customers to show.\n")

@@ -118,7 +118,7 @@ class Stage:
 
     def show(self, table: Table) -> None:
         """Print a table and an empty line."""
-        self.out.print(table)
+        tables.put(self.out, table)
         self.out.print()
 
     def claim(self, holds: bool, what: str) -> None:
@@ -176,10 +176,10 @@ class Stage:
         table = tables.empty_table()
         for title in ("What the host did", "Outcome"):
             table.add_column(title, no_wrap=True)
-        table.add_column("Rows", justify="right")
+        table.add_column("Rows", justify="right", no_wrap=True)
         for title in ("Token endpoint", "Data API"):
-            table.add_column(title)
-        table.add_column("ms", justify="right")
+            table.add_column(title, no_wrap=True)
+        table.add_column("ms", justify="right", no_wrap=True)
         for step in self.steps:
             table.add_row(*step.row())
         self.show(table)

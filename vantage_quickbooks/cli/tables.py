@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -25,6 +27,7 @@ __all__ = [
     "console",
     "empty_table",
     "print_lines",
+    "put",
     "rows_table",
     "show_result",
     "summary_table",
@@ -73,10 +76,21 @@ def show_result(data: Mapping[str, Any], action: Mapping[str, Any]) -> None:
     if not rows:
         out.print(f"There are no {action['rowsKey']} to show.")
         return
-    out.print(rows_table(rows, action["id"]))
+    put(out, rows_table(rows, action["id"]))
     if "summary" in data:
         out.print(f"\nOf these {data['count']}:\n")
-        out.print(summary_table(data["summary"]))
+        put(out, summary_table(data["summary"]))
+
+
+def put(out: Console, table: Table) -> None:
+    """Print a table whole: where the screen is narrower than its figures, lines run over rather than lose any."""
+    for column in table.columns:
+        if column.no_wrap:
+            column.min_width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
+    needed = Measurement.get(out, out.options.update(width=10_000), table).minimum
+    width, out.width = out.width, max(out.width, needed)
+    out.print(table)
+    out.width = width
 
 
 def rows_table(rows: Sequence[Mapping[str, Any]], action_id: str) -> Table:
@@ -94,7 +108,7 @@ def rows_table(rows: Sequence[Mapping[str, Any]], action_id: str) -> Table:
 def summary_table(summary: Mapping[str, Any]) -> Table:
     """Return what is outstanding: a line for each currency and, below it, for each payment status."""
     table = empty_table()
-    table.add_column("Currency")
+    table.add_column("Currency", no_wrap=True)
     table.add_column("Status", no_wrap=True)
     for title in ("Invoices", "Total", "Outstanding"):
         table.add_column(title, justify="right", no_wrap=True)
