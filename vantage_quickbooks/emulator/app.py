@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
 
 from vantage_quickbooks.emulator.answer import Answer
 
@@ -90,9 +89,9 @@ class _Handler(BaseHTTPRequestHandler):
             body = self._body()
             if body is None:
                 return
-            url = urlsplit(self.path)
+            path, _, query = self.path.partition("?")
             headers = {name.lower(): value for name, value in self.headers.items()}
-            answer = self.server.handle_request_of(self.command, url.path, url.query, headers, body)
+            answer = self.server.handle_request_of(self.command, path, query, headers, body)
         finally:
             with self.server.counting:
                 self.server.running -= 1

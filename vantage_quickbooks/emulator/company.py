@@ -7,11 +7,12 @@ the few that an entity has of its own (an invoice's totals). What a rule refuses
 """
 
 import json
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from vantage_quickbooks.emulator import faults, grammar, rules
@@ -124,7 +125,11 @@ def decode(text: str) -> Any:
     Raises:
         ValueError: It is no JSON.
     """
-    return json.loads(text, parse_float=Decimal)
+    return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
 
 
 def row_of(entity: Entity, record: Mapping[str, Any], body: str) -> Row:
@@ -140,24 +145,34 @@ def row_of(entity: Entity, record: Mapping[str, Any], body: str) -> Row:
 
     Returns:
         The row.
+
+    Raises:
+        TypeError: What should be text is none.
+        ValueError: A time or an amount is none.
     """
     times = record.get("MetaData") or {}
-    name = record.get("DisplayName") or record.get("Name")
+    name = _words(record.get("DisplayName") or record.get("Name"))
     return Row(
         id=str(record.get("Id", "")),
         created=_epoch(times.get("CreateTime")),
         updated=_epoch(times.get("LastUpdatedTime")),
         active=int(record.get("Active") is not False),
-        sort_name=(record.get(entity.order) or name) if entity.lists_names else None,
+        sort_name=(_words(record.get(entity.order)) or name) if entity.lists_names else None,
         name=name,
-        txn_date=record.get("TxnDate"),
-        due_date=record.get("DueDate"),
-        doc_number=record.get("DocNumber"),
-        customer=(record.get("CustomerRef") or {}).get("value"),
+        txn_date=_words(record.get("TxnDate")),
+        due_date=_words(record.get("DueDate")),
+        doc_number=_words(record.get("DocNumber")),
+        customer=_words((record.get("CustomerRef") or {}).get("value")),
         balance=_real(record.get("Balance")),
         total=_real(record.get("TotalAmt")),
         body=body,
     )
+
+
+def _words(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
 
 
 def _epoch(text: str | None) -> int:
@@ -266,16 +281,19 @@ class Company:
         join = "JOIN body b ON b.row = r.row" if plan.needs_body else ""
         where = "r.kind = ?" + (f" AND {plan.where}" if plan.where else "")
         parameters = (self._store.kind(self.realm, plan.entity.name), *plan.parameters)
-        with self._store.reading() as db:
-            if plan.count:
-                sql = f"SELECT count(*) FROM record r {join} WHERE {where}"  # noqa: S608 -- values are bound
-                return Page(plan.entity, [], 1, db.execute(sql, parameters).fetchone()[0])
-            # The page's rows are found in the indexes; only then are their texts read.
-            sql = (
-                f"SELECT CAST(b.body AS BLOB) FROM (SELECT r.row AS row FROM record r {join} WHERE {where}"  # noqa: S608 -- values are bound
-                f" ORDER BY {plan.order} LIMIT ? OFFSET ?) page CROSS JOIN body b ON b.row = page.row"
-            )
-            found = db.execute(sql, (*parameters, plan.limit, plan.offset)).fetchall()
+        try:
+            with self._store.reading() as db:
+                if plan.count:
+                    sql = f"SELECT count(*) FROM record r {join} WHERE {where}"  # noqa: S608 -- values are bound
+                    return Page(plan.entity, [], 1, db.execute(sql, parameters).fetchone()[0])
+                # The page's rows are found in the indexes; only then are their texts read.
+                sql = (
+                    f"SELECT CAST(b.body AS BLOB) FROM (SELECT r.row AS row FROM record r {join} WHERE {where}"  # noqa: S608 -- values are bound
+                    f" ORDER BY {plan.order} LIMIT ? OFFSET ?) page CROSS JOIN body b ON b.row = page.row"
+                )
+                found = db.execute(sql, (*parameters, plan.limit, plan.offset)).fetchall()
+        except (sqlite3.Error, OverflowError) as error:  # a thousand conditions, an offset beyond all numbers
+            raise faults.processing_error(str(error)) from error
         bodies = [body for (body,) in found]
         if plan.fields:
             bodies = [_project(body, plan.fields) for body in bodies]

@@ -29,6 +29,7 @@ from vantage_quickbooks.emulator.store import Store
 _LOGGER = logging.getLogger(__name__)
 _REMEMBERED = 1000  # requests that `requests()` can tell of
 _GREAT_LOAD = 20_000  # from so many records on, indexes are made after the load
+_LAST_MOMENT = 32_503_680_000  # the year 3000, far from where dates end
 _TELLING_HEADERS = ("accept", "accept-encoding", "content-type", "user-agent")  # none of them holds a secret
 
 
@@ -270,8 +271,16 @@ class Emulator:
 
         Args:
             seconds: Forward; less than 0 moves back.
+
+        Raises:
+            ValueError: It would leave the years 1970 to 3000.
         """
-        self._offset += seconds
+        self._move(self._offset + seconds)
+
+    def _move(self, offset: float) -> None:
+        if not 0 <= time.time() + offset <= _LAST_MOMENT:
+            raise ValueError("the clock runs from 1970 to 3000")
+        self._offset = offset
 
     def set_now(self, iso: str) -> None:
         """
@@ -281,10 +290,10 @@ class Emulator:
             iso: A time with an offset, or in UTC without one.
 
         Raises:
-            ValueError: It is no time.
+            ValueError: It is no time, or not in the years 1970 to 3000.
         """
         moment = datetime.fromisoformat(iso)
-        self._offset = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - time.time()
+        self._move((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - time.time())
 
     # ---- faults ----
 

@@ -163,6 +163,11 @@ def invalid_query(detail: str) -> Fault:
     return Fault(400, "4001", "Invalid query", f"QueryValidationError: {detail}")
 
 
+def processing_error(why: str) -> Fault:
+    """Say that a statement cannot be carried out. The code is Intuit's; no wording is recorded: our words."""
+    return Fault(400, "4002", "Error processing query", f"QueryProcessingError: {why}")
+
+
 # ---- records -----------------------------------------------------------------------------------
 
 

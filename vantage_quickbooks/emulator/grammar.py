@@ -597,7 +597,7 @@ def _bind(value: Value, prop: Property, condition: Condition, today: date, zone:
     text = today.isoformat() if value.kind == "today" else value.text
     try:
         return _CONVERT[prop.type](text, zone)
-    except ValueError:
+    except (ValueError, OverflowError):
         # No wording is recorded: our words.
         raise faults.invalid_query(f"invalid value '{text}' for property '{condition.name}'") from None
 
