@@ -132,6 +132,18 @@ def test_changing_what_was_handed_out_changes_no_error():
     assert error.to_dict()["details"] == {"a": 1}
 
 
+def test_a_bare_error_hangs_on_nothing():
+    """Frames and exceptions beneath hold tokens, and a crash reporter prints what it can reach."""
+    error = ConnectorError("Broken.")
+    error.__cause__ = error.__context__ = ValueError("planted-secret")
+    with pytest.raises(ConnectorError) as caught:
+        raise error
+    assert caught.value.__traceback__ is not None
+    bare = caught.value.bare()
+    assert bare is caught.value
+    assert (bare.__cause__, bare.__context__, bare.__traceback__) == (None, None, None)
+
+
 def test_no_class_bears_the_name_of_a_builtin():
     builtins = {name for name in dir(__import__("builtins")) if name.endswith("Error")}
     assert not builtins & set(errors.__all__)

@@ -1,0 +1,274 @@
+"""What crosses the border to a host: plain JSON in three views, and never rows beside a failure."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from vantage_quickbooks.actions import MODULES
+from vantage_quickbooks.contract import Action, HostContext, as_node_output
+from vantage_quickbooks.errors import ConnectorError
+
+META = {"request_id": "6f0c", "timestamp": "2026-10-01T12:00:00.000Z"}
+METADATA = {
+    "realmId": "123",
+    "environment": "sandbox",
+    "retrievedAt": "2026-10-01T12:00:00.000Z",
+    "apiCalls": 1,
+    "intuitTids": ["1-a"],
+    "minorVersion": 75,
+}
+DATA = {
+    "listCustomers": {"customers": [{"Id": "1"}, {"Id": "2"}, {"Id": "3"}], "count": 3, "metadata": METADATA},
+    "listInvoices": {
+        "invoices": [{"Id": "9", "TotalAmt": 0.1}, {"Id": "8", "TotalAmt": 0.2}],
+        "count": 2,
+        "summary": {"scope": "page", "byCurrency": []},
+        "metadata": METADATA,
+    },
+    "getCompanyInfo": {"companyInfo": {"Id": "1", "CompanyName": "Pine & Sons"}, "metadata": METADATA},
+    "getAccessToken": {"accessToken": "planted", "tokenType": "bearer", "metadata": METADATA},
+}
+ROWS = {"listCustomers": 3, "listInvoices": 2, "getCompanyInfo": 1, "getAccessToken": 0}
+EMPTY = {"listCustomers": {**DATA["listCustomers"], "customers": [], "count": 0}}
+
+FAILURE = {
+    "success": False,
+    "error": ConnectorError("Broken. Mend it.", code="RATE_LIMITED", retryable=True).to_dict(),
+    "meta": META,
+}
+
+
+def success(data):
+    return {"success": True, "data": data, "meta": META}
+
+
+def dashboard_output(inputs):
+    """The rows that `dashboardOutput` shows: host.md section 4, from the platform's page of the node."""
+    value = next((inputs[key] for key in ("data", "input1") if inputs.get(key) is not None), inputs)
+    if isinstance(value, list):
+        return value
+    data = value.get("data") if isinstance(value, dict) else None
+    if isinstance(data, dict) and isinstance(data.get("sheets"), list):
+        return data["sheets"]
+    return data if isinstance(data, list) else None
+
+
+def workflow_output(inputs):
+    """The rows that `workflowOutput` returns: host.md section 4; absent ones are an empty list."""
+    value = inputs.get("input1")
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, dict):
+        return []
+    if isinstance(value.get("output1"), dict):
+        value = value["output1"]
+    return value["data"] if isinstance(value.get("data"), list) else []
+
+
+def rows_shown(output):
+    """Count what each terminator sees of a node's output that an edge carries to its first input."""
+    shown = dashboard_output({"input1": output})
+    return len(shown or []), len(workflow_output({"input1": output}))
+
+
+def actions():
+    return [module.ACTION for module in MODULES.values()]
+
+
+@pytest.mark.parametrize("action", actions(), ids=lambda action: action.id)
+def test_rows_reach_both_terminators_a_port_one_and_names_none(action):
+    """Host.md 11.5: `rows` is the view for dashboards, `port` is for workflow outputs, `named` is for other nodes."""
+    envelope, count = success(DATA[action.id]), ROWS[action.id]
+    assert rows_shown(as_node_output(envelope, action)) == (0, 0)
+    assert rows_shown(as_node_output(envelope, action, "named")) == (0, 0)
+    assert rows_shown(as_node_output(envelope, action, "rows")) == (count, count)
+    assert rows_shown(as_node_output(envelope, action, "port")) == (0, count)
+    assert rows_shown(envelope) == (0, 0)
+
+
+@pytest.mark.parametrize("action", actions(), ids=lambda action: action.id)
+def test_rows_reach_a_dashboard_that_reads_the_output_itself(action):
+    output = as_node_output(success(DATA[action.id]), action, "rows")
+    assert len(dashboard_output(output)) == ROWS[action.id]
+
+
+@pytest.mark.parametrize("view", ["named", "rows", "port"])
+@pytest.mark.parametrize("action", actions(), ids=lambda action: action.id)
+def test_a_failure_shows_no_rows_and_no_empty_list_in_any_view(action, view):
+    """An empty list beside an error would paint "0 open invoices" on a dashboard."""
+    output = as_node_output(FAILURE, action, view)
+    assert output == {"error": "RATE_LIMITED: Broken. Mend it.", "errorCode": "RATE_LIMITED", "retryable": True}
+    assert rows_shown(output) == (0, 0)
+    assert dashboard_output({"input1": output}) is None
+    assert dashboard_output(output) is None
+    assert not any(isinstance(value, list | dict) for value in output.values())
+
+
+def test_no_rows_are_an_empty_list_where_the_call_succeeded():
+    """Zero customers and a failure are told apart."""
+    output = as_node_output(success(EMPTY["listCustomers"]), MODULES["listCustomers"].ACTION, "rows")
+    assert output["data"] == []
+    assert dashboard_output({"input1": output}) == []
+
+
+@pytest.mark.parametrize("action", actions(), ids=lambda action: action.id)
+@pytest.mark.parametrize("view", ["named", "rows", "port"])
+def test_a_view_is_the_same_for_an_action_as_data(action, view):
+    described = {"id": action.id, "rowsKey": action.rows_key}
+    envelope = success(DATA[action.id])
+    assert as_node_output(envelope, described, view) == as_node_output(envelope, action, view)
+
+
+@pytest.mark.parametrize("envelope", [*(success(data) for data in DATA.values()), FAILURE])
+@pytest.mark.parametrize("view", ["named", "rows", "port"])
+def test_a_view_is_plain_json_and_changes_nothing_of_the_envelope(envelope, view):
+    before = json.dumps(envelope)
+    name = next((name for name, data in DATA.items() if envelope.get("data") is data), "listCustomers")
+    output = as_node_output(envelope, MODULES[name].ACTION, view)
+    assert json.loads(json.dumps(output, allow_nan=False)) == output
+    assert json.dumps(envelope) == before
+
+
+def test_counts_and_sums_go_with_the_metadata_of_rows():
+    action = MODULES["listInvoices"].ACTION
+    output = as_node_output(success(DATA["listInvoices"]), action, "rows")
+    assert set(output) == {"data", "metadata"}
+    assert output["metadata"] == METADATA | {"count": 2, "summary": {"scope": "page", "byCurrency": []}}
+    assert as_node_output(success(DATA["listInvoices"]), action, "port") == {"output1": output}
+
+
+def test_named_is_the_result_itself():
+    for name, data in DATA.items():
+        assert as_node_output(success(data), MODULES[name].ACTION) == data
+
+
+def test_a_token_shows_in_no_view_but_the_one_that_names_it():
+    action = MODULES["getAccessToken"].ACTION
+    for view in ("rows", "port"):
+        assert "planted" not in json.dumps(as_node_output(success(DATA["getAccessToken"]), action, view))
+
+
+@pytest.mark.parametrize("view", ["", "ROWS", "table", None])
+@pytest.mark.parametrize("envelope", [success(DATA["listCustomers"]), FAILURE])
+def test_a_view_that_does_not_exist_is_refused(view, envelope):
+    with pytest.raises(ValueError, match="no such view"):
+        as_node_output(envelope, MODULES["listCustomers"].ACTION, view)
+
+
+# ---- actions and contexts -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", actions(), ids=lambda action: action.id)
+def test_an_action_is_plain_json(action):
+    fields = dataclasses.asdict(action)
+    assert json.loads(json.dumps(fields, allow_nan=False)) == fields | {"examples": list(action.examples)}
+    assert action.node_name == "quickbooks" + action.id[0].upper() + action.id[1:]
+    assert action.read_only is True
+
+
+def test_only_the_access_token_is_sensitive_and_kept_from_agents():
+    assert {action.id for action in actions() if action.sensitive_output} == {"getAccessToken"}
+    assert {action.id for action in actions() if not action.agent_visible} == {"getAccessToken"}
+    assert {action.id for action in actions() if action.streamable} == {"listCustomers", "listInvoices"}
+
+
+def test_an_action_and_a_context_cannot_be_changed():
+    for value, name in ((Action("a", "A", "B"), "id"), (HostContext(), "connection_id")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(value, name, "other")
+
+
+# ---- hooks ----------------------------------------------------------------------------------------------------------
+
+
+def _host(*plugins):
+    import pluggy
+
+    from vantage_quickbooks import hookspecs
+
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    for plugin in plugins:
+        manager.register(plugin)
+    return manager
+
+
+def _hookimpl():
+    from vantage_quickbooks.hookspecs import hookimpl
+
+    return hookimpl
+
+
+def test_a_host_without_credentials_hooks_offers_none():
+    context = HostContext.from_hooks(_host().hook, connection_id="c1")
+    assert (context.load_credentials, context.save_credentials) == (None, None)
+    assert context.connection_id == "c1"
+    context.audit({"action": "listCustomers"})
+    context.progress("c1", "listCustomers", 1, None)
+
+
+def test_a_hosts_hooks_get_what_the_contract_says():
+    seen = []
+
+    class Plugin:
+        @_hookimpl()
+        def vantage_load_credentials(self, connection_id):
+            seen.append(("load", connection_id))
+            return {"version": 4}
+
+        @_hookimpl()
+        def vantage_save_credentials(self, connection_id, credentials, expected_version):
+            seen.append(("save", connection_id, credentials, expected_version))
+            return 5
+
+        @_hookimpl()
+        def vantage_progress(self, connection_id, action, done, total):
+            seen.append(("progress", connection_id, action, done, total))
+
+        @_hookimpl()
+        def vantage_audit(self, event):
+            seen.append(("audit", event))
+
+    context = HostContext.from_hooks(_host(Plugin()).hook)
+    assert context.load_credentials("c1") == {"version": 4}
+    assert context.save_credentials("c1", {"a": 1}, 4) == 5
+    context.progress("c1", "listInvoices", 10, 20)
+    context.audit({"ok": True})
+    assert seen == [
+        ("load", "c1"),
+        ("save", "c1", {"a": 1}, 4),
+        ("progress", "c1", "listInvoices", 10, 20),
+        ("audit", {"ok": True}),
+    ]
+
+
+def test_half_of_the_credentials_hooks_is_told_apart_from_both():
+    class OnlyLoads:
+        @_hookimpl()
+        def vantage_load_credentials(self, connection_id):
+            return {"connection": connection_id}
+
+    context = HostContext.from_hooks(_host(OnlyLoads()).hook)
+    assert context.load_credentials("c1") == {"connection": "c1"}
+    assert context.save_credentials is None
+
+
+def test_what_the_caller_knows_wins_over_the_hooks():
+    audit = [].append
+    assert HostContext.from_hooks(_host().hook, audit=audit).audit is audit
+
+
+def test_the_hooks_bear_the_hosts_name_and_nothing_else_is_asked():
+    from vantage_quickbooks import hookspecs
+
+    assert hookspecs.PROJECT == "vantage"
+    assert {name for name in vars(hookspecs) if name.startswith("vantage_")} == {
+        "vantage_register_connectors",
+        "vantage_load_credentials",
+        "vantage_save_credentials",
+        "vantage_progress",
+        "vantage_audit",
+    }

@@ -1,0 +1,324 @@
+"""The rules of listing invoices that need no network: state of payment, sums, conditions, refinement."""
+
+from __future__ import annotations
+
+import decimal
+import json
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vantage_quickbooks import query
+from vantage_quickbooks.actions import list_invoices
+from vantage_quickbooks.actions.list_invoices import STATUSES, derived, summary
+from vantage_quickbooks.emulator import grammar
+from vantage_quickbooks.errors import UnexpectedResponseError
+from vantage_quickbooks.reader import Page
+
+TODAY = date(2026, 10, 1)
+NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
+
+
+def invoice(total, balance, due=None, note=None, **more):
+    made = {"Id": "1", "TotalAmt": total, "Balance": balance}
+    made |= {} if due is None else {"DueDate": due}
+    return made | ({} if note is None else {"PrivateNote": note}) | more
+
+
+# ---- state of payment -----------------------------------------------------------------------------------------------
+
+YESTERDAY, TOMORROW = "2026-09-30", "2026-10-02"
+
+
+@pytest.mark.parametrize(
+    ("record", "status", "days"),
+    [
+        (invoice(100, 0), "paid", 0),
+        (invoice(100, 0, YESTERDAY), "paid", 0),
+        (invoice(100, 0, YESTERDAY, "Voided"), "paid", 0),
+        (invoice(100, -5, YESTERDAY), "paid", 0),
+        (invoice(100.00, 0.00), "paid", 0),
+        (invoice(100, 100), "open", 0),
+        (invoice(100, 100, TOMORROW), "open", 0),
+        (invoice(100, 100, TODAY.isoformat()), "open", 0),
+        (invoice(100, 100, YESTERDAY), "overdue", 1),
+        (invoice(100, 40, YESTERDAY), "overdue", 1),
+        (invoice(100, 0.01, "2025-10-01"), "overdue", 365),
+        (invoice(100, 40), "partiallyPaid", 0),
+        (invoice(100, 40, TOMORROW), "partiallyPaid", 0),
+        (invoice(100, 99.99, TODAY.isoformat()), "partiallyPaid", 0),
+        (invoice(100, 150), "open", 0),
+        (invoice(0, 0), "paid", 0),
+        (invoice(0, 0, YESTERDAY), "paid", 0),
+        (invoice(0, 0, note="100 % discount for a friend"), "paid", 0),
+        (invoice(0, 0, note="Voided"), "voided", 0),
+        (invoice(0, 0, note="Voided - duplicate of 1037"), "voided", 0),
+        (invoice(0, 0, YESTERDAY, "Voided"), "voided", 0),
+        (invoice(0, 0, note="Not Voided"), "paid", 0),
+        (invoice(0, 0, note="voided"), "paid", 0),
+        (invoice(0, 0, note=None, PrivateNote=None), "paid", 0),
+        (invoice(100, 100, "soon"), "open", 0),
+        (invoice(100, 100, DueDate=None), "open", 0),
+        (invoice(100, 100, DueDate=20261001), "open", 0),
+    ],
+)
+def test_the_state_of_payment_follows_from_amounts_due_date_and_note(record, status, days):
+    assert (derived(record, TODAY)["paymentStatus"], derived(record, TODAY)["daysOverdue"]) == (status, days)
+
+
+def test_the_flat_names_come_from_the_references():
+    record = invoice(1, 1, CustomerRef={"value": "24", "name": "Pine"}, CurrencyRef={"value": "EUR", "name": "Euro"})
+    assert (derived(record, TODAY)["customerName"], derived(record, TODAY)["currency"]) == ("Pine", "EUR")
+    bare = invoice(1, 1, CustomerRef={"value": "24"}, CurrencyRef=None)
+    assert (derived(bare, TODAY)["customerName"], derived(bare, TODAY)["currency"]) == (None, None)
+
+
+@pytest.mark.parametrize("amount", [None, "100.00", True, [], {}])
+@pytest.mark.parametrize("key", ["TotalAmt", "Balance"])
+def test_an_invoice_without_amounts_is_not_guessed_at(key, amount):
+    record = invoice(100, 100) | {key: amount}
+    with pytest.raises(UnexpectedResponseError, match=key):
+        derived(record, TODAY)
+    del record[key]
+    with pytest.raises(UnexpectedResponseError, match=key):
+        derived(record, TODAY)
+
+
+cents = st.integers(0, 10**9)
+days = st.none() | st.dates(date(2020, 1, 1), date(2030, 1, 1)).map(date.isoformat)
+invoices = st.builds(
+    lambda total, owed, due, note, currency: invoice(
+        total / 100, min(owed, total) / 100, due, note, CurrencyRef={"value": currency}
+    ),
+    cents | st.just(0),
+    cents | st.just(0),
+    days,
+    st.sampled_from([None, "Voided", "Thanks"]),
+    st.sampled_from(["USD", "EUR", "JPY"]),
+)
+
+
+@given(invoices, st.dates(date(2020, 1, 1), date(2030, 1, 1)))
+def test_every_invoice_has_one_state_and_only_overdue_ones_have_days(record, today):
+    fact = derived(record, today)
+    assert fact["paymentStatus"] in STATUSES
+    assert (fact["daysOverdue"] > 0) == (fact["paymentStatus"] == "overdue")
+    assert (record["Balance"] > 0) == (fact["paymentStatus"] in {"overdue", "open", "partiallyPaid"})
+
+
+# ---- sums -----------------------------------------------------------------------------------------------------------
+
+
+def summed(*records, today=TODAY):
+    return summary([(record, derived(record, today)) for record in records])
+
+
+def euros(total, balance, **more):
+    return invoice(total, balance, CurrencyRef={"value": "EUR"}, **more)
+
+
+def test_ten_cents_and_twenty_cents_are_thirty():
+    (group,) = summed(euros(0.1, 0.1), euros(0.2, 0.2))["byCurrency"]
+    assert (group["total"], group["outstanding"]) == ("0.30", "0.30")
+
+
+@pytest.mark.parametrize(
+    ("amounts", "text"),
+    [
+        ([], None),
+        ([0], "0.00"),
+        ([639.00], "639.00"),
+        ([4.5], "4.50"),
+        ([1000000.01] * 3, "3000000.03"),
+        ([0.01] * 1000, "10.00"),
+        ([12.345], "12.345"),
+        ([0.125, 0.125], "0.25"),
+        ([100], "100.00"),
+        ([1e21], "1000000000000000000000.00"),
+        ([1e30, 0.01], "1000000000000000000000000000000.01"),
+        ([9007199254740993], "9007199254740993.00"),
+    ],
+)
+def test_sums_are_decimal_texts_with_cents_where_there_are_no_smaller_parts(amounts, text):
+    groups = summed(*(euros(amount, amount) for amount in amounts))["byCurrency"]
+    assert [group["outstanding"] for group in groups] == ([] if text is None else [text])
+
+
+def test_currencies_are_never_added_up():
+    dollars = {"CurrencyRef": {"value": "USD"}}
+    result = summed(invoice(10, 10, **dollars), euros(20, 5, due=YESTERDAY), invoice(30, 0, **dollars), invoice(7, 7))
+    assert result == {
+        "scope": "page",
+        "byCurrency": [
+            {
+                "currency": None,
+                "count": 1,
+                "total": "7.00",
+                "outstanding": "7.00",
+                "byStatus": [{"status": "open", "count": 1, "total": "7.00", "outstanding": "7.00"}],
+            },
+            {
+                "currency": "EUR",
+                "count": 1,
+                "total": "20.00",
+                "outstanding": "5.00",
+                "byStatus": [{"status": "overdue", "count": 1, "total": "20.00", "outstanding": "5.00"}],
+            },
+            {
+                "currency": "USD",
+                "count": 2,
+                "total": "40.00",
+                "outstanding": "10.00",
+                "byStatus": [
+                    {"status": "paid", "count": 1, "total": "30.00", "outstanding": "0.00"},
+                    {"status": "open", "count": 1, "total": "10.00", "outstanding": "10.00"},
+                ],
+            },
+        ],
+    }
+
+
+@given(st.lists(invoices, max_size=30), st.integers(1, 28), st.sampled_from([True, False]))
+def test_sums_are_exact_whatever_the_host_has_set_for_decimals(records, precision, traps):
+    """Counted in whole cents; a host's context of few digits, or one that traps rounding, changes nothing."""
+    with decimal.localcontext(decimal.Context(prec=precision, traps=[decimal.Inexact] if traps else [])):
+        groups = summed(*records)["byCurrency"]
+    for group in groups:
+        mine = [record for record in records if record["CurrencyRef"]["value"] == group["currency"]]
+        assert len(mine) == group["count"]
+        for key, member in (("TotalAmt", "total"), ("Balance", "outstanding")):
+            assert Decimal(group[member]) * 100 == sum(round(record[key] * 100) for record in mine)
+            assert Decimal(group[member]) == sum(Decimal(status[member]) for status in group["byStatus"])
+        assert sum(status["count"] for status in group["byStatus"]) == group["count"]
+        assert [s["status"] for s in group["byStatus"]] == sorted(
+            (s["status"] for s in group["byStatus"]), key=STATUSES.index
+        )
+    assert sum(group["count"] for group in groups) == len(records)
+
+
+@given(st.lists(invoices, max_size=10))
+def test_a_summary_is_plain_json(records):
+    result = summed(*records)
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+@pytest.mark.parametrize("spelling", [b"639.00", b"0", b"0.10", b"4.5", b"1e2", b"12345678901234.56"])
+def test_money_keeps_its_digits_from_the_wire_to_the_sum(spelling):
+    record = euros(orjson.loads(spelling), orjson.loads(spelling))
+    (group,) = summed(record)["byCurrency"]
+    assert Decimal(group["outstanding"]) == Decimal(spelling.decode())
+
+
+# ---- conditions -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "conditions"),
+    [
+        ({}, []),
+        ({"customer_id": "24"}, ["CustomerRef = '24'"]),
+        ({"doc_number": "1037"}, ["DocNumber = '1037'"]),
+        ({"doc_number": "10%"}, ["DocNumber LIKE '10%'"]),
+        (
+            {"txn_date_from": "2026-01-01", "due_date_to": "2026-02-01", "updated_since": "2026-01-01T00:00:00Z"},
+            [
+                "TxnDate >= '2026-01-01'",
+                "DueDate <= '2026-02-01'",
+                "MetaData.LastUpdatedTime >= '2026-01-01T00:00:00Z'",
+            ],
+        ),
+    ],
+)
+def test_inputs_become_conditions_that_the_judge_understands(data, conditions):
+    where = list_invoices._conditions(data)
+    assert where == conditions
+    assert len(grammar.parse(str(query.Select("Invoice", where=tuple(where)))).where) == len(conditions)
+
+
+def test_without_a_status_nothing_is_asked_of_the_balance():
+    assert list_invoices._candidates(None, TODAY) == []
+
+
+@given(invoices, st.integers(-12, 14), st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1)))  # noqa: DTZ001
+def test_no_invoice_of_a_status_fails_the_conditions_that_look_for_it(record, zone, utc):
+    """Whatever the company's zone: its day may be one ahead of UTC's, where we do not know it yet."""
+    today = (utc + timedelta(hours=zone)).date()
+    status = derived(record, today)["paymentStatus"]
+    for condition in grammar.parse(
+        str(query.Select("Invoice", where=tuple(list_invoices._candidates(status, utc.date()))))
+    ).where:
+        value = condition.values[0].text
+        if condition.name == "Balance":
+            left, right = Decimal(str(record["Balance"])), Decimal(value)
+        else:
+            left, right = record[condition.name], value
+        assert {"=": left == right, ">": left > right, "<": left < right}[condition.operator]
+
+
+# ---- refinement -----------------------------------------------------------------------------------------------------
+
+
+class Company:
+    """Serves pages of a list of invoices, and counts how often it is asked."""
+
+    def __init__(self, records):
+        self.records = records
+        self.asked = []
+
+    def query(self, statement, _):
+        self.asked.append((statement.start_position, statement.max_results))
+        page = self.records[statement.start_position - 1 :][: statement.max_results]
+        body = {"QueryResponse": {"Invoice": page} if page else {}, "time": "2026-10-01T05:00:00-07:00"}
+        return SimpleNamespace(body=body, intuit_tid="1-a")
+
+
+def refine(company, status, size, start=1):
+    from vantage_quickbooks.reader import read_page
+
+    call = SimpleNamespace(now=lambda: NOW)
+    statement = query.Select("Invoice", start_position=start, max_results=size)
+    page = read_page(company, statement, call)
+    return list_invoices._refined(company, statement, page, call, status)
+
+
+mixed = st.lists(st.sampled_from([(10, 10), (10, 5), (10, 0), (0, 0)]), max_size=60).map(
+    lambda amounts: [invoice(total, owed) | {"Id": str(n)} for n, (total, owed) in enumerate(amounts, 1)]
+)
+
+
+@given(mixed, st.integers(1, 20), st.sampled_from(["open", "partiallyPaid", "paid", "overdue"]), st.integers(1, 30))
+def test_a_page_of_one_status_is_full_or_the_last_and_in_order(records, size, status, start):
+    page = refine(Company(records), status, size, start)
+    wanted = [r["Id"] for r in records[start - 1 :] if derived(r, TODAY)["paymentStatus"] == status]
+    assert [record["Id"] for record in page.records] == wanted[:size]
+    if len(wanted) > size:
+        assert page.next_position is not None
+
+
+@given(mixed, st.integers(1, 20), st.sampled_from(["open", "partiallyPaid", "paid"]))
+def test_reading_on_from_page_to_page_finds_each_invoice_of_a_status_once(records, size, status):
+    found, position = [], 1
+    while position is not None:
+        page = refine(Company(records), status, size, position)
+        found += [record["Id"] for record in page.records]
+        assert page.next_position is None or page.next_position > position
+        position = page.next_position
+    assert found == [r["Id"] for r in records if derived(r, TODAY)["paymentStatus"] == status]
+
+
+def test_looking_for_a_rare_status_asks_for_ever_larger_pages():
+    """API calls are metered: 5,000 invoices without one that is overdue cost few of them."""
+    company = Company([invoice(10, 10) | {"Id": str(n)} for n in range(5000)])
+    page = refine(company, "overdue", 100)
+    assert (page.records, page.next_position) == ([], None)
+    assert [size for _, size in company.asked] == [100, 200, 400, 800, 1000, 1000, 1000, 1000]
+    assert [start for start, _ in company.asked] == [1, 101, 301, 701, 1501, 2501, 3501, 4501]
+
+
+def test_a_refined_page_says_the_companys_date():
+    assert refine(Company([invoice(1, 1)]), "open", 5) == Page([invoice(1, 1)], 1, None, TODAY)

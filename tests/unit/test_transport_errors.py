@@ -1,0 +1,256 @@
+"""
+Every failure of the libraries that carry a request has its translation, and nothing of the request rides along.
+
+A new class in a later release of requests or oauthlib fails these tests until somebody has thought about it.
+"""
+
+from __future__ import annotations
+
+import gc
+import http.server
+import inspect
+import itertools
+import json
+import threading
+
+import oauthlib.oauth2
+import pytest
+import requests
+from oauthlib.oauth2 import OAuth2Error
+from oauthlib.oauth2.rfc6749 import errors as oauth_errors
+
+from vantage_quickbooks.auth import Authorizer, transport_error
+from vantage_quickbooks.calls import Call
+from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.errors import ConnectorError, NetworkError, UnexpectedResponseError
+from vantage_quickbooks.settings import Settings
+from vantage_quickbooks.stores import MemoryStore
+
+TOKEN = "planted-access-token-61"
+
+
+def _requests_errors():
+    for name, kind in sorted(vars(requests.exceptions).items()):
+        if inspect.isclass(kind) and issubclass(kind, BaseException) and kind.__module__ == "requests.exceptions":
+            yield name, kind
+
+
+ALL = dict(_requests_errors())
+WARNINGS = {name for name, kind in ALL.items() if issubclass(kind, Warning)}
+ERRORS = {name: kind for name, kind in ALL.items() if name not in WARNINGS}
+
+# What a caller can do about each, decided here by hand: the class of ours, and whether another try may help.
+EXPECTED = {
+    "ChunkedEncodingError": (UnexpectedResponseError, True),
+    "ConnectTimeout": (NetworkError, True),
+    "ConnectionError": (NetworkError, True),
+    "ContentDecodingError": (UnexpectedResponseError, True),
+    "HTTPError": (NetworkError, False),
+    "InvalidHeader": (NetworkError, False),
+    "InvalidJSONError": (NetworkError, False),
+    "InvalidProxyURL": (NetworkError, False),
+    "InvalidSchema": (NetworkError, False),
+    "InvalidURL": (NetworkError, False),
+    "JSONDecodeError": (NetworkError, False),
+    "MissingSchema": (NetworkError, False),
+    "ProxyError": (NetworkError, True),
+    "ReadTimeout": (NetworkError, True),
+    "RequestException": (NetworkError, False),
+    "RetryError": (NetworkError, False),
+    "SSLError": (NetworkError, False),
+    "StreamConsumedError": (NetworkError, False),
+    "Timeout": (NetworkError, True),
+    "TooManyRedirects": (NetworkError, False),
+    "URLRequired": (NetworkError, False),
+    "UnrewindableBodyError": (NetworkError, False),
+}
+
+NEVER_SENT = {"ConnectTimeout", "ProxyError"}
+
+
+class NotSentError(NetworkError):
+    """Marks what certainly reached nobody."""
+
+
+def make(kind):
+    request = requests.Request(
+        "POST", "https://api.test/?query=planted-query", headers={"Authorization": f"Bearer {TOKEN}"}
+    ).prepare()
+    response = requests.Response()
+    response.request = request
+    arguments = ("bad", "document " + TOKEN, 0) if kind is requests.exceptions.JSONDecodeError else (f"saw {TOKEN}",)
+    error = kind(*arguments)
+    error.request, error.response = request, response
+    return error
+
+
+def told(error):
+    return f"{error!s}{error!r}{error.details}{json.dumps(error.to_dict(), allow_nan=False)}"
+
+
+def test_every_exception_of_requests_has_been_thought_about():
+    assert set(ERRORS) == set(EXPECTED)
+    assert {"FileModeWarning", "RequestsDependencyWarning", "RequestsWarning"} == WARNINGS
+    assert all(issubclass(kind, requests.RequestException) for kind in ERRORS.values())
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_exception_of_requests_becomes_one_of_ours_without_the_request(name):
+    error = transport_error(make(ERRORS[name]), "QuickBooks")
+    kind, retryable = EXPECTED[name]
+    assert type(error) is kind
+    assert error.retryable is retryable
+    assert error.details == {"cause": name}
+    assert "QuickBooks" in error.message
+    assert TOKEN not in told(error)
+    assert "planted-query" not in told(error)
+    assert (error.__cause__, error.__context__) == (None, None)
+    assert not {type(value) for value in vars(error).values()} & {requests.PreparedRequest, requests.Response}
+    assert not _reaches(error, (requests.PreparedRequest, requests.Response, requests.RequestException))
+
+
+def _reaches(start, kinds):
+    """Follow everything that an object holds, as a crash reporter would."""
+    seen, pending = set(), [start]
+    while pending:
+        item = pending.pop()
+        if id(item) in seen or inspect.isclass(item) or inspect.ismodule(item) or inspect.isroutine(item):
+            continue
+        seen.add(id(item))
+        if isinstance(item, kinds):
+            return True
+        pending += gc.get_referents(item)
+    return False
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_only_what_certainly_reached_nobody_may_be_sent_again_blindly(name):
+    """A refresh that may have reached Intuit must not be repeated: it may have rotated the token."""
+    error = transport_error(make(ERRORS[name]), "Intuit's token endpoint", sent=NotSentError)
+    assert isinstance(error, NotSentError) == (name in NEVER_SENT)
+
+
+@pytest.mark.parametrize(
+    ("cause", "never_sent"),
+    [
+        ("Max retries exceeded (Caused by NewConnectionError('refused'))", True),
+        ("Max retries exceeded (Caused by NameResolutionError('no such host'))", True),
+        ("('Connection aborted.', ConnectionResetError(104, 'Connection reset by peer'))", False),
+        ("('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))", False),
+        ("HTTPSConnectionPool: Read timed out.", False),
+    ],
+)
+def test_a_connection_that_never_came_about_is_told_from_one_that_broke(cause, never_sent):
+    error = transport_error(requests.exceptions.ConnectionError(cause), "QuickBooks", sent=NotSentError)
+    assert isinstance(error, NotSentError) is never_sent
+    assert error.retryable is True
+
+
+def test_a_new_kind_of_transport_failure_is_not_repeated_blindly():
+    class LaterError(requests.RequestException):
+        pass
+
+    error = transport_error(LaterError(TOKEN), "QuickBooks")
+    assert type(error) is NetworkError
+    assert error.retryable is False
+    assert TOKEN not in told(error)
+
+
+def _oauth_errors():
+    for module in (oauth_errors, oauthlib.oauth2):
+        for name, kind in sorted(vars(module).items()):
+            if inspect.isclass(kind) and issubclass(kind, BaseException):
+                yield name, kind
+
+
+OAUTH_ERRORS = dict(_oauth_errors())
+
+
+def test_oauthlib_has_errors_to_look_at():
+    assert len(OAUTH_ERRORS) >= 30
+
+
+@pytest.mark.parametrize("name", OAUTH_ERRORS)
+def test_every_error_of_oauthlib_is_one_that_the_authorizer_catches(name):
+    assert issubclass(OAUTH_ERRORS[name], OAuth2Error)
+
+
+# ---- a token endpoint on this machine -------------------------------------------------------------------------------
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    body = b""
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(self.server.body)))
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    with _Server(("127.0.0.1", 0), _Handler) as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def settings():
+    form = {
+        "client_id": "my-client",
+        "client_secret": "planted-secret-62",
+        "refresh_token": "planted-refresh-63",
+        "realm_id": "123",
+    }
+    return Settings.parse(form)
+
+
+def _endpoints(server):
+    url = f"http://127.0.0.1:{server.server_port}"
+    return Deployment(api_url=url, oauth_url=url).endpoints("production")
+
+
+def _instant_call():
+    clock = itertools.count()
+    return Call(sleep=lambda _: None, monotonic=lambda: next(clock) / 1000)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"expires_in": "soon"},
+        {"expires_in": [3600]},
+        {"expires_in": {}},
+        {"expires_in": 1e300},
+        {"expires_in": None},
+        {"expires_in": 0},
+        {"scope": 5},
+        {"expires_at": "soon"},
+        {"token_type": 5},
+        {"refresh_token": ["planted"]},
+    ],
+    ids=str,
+)
+def test_whatever_the_token_endpoint_says_the_caller_gets_an_error_of_ours_or_a_token(server, settings, odd):
+    """oauthlib raises ValueError and AttributeError for odd members, which are no OAuth2Error."""
+    server.body = json.dumps({"access_token": TOKEN, "token_type": "bearer", "expires_in": 3600} | odd).encode()
+    authorizer = Authorizer(settings, MemoryStore(), _endpoints(server))
+    try:
+        record = authorizer.token(_instant_call())
+    except ConnectorError as error:
+        for secret in (TOKEN, "planted-secret-62", "planted-refresh-63"):
+            assert secret not in told(error)  # noqa: PT017 -- an error and a token are both right
+    else:
+        assert record.access_token == TOKEN
