@@ -3,7 +3,7 @@ QuickBooks Online connector for pluggy hosts.
 
 The way a call goes, from the host to the wire (a file imports only from those after it):
 
-    cli            the command line
+    cli/           the command line
     plugin         the hook implementations
     connector      the connector as data; `connect`
     connection     one configured connection: invoke, call, stream, test

@@ -232,12 +232,13 @@ class Authorizer:
     def _request_once(self, refresh_token: str, previous: TokenRecord | None, call: Call) -> TokenRecord:
         sent_at = call.now()
         settings = self._settings
+        failure: ConnectorError
         with OAuth2Session(settings.client_id) as session:
             url = _as_https(session, self._endpoint)
             session.max_redirects = 0  # a redirect would carry the refresh token elsewhere
             session.register_compliance_hook("refresh_token_response", lambda r: _checked(r, call))
             try:
-                response = session.refresh_token(
+                answer = session.refresh_token(
                     url,
                     refresh_token=refresh_token,
                     auth=HTTPBasicAuth(settings.client_id, settings.client_secret.reveal()),
@@ -245,23 +246,24 @@ class Authorizer:
                     headers={"Accept": "application/json", "x-include-refresh-token-hard-expires-in": "true"},
                     timeout=min(_TIMEOUT_S, call.remaining()),
                 )
+                record = tokens.from_token_response(
+                    answer,
+                    now=sent_at,
+                    realm_id=settings.realm_id,
+                    environment=settings.environment,
+                    fingerprint=self._fingerprint,
+                    previous=previous,
+                    sent_refresh_token=refresh_token,
+                )
             except requests.RequestException as error:
-                raise transport_error(error, "Intuit's token endpoint", sent=_NotSentError) from None
-            except OAuth2Error:
-                raise UnexpectedResponseError("Intuit's token endpoint answered with an incomplete token.") from None
-        call.refreshed = True
-        try:
-            return tokens.from_token_response(
-                response,
-                now=sent_at,
-                realm_id=settings.realm_id,
-                environment=settings.environment,
-                fingerprint=self._fingerprint,
-                previous=previous,
-                sent_refresh_token=refresh_token,
-            )
-        except ValueError as error:
-            raise UnexpectedResponseError(f"Intuit's token endpoint answered oddly: {error}.") from None
+                failure = transport_error(error, "Intuit's token endpoint", sent=_NotSentError)
+            except (OAuth2Error, ValueError, TypeError, AttributeError):
+                # What oauthlib raises for a member of the wrong type depends on the member.
+                failure = UnexpectedResponseError("Intuit's token endpoint answered with a damaged token response.")
+            else:
+                call.refreshed = True
+                return record
+        raise failure  # out here, so that the request does not ride along as the error's context
 
 
 class _NotSentError(NetworkError):

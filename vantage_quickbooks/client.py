@@ -142,6 +142,7 @@ class QuickBooksClient:
 
     def _send(self, request: Request, headers: dict[str, str], call: Call) -> Answer:
         call.count()
+        failure: ConnectorError | None = None
         try:
             with self._session.request(
                 request.method,
@@ -156,7 +157,9 @@ class QuickBooksClient:
                 call.note(response.headers.get("intuit_tid"))
                 body = _body(response, call)
         except requests.RequestException as error:
-            raise transport_error(error, "QuickBooks") from None
+            failure = transport_error(error, "QuickBooks")
+        if failure:
+            raise failure  # out here, so that the request does not ride along as the error's context
         return wire.decipher(
             response.status_code,
             response.headers,
