@@ -7,7 +7,6 @@ recorded.
 
 import contextlib
 import gzip
-import logging
 import socket
 import struct
 import threading
@@ -17,7 +16,6 @@ from typing import Any
 
 from vantage_quickbooks.emulator.answer import Answer
 
-_LOGGER = logging.getLogger(__name__)
 _CHUNK = 64 * 1024
 _BODY_LIMIT = 20 * 1024 * 1024  # larger bodies are refused, so that nobody fills the memory
 _SMALLEST_GZIP = 200

@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,22 +14,21 @@ from typing import Any, Self
 
 from vantage_quickbooks.emulator import answer, control, faults, loader
 from vantage_quickbooks.emulator.answer import Answer, Trace
-from vantage_quickbooks.emulator.api import PREFIX, Api, Request, statement_of
+from vantage_quickbooks.emulator.api import PREFIX, Api, Request
 from vantage_quickbooks.emulator.app import Server
 from vantage_quickbooks.emulator.company import DEFAULT_ZONE, Company, decode, zone_of
 from vantage_quickbooks.emulator.entities import ENTITIES, Entity
-from vantage_quickbooks.emulator.faults import FaultsOnDemand, Order
+from vantage_quickbooks.emulator.journal import Journal
 from vantage_quickbooks.emulator.limits import Limits
 from vantage_quickbooks.emulator.oauth import OAuth, Rotation
-from vantage_quickbooks.emulator.oauth_api import TOKEN_PATH, OAuthApi
+from vantage_quickbooks.emulator.oauth_api import OAuthApi
+from vantage_quickbooks.emulator.ondemand import Delivery, FaultsOnDemand
 from vantage_quickbooks.emulator.sample import Sample
 from vantage_quickbooks.emulator.store import Store
 
 _LOGGER = logging.getLogger(__name__)
-_REMEMBERED = 1000  # requests that `requests()` can tell of
 _GREAT_LOAD = 20_000  # from so many records on, indexes are made after the load
 _LAST_MOMENT = 32_503_680_000  # the year 3000, far from where dates end
-_TELLING_HEADERS = ("accept", "accept-encoding", "content-type", "user-agent")  # none of them holds a secret
 
 
 class Emulator:
@@ -95,7 +93,6 @@ class Emulator:
         self._companies: dict[str, Company] = {}
         self._opening = threading.RLock()
         self._stopping = threading.Event()
-        self._lock = threading.Lock()
         self.realm_id = str(9_341_450_000_000_000 + 17 * seed)
         self.limits = Limits(limits, self.now)
         self.oauth = OAuth(
@@ -109,8 +106,9 @@ class Emulator:
         self._orders = FaultsOnDemand()
         self._api = Api(self.oauth, self.limits, self._companies.get, lambda: self._companies[self.realm_id])
         self._oauth_api = OAuthApi(self.oauth, lambda: self.url, self._names)
+        self._delivery = Delivery(self._api, self.oauth, self._route, self._stopping)
+        self._journal = Journal()
         self.crashes: list[str] = []
-        self._forget_requests()
 
     # ---- life ----
 
@@ -311,7 +309,7 @@ class Emulator:
         Order a fault.
 
         Args:
-            kind: One of `faults.KINDS`; docs/emulator.md tells what each does.
+            kind: One of `ondemand.KINDS`; docs/emulator.md tells what each does.
 
             path: Hit only requests whose path contains this; None hits all.
 
@@ -363,25 +361,15 @@ class Emulator:
             token_requests, api_requests (with by_status), connections, max_concurrent, faults_delivered.
         """
         server = self._server
-        with self._lock:
-            return {
-                "token_requests": {
-                    "total": self._token_statuses.total(),
-                    "ok": self._token_statuses[200],
-                    "failed": self._token_statuses.total() - self._token_statuses[200],
-                },
-                "api_requests": {
-                    "total": self._api_statuses.total(),
-                    "by_status": {str(k): v for k, v in sorted(self._api_statuses.items())},
-                },
-                "connections": server.connections if server else 0,
-                "max_concurrent": server.max_concurrent if server else 0,
-                "faults_delivered": self._orders.delivered,
-            }
+        return self._journal.counts() | {
+            "connections": server.connections if server else 0,
+            "max_concurrent": server.max_concurrent if server else 0,
+            "faults_delivered": self._orders.delivered,
+        }
 
     def reset_counters(self) -> None:
         """Count from nought again, and forget the requests."""
-        self._forget_requests()
+        self._journal.clear()
         self._orders.delivered = 0
         if self._server:
             with self._server.counting:
@@ -393,10 +381,9 @@ class Emulator:
         Tell of the last thousand requests, oldest first; never of secrets.
 
         Returns:
-            time, method, path, statement, status, intuit_tid, headers of each.
+            time, method, path, statement, status (0 if none was sent), intuit_tid, headers of each.
         """
-        with self._lock:
-            return list(self._requests)
+        return self._journal.requests()
 
     def state(self) -> dict[str, Any]:
         """
@@ -602,105 +589,20 @@ class Emulator:
 
     # ---- requests ----
 
-    def _forget_requests(self) -> None:
-        with self._lock:
-            self._requests: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED)
-            self._api_statuses: Counter[int] = Counter()
-            self._token_statuses: Counter[int] = Counter()
-
     def _answer(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Answer:
         if path.startswith(control.PREFIX):
             return control.handle(self, method, path, body)
         now = self.now()
         request = Request(method, path, query, headers, body, Trace.begin(now), now)
         try:
-            result = self._with_faults(request)
+            order = self._orders.take(method, path)
+            result = self._delivery.deliver(order, request) if order else self._route(request)
         except Exception as error:
             _LOGGER.exception("the emulator failed at %s %s", method, path)
             self.crashes.append(f"{method} {path}: {error!r}")
             result = self._api.refuse(request, faults.system_failure(f"emulator: {type(error).__name__}"))
-        self._remember(request, result)
+        self._journal.write(request, result)
         return result
-
-    def _remember(self, request: Request, result: Answer) -> None:
-        status = 0 if result.transfer == "reset" else result.status
-        is_api = request.path.startswith(PREFIX)
-        told: dict[str, Any] = {
-            "time": datetime.fromtimestamp(request.now, UTC).isoformat(timespec="milliseconds"),
-            "method": request.method,
-            "path": request.path,
-            "status": status,
-            "intuit_tid": request.trace.tid,
-            "headers": {name: request.headers[name] for name in _TELLING_HEADERS if name in request.headers},
-        }
-        if is_api and request.path.endswith("/query"):
-            told["statement"] = statement_of(request)
-        with self._lock:
-            self._requests.append(told)
-            if is_api:
-                self._api_statuses[status] += 1
-            elif request.path.rstrip("/") == TOKEN_PATH:
-                self._token_statuses[status] += 1
-
-    def _with_faults(self, request: Request) -> Answer:
-        order = self._orders.take(request.method, request.path)
-        if order is None:
-            return self._route(request)
-        if order.kind in ("latency", "hang"):
-            self._stopping.wait(order.options["seconds"])
-            if order.kind == "hang":
-                return Answer(200, [], transfer="reset")
-            return self._route(request)
-        if order.kind == "truncate":
-            result = self._route(request)
-            result.transfer = "truncate"
-            return result
-        if order.kind == "token_response_lost":
-            self._route(request)  # the token is rotated, and nobody will know the new one
-            return Answer(200, [], transfer="reset")
-        return self._ordered(order, request)
-
-    def _ordered(self, order: Order, request: Request) -> Answer:
-        """Answer with an ordered fault that leaves everything else out."""
-        options = order.options
-        wait = [("retry-after", str(options["retry_after"]))] if options.get("retry_after") is not None else []
-        if order.kind == "reset":
-            return Answer(200, [], transfer="reset")
-        if order.kind == "html":
-            page = faults.UNAVAILABLE_PAGE.encode()
-            return answer.refusal(request.trace, 503, "text/html", page)
-        if order.kind == "plain_text_200":
-            return answer.success(request.trace, "text/plain;charset=UTF-8", faults.COMPANY_STATUS_TEXT.encode())
-        if order.kind == "expired_token":
-            token = request.headers.get("authorization", "").removeprefix("Bearer ")
-            detail = f"Token expired: {self.oauth.handle_of(token)}"
-            return self._api.refuse(request, faults.authentication_failed(detail))
-        if order.kind == "fault_in_200":
-            fault = faults.system_failure("java.lang.UnsupportedOperationException", status=200)
-            result = self._api.refuse(request, fault)
-            return answer.success(request.trace, f"{result.headers[0][1]};charset=UTF-8", result.body)
-        if order.kind == "gateway_timeout":
-            result = self._api.refuse(request, faults.gateway_timeout())
-        elif order.kind == "throttle":
-            result = self._api.refuse(request, faults.throttled(), as_xml=not options["json"])
-        else:
-            result = self._status(request, options["status"], options["body"])
-        result.headers += wait
-        return result
-
-    def _status(self, request: Request, status: int, body: str) -> Answer:
-        if body == "empty":
-            return answer.refusal(request.trace, status, "text/plain", b"")
-        if body == "html":
-            page = faults.UNAVAILABLE_PAGE.replace("503", str(status)).encode()
-            return answer.refusal(request.trace, status, "text/html", page)
-        fault = faults.system_failure("ordered", status)
-        time_ = datetime.fromtimestamp(request.now, self._companies[self.realm_id].zone).isoformat(
-            timespec="milliseconds"
-        )
-        if body == "xml":
-            return answer.refusal(request.trace, status, "application/xml", fault.xml(time_).encode())
-        return answer.refusal(request.trace, status, "application/json", fault.json(time_, 0).encode())
 
     def _route(self, request: Request) -> Answer:
         if request.path.startswith(PREFIX):

@@ -21,7 +21,7 @@ Rules of the language, each with its evidence:
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any, NoReturn
 
@@ -631,18 +631,3 @@ _CONVERT: dict[str, Callable[[str, tzinfo], Any]] = {
     "date": lambda text, _: datetime.fromisoformat(text).date().isoformat(),
     "time": _instant,
 }
-
-
-def values_of(statement: Statement) -> Iterator[str]:
-    """
-    List the texts of all literals, for tests that look for escaped values.
-
-    Args:
-        statement: As parsed.
-
-    Yields:
-        Each literal's text, without quotes and escapes.
-    """
-    for condition in statement.where:
-        for value in condition.values:
-            yield value.text

@@ -9,7 +9,6 @@ README says.
 
 import base64
 import binascii
-import hmac
 import random
 import secrets
 import string
@@ -357,11 +356,10 @@ class OAuth:
                 decoded = base64.b64decode(encoded.strip(), validate=True).decode()
             except (binascii.Error, UnicodeDecodeError):
                 decoded = ":"
-            # RFC 6749 section 2.3.1 form-encodes both; the values of ours are the same either way.
             client_id, _, client_secret = decoded.partition(":")
-            client_id, client_secret = unquote_plus(client_id), unquote_plus(client_secret)
-        good = hmac.compare_digest(client_id.encode(), self.client_id.encode())
-        if not (good & hmac.compare_digest(client_secret.encode(), self.client_secret.encode())):
+        # RFC 6749 section 2.3.1 form-encodes both before Basic, which few clients do: take either spelling.
+        given = {f"{client_id}:{client_secret}", f"{unquote_plus(client_id)}:{unquote_plus(client_secret)}"}
+        if f"{self.client_id}:{self.client_secret}" not in given:
             raise OAuthError(401, {"error": "invalid_client"})
 
     def _refresh(self, token: str | None) -> Chain:
