@@ -107,9 +107,18 @@ def test_small_and_empty_companies(open_client, customers, invoices):
         assert client.get("companyinfo/1").status_code == 200
 
 
-def test_impossible_sizes_are_refused():
-    with pytest.raises(ValueError, match="customers"):
-        Emulator(customers=-1)
+def test_impossible_arguments_are_refused(tmp_path):
+    for arguments, message in (
+        ({"customers": -1}, "customers"),
+        ({"port": 70_000}, "port"),
+        ({"rotation": "x"}, "rotation"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Emulator(**arguments)
+    (tmp_path / "text").write_text("no database " * 50)
+    for path in (tmp_path / "nowhere" / "x", tmp_path, tmp_path / "text"):
+        with pytest.raises(OSError, match=str(path)):
+            Emulator(database=path).start()
 
 
 def test_ten_thousand_invoices_are_paged_to_the_end(open_client):

@@ -76,6 +76,8 @@ class Emulator:
         limits: bool | Mapping[str, int] = True,
         host: str = "127.0.0.1",
     ) -> None:
+        if not 0 <= port <= 65_535:
+            raise ValueError("a port is a number from 0 to 65535")
         for name, number in (("customers", customers), ("invoices", invoices)):
             if number is not None and number < 0:
                 raise ValueError(f"{name} cannot be less than 0")
@@ -121,7 +123,7 @@ class Emulator:
 
         Raises:
             ValueError: The data cannot be read.
-            OSError: The port is taken.
+            OSError: The port is taken, or the database cannot be opened.
         """
         if self._server is not None:
             return self
@@ -656,7 +658,7 @@ def serve(  # noqa: PLR0917 -- the order of the command line's options
 
     Raises:
         ValueError: The data cannot be read, or an argument is impossible.
-        OSError: The port is taken, or the settings cannot be written.
+        OSError: The port is taken, or the database or the settings cannot be written.
     """
     done = threading.Event()
     kept = {number: signal.signal(number, lambda *_: done.set()) for number in (signal.SIGINT, signal.SIGTERM)}

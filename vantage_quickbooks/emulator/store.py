@@ -91,6 +91,9 @@ class Store:
 
     Args:
         path: The file, kept when the store is closed; None makes a temporary one.
+
+    Raises:
+        OSError: The file cannot be opened, or is no database.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -100,11 +103,21 @@ class Store:
         self._idle_lock = threading.Lock()
         self._writing = threading.RLock()
         self._owner = 0  # the thread whose transaction is open
-        self._writer = self._connect()
-        self._writer.executescript(f"PRAGMA journal_mode = WAL; {_TABLES}")
+        self._writer = self._open()
         self._kinds: dict[tuple[str, str], int] = {}
         self.index()
         self._changed = self._writer.execute("SELECT 1 FROM changed").fetchone() is not None
+
+    def _open(self) -> sqlite3.Connection:
+        writer = None
+        try:
+            writer = self._connect()
+            writer.executescript(f"PRAGMA journal_mode = WAL; {_TABLES}")
+        except sqlite3.Error as error:
+            if writer:
+                writer.close()
+            raise OSError(f"{self._path}: {error}") from error
+        return writer
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=60)
