@@ -302,14 +302,13 @@ NO_SUCCESS = {
 }
 
 
-@pytest.mark.parametrize("loads", [orjson.loads, json.loads], ids=["orjson", "json"])
 @pytest.mark.parametrize("body", NO_SUCCESS.values(), ids=NO_SUCCESS)
-def test_what_cannot_be_read_is_no_success_and_no_crash(body, loads):
-    if loads is json.loads and b"\xed\xa0\x80" in body:
-        pytest.skip("the standard library is lenient here; the client decodes with orjson")
-    error = refusal(200, body, loads=loads)
-    assert type(error) is UnexpectedResponseError
-    assert error.retryable is True
+def test_what_cannot_be_read_is_no_success_and_no_crash(body):
+    """By orjson, as the client decodes; and by the standard library, but for a surrogate that it lets pass."""
+    for loads in [orjson.loads] if b"\xed\xa0\x80" in body else [orjson.loads, json.loads]:
+        error = refusal(200, body, loads=loads)
+        assert type(error) is UnexpectedResponseError
+        assert error.retryable is True
 
 
 @pytest.mark.parametrize("fault", ["boom", ["boom"], 1, True, {"type": "X"}, {"Error": []}, {"Error": {"code": "1"}}])
