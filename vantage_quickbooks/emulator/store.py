@@ -80,7 +80,7 @@ _INDEXES = {
     "by_sort_name": "INDEX {} ON record (kind, sort_name, active)",
     "by_name": "INDEX {} ON record (kind, name COLLATE NOCASE)",
     "by_txn_date": "INDEX {} ON record (kind, txn_date)",
-    "by_customer": "INDEX {} ON record (kind, customer)",
+    "by_customer": "INDEX {} ON record (kind, customer, updated)",
 }
 _INSERT = f"INSERT INTO record (row, kind, {', '.join(_COLUMNS)}) VALUES (?, ?{', ?' * len(_COLUMNS)})"  # noqa: S608 -- our own names
 _BULK = 5_000  # rows a round trip: large enough for speed, small enough to keep memory flat
