@@ -232,13 +232,14 @@ class Authorizer:
     def _request_once(self, refresh_token: str, previous: TokenRecord | None, call: Call) -> TokenRecord:
         sent_at = call.now()
         settings = self._settings
-        failure: ConnectorError
+        answer: dict[str, Any] = {}
+        failure: ConnectorError | None = None
         with OAuth2Session(settings.client_id) as session:
             url = _as_https(session, self._endpoint)
             session.max_redirects = 0  # a redirect would carry the refresh token elsewhere
-            session.register_compliance_hook("refresh_token_response", lambda r: _checked(r, call))
+            session.register_compliance_hook("refresh_token_response", lambda r: _checked(r, call, answer))
             try:
-                answer = session.refresh_token(
+                session.refresh_token(
                     url,
                     refresh_token=refresh_token,
                     auth=HTTPBasicAuth(settings.client_id, settings.client_secret.reveal()),
@@ -246,24 +247,25 @@ class Authorizer:
                     headers={"Accept": "application/json", "x-include-refresh-token-hard-expires-in": "true"},
                     timeout=min(_TIMEOUT_S, call.remaining()),
                 )
-                record = tokens.from_token_response(
-                    answer,
-                    now=sent_at,
-                    realm_id=settings.realm_id,
-                    environment=settings.environment,
-                    fingerprint=self._fingerprint,
-                    previous=previous,
-                    sent_refresh_token=refresh_token,
-                )
             except requests.RequestException as error:
                 failure = transport_error(error, "Intuit's token endpoint", sent=_NotSentError)
             except (OAuth2Error, ValueError, TypeError, AttributeError):
-                # What oauthlib raises for a member of the wrong type depends on the member.
-                failure = UnexpectedResponseError("Intuit's token endpoint answered with a damaged token response.")
-            else:
-                call.refreshed = True
-                return record
-        raise failure  # out here, so that the request does not ride along as the error's context
+                # What oauthlib raises for a member of the wrong type depends on the member. Intuit has rotated all the
+                # same: the answer was kept before oauthlib saw it, and its tokens are not thrown away.
+                if not answer:
+                    failure = UnexpectedResponseError("Intuit's token endpoint answered with a damaged token response.")
+        if failure:
+            raise failure  # out here, so that the request does not ride along as the error's context
+        call.refreshed = True
+        return tokens.from_token_response(
+            answer,
+            now=sent_at,
+            realm_id=settings.realm_id,
+            environment=settings.environment,
+            fingerprint=self._fingerprint,
+            previous=previous,
+            sent_refresh_token=refresh_token,
+        )
 
 
 class _NotSentError(NetworkError):
@@ -316,10 +318,10 @@ def transport_error(
             return NetworkError(f"The request to {whom} failed ({kind}).", retryable=False, details=details)
 
 
-def _checked(response: requests.Response, call: Call) -> requests.Response:
+def _checked(response: requests.Response, call: Call, answer: dict[str, Any]) -> requests.Response:
     """Look at the status before oauthlib sees the body: it would forget it, and Intuit's transaction id with it."""
     call.note(response.headers.get("intuit_tid"))
-    wire.decipher_token(response.status_code, response.headers, response.content, now=call.now())
+    answer.update(wire.decipher_token(response.status_code, response.headers, response.content, now=call.now()))
     return response
 
 

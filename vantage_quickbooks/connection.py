@@ -67,6 +67,8 @@ class Connection:
         self._client: QuickBooksClient | None = None
         self._store: TokenStore | None = None
         self._silenced: set[str] = set()
+        if self._context.deadline is not None and self._context.deadline.tzinfo is None:
+            raise SettingsError("The host's deadline has no time zone: hand over an aware datetime.")
         if (self._context.load_credentials is None) != (self._context.save_credentials is None):
             offered = "load" if self._context.load_credentials else "save"
             raise SettingsError(

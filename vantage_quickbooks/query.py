@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from vantage_quickbooks.errors import FieldError, InputError
 
-__all__ = ["MAX_PAGE", "Select", "compare", "is_pattern", "matches", "one_of", "quote", "whether"]
+__all__ = ["MAX_PAGE", "Select", "compare", "is_pattern", "matches", "quote", "whether"]
 
 MAX_PAGE = 1000
 """Records in one answer at the most (Intuit, "Query operations and syntax": MAXRESULTS)."""
@@ -79,11 +79,6 @@ def whether(prop: str, *values: bool) -> str:
     """Return the condition that the boolean *prop* is one of *values*; booleans stand bare."""
     words = [str(value).lower() for value in values]
     return f"{_name(prop)} = {words[0]}" if len(words) == 1 else f"{_name(prop)} IN ({', '.join(words)})"
-
-
-def one_of(prop: str, values: list[str], *, field: str = "value") -> str:
-    """Return the condition `prop IN ('a', 'b')`."""
-    return f"{_name(prop)} IN ({', '.join(quote(value, field=field) for value in values)})"
 
 
 @dataclass(frozen=True, slots=True)

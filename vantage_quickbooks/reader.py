@@ -60,7 +60,9 @@ def read_page(client: QuickBooksClient, statement: Select, call: Call) -> Page:
             f"QuickBooks answered without {statement.entity} records, yet not with an empty page.",
             details={"intuitTid": answer.intuit_tid},
         )
+    # A live server once returned one more than was asked (node-quickbooks, issue 89): it comes with the next page.
     full = len(records) >= statement.max_results
+    records = records[: statement.max_results]
     return Page(
         records=records,
         start_position=statement.start_position,

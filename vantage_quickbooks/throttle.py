@@ -75,10 +75,10 @@ class Throttle:
                 self._changed.notify()
 
     def _acquire(self, deadline: float, cancelled: Callable[[], bool] | None) -> None:
-        with self._changed:
-            while True:
-                if cancelled and cancelled():
-                    raise CancelledError("The call was cancelled while it waited for its turn at QuickBooks.")
+        while True:
+            if cancelled and cancelled():  # asked without the lock: a slow host holds up nobody but itself
+                raise CancelledError("The call was cancelled while it waited for its turn at QuickBooks.")
+            with self._changed:
                 now = self._monotonic()
                 wait = self._wait(now)
                 if wait <= 0:

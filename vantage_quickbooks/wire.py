@@ -174,8 +174,8 @@ def decipher(
     """
     tid = _header(headers, "intuit_tid")
     decoded, faults = _read(body, _header(headers, "content-type") or "", loads)
-    if not faults and 200 <= status < 300:
-        if isinstance(decoded, dict):
+    if not faults and 200 <= status < 400:
+        if isinstance(decoded, dict) and status < 300:
             return Answer(decoded, tid)
         raise _unreadable(status, body, tid)
     raise _error(status, faults, tid=tid, wait=_wait(headers, now), environment=environment, realm_id=realm_id)
@@ -201,7 +201,7 @@ def decipher_token(
     """Read an answer of the token endpoint.
 
     Returns:
-        The token response, with a text in `access_token` and a number in `expires_in` (RFC 6749 section 5.1).
+        The token response, with a text in `access_token` (RFC 6749 section 5.1).
 
     Raises:
         ClientCredentialsError: `invalid_client`: Intuit does not know this client id and secret.

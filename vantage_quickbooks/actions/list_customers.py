@@ -71,12 +71,18 @@ def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call, row_limit
 
 def derived(customer: Mapping[str, Any]) -> dict[str, Any]:
     """Return the flat fields that dashboards read; None where QuickBooks has nothing."""
-    phones = (customer.get(key) for key in ("PrimaryPhone", "Mobile", "AlternatePhone"))
+    phones = (_member(customer, key, "FreeFormNumber") for key in ("PrimaryPhone", "Mobile", "AlternatePhone"))
     return {
         "customerName": customer.get("DisplayName") or customer.get("FullyQualifiedName"),
-        "email": (customer.get("PrimaryEmailAddr") or {}).get("Address"),
-        "phone": next((phone["FreeFormNumber"] for phone in phones if phone and phone.get("FreeFormNumber")), None),
+        "email": _member(customer, "PrimaryEmailAddr", "Address"),
+        "phone": next((phone for phone in phones if phone), None),
     }
+
+
+def _member(customer: Mapping[str, Any], key: str, member: str) -> Any:
+    """Return a member of a member; empty objects occur on the wire (recorded)."""
+    value = customer.get(key)
+    return value.get(member) if isinstance(value, dict) else None
 
 
 def _conditions(data: Mapping[str, Any]) -> list[str]:

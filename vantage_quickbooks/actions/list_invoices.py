@@ -5,7 +5,7 @@ QuickBooks has no field for the state of payment; it follows from others (Intuit
 
 | Status | When |
 |---|---|
-| `voided` | total and balance are 0 and the private note begins with "Voided" |
+| `voided` | total, balance and all lines are 0 and the private note begins with "Voided" |
 | `paid` | nothing is owed |
 | `overdue` | something is owed, and the due date lies before the company's today |
 | `partiallyPaid` | something is owed, less than the total, and it is not overdue |
@@ -194,7 +194,7 @@ def _candidates(status: str | None, utc_today: date) -> list[str]:
     if status is None:
         return []
     if status in {"paid", "voided"}:
-        return [query.compare("Balance", "=", "0")]
+        return [query.compare("Balance", "<=", "0")]
     owed = [query.compare("Balance", ">", "0")]
     if status == "overdue":
         owed.append(query.compare("DueDate", "<", (utc_today + timedelta(days=1)).isoformat()))
@@ -203,11 +203,16 @@ def _candidates(status: str | None, utc_today: date) -> list[str]:
 
 def _status(invoice: Mapping[str, Any], total: Decimal, balance: Decimal, overdue: int) -> str:
     if balance <= 0:
-        is_void = total == balance == 0 and str(invoice.get("PrivateNote") or "").startswith("Voided")
-        return "voided" if is_void else "paid"
+        return "voided" if total == balance == 0 and _is_void(invoice) else "paid"
     if overdue:
         return "overdue"
     return "partiallyPaid" if balance < total else "open"
+
+
+def _is_void(invoice: Mapping[str, Any]) -> bool:
+    """Tell a voided invoice of nothing from one of 100 % discount: voiding empties its lines and writes a note."""
+    is_noted = str(invoice.get("PrivateNote") or "").startswith("Voided")
+    return is_noted and not any(line.get("Amount") for line in invoice.get("Line") or () if isinstance(line, dict))
 
 
 def _amount(invoice: Mapping[str, Any], key: str) -> Decimal:
