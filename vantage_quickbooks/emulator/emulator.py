@@ -576,9 +576,7 @@ class Emulator:
                 if store.body(self.realm_id, "CompanyInfo", "1") is None:  # a folder need not hold one
                     store.load(self.realm_id, (r for r in sample.records() if r[0] == "CompanyInfo"))
             elif (customers or 0) + (invoices or 0) >= _GREAT_LOAD:
-                store.index(drop=True)
-                store.load(self.realm_id, sample.records())
-                store.index()
+                store.load_many(self.realm_id, sample.records())
             else:
                 store.load(self.realm_id, sample.records())
         realms = store.realms()
