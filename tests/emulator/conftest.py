@@ -24,8 +24,8 @@ class Client:
             self.emulator.url + TOKEN_PATH, data=form, auth=auth or None, headers=headers or {}, timeout=10
         )
 
-    def connect(self):
-        answer = self.refresh()
+    def connect(self, token=None):
+        answer = self.refresh(token)
         assert answer.status_code == 200
         self.session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         return self

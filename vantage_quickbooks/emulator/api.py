@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import parse_qs, unquote
 
-from vantage_quickbooks.emulator import answer, faults
+from vantage_quickbooks.emulator import answer, batch, cdc, faults
 from vantage_quickbooks.emulator.answer import Answer, Trace
 from vantage_quickbooks.emulator.company import Company, decode
 from vantage_quickbooks.emulator.entities import BY_PATH, Entity
@@ -15,6 +15,7 @@ from vantage_quickbooks.emulator.faults import Fault
 from vantage_quickbooks.emulator.intuit_xml import to_xml
 from vantage_quickbooks.emulator.limits import Limits
 from vantage_quickbooks.emulator.oauth import OAuth
+from vantage_quickbooks.emulator.rules import Record
 
 PREFIX = "/v3/company/"
 
@@ -159,6 +160,8 @@ class Api:
         else:
             kind = "application/json"
             body = fault.json(time, int(request.now * 1000))
+        if fault.status == 200:  # with all the headers of a success (recorded, 2016)
+            return answer.success(request.trace, f"{kind};charset=UTF-8", body.encode())
         return answer.refusal(request.trace, fault.status, kind, body.encode(), *more, service=service)
 
     def _time(self, now: float, company: Company | None) -> str:
@@ -191,6 +194,10 @@ class Api:
                 raise faults.parse_error("The query provided was empty")  # PHP-SDK issue 8
             page = company.query(statement, request.now)
             return self._wrap(request, company, b"QueryResponse", page.json())
+        if head == "cdc" and not tail and request.method == "GET":
+            return self._wrap(request, company, b"CDCResponse", cdc.changes(company, request.parameters(), request.now))
+        if head == "batch" and not tail and request.method == "POST":
+            return self._batch(request, company)
         entity = BY_PATH.get(head)
         if entity is None or "/" in tail:
             raise faults.no_such_path(request.path)
@@ -201,13 +208,19 @@ class Api:
             id_ = "1" if head == "companyinfo" and tail == company.realm else tail
             return self._wrap(request, company, entity.name.encode(), company.read(entity, id_).encode())
         if request.method == "POST" and not tail:
-            try:
+            with _readable():
                 written = self._write(request, company, entity)
-            except (TypeError, AttributeError, ValueError, ArithmeticError) as error:
-                # A body of the right properties and the wrong shapes; code 2010 is Intuit's, the words are ours.
-                raise faults.unreadable_body(str(error)) from error
             return self._wrap(request, company, entity.name.encode(), written.encode())
         raise faults.no_such_path(request.path)
+
+    def _batch(self, request: Request, company: Company) -> Answer:
+        with _readable():
+            sent = decode(request.body.decode())
+
+        def write(entity: Entity, record: Record, operation: str, _: str) -> str:
+            return _operate(company, entity, record, operation, request.now)
+
+        return self._wrap(request, company, b"BatchItemResponse", batch.run(company, sent, write, request.now))
 
     @staticmethod
     def _write(request: Request, company: Company, entity: Entity) -> str:
@@ -217,15 +230,9 @@ class Api:
             raise TypeError("the body is no JSON object")
         parameters = request.parameters()
         operation = parameters.get("operation", "update" if sent.get("Id") is not None else "create")
-        if operation == "void" or parameters.get("include") == "void":
-            return company.void(entity, sent, request.now)
-        if operation == "delete":
-            return company.delete(entity, sent, request.now)
-        if operation == "update":
-            return company.update(entity, sent, request.now)
-        if operation == "create":
-            return company.create(entity, sent, request.now)
-        raise faults.unsupported_operation(operation)
+        if parameters.get("include") == "void":
+            operation = "void"
+        return _operate(company, entity, sent, operation, request.now)
 
     def _wrap(self, request: Request, company: Company, key: bytes, value: bytes) -> Answer:
         """Put a value into the envelope."""
@@ -235,3 +242,25 @@ class Api:
         # Numbers keep their spelling: they are read as text.
         data = json.loads(body, parse_float=str, parse_int=str)
         return answer.success(request.trace, "application/xml;charset=UTF-8", to_xml(data).encode())
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """Refuse a body of the right properties and the wrong shapes; code 2010 is Intuit's, the words are ours."""
+    try:
+        yield
+    except (TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        raise faults.unreadable_body(str(error)) from error
+
+
+def _operate(company: Company, entity: Entity, record: Record, operation: str, now: float) -> str:
+    """Carry out one operation that writes; the record's text as it is afterwards."""
+    operations = {
+        "create": company.create,
+        "update": company.update,
+        "delete": company.delete,
+        "void": company.void,
+    }
+    if operation not in operations:
+        raise faults.unsupported_operation(operation)
+    return operations[operation](entity, record, now)

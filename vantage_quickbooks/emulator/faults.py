@@ -238,6 +238,12 @@ def business_error(detail: str) -> Fault:
     return Fault(400, "6000", message, f"Business Validation Error: {detail}", element="")
 
 
+def batch_too_large(number: int, most: int) -> Fault:
+    """Say that a batch has too many items. The code is Intuit's; no wording is recorded: our words."""
+    detail = f"The batch holds {number} items, more than the maximum of {most}"
+    return Fault(400, "1040", "Batch size exceeds the maximum", detail, element="BatchItemRequest")
+
+
 def unsupported_operation(operation: str) -> Fault:
     """Say that an entity has no such operation. Source: transcribed, August 2026 (400-unsupported-operation)."""
     detail = f"Operation {operation} is not supported."
