@@ -208,35 +208,44 @@ class Api:
             id_ = "1" if head == "companyinfo" and tail == company.realm else tail
             return self._wrap(request, company, entity.name.encode(), company.read(entity, id_).encode())
         if request.method == "POST" and not tail:
-            with _readable():
-                written = self._write(request, company, entity)
-            return self._wrap(request, company, entity.name.encode(), written.encode())
+            request_id = request.parameters().get("requestid", "")
+            return self._send(request, company.once(request_id, lambda: self._write(request, company, entity)))
         raise faults.no_such_path(request.path)
 
     def _batch(self, request: Request, company: Company) -> Answer:
         with _readable():
             sent = decode(request.body.decode())
 
-        def write(entity: Entity, record: Record, operation: str, _: str) -> str:
-            return _operate(company, entity, record, operation, request.now)
+        request_id = request.parameters().get("requestid", "")
+
+        def write(entity: Entity, record: Record, operation: str, b_id: str) -> bytes:
+            together = request_id and request_id + b_id
+            return company.once(together, lambda: _operate(company, entity, record, operation).encode())
 
         return self._wrap(request, company, b"BatchItemResponse", batch.run(company, sent, write, request.now))
 
-    @staticmethod
-    def _write(request: Request, company: Company, entity: Entity) -> str:
+    def _write(self, request: Request, company: Company, entity: Entity) -> bytes:
         """Create, update, delete or void: the parameter decides, else the Id (Intuit, each entity's page)."""
-        sent = decode(request.body.decode())
-        if not isinstance(sent, dict):
-            raise TypeError("the body is no JSON object")
-        parameters = request.parameters()
-        operation = parameters.get("operation", "update" if sent.get("Id") is not None else "create")
-        if parameters.get("include") == "void":
-            operation = "void"
-        return _operate(company, entity, sent, operation, request.now)
+        with _readable():
+            sent = decode(request.body.decode())
+            if not isinstance(sent, dict):
+                raise TypeError("the body is no JSON object")
+            parameters = request.parameters()
+            operation = parameters.get("operation", "update" if sent.get("Id") is not None else "create")
+            if parameters.get("include") == "void":
+                operation = "void"
+            written = _operate(company, entity, sent, operation)
+        return self._envelope(request, company, entity.name.encode(), written.encode())
+
+    def _envelope(self, request: Request, company: Company, key: bytes, value: bytes) -> bytes:
+        return b'{"%s":%s,"time":"%s"}' % (key, value, self._time(request.now, company).encode())
 
     def _wrap(self, request: Request, company: Company, key: bytes, value: bytes) -> Answer:
-        """Put a value into the envelope."""
-        body = b'{"%s":%s,"time":"%s"}' % (key, value, self._time(request.now, company).encode())
+        """Put a value into the envelope and send it."""
+        return self._send(request, self._envelope(request, company, key, value))
+
+    @staticmethod
+    def _send(request: Request, body: bytes) -> Answer:
         if request.wants_json():
             return answer.success(request.trace, "application/json;charset=UTF-8", body)
         # Numbers keep their spelling: they are read as text.
@@ -253,7 +262,7 @@ def _readable() -> Iterator[None]:
         raise faults.unreadable_body(str(error)) from error
 
 
-def _operate(company: Company, entity: Entity, record: Record, operation: str, now: float) -> str:
+def _operate(company: Company, entity: Entity, record: Record, operation: str) -> str:
     """Carry out one operation that writes; the record's text as it is afterwards."""
     operations = {
         "create": company.create,
@@ -263,4 +272,4 @@ def _operate(company: Company, entity: Entity, record: Record, operation: str, n
     }
     if operation not in operations:
         raise faults.unsupported_operation(operation)
-    return operations[operation](entity, record, now)
+    return operations[operation](entity, record)

@@ -14,7 +14,7 @@ from vantage_quickbooks.emulator.faults import Fault, compact
 MOST_ITEMS = 30
 _BESIDES = frozenset({"bId", "operation", "optionsData"})
 
-Write = Callable[[Entity, dict[str, Any], str, str], str]
+Write = Callable[[Entity, dict[str, Any], str, str], bytes]
 """Carries out one operation: entity, record, operation, bId; returns the record's text."""
 
 
@@ -71,4 +71,4 @@ def _carry_out(company: Company, item: object, write: Write, now: float) -> tupl
     if not isinstance(record, dict):
         raise TypeError(f"{names[0]} is an object")
     operation = "void" if item.get("optionsData") == "void" else str(item.get("operation"))
-    return names[0], write(ENTITIES[names[0]], record, operation, str(item["bId"])).encode()
+    return names[0], write(ENTITIES[names[0]], record, operation, str(item["bId"]))

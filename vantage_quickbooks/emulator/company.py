@@ -8,7 +8,10 @@ the few that an entity has of its own (an invoice's totals). What a rule refuses
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
@@ -49,6 +52,9 @@ _AMOUNTS = {
 _NAMED_LIKE_PEOPLE = ("Customer", "Vendor", "Employee")  # one name among all three (Intuit, Customer page)
 # What a full update leaves as it was when it is not sent (recorded, 2020, update/customer.yml; the rest is ours).
 _KEPT = frozenset({"CurrencyRef", "DocNumber", "V4IDPseudonym", "DefaultTaxCodeRef"})
+_LONGEST_REQUEST_ID = 50  # Intuit, "Request ID"; in a batch it is that of the batch and the bId together
+_ANSWERS_KEPT = 5_000  # how long Intuit keeps them is not told; so many cost little memory
+_NO_LISTS = [entity.name for entity in ENTITIES.values() if not entity.lists_names]
 _COLLEAGUE = "Robin Vale"  # invented: whoever else is at work when an object is stale
 
 
@@ -179,6 +185,15 @@ def _epoch(text: str | None) -> int:
     return int(datetime.fromisoformat(text).timestamp()) if text else 0
 
 
+def _sequence(entity: Entity) -> list[str]:
+    """List what is numbered together: a name list by itself, all transactions (recorded: one sequence)."""
+    return [entity.name] if entity.lists_names else _NO_LISTS
+
+
+def _number(text: Any) -> int:
+    return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
 def _real(value: Any) -> float | None:
     return None if value is None else float(value)
 
@@ -234,10 +249,18 @@ class Company:
         store: Where the records are.
 
         realm: The company's id.
+
+        now: Tells the time, in epoch seconds. A record is stamped when it is written and not when the
+            request came (recorded, 2020: LastUpdatedTime later than `time`).
     """
 
-    def __init__(self, store: Store, realm: str) -> None:
+    def __init__(self, store: Store, realm: str, now: Callable[[], float] = time.time) -> None:
         self._store = store
+        self._now = now
+        self._replaying = threading.Lock()
+        self._answers: OrderedDict[str, bytes] = OrderedDict()
+        self._last_ids: dict[str, int] = {}
+        self._last_doc_number = 0
         self.realm = realm
         info = self.find("CompanyInfo", "1")
         self.zone = zone_of((info or {}).get("DefaultTimeZone", DEFAULT_ZONE))
@@ -407,9 +430,46 @@ class Company:
         body = self._store.body(self.realm, entity, id)
         return decode(body) if body is not None else None
 
+    # ---- once only ----
+
+    def once(self, request_id: str, write: Callable[[], bytes]) -> bytes:
+        """
+        Write, unless this request id has written before: then its first answer is given again.
+
+        Args:
+            request_id: Unique in the company; nothing means that no answer is kept.
+
+            write: Does the work; what it refuses is not remembered and may be tried again.
+
+        Returns:
+            The answer, old time and all (BenBranson, August 2026: eight minutes later).
+
+        Raises:
+            Fault: 6000 for more than 50 characters (Java SDK issue 180), or as `write` refuses.
+        """
+        if not request_id:
+            return write()
+        if len(request_id) > _LONGEST_REQUEST_ID:
+            raise faults.business_error(
+                f"You cannot enter more than {_LONGEST_REQUEST_ID} characters in the request_id field."
+                f" You tried entering {request_id[:10]}..., which is {len(request_id)} characters."
+            )
+        with self._replaying:  # two with one id at once: the second waits for the first one's answer
+            known = self._answers.get(request_id)
+            if known is None:
+                known = self._answers[request_id] = write()
+                while len(self._answers) > _ANSWERS_KEPT:
+                    self._answers.popitem(last=False)
+            return known
+
+    def forget_answers(self) -> None:
+        """Forget every request id."""
+        with self._replaying:
+            self._answers.clear()
+
     # ---- writing ----
 
-    def create(self, entity: Entity, sent: Record, now: float) -> str:
+    def create(self, entity: Entity, sent: Record) -> str:
         """
         Create a record.
 
@@ -417,8 +477,6 @@ class Company:
             entity: What it is to be.
 
             sent: The body; read-only attributes are ignored.
-
-            now: Epoch seconds.
 
         Returns:
             The whole record's text.
@@ -430,17 +488,21 @@ class Company:
         rules.check(entity, sent)
         with self._store.writing():
             given = rules.given(entity, sent)
+            now = self._now()
             stamp = local_time(now, self.zone)
+            number = self._last_id(entity) + 1
             envelope = {
                 "domain": "QBO",
                 "sparse": False,
-                "Id": self._next_id(entity),
+                "Id": str(number),
                 "SyncToken": "0",
                 "MetaData": {"CreateTime": stamp, "LastUpdatedTime": stamp},
             }
-            return self._write(entity, given | envelope, None, now)
+            body = self._write(entity, given | envelope, None, now)
+            self._last_ids[_sequence(entity)[0]] = number
+            return body
 
-    def update(self, entity: Entity, sent: Record, now: float) -> str:
+    def update(self, entity: Entity, sent: Record) -> str:
         """
         Update a record: wholly, or with `sparse` only what is sent.
 
@@ -448,8 +510,6 @@ class Company:
             entity: What it is.
 
             sent: The body, with Id and SyncToken.
-
-            now: Epoch seconds.
 
         Returns:
             The whole record's text; unchanged, SyncToken and all, if nothing changes (recorded, 2020).
@@ -468,9 +528,9 @@ class Company:
                 kept = rules.READ_ONLY | rules.RECKONED.get(entity.name, frozenset()) | _KEPT
                 new = {key: value for key, value in old.items() if key in kept} | given
             new = {key: value for key, value in new.items() if value is not None}
-            return self._write(entity, new, old, now)
+            return self._write(entity, new, old, self._now())
 
-    def delete(self, entity: Entity, sent: Record, now: float) -> str:
+    def delete(self, entity: Entity, sent: Record) -> str:
         """
         Delete a transaction for good.
 
@@ -478,8 +538,6 @@ class Company:
             entity: What it is; name lists know no deletion, only Active.
 
             sent: Id and SyncToken.
-
-            now: Epoch seconds.
 
         Returns:
             What remains: `{"domain":"QBO","status":"Deleted","Id":"266"}` (recorded, 2020).
@@ -490,11 +548,12 @@ class Company:
         self._must(entity, "D", "delete")
         with self._store.writing():
             old = self._current(entity, sent)
+            now = self._now()
             self._store.remove(self.realm, entity.name, old["Id"], int(now))
             self._carry_over(entity, old, None, now)
         return encode({"domain": "QBO", "status": "Deleted", "Id": old["Id"]})
 
-    def void(self, entity: Entity, sent: Record, now: float) -> str:
+    def void(self, entity: Entity, sent: Record) -> str:
         """
         Void a transaction: the money goes, the record stays.
 
@@ -502,8 +561,6 @@ class Company:
             entity: What it is.
 
             sent: Id and SyncToken.
-
-            now: Epoch seconds.
 
         Returns:
             The whole record's text.
@@ -514,7 +571,7 @@ class Company:
         self._must(entity, "V", "void")
         with self._store.writing():
             old = self._current(entity, sent)
-            return self._store_record(entity, rules.void(old), old, now)
+            return self._store_record(entity, rules.void(entity, old), old, self._now())
 
     @staticmethod
     def _must(entity: Entity, letter: str, operation: str) -> None:
@@ -541,13 +598,17 @@ class Company:
 
     def _store_record(self, entity: Entity, record: Record, old: Record | None, now: float) -> str:
         if old is not None:
-            if encode(record) == encode(old):
+            if record == old:
                 return encode(old)
             stamp = {"LastUpdatedTime": local_time(now, self.zone)}
             token = str(int(old.get("SyncToken", "0")) + 1)
             record = record | {"SyncToken": token, "MetaData": old.get("MetaData", {}) | stamp, "sparse": False}
         body = encode(record)
         self._store.save(self.realm, entity.name, row_of(entity, record, body))
+        if self._last_doc_number and entity.name == "Invoice":
+            self._last_doc_number = max(self._last_doc_number, _number(record.get("DocNumber")))
+        if entity.name == "CompanyInfo":
+            self.zone = zone_of(str(record.get("DefaultTimeZone", DEFAULT_ZONE)))
         self._carry_over(entity, old, record, now)
         return body
 
@@ -558,19 +619,36 @@ class Company:
                 if (name, taken) != (entity.name, record["Id"]):
                     raise faults.duplicate_name()
 
-    def _next_id(self, entity: Entity) -> str:
-        """Number name lists each for itself and all transactions together (recorded: one sequence)."""
-        alike = [e.name for e in ENTITIES.values() if e is entity or not (e.lists_names or entity.lists_names)]
-        return str(self._store.highest(self.realm, alike, "id") + 1)
+    def _last_id(self, entity: Entity) -> int:
+        """
+        Tell the highest Id ever given.
+
+        No Id is given twice, even when the record that had it is deleted. It is sought once: who writes
+        takes turns, so that counting on is safe.
+        """
+        alike = _sequence(entity)
+        if alike[0] not in self._last_ids:
+            self._last_ids[alike[0]] = max(self._store.highest(self.realm, alike, "id"), self._last_grave(alike))
+        return self._last_ids[alike[0]]
+
+    def _last_grave(self, entities: list[str]) -> int:
+        """Find the highest Id among deleted records."""
+        kinds = [self._store.kind(self.realm, entity) for entity in entities]
+        with self._store.writing() as db:
+            marks = ", ".join("?" * len(kinds))
+            sql = f"SELECT max(CAST(id AS INTEGER)) FROM tombstone WHERE kind IN ({marks})"  # noqa: S608 -- our own marks
+            return db.execute(sql, kinds).fetchone()[0] or 0
 
     def next_doc_number(self) -> str:
         """
         Tell the next invoice's number.
 
         Returns:
-            One more than the highest there is; 1001 in an empty company.
+            One more than the highest there ever was; 1001 in an empty company.
         """
-        return str(max(self._store.highest(self.realm, ["Invoice"], "doc_number"), 1000) + 1)
+        if not self._last_doc_number:
+            self._last_doc_number = max(self._store.highest(self.realm, ["Invoice"], "doc_number"), 1000)
+        return str(self._last_doc_number + 1)
 
     def _carry_over(self, entity: Entity, old: Record | None, new: Record | None, now: float) -> None:
         """Carry a change over: a payment to its invoices, an invoice to its customer (recorded, 2020)."""

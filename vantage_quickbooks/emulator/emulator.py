@@ -418,6 +418,8 @@ class Emulator:
             if self._store and (self._store.changed or len(self._companies) > 1):
                 self._store.empty()
                 self._open_companies()
+            for company in self._companies.values():
+                company.forget_answers()
 
     # ---- companies ----
 
@@ -441,7 +443,7 @@ class Emulator:
             if realm not in self._companies:
                 store = self._need_store()
                 store.load(realm, self._sample(int(realm) % 2**31, None, None).records())
-                self._companies[realm] = Company(store, realm)
+                self._companies[realm] = Company(store, realm, self.now)
             return self._companies[realm]
 
     def create(self, entity: str, record: Mapping[str, Any], realm_id: str | None = None) -> dict[str, Any]:
@@ -547,13 +549,13 @@ class Emulator:
 
     def _write(
         self,
-        rule: Callable[[Company, Entity, dict[str, Any], float], str],
+        rule: Callable[[Company, Entity, dict[str, Any]], str],
         entity: str,
         record: Mapping[str, Any],
         realm_id: str | None,
     ) -> dict[str, Any]:
         plain = decode(json.dumps(dict(record)))  # amounts become exact, and what is no JSON is refused
-        written: dict[str, Any] = json.loads(rule(self.company(realm_id), _entity(entity), plain, self.now()))
+        written: dict[str, Any] = json.loads(rule(self.company(realm_id), _entity(entity), plain))
         return written
 
     def _need_store(self) -> Store:
@@ -580,7 +582,7 @@ class Emulator:
             else:
                 store.load(self.realm_id, sample.records())
         realms = store.realms()
-        self._companies.update({realm: Company(store, realm) for realm in realms})
+        self._companies.update({realm: Company(store, realm, self.now) for realm in realms})
         for gone in self._companies.keys() - set(realms):
             del self._companies[gone]
 

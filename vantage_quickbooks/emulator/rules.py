@@ -107,23 +107,27 @@ def complete(entity: Entity, record: Record, books: Books, today: date) -> Recor
     return dict(sorted(record.items(), key=lambda item: ranks.get(item[0], len(ranks))))
 
 
-def void(record: Record) -> Record:
+def void(entity: Entity, record: Record) -> Record:
     """
     Take the money out of a transaction and leave the rest.
 
     Args:
+        entity: What it is.
+
         record: As it was.
 
     Returns:
-        Amounts of zero, a note that begins with `Voided`.
+        Amounts of zero, a note that begins with `Voided`; of a payment also no lines, for it pays nothing any more.
 
-    Source: recorded, see shared/qbo-api.md 6.3.
+    Source: recorded (invoice), see shared/qbo-api.md 6.3; Intuit's pages (payment, bill payment).
     """
     note = record.get("PrivateNote", "")
-    lines = [_without_money(line) for line in record.get("Line", [])]
-    voided = record | {"Line": lines, "TotalAmt": Decimal(0), "PrivateNote": f"Voided - {note}" if note else "Voided"}
-    if "Balance" in record:
-        voided["Balance"] = Decimal(0)
+    voided = record | {"TotalAmt": Decimal(0), "PrivateNote": f"Voided - {note}" if note else "Voided"}
+    pays = entity.name in ("Payment", "BillPayment")
+    voided["Line"] = [] if pays else [_without_money(line) for line in record.get("Line", [])]
+    for key in ("Balance", "UnappliedAmt"):
+        if key in record:
+            voided[key] = Decimal(0)
     if "TxnTaxDetail" in record:
         voided["TxnTaxDetail"] = {"TotalTax": Decimal(0)}
     return voided
