@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +39,10 @@ class Request:
         trace: Its ids.
 
         now: Epoch seconds when it began: `time` in the body is this.
+
+        delay_s: How long it is to take, besides the work.
+
+        wait: Waits so many seconds.
     """
 
     method: str
@@ -47,6 +52,14 @@ class Request:
     body: bytes
     trace: Trace
     now: float
+    delay_s: float = 0.0
+    wait: Callable[[float], object] = time.sleep
+
+    def pause(self) -> None:
+        """Wait as long as the request is to take; a second call waits no more."""
+        delay, self.delay_s = self.delay_s, 0.0
+        if delay:
+            self.wait(delay)
 
     def parameters(self) -> dict[str, str]:
         """
@@ -124,6 +137,7 @@ class Api:
         try:
             company = self._admit(request, realm)
             with self._place(realm):
+                request.pause()  # inside: whoever is slow takes up one of the places
                 return self._route(request, company, rest)
         except Fault as fault:
             return self.refuse(request, fault, company)
@@ -146,7 +160,7 @@ class Api:
         Returns:
             JSON or XML, in the dialect of whoever refuses.
         """
-        time = self._time(request.now, company)
+        told_time = self._time(request.now, company)
         more = []
         if fault.status == 401:
             more.append(("www-authenticate", 'Bearer realm="Intuit", error="invalid_token"'))
@@ -156,10 +170,10 @@ class Api:
             as_xml = not request.wants_json() or (fault.gateway and fault.status in (429, 504))
         if as_xml:
             kind = "text/xml" if fault.gateway else "application/xml"  # recorded, 2015 and 2019
-            body = fault.xml(time)
+            body = fault.xml(told_time)
         else:
             kind = "application/json"
-            body = fault.json(time, int(request.now * 1000))
+            body = fault.json(told_time, int(request.now * 1000))
         if fault.status == 200:  # with all the headers of a success (recorded, 2016)
             return answer.success(request.trace, f"{kind};charset=UTF-8", body.encode())
         return answer.refusal(request.trace, fault.status, kind, body.encode(), *more, service=service)
