@@ -1,4 +1,4 @@
-"""The only sender of API requests: a turn at the throttle, a token, one request, and again where that is safe."""
+"""The only sender of API requests: a token, a turn at the throttle, one request, and again where that is safe."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from requests.adapters import HTTPAdapter
 
 from vantage_quickbooks import wire
 from vantage_quickbooks.auth import Authorizer, transport_error
-from vantage_quickbooks.errors import AccessTokenRefusedError, ConnectorError, DeadlineExceededError
+from vantage_quickbooks.errors import AccessTokenRefusedError, ConnectorError, DeadlineExceededError, RateLimitedError
 from vantage_quickbooks.throttle import AT_ONCE, Throttle, throttle_for
 
 if TYPE_CHECKING:
@@ -31,7 +31,12 @@ _READ_S = 125.0
 """Seconds: Intuit ends a request itself after 120 ("API call limits and throttles")."""
 
 _TRIES = 6
-_CHUNK = 1 << 18
+_FIRST_S = 0.5
+_THROTTLED_S = 10.0
+"""Seconds before the first repetition after a throttled request: Intuit's window is a minute, and it names no time."""
+
+_CHUNK = 1 << 13
+"""Bytes between two looks at the clock: small, because a server that drips them holds up one such piece."""
 
 
 class QuickBooksClient:
@@ -52,6 +57,8 @@ class QuickBooksClient:
         self._api_url = endpoints.api_url
         self._throttle = throttle or throttle_for(endpoints.api_url, settings.realm_id)
         self._session = requests.Session()
+        # A proxy must not see what is meant for this machine.
+        self._session.trust_env = not wire.is_loopback(endpoints.api_url)
         adapter = HTTPAdapter(pool_connections=2, pool_maxsize=AT_ONCE)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -120,9 +127,9 @@ class QuickBooksClient:
         while True:
             record = None
             try:
+                headers = dict(request.headers)
+                record = self.authorize(headers, call)
                 with self._throttle.place(deadline=call.deadline, cancelled=call.cancelled):
-                    headers = dict(request.headers)
-                    record = self.authorize(headers, call)
                     return self._send(request, headers, call)
             except AccessTokenRefusedError as error:
                 if renewed or record is None:
@@ -133,7 +140,8 @@ class QuickBooksClient:
                 # A failed refresh has had its own tries; a call out of time has none left.
                 if record is None or not error.retryable or isinstance(error, DeadlineExceededError):
                     raise
-                wait = call.backoff(attempt, getattr(error, "retry_after_s", None))
+                first = _THROTTLED_S if isinstance(error, RateLimitedError) else _FIRST_S
+                wait = call.backoff(attempt, getattr(error, "retry_after_s", None), first_s=first)
                 if attempt >= _TRIES or wait is None:
                     error.details["attempts"] = attempt
                     raise
@@ -159,6 +167,7 @@ class QuickBooksClient:
         except requests.RequestException as error:
             failure = transport_error(error, "QuickBooks")
         if failure:
+            call.remaining()  # if the deadline cut the request short, say that
             raise failure  # out here, so that the request does not ride along as the error's context
         return wire.decipher(
             response.status_code,
@@ -175,7 +184,7 @@ def _body(response: requests.Response, call: Call) -> bytes:
     chunks = []
     for chunk in response.iter_content(_CHUNK):
         chunks.append(chunk)
-        call.remaining()  # a server that drips bytes must not outlive the deadline
+        call.remaining()  # a server that drips bytes must not outlive the deadline by much
     return b"".join(chunks)
 
 

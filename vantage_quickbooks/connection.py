@@ -58,7 +58,9 @@ class Connection:
         new_call: Callable[..., Call] = Call,
     ) -> None:
         self._settings = settings
-        self._context = context or HostContext()
+        self._context = HostContext() if context is None else context
+        if not isinstance(self._context, HostContext):
+            raise SettingsError("The host's context must be a HostContext; HostContext.from_dict makes one.")
         self._deployment = deployment or Deployment.from_environ()
         self._endpoints = self._deployment.endpoints(settings.environment)
         self._given_store = store
@@ -67,14 +69,8 @@ class Connection:
         self._client: QuickBooksClient | None = None
         self._store: TokenStore | None = None
         self._silenced: set[str] = set()
-        if self._context.deadline is not None and self._context.deadline.tzinfo is None:
-            raise SettingsError("The host's deadline has no time zone: hand over an aware datetime.")
-        if (self._context.load_credentials is None) != (self._context.save_credentials is None):
-            offered = "load" if self._context.load_credentials else "save"
-            raise SettingsError(
-                f"The host offers to {offered} credentials but not the other half. A host that keeps credentials "
-                "implements both vantage_load_credentials and vantage_save_credentials."
-            )
+        self._log = self._context.logger or _log
+        _check(self._context)
 
     def __repr__(self) -> str:
         return f"<Connection {self._context.connection_id} to QuickBooks company {self._settings.realm_id}>"
@@ -142,7 +138,7 @@ class Connection:
         Raises:
             ConnectorError: From the page that failed; the pages before it are whole.
         """
-        data = dict(input or {})
+        data = validate_input(self._action(action_id).id, {} if input is None else input)
         left = self._context.row_limit
         rows_key = self._action(action_id).rows_key
         done = 0
@@ -156,9 +152,9 @@ class Connection:
             if left is not None:
                 left -= rows
             if following is None or rows_key is None or (left is not None and left <= 0):
-                self._observe("progress", self._context.connection_id, action_id, done, done)
+                self._observe("progress", self._context.connection_id or "", action_id, done, done)
                 return
-            self._observe("progress", self._context.connection_id, action_id, done, None)
+            self._observe("progress", self._context.connection_id or "", action_id, done, None)
             data["start_position"] = following
 
     def test(self) -> dict[str, Any]:
@@ -168,12 +164,12 @@ class Connection:
             `ok`, a list of `checks` (`name`, `ok`, `message` and, where it failed, `error`), `warnings` about
             settings that look wrong, and the `apiCalls` it took. Never raises for what a connector can expect.
         """
-        call = self._start_call()
+        call, request_id = self._start_call(), str(uuid.uuid4())
         checks: list[dict[str, Any]] = []
         for name, check in (("token", self._test_token), ("company", self._test_company)):
             run = functools.partial(check, call)
             try:
-                checks.append({"name": name, "ok": True, **self._guarded(run, call, "test")})
+                checks.append({"name": name, "ok": True, **self._guarded(run, call, request_id)})
             except ConnectorError as error:
                 checks.append({"name": name, "ok": False, "message": error.message, "error": error.to_dict()})
                 break
@@ -207,7 +203,7 @@ class Connection:
         }
 
     def _action(self, action_id: str) -> Action:
-        module = MODULES.get(action_id)
+        module = MODULES.get(action_id) if isinstance(action_id, str) else None
         if module is None:
             known = ", ".join(MODULES)
             raise InputError(
@@ -255,7 +251,7 @@ class Connection:
         except ConnectorError as error:
             failure = error
         except Exception:  # noqa: BLE001 -- whatever it is, the host gets an error it knows
-            _log.error("request %s failed by a defect:\n%s", request_id, self._clean(traceback.format_exc()))
+            self._log.error("request %s failed by a defect:\n%s", request_id, self._clean(traceback.format_exc()))
             failure = InternalError(
                 f"The connector failed by a defect of its own. Report it with request id {request_id} and the log."
             )
@@ -283,7 +279,7 @@ class Connection:
             if self._given_store is not None:
                 self._store = self._given_store
             elif context.load_credentials and context.save_credentials:
-                self._store = HostStore(context.connection_id, context.load_credentials, context.save_credentials)
+                self._store = HostStore(context.connection_id or "", context.load_credentials, context.save_credentials)
             else:
                 self._store = open_store(deployment.token_store, encryption_key=deployment.token_key)
         return self._store
@@ -320,11 +316,32 @@ class Connection:
         except Exception as error:  # noqa: BLE001 -- an observer may fail in any way
             if observer not in self._silenced:
                 self._silenced.add(observer)
-                _log.warning(
+                self._log.warning(
                     "the host's %s observer failed (%s); further failures are not logged",
                     observer,
                     type(error).__name__,
                 )
+
+
+def _check(context: HostContext) -> None:
+    """Refuse a context that would fail later, in the middle of a call."""
+    wrong = [
+        f"{name} must be a callable"
+        for name in ("cancelled", "load_credentials", "save_credentials", "progress", "audit")
+        if not (getattr(context, name) is None or callable(getattr(context, name)))
+    ]
+    if context.deadline is not None and getattr(context.deadline, "tzinfo", None) is None:
+        wrong.append("deadline must be a datetime with a time zone")
+    limit = context.row_limit
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        wrong.append("row_limit must be a whole number from 1 up")
+    if (context.load_credentials is None) != (context.save_credentials is None):
+        missing = "vantage_save_credentials" if context.load_credentials else "vantage_load_credentials"
+        wrong.append(f"a host that keeps credentials offers both hooks, and {missing} is missing")
+    elif context.load_credentials and not context.connection_id:
+        wrong.append("connection_id must name the connection whose credentials the host keeps")
+    if wrong:
+        raise SettingsError(f"The host's context cannot be used: {'; '.join(wrong)}.")
 
 
 def _clock_skew_s(server_time: Any, now: datetime) -> float | None:

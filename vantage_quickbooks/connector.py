@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks import wire
@@ -98,11 +99,9 @@ class QuickBooksConnector:
         from vantage_quickbooks.connection import Connection  # noqa: PLC0415 -- registering must stay cheap
 
         try:
-            parsed = Settings.parse(settings)
+            return Connection(Settings.parse(settings), context, deployment, **seams)
         except SettingsError as error:
             failure = error
-        else:
-            return Connection(parsed, context, deployment, **seams)
         del settings  # a crash reporter would print it, secrets and all
         raise failure.bare()
 
@@ -122,7 +121,7 @@ def _described(action: Action) -> dict[str, Any]:
         "inputSchema": load_schema(f"{action.id}.input.schema"),
         "inputForm": load_schema(f"{action.id}.form"),
         "outputSchema": load_schema(f"{action.id}.output.schema"),
-        "examples": list(action.examples),
+        "examples": copy.deepcopy(list(action.examples)),
     }
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.client import QuickBooksClient
     from vantage_quickbooks.query import Select
 
-__all__ = ["Page", "metadata", "project", "read_page"]
+__all__ = ["Page", "metadata", "page_metadata", "project", "read_page"]
 
 Record = dict[str, Any]
 
@@ -82,6 +82,20 @@ def metadata(client: QuickBooksClient, call: Call, **more: Any) -> dict[str, Any
         "minorVersion": wire.MINOR_VERSION,
         **more,
     }
+
+
+def page_metadata(client: QuickBooksClient, call: Call, statement: Select, page: Page, **more: Any) -> dict[str, Any]:
+    """Return the metadata of a page: where it stands, in what order, and what may follow."""
+    return metadata(
+        client,
+        call,
+        startPosition=statement.start_position,
+        maxResults=statement.max_results,
+        mayHaveMore=page.next_position is not None,
+        nextStartPosition=page.next_position,
+        orderBy=", ".join(statement.order_by) or None,
+        **more,
+    )
 
 
 def project(record: Record, fields: list[str] | None) -> Record:

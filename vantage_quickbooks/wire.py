@@ -399,7 +399,7 @@ def _error(
             retry_after_s=wait,
             details=details,
         )
-    if status >= 500 or code in _UNAVAILABLE:
+    if status >= 500 or status == 408 or code in _UNAVAILABLE:
         return QuickBooksUnavailableError(
             f"QuickBooks cannot answer at the moment ({said}). Try again in a few minutes.",
             retry_after_s=wait,

@@ -244,7 +244,7 @@ def test_an_odd_lifetime_that_only_informs_costs_no_rotated_token(name, odd):
 
 @pytest.mark.parametrize("odd", [5, ["SECRET-IN-LIST"], {"a": "SECRET-IN-DICT"}, True])
 def test_an_odd_token_is_named_without_its_value(odd):
-    with pytest.raises(ValueError, match="^access_token is missing$"):
+    with pytest.raises(ValueError, match=r"^access_token is missing$"):
         made(RESPONSE | {"access_token": odd})
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from vantage_quickbooks import query
 from vantage_quickbooks.actions import filters
 from vantage_quickbooks.contract import Action
-from vantage_quickbooks.reader import metadata, project, read_page
+from vantage_quickbooks.reader import page_metadata, project, read_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,11 +43,10 @@ def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call, row_limit
     Raises:
         ConnectorError: See `QuickBooksClient.request`.
     """
-    order_by = data.get("order_by", DEFAULT_ORDER)
     statement = query.Select(
         "Customer",
         where=(*_conditions(data),),
-        order_by=(order_by,),
+        order_by=(data.get("order_by", DEFAULT_ORDER),),
         start_position=data.get("start_position", 1),
         max_results=filters.page_size(data, client.settings.max_results, row_limit),
     )
@@ -57,15 +56,7 @@ def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call, row_limit
     return {
         "customers": customers,
         "count": len(customers),
-        "metadata": metadata(
-            client,
-            call,
-            startPosition=statement.start_position,
-            maxResults=statement.max_results,
-            mayHaveMore=page.next_position is not None,
-            nextStartPosition=page.next_position,
-            orderBy=order_by,
-        ),
+        "metadata": page_metadata(client, call, statement, page),
     }
 
 

@@ -22,7 +22,7 @@ from vantage_quickbooks import query
 from vantage_quickbooks.actions import filters
 from vantage_quickbooks.contract import Action
 from vantage_quickbooks.errors import UnexpectedResponseError
-from vantage_quickbooks.reader import Page, metadata, project, read_page
+from vantage_quickbooks.reader import Page, page_metadata, project, read_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,11 +70,10 @@ def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call, row_limit
         ConnectorError: See `QuickBooksClient.request`.
     """
     status = data.get("status")
-    order_by = data.get("order_by", DEFAULT_ORDER)
     statement = query.Select(
         "Invoice",
         where=(*_conditions(data), *_candidates(status, call.now().date())),
-        order_by=(order_by,),
+        order_by=(data.get("order_by", DEFAULT_ORDER),),
         start_position=data.get("start_position", 1),
         max_results=filters.page_size(data, client.settings.max_results, row_limit),
     )
@@ -87,16 +86,7 @@ def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call, row_limit
         "invoices": [project(record, fields) | fact for record, fact in zip(page.records, facts, strict=True)],
         "count": len(page.records),
         "summary": summary(zip(page.records, facts, strict=True)),
-        "metadata": metadata(
-            client,
-            call,
-            startPosition=statement.start_position,
-            maxResults=statement.max_results,
-            mayHaveMore=page.next_position is not None,
-            nextStartPosition=page.next_position,
-            orderBy=order_by,
-            companyDate=page.company_date.isoformat(),
-        ),
+        "metadata": page_metadata(client, call, statement, page, companyDate=page.company_date.isoformat()),
     }
 
 

@@ -172,7 +172,7 @@ def _call(args: argparse.Namespace) -> int:
         envelope = _envelope(error)
     if not envelope["success"]:
         return _failed(envelope, args.format)
-    _print_result(envelope, action, args.format or "json")
+    _print_result(envelope, action, args.format or "json", data)
     return SUCCESS
 
 
@@ -186,7 +186,7 @@ def _action(name: str) -> dict[str, Any]:
     raise UsageError(f"There is no action {json.dumps(name[:60])}.{hint} The actions are {', '.join(actions)}.")
 
 
-def _print_result(envelope: Mapping[str, Any], action: Mapping[str, Any], form: str) -> None:
+def _print_result(envelope: Mapping[str, Any], action: Mapping[str, Any], form: str, given: Mapping[str, Any]) -> None:
     if form == "json":
         write(json_text(envelope))
         return
@@ -198,8 +198,8 @@ def _print_result(envelope: Mapping[str, Any], action: Mapping[str, Any], form: 
 
         tables.show_result(data, action)
     if data["metadata"].get("mayHaveMore"):
-        following = json.dumps({"start_position": data["metadata"]["nextStartPosition"]})
-        say(f"More may follow these {data['count']} {action['rowsKey']}: add --input {shlex.quote(following)}")
+        following = json.dumps({**given, "start_position": data["metadata"]["nextStartPosition"]})
+        say(f"More may follow these {data['count']} {action['rowsKey']}: use --input {shlex.quote(following)}")
 
 
 def _failed(envelope: Mapping[str, Any], form: str | None) -> int:
