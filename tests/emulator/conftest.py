@@ -2,9 +2,18 @@
 
 import pytest
 import requests
+from emulator.conformance_results import RESULTS
 
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.emulator.oauth_api import TOKEN_PATH
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Tell how much of the recorded traffic the emulator answers as Intuit did."""
+    if RESULTS.verdicts:
+        terminalreporter.section("held against the real QuickBooks")
+        for line in RESULTS.table():
+            terminalreporter.write_line(line)
 
 
 class Client:

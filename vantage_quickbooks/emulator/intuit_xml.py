@@ -1,9 +1,10 @@
 """JSON bodies as XML, which is what QuickBooks sends to a client that asks for nothing.
 
 A generic conversion: a list becomes repeated elements, `domain` and `sparse` attributes, a
-reference an element with its name as an attribute. The order of elements is that of the
-JSON; Intuit's XML puts the common elements first (see docs/emulator.md).
-Source: recorded, 2019 (flowlink).
+reference an element with its name as an attribute. Both spellings follow one class
+hierarchy (Intuit's schema: a Customer is a NameBase is an IntuitEntity): JSON lists a class's
+own properties before those it inherits, which begin with `domain`; XML lists them after.
+Source: recorded, 2019 (flowlink), byte for byte.
 """
 
 from collections.abc import Mapping
@@ -43,8 +44,16 @@ def _element(key: str, value: Any) -> str:
         return f"<{key}{name}>{escape(_text(value['value']))}</{key}>"
     names = _ENVELOPE_ATTRIBUTES if key == "QueryResponse" else _ATTRIBUTES
     attributes = "".join(f" {n}={quoteattr(_text(value[n]))}" for n in names if n in value)
-    inner = "".join(_element(k, v) for k, v in value.items() if k not in names)
+    inner = "".join(_element(k, v) for k, v in _inherited_first(value) if k not in names)
     return f"<{key}{attributes}>{inner}</{key}>" if inner else f"<{key}{attributes}/>"
+
+
+def _inherited_first(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Move what stands before `domain`, a class's own properties, behind the inherited ones."""
+    members = list(value.items())
+    keys = list(value)
+    cut = keys.index("domain") if "domain" in keys and "Id" in keys else 0
+    return members[cut:] + members[:cut]
 
 
 def _text(value: Any) -> str:
