@@ -15,7 +15,7 @@ from vantage_quickbooks.emulator.entities import BY_PATH, Entity
 from vantage_quickbooks.emulator.faults import Fault
 from vantage_quickbooks.emulator.intuit_xml import to_xml
 from vantage_quickbooks.emulator.limits import Limits
-from vantage_quickbooks.emulator.oauth import OAuth
+from vantage_quickbooks.emulator.oauth import ACCOUNTING_SCOPE, OAuth
 from vantage_quickbooks.emulator.rules import Record
 
 PREFIX = "/v3/company/"
@@ -136,7 +136,7 @@ class Api:
         company = None
         try:
             company = self._admit(request, realm)
-            with self._place(realm):
+            with self._place(realm, batch=rest == "batch"):
                 request.pause()  # inside: whoever is slow takes up one of the places
                 return self._route(request, company, rest)
         except Fault as fault:
@@ -186,14 +186,16 @@ class Api:
     def _admit(self, request: Request, realm: str) -> Company:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         chain = self._oauth.check(token.strip() if scheme.lower() == "bearer" else "")
+        if ACCOUNTING_SCOPE not in chain.scopes:
+            raise faults.application_authorization_failed()
         company = self._company(realm) if chain.realm == realm else None
         if company is None:
             raise faults.authorization_failed()
         return company
 
     @contextlib.contextmanager
-    def _place(self, realm: str) -> Iterator[None]:
-        if not self._limits.enter(realm):
+    def _place(self, realm: str, *, batch: bool) -> Iterator[None]:
+        if not self._limits.enter(realm, batch=batch):
             raise faults.throttled()
         try:
             yield
