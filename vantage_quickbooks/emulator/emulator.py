@@ -179,6 +179,11 @@ class Emulator:
         host, port = self._server.server_address[:2]
         return f"http://{host if isinstance(host, str) else host.decode()}:{port}"
 
+    @property
+    def host(self) -> str:
+        """The name or address that the emulator listens on."""
+        return self._address[0]
+
     # ---- who may come in ----
 
     @property
@@ -420,6 +425,7 @@ class Emulator:
             "realm_id": self.realm_id,
             "client_id": self.client_id,
             "now": datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="milliseconds"),
+            "clock_offset_s": round(self._offset, 3),
             "seed": self._seed,
             "companies": {realm: company.counts() for realm, company in list(self._companies.items())},
             "tokens": self.oauth.state(),
@@ -615,11 +621,17 @@ class Emulator:
     # ---- requests ----
 
     def _answer(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Answer:
-        if path.startswith(control.PREFIX):
-            return control.handle(self, method, path, body)
         now = self.now()
-        delay_s = self._latency.draw(method, path)
-        request = Request(method, path, query, headers, body, Trace.begin(now), now, delay_s, self._stopping.wait)
+        request = Request(method, path, query, headers, body, Trace.begin(now), now, wait=self._stopping.wait)
+        try:
+            controlled = control.handle(self, request)
+        except Exception as error:
+            _LOGGER.exception("the emulator failed at %s %s", method, path)
+            self.crashes.append(f"{method} {path}: {error!r}")
+            return Answer(500, [("content-type", "text/plain")], f"emulator: {type(error).__name__}\n".encode())
+        if controlled is not None:
+            return controlled
+        request.delay_s = self._latency.draw(method, path)
         try:
             order = self._orders.take(method, path)
             result = self._delivery.deliver(order, request) if order else self._route(request)
