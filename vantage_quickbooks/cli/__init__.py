@@ -313,6 +313,13 @@ def _add_emulator(add: Any) -> None:
     emulator.add_argument("--invoices", type=int, metavar="N", help="how many invoices to make up (about 60)")
     emulator.add_argument("--seed", type=int, default=1, metavar="S", help="the same seed makes the same company (1)")
     emulator.add_argument("--database", metavar="FILE", help="keep the company in this SQLite file")
+    emulator.add_argument(
+        "--latency",
+        metavar="L",
+        action="append",
+        default=[],
+        help="let answers take 0.2 (seconds), 0.1..0.4 or median=0.3,p99=2; on some paths: /query=0.2 (repeatable)",
+    )
     emulator.add_argument("--write-settings", metavar="FILE", help="write the settings that fit to this file")
 
 

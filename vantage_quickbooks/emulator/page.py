@@ -72,7 +72,7 @@ def render(emulator: "Emulator", asked: Mapping[str, str], *, mistake: str = "")
         A whole document.
     """
     state = emulator.state()
-    about = f'<div class="two">{_credentials(emulator)}{_counts(emulator, state)}</div>'
+    about = f'<div class="two">{_credentials(emulator)}{_counts(emulator, state)}</div>{_shell(emulator)}'
     parts = [_faults(state), _state_buttons(state), _requests(emulator)]
     parts.insert(len(parts) if emulator.requests() else 0, about)  # to somebody new the way in comes first
     refresh = "refresh" in asked
@@ -201,10 +201,11 @@ def _credentials(emulator: "Emulator") -> str:
         f"<dt>{escape(_words(name))}</dt><dd><code>{escape(value)}</code></dd>"
         for name, value in emulator.settings().items()
     )
-    return (
-        f'<section><h2>Connect</h2><dl class="list">{rows}</dl><h3>In a shell</h3>'
-        f'<pre tabindex="0">{escape(ready_curl(emulator))}</pre></section>'
-    )
+    return f'<section><h2>Connect</h2><dl class="list">{rows}</dl></section>'
+
+
+def _shell(emulator: "Emulator") -> str:
+    return f"<section><h2>In a shell</h2><pre>{escape(ready_curl(emulator))}</pre></section>"
 
 
 def _counts(emulator: "Emulator", state: Mapping[str, Any]) -> str:
