@@ -39,9 +39,10 @@ def _element(key: str, value: Any) -> str:
         return "".join(_element(key, item) for item in value)
     if not isinstance(value, Mapping):
         return f"<{key}>{escape(_text(value))}</{key}>"
-    if "value" in value and set(value) <= {"value", "name"}:
-        name = f" name={quoteattr(str(value['name']))}" if "name" in value else ""
-        return f"<{key}{name}>{escape(_text(value['value']))}</{key}>"
+    if "value" in value and set(value) <= {"value", "name", "type"}:
+        # `type` quoted, March 2023 (github.com/intuit/QuickBooks-V3-PHP-SDK/issues/477).
+        told = "".join(f" {n}={quoteattr(str(value[n]))}" for n in ("type", "name") if n in value)
+        return f"<{key}{told}>{escape(_text(value['value']))}</{key}>"
     names = _ENVELOPE_ATTRIBUTES if key == "QueryResponse" else _ATTRIBUTES
     attributes = "".join(f" {n}={quoteattr(_text(value[n]))}" for n in names if n in value)
     inner = "".join(_element(k, v) for k, v in _inherited_first(value) if k not in names)
