@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
@@ -37,13 +38,16 @@ class Server(ThreadingHTTPServer):
         address: Host and port; port 0 takes a free one.
 
         handle: Answers method, path, query string, headers and body.
+
+        crashed: Told what failed outside of `handle`.
     """
 
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], handle: Handle) -> None:
+    def __init__(self, address: tuple[str, int], handle: Handle, crashed: Callable[[str], object]) -> None:
+        self._crashed = crashed
         self.handle_request_of = handle
         self.counting = threading.Lock()
         self.connections = 0
@@ -66,8 +70,11 @@ class Server(ThreadingHTTPServer):
             self._open.discard(request)
         super().shutdown_request(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that go away; that is theirs to do."""
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 -- the base class says so
+        """Say nothing of clients that go away; that is theirs to do. Anything else is a crash."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            self._crashed(f"connection: {error!r}")
 
     def close(self) -> None:
         """Stop, close every connection, and wait for their threads."""

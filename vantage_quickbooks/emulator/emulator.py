@@ -133,7 +133,7 @@ class Emulator:
         if self._server is not None:
             return self
         self._stopping.clear()
-        self._server = Server(self._address, self._answer)
+        self._server = Server(self._address, self._answer, self.crashes.append)
         try:
             self._store = Store(self._database)
             self._open_companies()
