@@ -10,7 +10,7 @@ class _Results:
         "query", "count", "read", "create", "update", "delete", "void", "send", "batch", "cdc", "report", "attachment",
         "token", "fault",
     )  # fmt: skip
-    VERDICTS = ("holds", "listed", "unserved", "unlisted")
+    VERDICTS = ("same", "era", "listed", "unserved", "unlisted")
 
     def __init__(self):
         self.verdicts = {}
@@ -21,13 +21,16 @@ class _Results:
         self.used.update(used)
 
     def table(self):
-        """Make lines: how many exchanges of each kind hold, differ as listed, are not served, differ otherwise."""
+        """Make lines: how many exchanges of each kind are the same, and what became of the others.
+
+        `but for the era`: all that differs is what Intuit itself has changed since, or what the recording spoilt.
+        """
         counted = Counter(self.verdicts.values())
-        lines = ["kind        recorded   the same   differ as listed   not served   differ otherwise"]
+        lines = ["kind        recorded   the same   but for the era   differ as listed   not served   differ otherwise"]
         for kind in (*self.KINDS, "all"):
             row = [sum(n for (k, v), n in counted.items() if kind in (k, "all") and v == w) for w in self.VERDICTS]
             if sum(row):
-                lines.append(f"{kind:<11}{sum(row):>9}{row[0]:>11}{row[1]:>19}{row[2]:>13}{row[3]:>19}")
+                lines.append(f"{kind:<11}{sum(row):>9}{row[0]:>11}{row[1]:>18}{row[2]:>19}{row[3]:>13}{row[4]:>19}")
         return lines
 
 

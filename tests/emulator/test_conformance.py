@@ -55,12 +55,12 @@ def test_the_answer_is_the_recorded_one(bench, exchange):
         covering = [entry for entry in LISTED if entry.side != "unserved" and entry.covers(exchange.name, mark)]
         used += covering
         left += [] if covering else [mark]
-    RESULTS.note(exchange, "unlisted" if left else "listed" if _ours(used) else "holds", used)
+    RESULTS.note(exchange, "unlisted" if left else _verdict(used), used)
     assert not left
 
 
-def _ours(used):
-    return any(entry.side == "emulator" for entry in used)
+def _verdict(used):
+    return "listed" if any(entry.side == "emulator" for entry in used) else "era" if used else "same"
 
 
 @_needs_recordings

@@ -13,7 +13,7 @@ from vantage_quickbooks.emulator.answer import Answer, Trace
 from vantage_quickbooks.emulator.company import Company, decode
 from vantage_quickbooks.emulator.entities import BY_PATH, Entity
 from vantage_quickbooks.emulator.faults import Fault
-from vantage_quickbooks.emulator.intuit_xml import to_xml
+from vantage_quickbooks.emulator.intuit_xml import from_xml, to_xml
 from vantage_quickbooks.emulator.limits import Limits
 from vantage_quickbooks.emulator.oauth import ACCOUNTING_SCOPE, OAuth
 from vantage_quickbooks.emulator.rules import Record
@@ -217,11 +217,11 @@ class Api:
         entity = BY_PATH.get(head)
         if entity is None or "/" in tail:
             raise faults.no_such_path(request.path)
-        if request.method == "GET" and tail:
+        if request.method == "GET" and (tail or head == "preferences"):  # a company has one set of them
             if "R" not in entity.operations:
                 raise faults.unsupported_operation("read")
             # The Id inside CompanyInfo is "1", whatever the realm (recorded, August 2026).
-            id_ = "1" if head == "companyinfo" and tail == company.realm else tail
+            id_ = "1" if head == "companyinfo" and tail == company.realm else tail or "1"
             return self._wrap(request, company, entity.name.encode(), company.read(entity, id_).encode())
         if request.method == "POST" and not tail:
             request_id = request.parameters().get("requestid", "")
@@ -243,9 +243,7 @@ class Api:
     def _write(self, request: Request, company: Company, entity: Entity) -> bytes:
         """Create, update, delete or void: the parameter decides, else the Id (Intuit, each entity's page)."""
         with _readable():
-            sent = decode(request.body.decode())
-            if not isinstance(sent, dict):
-                raise TypeError("the body is no JSON object")
+            sent = _record_of(request)
             parameters = request.parameters()
             operation = parameters.get("operation", "update" if sent.get("Id") is not None else "create")
             if parameters.get("include") == "void":
@@ -267,6 +265,15 @@ class Api:
         # Numbers keep their spelling: they are read as text.
         data = json.loads(body, parse_float=str, parse_int=str)
         return answer.success(request.trace, "application/xml;charset=UTF-8", to_xml(data).encode())
+
+
+def _record_of(request: Request) -> Record:
+    """Read a body, JSON or XML."""
+    text = request.body.decode()
+    sent = from_xml(text)[1] if "xml" in request.headers.get("content-type", "") else decode(text)
+    if not isinstance(sent, dict):
+        raise TypeError("the body is no JSON object")
+    return sent
 
 
 @contextlib.contextmanager

@@ -575,6 +575,8 @@ class Company:
 
     @staticmethod
     def _must(entity: Entity, letter: str, operation: str) -> None:
+        if (entity.name, letter) == ("Bill", "V"):  # transcribed, August 2026 (200-systemfault)
+            raise faults.system_failure("java.lang.UnsupportedOperationException", 200)
         if letter not in entity.operations:
             raise faults.unsupported_operation(operation)
 
