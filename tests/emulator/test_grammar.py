@@ -3,7 +3,9 @@
 # ruff: noqa: ISC004, S608 -- a statement and its fault are one case; statements go to no database
 
 import contextlib
+import re
 from datetime import date
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.lark import from_lark
 from lark import Lark
 
-from vantage_quickbooks.emulator.entities import BY_LOWER_NAME
+from vantage_quickbooks.emulator.entities import _MARKS, BY_LOWER_NAME
 from vantage_quickbooks.emulator.faults import Fault
 from vantage_quickbooks.emulator.grammar import _GRAMMAR, Condition, Statement, Value, compile_statement, parse
 
@@ -20,6 +22,7 @@ AFTER_CONDITION = (
     '\nWas expecting one of:\n    <EOF> \n    <AND> ...\n    "iterator" ...\n    "maxresults" ...\n    <OR> ...\n'
     '    "order" ...\n    "orderby" ...\n    "startposition" ...\n    '
 )
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "emulator.md"
 TODAY = date(2026, 5, 5)
 ZONE = ZoneInfo("America/Los_Angeles")
 
@@ -206,6 +209,17 @@ def test_what_a_page_marks_can_be_filtered_and_sorted_and_nothing_else(entity, n
 def test_what_an_entity_does_not_have_is_not_found(entity):
     with pytest.raises(Fault, match=f"Property AccountRef not found for Entity {entity}"):
         plan(f"select * from {entity} where AccountRef = '1'")
+
+
+def property_rows():
+    """The table of docs/emulator.md, from the data."""
+    rows = ["| Entity | Filter and sort | Filter | Sort | Assumed |", "| --- | --- | --- | --- | --- |"]
+    return rows + [f"| {name} | {' | '.join(' '.join(m.split()) for m in marks)} |" for name, marks in _MARKS.items()]
+
+
+def test_the_docs_tell_what_can_be_filtered_and_sorted():
+    listed = re.search(r"<!-- properties -->\n(.*?)\n<!-- /properties -->", DOCS.read_text("utf-8"), re.DOTALL)[1]
+    assert property_rows() == listed.splitlines()
 
 
 def test_an_attachment_is_found_by_what_it_is_attached_to():
