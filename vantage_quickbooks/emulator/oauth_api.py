@@ -160,7 +160,10 @@ class OAuthApi:
         return _redirect(request, redirect_uri, code=code, state=state, realmId=realm)
 
     def _problem(self, asked: dict[str, str], redirect_uri: str) -> str | None:
-        parts = urlsplit(redirect_uri)
+        try:
+            parts = urlsplit(redirect_uri)
+        except ValueError:  # brackets around what is no IPv6 address
+            parts = urlsplit("")
         if asked.get("client_id") != self._oauth.client_id:
             return "The client_id is unknown."
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment:
