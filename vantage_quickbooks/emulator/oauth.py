@@ -11,7 +11,6 @@ README says.
 """
 
 import base64
-import binascii
 import random
 import string
 import threading
@@ -377,7 +376,7 @@ class OAuth:
         if scheme.lower() == "basic":
             try:
                 decoded = base64.b64decode(encoded.strip(), validate=True).decode()
-            except (binascii.Error, UnicodeDecodeError):
+            except ValueError:  # no base64, no text, not even ASCII
                 decoded = ":"
             client_id, _, client_secret = decoded.partition(":")
         # RFC 6749 section 2.3.1 form-encodes both before Basic, which few clients do: take either spelling.
