@@ -281,7 +281,7 @@ def _readable() -> Iterator[None]:
     """Refuse a body of the right properties and the wrong shapes; code 2010 is Intuit's, the words are ours."""
     try:
         yield
-    except (TypeError, AttributeError, ValueError, ArithmeticError) as error:
+    except (TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
         raise faults.unreadable_body(str(error)) from error
 
 

@@ -51,7 +51,7 @@ def _item(company: Company, item: object, write: Write, now: float) -> bytes:
         key, value = _carry_out(company, item, write, now)
     except Fault as fault:
         key, value = "Fault", compact(fault.item()).encode()
-    except (TypeError, AttributeError, ValueError, ArithmeticError) as error:
+    except (TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
         key, value = "Fault", compact(faults.unreadable_body(str(error)).item()).encode()
     echo = "" if b_id is None else f',"bId":{compact(str(b_id))}'
     return b'{"%s":%s%s}' % (key.encode(), value, echo.encode())
