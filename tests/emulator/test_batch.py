@@ -26,7 +26,7 @@ def code(item):
 
 def test_the_recorded_batch(client):
     """The four items of minimul batch/basic.yml: a success, a gone one, a stale one and a statement."""
-    receipt = {"TotalAmt": 337.50, "Line": [LINE]}
+    receipt = {"Line": [LINE | {"Amount": 337.50}]}
     kept = client.post("salesreceipt", json=receipt).json()["SalesReceipt"]
     answers = batch(
         client,

@@ -18,7 +18,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from vantage_quickbooks.emulator import faults, grammar, rules
+from vantage_quickbooks.emulator import faults, grammar, rules, shapes
 from vantage_quickbooks.emulator.entities import ENTITIES, Entity
 from vantage_quickbooks.emulator.rules import Record
 from vantage_quickbooks.emulator.store import Row, Store
@@ -54,6 +54,9 @@ _NAMED_LIKE_PEOPLE = ("Customer", "Vendor", "Employee")  # one name among all th
 _KEPT = frozenset({"CurrencyRef", "DocNumber", "V4IDPseudonym", "DefaultTaxCodeRef"})
 _LONGEST_REQUEST_ID = 50  # Intuit, "Request ID"; in a batch it is that of the batch and the bId together
 _ANSWERS_KEPT = 5_000  # how long Intuit keeps them is not told; so many cost little memory
+_OWED_BY = {"Invoice": ("Customer", "CustomerRef"), "Bill": ("Vendor", "VendorRef")}
+_LINK_TYPES = {"BillPayment": "BillPaymentCheck"}  # recorded, 2026 (Nango bills)
+_MODIFIER = {"LastModifiedByRef": {"value": "9130350000000017"}}  # invented
 _NO_LISTS = [entity.name for entity in ENTITIES.values() if not entity.lists_names]
 _COLLEAGUE = "Robin Vale"  # invented: whoever else is at work when an object is stale
 
@@ -190,6 +193,10 @@ def _sequence(entity: Entity) -> list[str]:
     return [entity.name] if entity.lists_names else _NO_LISTS
 
 
+def _modifier(entity: Entity) -> Record:
+    return _MODIFIER if entity.name in shapes.MODIFIER_TOLD else {}
+
+
 def _number(text: Any) -> int:
     return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 19 else 0
 
@@ -260,7 +267,7 @@ class Company:
         self._replaying = threading.Lock()
         self._answers: OrderedDict[str, bytes] = OrderedDict()
         self._last_ids: dict[str, int] = {}
-        self._last_doc_number = 0
+        self._last_numbers: dict[str, int] = {}
         self.realm = realm
         info = self.find("CompanyInfo", "1")
         self.zone = zone_of((info or {}).get("DefaultTimeZone", DEFAULT_ZONE))
@@ -496,9 +503,9 @@ class Company:
                 "sparse": False,
                 "Id": str(number),
                 "SyncToken": "0",
-                "MetaData": {"CreateTime": stamp, "LastUpdatedTime": stamp},
+                "MetaData": {"CreateTime": stamp, **_modifier(entity), "LastUpdatedTime": stamp},
             }
-            body = self._write(entity, given | envelope, None, now)
+            body = self._write(entity, given | envelope, None, now, None)
             self._last_ids[_sequence(entity)[0]] = number
             return body
 
@@ -528,7 +535,8 @@ class Company:
                 kept = rules.READ_ONLY | rules.RECKONED.get(entity.name, frozenset()) | _KEPT
                 new = {key: value for key, value in old.items() if key in kept} | given
             new = {key: value for key, value in new.items() if value is not None}
-            return self._write(entity, new, old, self._now())
+            touched = frozenset(given) if sent.get("sparse") is True else None
+            return self._write(entity, new, old, self._now(), touched)
 
     def delete(self, entity: Entity, sent: Record) -> str:
         """
@@ -551,6 +559,7 @@ class Company:
             now = self._now()
             self._store.remove(self.realm, entity.name, old["Id"], int(now))
             self._carry_over(entity, old, None, now)
+            self._release(entity, old, now)
         return encode({"domain": "QBO", "status": "Deleted", "Id": old["Id"]})
 
     def void(self, entity: Entity, sent: Record) -> str:
@@ -571,7 +580,10 @@ class Company:
         self._must(entity, "V", "void")
         with self._store.writing():
             old = self._current(entity, sent)
-            return self._store_record(entity, rules.void(entity, old), old, self._now())
+            now = self._now()
+            body = self._store_record(entity, rules.void(entity, old), old, now)
+            self._release(entity, old, now)
+            return body
 
     @staticmethod
     def _must(entity: Entity, letter: str, operation: str) -> None:
@@ -592,26 +604,33 @@ class Company:
             raise faults.stale_object(_COLLEAGUE)
         return old
 
-    def _write(self, entity: Entity, record: Record, old: Record | None, now: float) -> str:
-        record = rules.complete(entity, record, self, self.today(now))
-        if entity.lists_names:
+    def _write(
+        self, entity: Entity, record: Record, old: Record | None, now: float, touched: frozenset[str] | None
+    ) -> str:
+        change = rules.Change(entity, self, self.today(now), old is None, touched)
+        record = rules.complete(change, record)
+        if entity.lists_names and (old is None or record[entity.naming] != old.get(entity.naming)):
             self._check_name(entity, record)
         return self._store_record(entity, record, old, now)
 
     def _store_record(self, entity: Entity, record: Record, old: Record | None, now: float) -> str:
+        if old is not None and record == old:
+            return encode(old)
+        body = self._save(entity, record, old, now)
+        self._carry_over(entity, old, record, now)
+        return body
+
+    def _save(self, entity: Entity, record: Record, old: Record | None, now: float) -> str:
+        """Stamp a record and store it, and nothing else."""
         if old is not None:
-            if record == old:
-                return encode(old)
             stamp = {"LastUpdatedTime": local_time(now, self.zone)}
             token = str(int(old.get("SyncToken", "0")) + 1)
             record = record | {"SyncToken": token, "MetaData": old.get("MetaData", {}) | stamp, "sparse": False}
         body = encode(record)
         self._store.save(self.realm, entity.name, row_of(entity, record, body))
-        if self._last_doc_number and entity.name == "Invoice":
-            self._last_doc_number = max(self._last_doc_number, _number(record.get("DocNumber")))
+        self._seen_number(entity.name, record.get("DocNumber"))
         if entity.name == "CompanyInfo":
             self.zone = zone_of(str(record.get("DefaultTimeZone", DEFAULT_ZONE)))
-        self._carry_over(entity, old, record, now)
         return body
 
     def _check_name(self, entity: Entity, record: Record) -> None:
@@ -641,54 +660,84 @@ class Company:
             sql = f"SELECT max(CAST(id AS INTEGER)) FROM tombstone WHERE kind IN ({marks})"  # noqa: S608 -- our own marks
             return db.execute(sql, kinds).fetchone()[0] or 0
 
-    def next_doc_number(self) -> str:
+    def next_doc_number(self, entity: str) -> str:
         """
-        Tell the next invoice's number.
+        Tell the next number of a form.
+
+        Args:
+            entity: The form's name; some share a sequence.
 
         Returns:
             One more than the highest there ever was; 1001 in an empty company.
         """
-        if not self._last_doc_number:
-            self._last_doc_number = max(self._store.highest(self.realm, ["Invoice"], "doc_number"), 1000)
-        return str(self._last_doc_number + 1)
+        alike = shapes.NUMBERED_TOGETHER[entity]
+        if alike[0] not in self._last_numbers:
+            self._last_numbers[alike[0]] = max(self._store.highest(self.realm, list(alike), "doc_number"), 1000)
+        return str(self._last_numbers[alike[0]] + 1)
+
+    def _seen_number(self, entity: str, number: Any) -> None:
+        """Count on from a number that was given by hand."""
+        alike = shapes.NUMBERED_TOGETHER.get(entity)
+        if alike and alike[0] in self._last_numbers:
+            self._last_numbers[alike[0]] = max(self._last_numbers[alike[0]], _number(number))
 
     def _carry_over(self, entity: Entity, old: Record | None, new: Record | None, now: float) -> None:
-        """Carry a change over: a payment to its invoices, an invoice to its customer (recorded, 2020)."""
-        for record, sign in ((old, -1), (new, 1)):
-            if record and entity.name == "Payment":
-                for invoice, amount in rules.payments_of(record):
-                    self._pay(invoice, sign * amount, record["Id"], now)
-            elif record and entity.name == "Invoice":
-                amount = sign * Decimal(str(record.get("Balance", 0)))
-                self._shift_balance(str(record["CustomerRef"]["value"]), amount, now)
+        """Carry a change over: a payment to what it pays, an invoice to its customer (recorded, 2020)."""
+        if entity.name in rules.PAYS:
+            paid = rules.PAYS[entity.name]
+            id_ = (new or old or {}).get("Id")
+            link = {"TxnId": id_, "TxnType": _LINK_TYPES.get(entity.name, entity.name)}
+            before, after = (rules.payments_of(paid, record or {}) for record in (old, new))
+            for paid_id in dict.fromkeys([*before, *after]):
+                amounts = before.get(paid_id, Decimal(0)), after.get(paid_id, Decimal(0))
+                if amounts[0] != amounts[1]:
+                    self._pay(ENTITIES[paid], paid_id, amounts, link, now)
+        elif entity.name in _OWED_BY:
+            owing, key = _OWED_BY[entity.name]
+            shifts: dict[str, Decimal] = {}
+            for record, sign in ((old, -1), (new, 1)):
+                whose = str(((record or {}).get(key) or {}).get("value"))
+                shifts[whose] = shifts.get(whose, Decimal(0)) + sign * Decimal(str((record or {}).get("Balance", 0)))
+            for whose, amount in shifts.items():
+                self._shift_balance(owing, whose, amount, now)
 
-    def _pay(self, invoice: str, amount: Decimal, payment: str, now: float) -> None:
-        """Apply a payment to an invoice, or take it back when the amount is negative."""
-        entity = ENTITIES["Invoice"]
-        old = self.find(entity.name, invoice)
+    def _pay(self, entity: Entity, id_: str, applied: tuple[Decimal, Decimal], link: Record, now: float) -> None:
+        """Apply to an invoice or a bill what a payment pays of it now, in place of what it paid before."""
+        old = self.find(entity.name, id_)
         if old is None:
             raise faults.invalid_reference()
-        links = [link for link in old.get("LinkedTxn", []) if link.get("TxnId") != payment]
-        if amount > 0:
-            links.append({"TxnId": payment, "TxnType": "Payment"})
-        balance = Decimal(str(old.get("Balance", 0))) - amount
+        links = [known for known in old.get("LinkedTxn", []) if known.get("TxnId") != link["TxnId"]]
+        if applied[1]:
+            links.append(link)
+        balance = Decimal(str(old.get("Balance", 0))) + applied[0] - applied[1]
         if balance < 0:  # our words
             raise faults.business_error("The amount applied is more than the transaction's open balance")
-        self._store_record(entity, old | {"Balance": balance, "LinkedTxn": links}, old, now)
+        changed = rules.sort(entity, old | {"Balance": balance, "LinkedTxn": links})
+        self._store_record(entity, changed, old, now)
 
-    def _shift_balance(self, customer: str, amount: Decimal, now: float) -> None:
-        keys = ["Balance", "BalanceWithJobs"]
-        following: str | None = customer
+    def _release(self, entity: Entity, old: Record, now: float) -> None:
+        """Unapply the payments of an invoice or a bill that is deleted or voided: their money is a credit again."""
+        for paying, paid in rules.PAYS.items():
+            for link in old.get("LinkedTxn", []) if paid == entity.name else []:
+                known = str(link.get("TxnType", "")).startswith(paying)
+                payment = self.find(paying, str(link.get("TxnId"))) if known else None
+                if payment:
+                    self._save(ENTITIES[paying], rules.without_link(payment, entity.name, old["Id"]), payment, now)
+
+    def _shift_balance(self, owing: str, id_: str, amount: Decimal, now: float) -> None:
+        """Change what a customer or a vendor owes, and what a customer's parents' jobs do."""
+        keys = ["Balance", "BalanceWithJobs"] if owing == "Customer" else ["Balance"]
+        following: str | None = id_
         while amount and following:
-            record = self.find("Customer", following)
+            record = self.find(owing, following)
             if record is None:
                 return
             for key in keys:
                 record[key] = Decimal(str(record.get(key, 0))) + amount
             record["MetaData"] = record["MetaData"] | {"LastUpdatedTime": local_time(now, self.zone)}
-            self._store.save(self.realm, "Customer", row_of(ENTITIES["Customer"], record, encode(record)))
+            self._store.save(self.realm, owing, row_of(ENTITIES[owing], record, encode(record)))
             keys = ["BalanceWithJobs"]  # of the parents
-            following = (record.get("ParentRef") or {}).get("value")
+            following = (record.get("ParentRef") or {}).get("value") if owing == "Customer" else None
 
 
 def _project(body: str, fields: tuple[str, ...]) -> bytes:
