@@ -180,6 +180,8 @@ def _as_referred_to(exchange, rows):
         if changes or raw is None:
             record = record | changes
             rows[kind, ref["value"]] = (kind, record, json.dumps(record, ensure_ascii=False))
+        if kind == "Account":
+            _rename_in_items(rows, ref)
     if exchange.kind == "create":
         # Ids are given in one sequence for transactions and one for each name list: higher ones came later.
         names = ENTITIES[name].lists_names
@@ -187,6 +189,14 @@ def _as_referred_to(exchange, rows):
         for key in alike:
             if int(key[1]) >= int(answered["Id"]):
                 del rows[key]
+
+
+def _rename_in_items(rows, account):
+    """QuickBooks looks names up when it answers: an item that nobody edited told two names for its account."""
+    for key, (kind, record, _) in list(rows.items()):
+        changes = {k: account for k, v in record.items() if k.endswith("AccountRef") and v["value"] == account["value"]}
+        if kind == "Item" and changes:
+            rows[key] = (kind, record | changes, json.dumps(record | changes, ensure_ascii=False))
 
 
 def _references(value, key=""):
@@ -234,6 +244,8 @@ def _before_write(exchange):
         ]
         if any(v.id == sent["Id"] and v.record["SyncToken"] == sent["SyncToken"] for v in read):
             return {}
+        if answered["SyncToken"] == sent["SyncToken"]:  # nothing changed: so it was before
+            return {(entity.name, sent["Id"]): (entity.name, answered, json.dumps(answered, ensure_ascii=False))}
         before = _text_before(sent)
         record = answered | before | {"SyncToken": sent["SyncToken"]}
         record["MetaData"] = answered["MetaData"] | {"LastUpdatedTime": stamp}
