@@ -11,6 +11,7 @@ README says.
 """
 
 import base64
+import math
 import random
 import string
 import threading
@@ -290,14 +291,14 @@ class OAuth:
                 raise OAuthError(400, {"error": "invalid_request"})  # DotNET-SDK issue 342
             now = self._now()
             answer: dict[str, object] = {
-                "x_refresh_token_expires_in": int(chain.issued_at + REFRESH_TOKEN_LIFETIME_S - now),
+                "x_refresh_token_expires_in": math.ceil(chain.issued_at + REFRESH_TOKEN_LIFETIME_S - now),
                 "refresh_token": chain.refresh_token,
                 "access_token": self._new_access_token(chain),
                 "token_type": "bearer",
                 "expires_in": self.access_token_lifetime_s,
             }
             if hard_expiry:
-                answer["x_refresh_token_hard_expires_in"] = int(chain.hard_end - now)
+                answer["x_refresh_token_hard_expires_in"] = math.ceil(chain.hard_end - now)
             return answer
 
     def revoke(self, token: str | None, form: Mapping[str, str], authorization: str | None) -> None:
