@@ -245,7 +245,8 @@ class Api:
         with _readable():
             sent = _record_of(request)
             parameters = request.parameters()
-            operation = parameters.get("operation", "update" if sent.get("Id") is not None else "create")
+            known = sent.get("Id") is not None or "C" not in entity.operations
+            operation = parameters.get("operation", "update" if known else "create")
             if parameters.get("include") == "void":
                 operation = "void"
             written = _operate(company, entity, sent, operation)

@@ -58,6 +58,7 @@ _OWED_BY = {"Invoice": ("Customer", "CustomerRef"), "Bill": ("Vendor", "VendorRe
 _LINK_TYPES = {"BillPayment": "BillPaymentCheck"}  # recorded, 2026 (Nango bills)
 _MODIFIER = {"LastModifiedByRef": {"value": "9130350000000017"}}  # invented
 _NO_LISTS = [entity.name for entity in ENTITIES.values() if not entity.lists_names]
+_ONE_OF_A_KIND = ("CompanyInfo", "Preferences")  # a company has one, whose Id is "1" and need not be sent
 _COLLEAGUE = "Robin Vale"  # invented: whoever else is at work when an object is stale
 
 
@@ -525,6 +526,8 @@ class Company:
             Fault: 500, 610, 2010, 2020, 2500, 5010, 6000 or 6240.
         """
         self._must(entity, "U", "update")
+        if entity.name in _ONE_OF_A_KIND:
+            sent = {"Id": "1"} | sent
         rules.check(entity, sent)
         with self._store.writing():
             old = self._current(entity, sent)
