@@ -183,12 +183,16 @@ def void(entity: Entity, record: Record) -> Record:
     Source: recorded (invoice), see shared/qbo-api.md 6.3; Intuit's pages (payment, bill payment).
     """
     note = record.get("PrivateNote", "")
-    voided = record | {"TotalAmt": Decimal(0), "PrivateNote": f"Voided - {note}" if note else "Voided"}
+    if not note.startswith("Voided"):
+        note = f"Voided - {note}" if note else "Voided"
+    voided = record | {"TotalAmt": Decimal(0), "PrivateNote": note}
     pays = entity.name in ("Payment", "BillPayment")
     voided["Line"] = [] if pays else [_without_money(line) for line in record.get("Line", [])]
     for key in ("Balance", "UnappliedAmt"):
         if key in record:
             voided[key] = Decimal(0)
+    if "LinkedTxn" in record:  # payments are unapplied
+        voided["LinkedTxn"] = [link for link in record["LinkedTxn"] if link.get("TxnType") not in _LINKS_OF_PAYMENTS]
     if "TxnTaxDetail" in record:
         voided["TxnTaxDetail"] = {"TotalTax": Decimal(0)}
     return voided
@@ -424,6 +428,7 @@ def _plus(day: str, days: int) -> str:
 
 # ---- payments ----------------------------------------------------------------------------------
 
+_LINKS_OF_PAYMENTS = frozenset({"Payment", "BillPayment", "BillPaymentCheck", "BillPaymentCreditCard"})
 PAYS = {"Payment": "Invoice", "BillPayment": "Bill"}
 """What pays what."""
 
