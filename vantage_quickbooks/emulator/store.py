@@ -85,6 +85,7 @@ _INDEXES = {
 _INSERT = f"INSERT INTO record (row, kind, {', '.join(_COLUMNS)}) VALUES (?, ?{', ?' * len(_COLUMNS)})"  # noqa: S608 -- our own names
 _BULK = 5_000  # rows a round trip: large enough for speed, small enough to keep memory flat
 _PATIENCE_S = 60  # for whoever else has the file
+_LOADING_KB = 32_000
 _PAGE_SIZE = 16_384  # an invoice of 2.5 kB fills most of SQLite's usual 4 kB and wastes the rest
 
 
@@ -249,10 +250,12 @@ class Store:
         with contextlib.suppress(sqlite3.OperationalError):  # somebody is reading: then it takes twice as long
             self._writer.execute("PRAGMA journal_mode = TRUNCATE").fetchone()
         self._writer.execute(f"PRAGMA busy_timeout = {_PATIENCE_S}000")
+        self._writer.execute(f"PRAGMA cache_size = -{_LOADING_KB}")  # fewer pages are written before they are full
         try:
             count = self.load(realm, records)
             self.index()
         finally:
+            self._writer.execute("PRAGMA cache_size = -2000")
             self._writer.execute("PRAGMA journal_mode = WAL").fetchone()
         return count
 
