@@ -225,6 +225,16 @@ def test_an_invoice_that_goes_leaves_its_payment_unapplied(emulator):
         emulator.delete("Payment", payment["Id"])
 
 
+def test_what_is_sent_empty_is_not_stored_and_clears_what_was(emulator):
+    body = {"DisplayName": "Mira Lund", "CompanyName": "", "Notes": "n", "BillAddr": {"Line1": "1 Elm St", "City": ""}}
+    made = emulator.create("Customer", body)
+    assert ("CompanyName" in made, made["BillAddr"]["Line1"], "City" in made["BillAddr"]) == (False, "1 Elm St", False)
+    changed = emulator.update("Customer", {"Id": made["Id"], "Notes": ""})
+    assert "Notes" not in changed
+    with pytest.raises(Fault, match="2020"):
+        emulator.update("Customer", {"Id": made["Id"], "DisplayName": ""})
+
+
 def test_new_lines_get_ids_of_their_own(emulator):
     made = emulator.create("Invoice", {"CustomerRef": {"value": "1"}, "Line": [line(1), line(2)]})
     kept = made["Line"][1]

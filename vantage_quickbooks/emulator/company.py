@@ -495,7 +495,7 @@ class Company:
         self._must(entity, "C", "create")
         rules.check(entity, sent)
         with self._store.writing():
-            given = rules.given(entity, sent)
+            given = {key: value for key, value in rules.given(entity, sent).items() if value is not None}
             now = self._now()
             stamp = local_time(now, self.zone)
             number = self._last_id(entity) + 1

@@ -37,7 +37,7 @@ MAX_RESULTS_LIMIT = 1000  # Intuit, "Data queries"
 _GRAMMAR = r"""
 start: SELECT selection FROM source where? order? paging?
 
-selection: STAR -> everything
+selection: STAR (COMMA IDENTIFIER)* -> everything
     | COUNT LPAR STAR RPAR -> count
     | IDENTIFIER (COMMA IDENTIFIER)* -> fields
 source: context (COMMA context)*
@@ -338,7 +338,7 @@ class _ToStatement(Transformer[Token, Statement]):
         return Value("bool", token.lower())
 
     def everything(self, _: list[Token]) -> dict[str, Any]:
-        return {}
+        return {}  # `*, Sku` as well: python-quickbooks asks for items so (its pull request 379, March 2025)
 
     def count(self, _: list[Token]) -> dict[str, Any]:
         return {"count": True}

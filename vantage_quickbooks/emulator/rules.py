@@ -43,10 +43,19 @@ def given(entity: Entity, sent: Record) -> Record:
         sent: The body.
 
     Returns:
-        The rest.
+        The rest; what is sent empty is None, and inside objects it is left out: nothing is stored that has no value.
     """
     ignored = READ_ONLY | RECKONED.get(entity.name, frozenset())
-    return {key: value for key, value in sent.items() if key not in ignored}
+    return {key: None if value == "" else _filled(value) for key, value in sent.items() if key not in ignored}
+
+
+def _filled(value: Any) -> Any:
+    """Leave out what is empty, as QuickBooks does (python-quickbooks sends every property that it knows)."""
+    if isinstance(value, dict):
+        return {key: _filled(inner) for key, inner in value.items() if inner is not None and inner != ""}
+    if isinstance(value, list):
+        return [_filled(item) for item in value]
+    return value
 
 
 DELETED_SUFFIX = " (deleted)"  # recorded, 2020 (minimul get/inactive_vendors.yml, deactivate/account.yml)
