@@ -58,8 +58,13 @@ class Call:
         self._monotonic = monotonic
         self._sleep = sleep
         self._lock = threading.Lock()
-        left = time_limit_s if deadline is None else min(time_limit_s, (deadline - now()).total_seconds())
-        self.deadline = monotonic() + left
+        self._time_limit_s = time_limit_s
+        self._last_instant = float("inf") if deadline is None else monotonic() + (deadline - now()).total_seconds()
+        self.progressed()
+
+    def progressed(self) -> None:
+        """Begin the time limit anew, because a part of a long read is done; the host's own deadline stays."""
+        self.deadline = min(self._monotonic() + self._time_limit_s, self._last_instant)
 
     def remaining(self) -> float:
         """Return the seconds that are left.

@@ -44,6 +44,7 @@ __all__ = [
     "Answer",
     "Fault",
     "Request",
+    "changes_request",
     "company_info_request",
     "decipher",
     "decipher_token",
@@ -51,6 +52,7 @@ __all__ = [
     "query_request",
     "redact_tokens",
     "retry_after_s",
+    "total_count",
     "with_member",
 ]
 
@@ -139,6 +141,12 @@ def company_info_request(api_url: str, realm_id: str) -> Request:
     return Request("GET", url, {"Accept": "application/json"})
 
 
+def changes_request(api_url: str, realm_id: str, entity: str, since: str) -> Request:
+    """Build the request for change data capture of one entity since a time with its zone."""
+    parameters = f"entities={entity}&changedSince={percent_encode(since, safe='')}&minorversion={MINOR_VERSION}"
+    return Request("GET", f"{_company(api_url, realm_id)}/cdc?{parameters}", {"Accept": "application/json"})
+
+
 def decipher(
     status: int,
     headers: Mapping[str, str],
@@ -181,18 +189,33 @@ def decipher(
     raise _error(status, faults, tid=tid, wait=_wait(headers, now), environment=environment, realm_id=realm_id)
 
 
-def with_member(answer: Answer, member: str) -> Answer:
-    """Return *answer* if its body has *member*, an object.
+def with_member(answer: Answer, member: str, kind: type = dict) -> Answer:
+    """Return *answer* if its body has *member*, of that kind.
 
     Raises:
         UnexpectedResponseError: It has not: HTTP 200 is not success.
     """
-    if not isinstance(answer.body.get(member), dict):
+    if not isinstance(answer.body.get(member), kind):
         raise UnexpectedResponseError(
             f"QuickBooks answered without {member}. Nothing of the answer was used; try again.",
             details={"httpStatus": 200, "intuitTid": answer.intuit_tid},
         )
     return answer
+
+
+def total_count(answer: Answer) -> int:
+    """Return what a COUNT(*) query found.
+
+    Raises:
+        UnexpectedResponseError: The answer holds no count.
+    """
+    count = with_member(answer, "QueryResponse").body["QueryResponse"].get("totalCount")
+    if isinstance(count, bool) or not isinstance(count, int):
+        raise UnexpectedResponseError(
+            "QuickBooks answered without the count that was asked for.",
+            details={"httpStatus": 200, "intuitTid": answer.intuit_tid},
+        )
+    return count
 
 
 def decipher_token(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks import query
-from vantage_quickbooks.actions import filters
+from vantage_quickbooks.actions import filters, reading
 from vantage_quickbooks.contract import Action
 from vantage_quickbooks.reader import page_metadata, project, read_page
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from datetime import date
 
     from vantage_quickbooks.calls import Call
     from vantage_quickbooks.client import QuickBooksClient
@@ -29,7 +30,7 @@ DEFAULT_ORDER = "DisplayName"
 
 
 def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call, row_limit: int | None = None) -> dict[str, Any]:
-    """Return one page of customers: one API call.
+    """Return one page of customers, with one API call; or all of them, if the input says `all`.
 
     Args:
         client: Asks QuickBooks.
@@ -43,6 +44,9 @@ def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call, row_limit
     Raises:
         ConnectorError: See `QuickBooksClient.request`.
     """
+    reading.check(data)
+    if reading.is_whole(data) and row_limit is None:
+        return reading.whole(KIND, client, data, call)
     statement = query.Select(
         "Customer",
         where=(*_conditions(data),),
@@ -51,13 +55,19 @@ def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call, row_limit
         max_results=filters.page_size(data, client.settings.max_results, row_limit),
     )
     page = read_page(client, statement, call)
-    fields = data.get("fields")
-    customers = [project(record, fields) | derived(record) for record in page.records]
-    return {
-        "customers": customers,
-        "count": len(customers),
+    return _shape(page.records, data) | {
         "metadata": page_metadata(client, call, statement, page),
     }
+
+
+def everything(client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> Iterator[dict[str, Any]]:
+    """Yield all customers page by page; see `reading.pages`."""
+    return reading.pages(KIND, client, data, call)
+
+
+def lines(client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> Iterator[tuple[bytes, Any]]:
+    """Yield all customers as newline-delimited JSON; see `reading.lines`."""
+    return reading.lines(KIND, client, data, call)
 
 
 def derived(customer: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,3 +94,35 @@ def _conditions(data: Mapping[str, Any]) -> list[str]:
     if "email" in data:
         where.append(query.matches("PrimaryEmailAddr", data["email"], field="email"))
     return where + filters.updated_since(data)
+
+
+def _shape(records: list[dict[str, Any]], data: Mapping[str, Any], *_: Any) -> dict[str, Any]:
+    fields = data.get("fields")
+    facts = [derived(record) for record in records]
+    customers = [project(record, fields) for record in records]
+    for customer, fact in zip(customers, facts, strict=True):
+        customer.update(fact)
+    return {"customers": customers, "count": len(customers)}
+
+
+def _all_conditions(data: Mapping[str, Any], _: date) -> list[str]:
+    """Ask for inactive ones, too, and choose here: whether somebody deactivates a customer must not move the pages."""
+    return [query.whether("Active", True, False), *_conditions({**data, "active": "all"})[1:]]
+
+
+def _keeps(customer: Mapping[str, Any], data: Mapping[str, Any], _: date) -> bool:
+    wanted = data.get("active", "active")
+    is_active: bool = customer.get("Active") is not False
+    return bool(wanted == "all" or is_active == (wanted == "active"))
+
+
+KIND = reading.Kind(
+    entity="Customer",
+    rows_key="customers",
+    tie_breaker="DisplayName",
+    conditions=_all_conditions,
+    mutable=frozenset({"name", "email", "updated_since"}),
+    judges=lambda data: data.get("active") != "all",
+    keeps=_keeps,
+    shape=_shape,
+)
