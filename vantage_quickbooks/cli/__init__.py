@@ -185,7 +185,7 @@ def _call(args: argparse.Namespace) -> int:
 
 
 def _check_export(args: argparse.Namespace, action: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-    whole = action["streamable"] and (data.get("all") or "sync_cursor" in data)
+    whole = action["streamable"] and isinstance(data, dict) and (data.get("all") or "sync_cursor" in data)
     if (args.format == "ndjson" or args.dry_run) and not whole:
         raise UsageError("This is for whole reads: listCustomers or listInvoices with --input '{\"all\": true}'.")
     if args.format == "ndjson":
