@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
@@ -742,7 +742,7 @@ class Company:
                 return
             for key in keys:
                 record[key] = Decimal(str(record.get(key, 0))) + amount
-            record["MetaData"] = record["MetaData"] | {"LastUpdatedTime": local_time(now, self.zone)}
+            record["MetaData"] = record.get("MetaData", {}) | {"LastUpdatedTime": local_time(now, self.zone)}
             self._store.save(self.realm, owing, row_of(ENTITIES[owing], record, encode(record)))
             keys = ["BalanceWithJobs"]  # of the parents
             following = (record.get("ParentRef") or {}).get("value") if owing == "Customer" else None
@@ -750,15 +750,20 @@ class Company:
 
 def _project(body: str, fields: tuple[str, ...]) -> bytes:
     """Keep the fields that were asked for, and what every record carries: domain, sparse (true) and Id."""
-    record = decode(body)
-    wanted = {name.partition(".")[0]: name.partition(".")[2] for name in fields}
-    kept: dict[str, Any] = {}
-    for key, value in record.items():
-        if key == "sparse":
-            kept[key] = True
-        elif key in ("domain", "Id"):
-            kept[key] = value
-        elif key in wanted:
-            inner = [name.partition(".")[2] for name in fields if name.startswith(f"{key}.")]
-            kept[key] = value if key in fields else {k: v for k, v in value.items() if k in inner}
-    return encode(kept).encode()
+    kept = _kept(decode(body), (*fields, "domain", "sparse", "Id"))
+    return encode(kept | {"sparse": True} if "sparse" in kept else kept).encode()
+
+
+def _kept(value: Any, paths: Collection[str]) -> Any:
+    """Keep of an object, or of each object in a list, what some paths with points lead to."""
+    if isinstance(value, list):
+        return [_kept(item, paths) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {}
+    for key, inner in value.items():
+        if key in paths:
+            kept[key] = inner
+        elif below := [path.removeprefix(f"{key}.") for path in paths if path.startswith(f"{key}.")]:
+            kept[key] = _kept(inner, below)
+    return kept
