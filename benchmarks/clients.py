@@ -106,5 +106,13 @@ CLIENTS = (
         "none",
         "reads the pages that there are and throws the bytes away: what emulator and network cost",
     ),
-    Client("floor, 1 connection", "bare", "bare", "drain:1", "none", "the same, one page after the other"),
+    Client(
+        "floor, 10 connections, our order",
+        "bare",
+        "bare",
+        "drain:10:created",
+        "none",
+        "the same, in the order of creation that our connector asks for",
+    ),
+    Client("floor, 1 connection", "bare", "bare", "drain:1", "none", "the first, one page after the other"),
 )

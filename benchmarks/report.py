@@ -13,6 +13,7 @@ from clients import CLIENTS, KEPT, PYTHON_QUICKBOOKS, ROOT, SESSION, STREAM
 from measure import Figures
 from micro import Micro
 
+_LARGE = 100_000  # from here on start-up no longer hides what reading takes
 _A_SECOND = 10  # requests that Intuit allows
 _BUSY = 0.7  # load from which on others were at work, too
 
@@ -79,7 +80,7 @@ def write(results: Results, target: Path) -> None:
         (
             "Every client reads all invoices of one company from the same emulator, in one run, each as a process "
             "of its own, by turns. Figures are medians; what counts is ratios in a table. `make bench` writes it, "
-            "never by hand."
+            "nobody edits it."
         ),
         "",
         *_targets(results),
@@ -108,7 +109,7 @@ def _targets(results: Results) -> Iterator[str]:
     for name in (STREAM, KEPT):
         for other, wanted in ((PYTHON_QUICKBOOKS, 9), (SESSION, 5)):
             if slow and (ratio := _ratio(slow, other, name, "wall_s")):
-                wish = wanted if name == STREAM else None
+                wish = wanted if name == STREAM and largest >= _LARGE else None
                 yield _target(f"150 ms: {name}, times as fast as {other}", wish, ratio, at_least=True)
     for what, figure in (("", "cpu_s"), (" of reading alone, without start-up", "read_cpu_s")):
         if still and (ratio := _ratio(still, STREAM, SESSION, figure)):
