@@ -109,6 +109,8 @@ def test_the_buttons_do_what_they_say(client, emulator):
     assert page.count(granted) == 2  # among the credentials and in the lines for a shell
     assert emulator.refresh_token not in page
     client.connect(granted)
+    emulator.grant("4711")  # of another company: it would not fit the realm on the page
+    assert emulator.oauth.granted_refresh_token == granted
     press("reset")
     assert emulator.oauth.granted_refresh_token == emulator.refresh_token
     press("latency", median="0.3", p99="2")

@@ -111,7 +111,7 @@ class OAuth:
     Attributes:
         first_refresh_token: Of the first grant, the same from the same seed.
 
-        granted_refresh_token: Of the grant that the emulator's owner gave last; at first it is the same.
+        granted_refresh_token: Of the grant that the emulator's owner gave last for that company; at first it is the same.
 
     Args:
         seed: Decides client id, client secret and the first refresh token.
@@ -178,8 +178,10 @@ class OAuth:
             The refresh token of a new chain.
         """
         with self._lock:
-            self.granted_refresh_token = self._begin(realm_id, self._new_refresh_token()).refresh_token
-            return self.granted_refresh_token
+            token = self._begin(realm_id, self._new_refresh_token()).refresh_token
+            if realm_id == self._realm_id:
+                self.granted_refresh_token = token
+            return token
 
     def expire_access_tokens(self) -> int:
         """
