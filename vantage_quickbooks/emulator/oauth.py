@@ -111,7 +111,7 @@ class OAuth:
     Attributes:
         first_refresh_token: Of the first grant, the same from the same seed.
 
-        granted_refresh_token: Of the grant that the emulator's owner gave last for that company; at first it is the same.
+        granted_refresh_token: Of the owner's last grant for that company; at first it is the same.
 
     Args:
         seed: Decides client id, client secret and the first refresh token.
