@@ -223,6 +223,7 @@ class Connection:
                     done += page["count"]
                 self._progress(action, done, None)
                 yield page
+                del page  # or two pages would be in memory while the next is decoded
             self._progress(action, done, done)
             outcome = {"outcome": "success", "records": done}
         except ConnectorError as error:

@@ -269,7 +269,7 @@ def _shape(records: list[dict[str, Any]], data: Mapping[str, Any], today: date, 
     fields = data.get("fields")
     facts = [derived(record, today) for record in records]
     sums = summary(zip(records, facts, strict=True), scope)
-    invoices = [project(record, fields) for record in records]
+    invoices = records if fields is None else [project(record, fields) for record in records]
     for invoice, fact in zip(invoices, facts, strict=True):
         invoice.update(fact)
     return {"invoices": invoices, "count": len(invoices), "summary": sums}

@@ -107,7 +107,10 @@ def pages(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: C
         The same as `whole`; what was yielded before stays good, and its cursor goes on from there.
     """
     for records, members in _results(kind, client, data, call):
-        yield _shaped(kind, client, data, call, records, members)
+        result = _shaped(kind, client, data, call, records, members)
+        del records  # one page in memory at a time, here and below
+        yield result
+        del result
 
 
 def lines(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> Iterator[tuple[bytes, Any]]:
@@ -208,7 +211,8 @@ def _results(
         day = (read.started or call.now()).date()
         rows = batch.rows
         if decoder is None:
-            rows = [row for row in rows if known.get(row["Id"]) != row.get("SyncToken")]
+            if known:
+                rows = [row for row in rows if known.get(row["Id"]) != row.get("SyncToken")]
             _note_recent(rows, read, seen)
         if since is None and kind.judges(data):
             rows = [row for row in rows if kind.keeps(row if decoder is None else orjson.loads(row), data, day)]
@@ -228,7 +232,9 @@ def _results(
             if since is not None:
                 members |= _deletions(kind, client, call, since["started"], _page_size(data))
         position += len(rows)
+        del batch
         yield rows, members
+        del rows
 
 
 def _note_recent(rows: list[dict[str, Any]], read: WholeRead, seen: dict[str, str]) -> None:
