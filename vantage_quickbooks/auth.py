@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -47,12 +47,14 @@ from vantage_quickbooks.errors import (
 from vantage_quickbooks.tokens import TokenRecord, TokenState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vantage_quickbooks.calls import Call
     from vantage_quickbooks.deployment import Endpoints
     from vantage_quickbooks.settings import Settings
     from vantage_quickbooks.stores import TokenStore
 
-__all__ = ["Authorizer", "transport_error"]
+__all__ = ["Authorizer", "exchange_code", "transport_error"]
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +66,8 @@ _LOCK_TIMEOUT_S = 60.0
 
 _TRIES = 3
 _CONFLICTS = 2
+
+_T = TypeVar("_T")
 
 
 class _NoDebug(logging.Filter):
@@ -97,6 +101,7 @@ class Authorizer:
         self._settings = settings
         self._store = store
         self._endpoint = endpoints.token_endpoint
+        self._revocation_endpoint = endpoints.revocation_endpoint
         self._skew_s = skew_s
         self._fingerprint = settings.fingerprint()
         self.key = tokens.chain_key(
@@ -141,6 +146,29 @@ class Authorizer:
     def secrets(self) -> tuple[str, ...]:
         """Return the tokens in memory, for whoever masks them in a text."""
         return tuple(token for r in (self._record, self._unsaved) if r for token in (r.access_token, r.refresh_token))
+
+    def disconnect(self, call: Call) -> bool:
+        """End the grant at Intuit, then forget its tokens; under the chain's lock, so that nobody refreshes meanwhile.
+
+        Returns:
+            Whether Intuit ended a grant; False where it knew of none any more.
+
+        Raises:
+            ConnectorError: Intuit could not be asked, or refuses the client. Nothing is forgotten then, so that the
+                same call may be made again.
+        """
+        if not self._lock.acquire(timeout=min(_LOCK_TIMEOUT_S, call.remaining())):
+            raise DeadlineExceededError("Another call of this connection is refreshing the token and did not finish.")
+        try:
+            with self._store.lock(self.key, min(_LOCK_TIMEOUT_S, call.remaining())):
+                newest = self._unsaved or self._store.load(self.key)
+                token = newest.refresh_token if newest else self._settings.refresh_token.reveal()
+                is_ended = _revoke(self._settings, self._revocation_endpoint, token, call)
+                self._store.forget(self.key)
+                self._record = self._unsaved = None
+            return is_ended
+        finally:
+            self._lock.release()
 
     def forget(self) -> None:
         """Drop the token in memory; the next call reads the store."""
@@ -231,43 +259,111 @@ class Authorizer:
 
     def _request_once(self, refresh_token: str, previous: TokenRecord | None, call: Call) -> TokenRecord:
         sent_at = call.now()
-        settings = self._settings
-        failure: ConnectorError
-        with OAuth2Session(settings.client_id) as session:
-            url = _as_https(session, self._endpoint)
-            session.max_redirects = 0  # a redirect would carry the refresh token elsewhere
-            session.register_compliance_hook("refresh_token_response", lambda r: _checked(r, call))
-            try:
-                answer = session.refresh_token(
-                    url,
-                    refresh_token=refresh_token,
-                    auth=HTTPBasicAuth(settings.client_id, settings.client_secret.reveal()),
-                    # Without this header Intuit does not tell when the grant ends for good.
-                    headers={"Accept": "application/json", "x-include-refresh-token-hard-expires-in": "true"},
-                    timeout=min(_TIMEOUT_S, call.remaining()),
-                )
-                record = tokens.from_token_response(
-                    answer,
-                    now=sent_at,
-                    realm_id=settings.realm_id,
-                    environment=settings.environment,
-                    fingerprint=self._fingerprint,
-                    previous=previous,
-                    sent_refresh_token=refresh_token,
-                )
-            except requests.RequestException as error:
-                failure = transport_error(error, "Intuit's token endpoint", sent=_NotSentError)
-            except (OAuth2Error, ValueError, TypeError, AttributeError):
-                # What oauthlib raises for a member of the wrong type depends on the member.
-                failure = UnexpectedResponseError("Intuit's token endpoint answered with a damaged token response.")
-            else:
-                call.refreshed = True
-                return record
-        raise failure  # out here, so that the request does not ride along as the error's context
+
+        def ask(session: OAuth2Session, url: str, **how: Any) -> TokenRecord:
+            return tokens.from_token_response(
+                session.refresh_token(url, refresh_token=refresh_token, **how),
+                now=sent_at,
+                realm_id=self._settings.realm_id,
+                environment=self._settings.environment,
+                fingerprint=self._fingerprint,
+                previous=previous,
+                sent_refresh_token=refresh_token,
+            )
+
+        record = _ask_token_endpoint(ask, self._settings, self._endpoint, call, "refresh_token_response")
+        call.refreshed = True
+        return record
 
 
 class _NotSentError(NetworkError):
     """No connection came about, so the server has done nothing."""
+
+
+def exchange_code(settings: Settings, endpoints: Endpoints, code: str, redirect_uri: str, call: Call) -> str:
+    """Turn the authorization code that a consent led back with into the first refresh token of a chain.
+
+    Sent once: a code is good for one request (RFC 6749 section 4.1.2).
+
+    Args:
+        settings: The app; see `Settings.parse_app`.
+        endpoints: Where tokens are handed out.
+        code: From the redirect.
+        redirect_uri: The very one that the consent was asked with.
+        call: The call it is for.
+
+    Returns:
+        The refresh token: what a person would paste into the form.
+
+    Raises:
+        ReauthorizationRequired: The code is spent, too old, or of another app or address.
+        ConnectorError: As for a refresh.
+    """
+
+    def ask(session: OAuth2Session, url: str, **how: Any) -> str:
+        session.redirect_uri = redirect_uri
+        token = session.fetch_token(url, code=code, include_client_id=False, **how).get("refresh_token")
+        if not isinstance(token, str) or not token:
+            raise ValueError("no refresh token")
+        return token
+
+    spent: ConnectorError
+    try:
+        return _ask_token_endpoint(ask, settings, endpoints.token_endpoint, call, "access_token_response")
+    except ReauthorizationRequired as error:
+        spent = ReauthorizationRequired(
+            "Intuit does not accept what this consent led back with: it was used before, is older than some minutes, "
+            "or the redirect address differs. Connect the company again.",
+            details=error.details,
+        )
+    raise spent  # out here: the frames beneath hold the code
+
+
+def _ask_token_endpoint(
+    ask: Callable[..., _T], settings: Settings, endpoint: str, call: Call, compliance_hook: str
+) -> _T:
+    """Send one token request with a session of its own, and translate what libraries raise."""
+    failure: ConnectorError
+    with OAuth2Session(settings.client_id) as session:
+        url = _as_https(session, endpoint)
+        session.max_redirects = 0  # a redirect would carry the token elsewhere
+        session.register_compliance_hook(compliance_hook, lambda r: _checked(r, call))
+        try:
+            return ask(
+                session,
+                url,
+                auth=HTTPBasicAuth(settings.client_id, settings.client_secret.reveal()),
+                # Without this header Intuit does not tell when the grant ends for good.
+                headers={"Accept": "application/json", "x-include-refresh-token-hard-expires-in": "true"},
+                timeout=min(_TIMEOUT_S, call.remaining()),
+            )
+        except requests.RequestException as error:
+            failure = transport_error(error, "Intuit's token endpoint", sent=_NotSentError)
+        except (OAuth2Error, ValueError, TypeError, AttributeError):
+            # What oauthlib raises for a member of the wrong type depends on the member.
+            failure = UnexpectedResponseError("Intuit's token endpoint answered with a damaged token response.")
+    raise failure  # out here, so that the request does not ride along as the error's context
+
+
+def _revoke(settings: Settings, endpoint: str, token: str, call: Call) -> bool:
+    """Ask Intuit to end the grant that *token* belongs to; False where it knows of none."""
+    failure: ConnectorError
+    try:
+        with requests.Session() as session:
+            response = session.post(
+                endpoint,
+                json={"token": token},
+                auth=HTTPBasicAuth(settings.client_id, settings.client_secret.reveal()),
+                headers={"Accept": "application/json"},
+                timeout=min(_TIMEOUT_S, call.remaining()),
+                allow_redirects=False,
+            )
+    except requests.RequestException as error:
+        failure = transport_error(error, "Intuit's revocation endpoint")
+    else:
+        call.note(response.headers.get("intuit_tid"))
+        return wire.decipher_revocation(response.status_code, response.headers, response.content, now=call.now())
+    raise failure  # as above
 
 
 def _did_nothing(error: ConnectorError) -> bool:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 from vantage_quickbooks import wire
 from vantage_quickbooks.actions import MODULES
 from vantage_quickbooks.contract import CONTRACT_VERSION, HostContext
-from vantage_quickbooks.errors import SettingsError
-from vantage_quickbooks.settings import Settings
+from vantage_quickbooks.errors import ConnectorError, SettingsError
+from vantage_quickbooks.settings import GRANT_FIELDS, Settings
 from vantage_quickbooks.validation import load_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from vantage_quickbooks.calls import Call
     from vantage_quickbooks.connection import Connection
     from vantage_quickbooks.contract import Action
-    from vantage_quickbooks.deployment import Deployment
+    from vantage_quickbooks.deployment import Deployment, Endpoints
 
 __all__ = ["QUICKBOOKS", "QuickBooksConnector"]
 
@@ -53,6 +54,12 @@ class QuickBooksConnector:
                 "scopes": [wire.SCOPE],
                 "rotatesRefreshToken": True,
                 "secretFields": ["client_secret", "refresh_token"],
+                "tokenAuth": "client_secret_basic",
+                "pkce": False,  # Intuit documents none
+                "grantFields": list(GRANT_FIELDS),
+                "callbackFields": {"realmId": "realm_id"},
+                "redirectHelp": "Intuit takes http://localhost addresses with development keys (sandbox companies) "
+                "only; production keys need an https address.",
             },
             "docsUrl": "https://developer.intuit.com/app/developer/qbo/docs/get-started/get-client-id-and-client-secret",
             "permissions": {"connect": "manage_integrations", "invoke": "run_workflows"},
@@ -106,6 +113,75 @@ class QuickBooksConnector:
         del settings  # a crash reporter would print it, secrets and all
         raise failure.bare()
 
+    def authorization_url(
+        self, settings: Mapping[str, Any], *, redirect_uri: str, state: str, deployment: Deployment | None = None
+    ) -> str:
+        """Return the address at which a person gives consent; opens nothing.
+
+        Args:
+            settings: What the form holds; the fields that connecting fills in may be missing.
+            redirect_uri: Where Intuit leads back to; one that is registered with the app.
+            state: A text that nobody can guess; it comes back with the redirect.
+            deployment: As for `connect`.
+
+        Raises:
+            SettingsError: The settings are wrong; all fields at once.
+        """
+        app, endpoints = self._app(settings, deployment)
+        return wire.authorization_url(
+            endpoints.authorization_endpoint, client_id=app.client_id, redirect_uri=redirect_uri, state=state
+        )
+
+    def exchange_code(
+        self,
+        settings: Mapping[str, Any],
+        *,
+        code: str,
+        redirect_uri: str,
+        deployment: Deployment | None = None,
+        new_call: Callable[[], Call] | None = None,
+    ) -> dict[str, Any]:
+        """Turn what the redirect brought into settings.
+
+        Args:
+            settings: As for `authorization_url`.
+            code: The redirect's `code`.
+            redirect_uri: The very address given to `authorization_url`.
+            deployment: As for `connect`.
+            new_call: Makes the state of the call (for tests).
+
+        Returns:
+            The fields of the form to fill in, beside those of `auth.callbackFields`: the refresh token.
+
+        Raises:
+            SettingsError: The settings are wrong.
+            ConnectorError: Intuit refuses, or could not be asked.
+        """
+        from vantage_quickbooks.auth import exchange_code  # noqa: PLC0415 -- registering must stay cheap
+        from vantage_quickbooks.calls import Call  # noqa: PLC0415 -- as above
+
+        app, endpoints = self._app(settings, deployment)
+        failure: ConnectorError
+        try:
+            token = exchange_code(app, endpoints, code, redirect_uri, (new_call or Call)())
+        except ConnectorError as error:
+            failure = error
+        else:
+            return {"refresh_token": token}
+        del settings, code  # as in connect
+        raise failure.bare()
+
+    def _app(self, settings: Mapping[str, Any], deployment: Deployment | None) -> tuple[Settings, Endpoints]:
+        from vantage_quickbooks.deployment import Deployment  # noqa: PLC0415 -- registering must stay cheap
+
+        try:
+            app = Settings.parse_app(settings)
+            return app, (deployment or Deployment.from_environ()).endpoints(app.environment)
+        except SettingsError as error:
+            failure = error
+        del settings  # as in connect
+        raise failure.bare()
+
 
 def _described(action: Action) -> dict[str, Any]:
     return {
@@ -123,6 +199,7 @@ def _described(action: Action) -> dict[str, Any]:
         "inputForm": load_schema(f"{action.id}.form"),
         "outputSchema": load_schema(f"{action.id}.output.schema"),
         "examples": list(action.examples),
+        "views": list(action.views),
     }
 
 
