@@ -271,7 +271,7 @@ class Authorizer:
                 sent_refresh_token=refresh_token,
             )
 
-        record = _ask_token_endpoint(ask, self._settings, self._endpoint, call, "refresh_token_response")
+        record = _ask_token_endpoint(ask, self._settings, self._endpoint, call)
         call.refreshed = True
         return record
 
@@ -309,7 +309,7 @@ def exchange_code(settings: Settings, endpoints: Endpoints, code: str, redirect_
 
     spent: ConnectorError
     try:
-        return _ask_token_endpoint(ask, settings, endpoints.token_endpoint, call, "access_token_response")
+        return _ask_token_endpoint(ask, settings, endpoints.token_endpoint, call)
     except ReauthorizationRequired as error:
         spent = ReauthorizationRequired(
             "Intuit does not accept what this consent led back with: it was used before, is older than some minutes, "
@@ -319,15 +319,14 @@ def exchange_code(settings: Settings, endpoints: Endpoints, code: str, redirect_
     raise spent  # out here: the frames beneath hold the code
 
 
-def _ask_token_endpoint(
-    ask: Callable[..., _T], settings: Settings, endpoint: str, call: Call, compliance_hook: str
-) -> _T:
+def _ask_token_endpoint(ask: Callable[..., _T], settings: Settings, endpoint: str, call: Call) -> _T:
     """Send one token request with a session of its own, and translate what libraries raise."""
     failure: ConnectorError
     with OAuth2Session(settings.client_id) as session:
         url = _as_https(session, endpoint)
         session.max_redirects = 0  # a redirect would carry the token elsewhere
-        session.register_compliance_hook(compliance_hook, lambda r: _checked(r, call))
+        session.register_compliance_hook("refresh_token_response", lambda r: _checked(r, call))
+        session.register_compliance_hook("access_token_response", lambda r: _checked(r, call))
         try:
             return ask(
                 session,

@@ -45,7 +45,7 @@ STATUSES = {
     "RESPONSE_UNEXPECTED": 502,
     "INTERNAL_ERROR": 500,
 }
-"""HTTP status of each error code; of others 502. 424, not 401: the caller's own key was right, the provider's is not."""
+"""HTTP status of each error code; of others 502. Not 401: the caller's own key was right, the provider's is not."""
 
 
 class Api:

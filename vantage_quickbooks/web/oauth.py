@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.web.host import Host
     from vantage_quickbooks.web.store import Record
 
-__all__ = ["Consents", "ConsentFailed", "is_offered"]
+__all__ = ["ConsentFailed", "Consents", "is_offered"]
 
 LIFETIME_S = 600.0
 _MOST = 32

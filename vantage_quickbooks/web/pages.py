@@ -17,7 +17,6 @@ from vantage_quickbooks.web import charts, forms, present
 from vantage_quickbooks.web.oauth import ConsentFailed, is_offered
 from vantage_quickbooks.web.runs import Run, failure
 from vantage_quickbooks.web.security import CALLBACK_PATH, cookies
-from vantage_quickbooks.web.store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.web.oauth import Consents
     from vantage_quickbooks.web.runs import Runs
     from vantage_quickbooks.web.security import Gate
-    from vantage_quickbooks.web.store import Record
+    from vantage_quickbooks.web.store import Record, StoreError
 
 __all__ = ["NotFound", "Pages", "Templates"]
 
@@ -52,7 +51,7 @@ class Templates:
         self._environment = jinja2.Environment(
             loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
-        self._environment.filters |= {"when": present.instant, "words": present.words}
+        self._environment.filters |= {"when": present.instants, "words": present.words}
         self._environment.globals |= {"chart_width": charts.WIDTH, "chart": charts}
 
     def page(self, template: str, status: int = 200, *, csrf: str = "", **values: Any) -> Response:
@@ -445,7 +444,7 @@ class Pages:
         shown = rows[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
         single = None
         if not action.get("rowsKey"):
-            single = present.facts(data, leave_out=("metadata",))
+            single = present.facts(data, leave_out=("metadata",), in_full=True)
         elif not run.is_list and run.rows:
             single = present.facts(run.rows[0])
         metadata = data.get("metadata", {})

@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["MASK", "Cell", "Column", "cell", "columns_of", "facts", "instant", "masked", "money", "sort_rows", "words"]
+__all__ = ["MASK", "Cell", "Column", "cell", "columns_of", "facts", "instant", "instants", "masked", "money", "sort_rows", "words"]
 
 MASK = "••••••••"
 """What stands for a secret: always eight, so that it does not tell the length."""
 
 # ISO 4217: the currencies whose amounts have other than two decimals.
-_DECIMALS = dict.fromkeys(("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF").split(), 0) | (
-    dict.fromkeys(("BHD IQD JOD KWD LYD OMR TND").split(), 3)
-)
+_NONE = ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF")
+_THREE = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
+_DECIMALS = dict.fromkeys((*_NONE, "XPF"), 0) | dict.fromkeys(_THREE, 3)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT = re.compile(_DATE.pattern + r"T[0-9:.]+(Z|[+-][0-9]{2}:?[0-9]{2})")
 _LONGEST = 80
+_ACRONYMS = {"api", "id", "url", "uri"}
 _NAMES = ("name", "Name", "DisplayName", "value", "Address", "FreeFormNumber")
 
 
@@ -151,11 +152,24 @@ def instant(text: str) -> str:
     return text
 
 
-def facts(data: Mapping[str, Any], *, leave_out: Iterable[str] = ()) -> list[tuple[str, Cell]]:
-    """Return an object as names and values in words, without what is empty."""
+def instants(text: str) -> str:
+    """Write the ISO times within a sentence in words."""
+    return _INSTANT.sub(lambda found: instant(found[0]), text)
+
+
+def facts(
+    data: Mapping[str, Any], *, leave_out: Iterable[str] = (), in_full: bool = False
+) -> list[tuple[str, Cell]]:
+    """Return an object as names and values in words, without what is empty.
+
+    Args:
+        data: The object.
+        leave_out: Members that are not wanted.
+        in_full: Whether long texts are shown whole.
+    """
     skipped = set(leave_out)
     pairs = [(words(name), _plain(value)) for name, value in data.items() if name not in skipped]
-    return [(name, value) for name, value in pairs if value.text]
+    return [(name, Cell(value.full) if in_full and value.full else value) for name, value in pairs if value.text]
 
 
 def masked(data: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,7 +189,8 @@ def words(name: str) -> str:
     """Write a member's name as people would: `daysOverdue` is "Days overdue", `Id` stays."""
     parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_.]+", " ", name).split()
     rest = [part if part.isupper() and len(part) > 1 else part.lower() for part in parts[1:]]
-    return " ".join([parts[0][:1].upper() + parts[0][1:], *rest]) if parts else name
+    spelled = [parts[0][:1].upper() + parts[0][1:], *rest] if parts else [name]
+    return " ".join(part.upper() if part.lower() in _ACRONYMS else part for part in spelled)
 
 
 def _column(described: Mapping[str, Any]) -> Column:
@@ -218,8 +233,9 @@ def _summary(value: Any) -> str:
         named = next((value[name] for name in _NAMES if isinstance(value.get(name), str) and value[name]), None)
         if named is not None:
             return str(named)
-        plain = (item for item in value.values() if isinstance(item, str | int | float) and not isinstance(item, bool))
-        return ", ".join(str(item) for item in plain) or f"{len(value)} fields"
+        told = [item for name, item in value.items() if name.lower() != "id" and item not in (None, "", [], {})]
+        plain = [str(item) for item in told if isinstance(item, str | int | float) and not isinstance(item, bool)]
+        return ", ".join(plain) or (f"{len(told)} fields" if told else "")
     return "" if value is None else str(value)
 
 

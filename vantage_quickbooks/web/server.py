@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import traceback
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,14 +17,39 @@ from vantage_quickbooks.web.security import Gate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
     from vantage_quickbooks.web.host import Host
 
-__all__ = ["DEFAULT_PORT", "WithoutQuery", "bind", "gate_for", "serve"]
+__all__ = ["DEFAULT_PORT", "Contained", "WithoutQuery", "bind", "gate_for", "make_server", "serve"]
+
+_log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 8765
 """Fixed, because a redirect address is registered with its port."""
 
 _EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 -- compared with, not bound to
+
+
+class Contained:
+    """ASGI middleware that writes a defect down by its place alone: what an exception says may hold a secret.
+
+    Args:
+        app: What has already answered 500 when its exception comes here.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and contain."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the server goes on
+            if scope["type"] != "http":
+                raise
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            _log.error("a page failed: %s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
 
 
 class WithoutQuery(logging.Filter):
@@ -105,7 +131,7 @@ def make_server(
     """Return the server, not yet running."""
     logging.getLogger("uvicorn.access").addFilter(WithoutQuery())
     config = uvicorn.Config(
-        make_app(host, gate),
+        Contained(make_app(host, gate)),
         log_level="info" if is_verbose else "warning",
         access_log=is_verbose,
         server_header=False,

@@ -2,9 +2,9 @@
 Connections and their credentials, encrypted at rest.
 
 One SQLite file, mode 0600, in a directory of mode 0700. What it says of a connection beside its id and its connector is
-a Fernet token (AES-128-CBC, HMAC-SHA256) of JSON; the key lies in a file of its own beside it, mode 0600, so that a copy
-or a backup of the database alone tells nothing. Whoever can read both files can read the settings: that is the user,
-and root.
+a Fernet token (AES-128-CBC, HMAC-SHA256) of JSON; the key lies in a file of its own beside it, mode 0600, so that a
+copy or a backup of the database alone tells nothing. Whoever can read both files can read the settings: that is the
+user, and root.
 
 Credentials are what a connector asks the host to keep (`vantage_save_credentials`): tokens, each set under a version
 that is compared and swapped in one statement, so that of two writers one wins and the other is told.
@@ -18,7 +18,6 @@ import os
 import sqlite3
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -28,6 +27,7 @@ from vantage_quickbooks.locks import make_private_directory
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
+    from pathlib import Path
 
 __all__ = ["Record", "Store", "StoreError", "default_directory"]
 

@@ -36,32 +36,17 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
   }));
 }
 
-// A field that was left wrong says so at once; the server has the last word.
-const wrong = (input) => {
+// A field that is left wrong says so at once; the server has the last word. Its help turns into the complaint, and
+// nothing moves: a button that moves away under a pointer is not pressed.
+const isWrong = (input) => {
   const value = input.value.trim();
-  if (!value) return input.required && input.dataset.touched === "yes";
-  if (input.dataset.min === undefined && input.dataset.max === undefined) return false;
+  if (!value || (input.dataset.min === undefined && input.dataset.max === undefined)) return false;
   const number = Number(value);
   return !Number.isInteger(number) || number < Number(input.dataset.min ?? -Infinity) || number > Number(input.dataset.max ?? Infinity);
 };
-for (const input of document.querySelectorAll("[data-mend]")) {
-  input.addEventListener("input", () => { input.dataset.touched = "yes"; });
+for (const input of document.querySelectorAll("input[data-mend]")) {
   input.addEventListener("change", () => {
-    const id = `${input.id}-hint`;
-    const old = document.getElementById(id);
-    const isWrong = wrong(input);
-    if (old && !isWrong) {
-      old.remove();
-      input.removeAttribute("aria-invalid");
-    } else if (!old && isWrong) {
-      const hint = document.createElement("p");
-      hint.className = "error";
-      hint.id = id;
-      hint.setAttribute("role", "status");
-      hint.textContent = input.dataset.mend;
-      input.before(hint);
-      input.setAttribute("aria-invalid", "true");
-      input.setAttribute("aria-describedby", `${input.getAttribute("aria-describedby") ?? ""} ${id}`.trim());
-    }
+    if (isWrong(input)) input.setAttribute("aria-invalid", "true");
+    else input.removeAttribute("aria-invalid");
   });
 }
