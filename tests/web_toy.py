@@ -8,7 +8,12 @@ from vantage_quickbooks.errors import FieldError, SettingsError
 from vantage_quickbooks.hookspecs import hookimpl
 
 ROWS = [
-    {"plate": f"T-{number}", "owner": {"name": f"<b>Owner {number}</b>"}, "km": 1000.5 * number, "sold": number % 2 == 0}
+    {
+        "plate": f"T-{number}",
+        "owner": {"name": f"<b>Owner {number}</b>"},
+        "km": 1000.5 * number,
+        "sold": number % 2 == 0,
+    }
     for number in range(1, 251)
 ]
 
@@ -80,11 +85,11 @@ class Garage:
             raise SettingsError("Key is missing.")
         return GarageConnection(settings, context)
 
-    def authorization_url(self, settings, *, redirect_uri, state, code_challenge):
+    def authorization_url(self, settings, *, redirect_uri, state, code_challenge):  # noqa: ARG002 -- the contract's
         self.challenge = code_challenge
         return "http://127.0.0.1:9/consent?" + urlencode({"redirect_uri": redirect_uri, "state": state})
 
-    def exchange_code(self, settings, *, code, redirect_uri, code_verifier):
+    def exchange_code(self, settings, *, code, redirect_uri, code_verifier):  # noqa: ARG002 -- the contract's
         self.verifier = code_verifier
         return {"ticket": f"ticket for {code}"}
 

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import pytest
 import requests
-
 from web_site import Client, Site
 
 CHROMIUM = shutil.which("chromium")

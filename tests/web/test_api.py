@@ -123,5 +123,3 @@ def test_schemathesis_finds_no_answer_that_is_not_described(site, api):
         probe()
     assert len({path for path, _ in seen}) == len(schema)
     assert {status for _, status in seen} <= {200, 400, 404, 422}
-
-

@@ -7,6 +7,7 @@ their words and figures beside them, so that nothing is told by colour alone, an
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -145,7 +146,7 @@ def _aging(rows: Sequence[Mapping[str, Any]], view: Mapping[str, Any]) -> Pictur
     sums = _summed(rows, view, place)
     for group in sums.values():  # an age without an invoice is worth knowing
         group.by_label = {label: group.by_label.get(label, _Sum(tone)) for label, tone in zip(ages, TONES, strict=True)}
-    return _picture(view, "Age", sums)
+    return _picture(rows, view, "Age", sums)
 
 
 def _breakdown(rows: Sequence[Mapping[str, Any]], view: Mapping[str, Any]) -> Picture:
@@ -163,7 +164,7 @@ def _breakdown(rows: Sequence[Mapping[str, Any]], view: Mapping[str, Any]) -> Pi
     for group in sums.values():
         rank = {label: number for number, label in enumerate(order)}
         group.by_label = dict(sorted(group.by_label.items(), key=lambda item: rank.get(item[0], len(rank))))
-    return _picture(view, view.get("byLabel", "Status"), sums)
+    return _picture(rows, view, view.get("byLabel", "Status"), sums)
 
 
 def _top(rows: Sequence[Mapping[str, Any]], view: Mapping[str, Any]) -> Picture:
@@ -181,7 +182,7 @@ def _top(rows: Sequence[Mapping[str, Any]], view: Mapping[str, Any]) -> Picture:
         if others := [item for _, item in ranked[limit:]]:
             rest = _Sum("muted", sum((item.amount for item in others), _ZERO), _ZERO, sum(i.count for i in others))
             group.by_label[f"{len(others)} others"] = rest
-    return _picture(view, view.get("byLabel", "Name"), sums)
+    return _picture(rows, view, view.get("byLabel", "Name"), sums)
 
 
 def _summed(
@@ -204,16 +205,19 @@ def _summed(
     return sums
 
 
-def _picture(view: Mapping[str, Any], label: str, sums: Mapping[str, _Sums]) -> Picture:
-    def size(item: tuple[str, _Sums]) -> int:
-        return -sum(kept.count for kept in item[1].by_label.values())
-
+def _picture(
+    rows: Sequence[Mapping[str, Any]], view: Mapping[str, Any], label: str, sums: Mapping[str, _Sums]
+) -> Picture:
+    # The currency of the most rows first: the same order in all pictures of a result.
+    rank = Counter(str(value_at(row, view.get("currency", "")) or "") for row in rows)
     return Picture(
         title=str(view.get("title", "")),
         label=str(label),
         amount_label=str(view.get("amountLabel", "Outstanding")),
         part_label=str(view.get("partLabel", "")) if "part" in view else "",
-        charts=tuple(_chart(view, currency, group) for currency, group in sorted(sums.items(), key=size)),
+        charts=tuple(
+            _chart(view, currency, sums[currency]) for currency in sorted(sums, key=lambda it: (-rank[it], it))
+        ),
     )
 
 

@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["MASK", "Cell", "Column", "cell", "columns_of", "facts", "instant", "instants", "masked", "money", "sort_rows", "words"]
+__all__ = [
+    "MASK",
+    "Cell",
+    "Column",
+    "cell",
+    "columns_of",
+    "facts",
+    "instant",
+    "instants",
+    "masked",
+    "money",
+    "sort_rows",
+    "words",
+]
 
 MASK = "••••••••"
 """What stands for a secret: always eight, so that it does not tell the length."""
@@ -157,9 +170,7 @@ def instants(text: str) -> str:
     return _INSTANT.sub(lambda found: instant(found[0]), text)
 
 
-def facts(
-    data: Mapping[str, Any], *, leave_out: Iterable[str] = (), in_full: bool = False
-) -> list[tuple[str, Cell]]:
+def facts(data: Mapping[str, Any], *, leave_out: Iterable[str] = (), in_full: bool = False) -> list[tuple[str, Cell]]:
     """Return an object as names and values in words, without what is empty.
 
     Args:
@@ -235,7 +246,7 @@ def _summary(value: Any) -> str:
             return str(named)
         told = [item for name, item in value.items() if name.lower() != "id" and item not in (None, "", [], {})]
         plain = [str(item) for item in told if isinstance(item, str | int | float) and not isinstance(item, bool)]
-        return ", ".join(plain) or (f"{len(told)} fields" if told else "")
+        return ", ".join(plain) or ("" if not told else "1 field" if len(told) == 1 else f"{len(told)} fields")
     return "" if value is None else str(value)
 
 

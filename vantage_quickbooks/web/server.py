@@ -45,7 +45,7 @@ class Contained:
         """Pass on, and contain."""
         try:
             await self._app(scope, receive, send)
-        except Exception as error:  # noqa: BLE001 -- whatever it is, the server goes on
+        except Exception as error:
             if scope["type"] != "http":
                 raise
             frame = traceback.extract_tb(error.__traceback__)[-1]
