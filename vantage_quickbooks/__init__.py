@@ -4,6 +4,7 @@ QuickBooks Online connector for pluggy hosts.
 The way a call goes, from the host to the wire (a file imports only from those after it):
 
     cli/           the command line
+    web/           a host in the browser; knows the contract alone
     plugin         the hook implementations
     connector      the connector as data; `connect`
     connection     one configured connection: invoke, call, stream, test
@@ -15,7 +16,7 @@ The way a call goes, from the host to the wire (a file imports only from those a
     stores         where token chains are kept      sealing, locks   how they are encrypted and guarded
     deployment     what the operator decides    settings   what the form decides
     calls          one call's deadline and meter
-    validation     JSON Schemas, field errors
+    validation     JSON Schemas, field errors     export     rows as CSV
     contract, hookspecs                         what host and connector agree on
     query, wire, tokens, errors                 the pure core
     emulator/      a local QuickBooks, an island
