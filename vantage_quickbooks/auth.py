@@ -5,10 +5,11 @@ Theory of operation. Intuit rotates the refresh token; whoever sends a supersede
 at once with the same token may cost the customer the connection. Hence:
 
 1. A token in memory that is FRESH is handed out without a lock and without I/O.
-2. Otherwise take the connection's lock (threads), then the chain's lock in the store (processes, machines), read the
-   stored record again, and refresh only if it is still not good: N workers, one token request.
+2. Otherwise take the chain's lock in this process (threads), then its lock in the store (processes, machines), read
+   the stored record again, and refresh only if it is still not good: N workers, one token request.
 3. The new record is durably saved before its access token is used or returned. If the save fails, the record stays in
-   memory and the next call saves it before anything else: Intuit has already rotated.
+   this process's memory, whatever connection is closed, and the next call saves it before anything else: Intuit has
+   already rotated. For the same reason a request that was sent is waited for beyond the call's deadline.
 4. The data API refused a token: refresh once, unless somebody has replaced that token since.
 5. `invalid_grant`: look whether another process rotated in the meantime (a host's store has no lock over processes);
    only if none did is the chain dead.
@@ -24,8 +25,11 @@ Source: RFC 6749 section 6; Intuit, "OAuth 2.0: refresh token" and "Validity of 
 from __future__ import annotations
 
 import logging
+import os
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+import weakref
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 import requests
@@ -36,9 +40,9 @@ from requests_oauthlib import OAuth2Session
 
 from vantage_quickbooks import tokens, wire
 from vantage_quickbooks.errors import (
+    STORE_LOCKED,
     ConnectorError,
     CredentialConflict,
-    DeadlineExceededError,
     NetworkError,
     ReauthorizationRequired,
     TokenStoreError,
@@ -47,7 +51,7 @@ from vantage_quickbooks.errors import (
 from vantage_quickbooks.tokens import TokenRecord, TokenState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from vantage_quickbooks.calls import Call
     from vantage_quickbooks.deployment import Endpoints
@@ -58,16 +62,20 @@ __all__ = ["Authorizer", "exchange_code", "transport_error"]
 
 _log = logging.getLogger(__name__)
 
-_TIMEOUT_S = 30.0
-"""Seconds for one token request: the endpoint answers in well under one."""
+_CONNECT_S = 10.0
+_ANSWER_S = 30.0
+"""Seconds to wait for the answer of a token request, whatever the call's deadline: once it is sent Intuit may have
+rotated, and an answer that nobody waits for is a connection lost."""
 
-_LOCK_TIMEOUT_S = 60.0
-"""Seconds to wait for another worker's refresh: longer than its request and its retries take."""
+_LOCK_TIMEOUT_S = 150.0
+"""Seconds to wait for another worker's refresh: longer than its three tries take."""
+
+_LOOK_AGAIN_S = 0.5
+"""Seconds after which a waiting call looks at its deadline and whether it was cancelled."""
 
 _TRIES = 3
-_CONFLICTS = 2
-
-_T = TypeVar("_T")
+_SAVES = 3
+_ROUNDS = 4
 
 
 class _NoDebug(logging.Filter):
@@ -78,6 +86,46 @@ class _NoDebug(logging.Filter):
 
 
 logging.getLogger("requests_oauthlib.oauth2_session").addFilter(_NoDebug())
+
+
+class _Chain:
+    """What the connections of this process share about one chain: the threads' lock, and a record not saved yet."""
+
+    _all: ClassVar[weakref.WeakValueDictionary[str, _Chain]] = weakref.WeakValueDictionary()
+    _unsaved: ClassVar[dict[str, _Chain]] = {}
+    _guard: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.lock = threading.Lock()
+        self.unsaved: TokenRecord | None = None
+
+    @classmethod
+    def named(cls, key: str) -> _Chain:
+        with cls._guard:
+            chain = cls._all.get(key)
+            if chain is None:
+                chain = cls._all[key] = cls(key)
+            return chain
+
+    def keep(self, record: TokenRecord | None) -> None:
+        """Remember a record that is not saved, beyond the connection that fetched it; None once it is."""
+        self.unsaved = record
+        if record is None:
+            self._unsaved.pop(self.key, None)
+        else:
+            self._unsaved[self.key] = self
+
+    @classmethod
+    def begin_in_child(cls) -> None:
+        """Give a forked child locks that nobody holds."""
+        cls._guard = threading.Lock()
+        for chain in cls._all.values():
+            chain.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Chain.begin_in_child)
 
 
 class Authorizer:
@@ -111,9 +159,8 @@ class Authorizer:
             client_id=settings.client_id,
             refresh_token=settings.refresh_token.reveal(),
         )
-        self._lock = threading.Lock()
+        self._chain = _Chain.named(self.key)
         self._record: TokenRecord | None = None
-        self._unsaved: TokenRecord | None = None
 
     def token(self, call: Call) -> TokenRecord:
         """Return a record whose access token outlives the skew, refreshing it first if it must be.
@@ -143,12 +190,8 @@ class Authorizer:
         """
         return self._settle(call, refused=refused.access_token)
 
-    def secrets(self) -> tuple[str, ...]:
-        """Return the tokens in memory, for whoever masks them in a text."""
-        return tuple(token for r in (self._record, self._unsaved) if r for token in (r.access_token, r.refresh_token))
-
     def disconnect(self, call: Call) -> bool:
-        """End the grant at Intuit, then forget its tokens; under the chain's lock, so that nobody refreshes meanwhile.
+        """End the grant at Intuit, then forget its tokens; under the chain's locks, so that nobody refreshes meanwhile.
 
         Returns:
             Whether Intuit ended a grant; False where it knew of none any more.
@@ -157,22 +200,19 @@ class Authorizer:
             ConnectorError: Intuit could not be asked, or refuses the client. Nothing is forgotten then, so that the
                 same call may be made again.
         """
-        if not self._lock.acquire(timeout=min(_LOCK_TIMEOUT_S, call.remaining())):
-            raise DeadlineExceededError("Another call of this connection is refreshing the token and did not finish.")
-        try:
-            with self._store.lock(self.key, min(_LOCK_TIMEOUT_S, call.remaining())):
-                newest = self._unsaved or self._store.load(self.key)
-                token = newest.refresh_token if newest else self._settings.refresh_token.reveal()
-                is_ended = _revoke(self._settings, self._revocation_endpoint, token, call)
-                self._store.forget(self.key)
-                self._record = self._unsaved = None
-            return is_ended
-        finally:
-            self._lock.release()
+        with self._alone(call), self._alone_at_the_store(call):
+            newest = self._chain.unsaved or self._store.load(self.key)
+            token = newest.refresh_token if newest else self._settings.refresh_token.reveal()
+            is_ended = _revoke(self._settings, self._revocation_endpoint, token, call)
+            self._store.forget(self.key)
+            self._chain.keep(None)
+            self._record = None
+        return is_ended
 
-    def forget(self) -> None:
-        """Drop the token in memory; the next call reads the store."""
-        self._record = None
+    def secrets(self) -> tuple[str, ...]:
+        """Return the tokens in memory, for whoever masks them in a text."""
+        records = (self._record, self._chain.unsaved)
+        return tuple(token for r in records if r for token in (r.access_token, r.refresh_token))
 
     def _is_good(self, record: TokenRecord, call: Call, refused: str | None) -> bool:
         return (
@@ -182,67 +222,107 @@ class Authorizer:
         )
 
     def _settle(self, call: Call, refused: str | None) -> TokenRecord:
-        if not self._lock.acquire(timeout=min(_LOCK_TIMEOUT_S, call.remaining())):
-            raise DeadlineExceededError("Another call of this connection is refreshing the token and did not finish.")
+        with self._alone(call):
+            record = self._record
+            if record is None or self._chain.unsaved is not None or not self._is_good(record, call, refused):
+                with self._alone_at_the_store(call):
+                    record = self._record = self._under_lock(call, refused)
+            return record
+
+    @contextmanager
+    def _alone(self, call: Call) -> Iterator[None]:
+        """Exclude the other threads of this process, looking at the call's deadline meanwhile."""
+        lock = self._chain.lock
+        while not lock.acquire(timeout=min(_LOOK_AGAIN_S, call.remaining())):
+            pass
         try:
-            if self._record is not None and self._unsaved is None and self._is_good(self._record, call, refused):
-                return self._record
-            with self._store.lock(self.key, min(_LOCK_TIMEOUT_S, call.remaining())):
-                self._record = self._under_lock(call, refused)
-            return self._record
+            yield
         finally:
-            self._lock.release()
+            lock.release()
+
+    @contextmanager
+    def _alone_at_the_store(self, call: Call) -> Iterator[None]:
+        """Exclude the other processes and machines, looking at the call's deadline meanwhile."""
+        with ExitStack() as held:
+            waited = 0.0
+            while True:
+                step = min(_LOOK_AGAIN_S, call.remaining())
+                try:
+                    held.enter_context(self._store.lock(self.key, step))
+                    break
+                except TokenStoreError as error:
+                    waited += step
+                    if error.code != STORE_LOCKED or waited >= _LOCK_TIMEOUT_S:
+                        raise
+            yield
 
     def _under_lock(self, call: Call, refused: str | None) -> TokenRecord:
-        stored = self._store.load(self.key)
-        if self._unsaved is not None:
-            stored = self._save(self._unsaved, stored)
-        for _ in range(_CONFLICTS):
-            if stored is not None and self._is_good(stored, call, refused):
+        for _ in range(_ROUNDS):
+            stored, mine = self._store.load(self.key), self._chain.unsaved
+            is_rescue = mine is not None and (stored is None or stored.version == mine.version)
+            if mine is not None and is_rescue:
+                record = mine if stored else mine.with_version(0)
+            elif stored is not None and self._is_good(stored, call, refused):
+                self._chain.keep(None)
                 return stored
+            else:
+                record, is_new = self._refresh(stored, mine, call)
+                if not is_new:
+                    return record
             try:
-                return self._save(self._refresh(stored, call), stored)
+                saved = self._save(record, call)
             except CredentialConflict:
-                # Another process saved first: what it saved is newer than what we read, and as good as ours.
-                self._unsaved = None
-                stored = self._store.load(self.key)
-        if stored is not None and self._is_good(stored, call, refused):
-            return stored
+                continue  # another process was faster: use what it saved, or go on from there
+            if not is_rescue or self._is_good(saved, call, refused):
+                return saved
         raise CredentialConflict(
             "Another process keeps replacing this connection's credentials while they are refreshed. Try again."
         )
 
-    def _save(self, record: TokenRecord, stored: TokenRecord | None) -> TokenRecord:
-        self._unsaved = record
-        try:
-            saved = self._store.save(self.key, record.with_version(stored.version if stored else 0))
-        except CredentialConflict:
-            raise
-        except TokenStoreError as error:
-            _log.error("a refreshed token could not be saved; it is kept in memory and saved by the next call")
-            raise error from None
-        self._unsaved = None
-        return saved
+    def _save(self, record: TokenRecord, call: Call) -> TokenRecord:
+        """Save a record, or keep it for the next call: Intuit has already rotated."""
+        self._chain.keep(record)
+        for attempt in range(1, _SAVES + 1):
+            try:
+                saved = self._store.save(self.key, record)
+            except CredentialConflict:
+                raise
+            except TokenStoreError:
+                if attempt == _SAVES:
+                    _log.error("a refreshed token cannot be saved; it is kept in memory, and the next call saves it")
+                    raise
+                call.pause(0.1 * attempt)
+            else:
+                self._chain.keep(None)
+                return saved
+        raise AssertionError  # pragma: no cover -- the last attempt returns or raises
 
-    def _refresh(self, stored: TokenRecord | None, call: Call) -> TokenRecord:
+    def _refresh(self, stored: TokenRecord | None, mine: TokenRecord | None, call: Call) -> tuple[TokenRecord, bool]:
+        """Refresh with the likeliest link of the chain, and with the others if that is refused.
+
+        Returns:
+            A new record and True; or a good one that another process has saved meanwhile, and False.
+        """
         form_token = self._settings.refresh_token.reveal()
-        waiting = [stored.refresh_token] if stored else [form_token]
-        if stored and stored.fingerprint != self._fingerprint and stored.refresh_token != form_token:
-            waiting.append(form_token)
+        links = [record.refresh_token for record in (stored, mine) if record]
+        if not links or (stored and stored.fingerprint != self._fingerprint):
+            links.append(form_token)
         tried: set[str] = set()
         while True:
-            refresh_token = waiting.pop(0)
+            refresh_token = links.pop(0)
+            if refresh_token in tried:
+                continue
             tried.add(refresh_token)
             try:
-                return self._request(refresh_token, stored, call)
+                return self._request(refresh_token, stored, call), True
             except ReauthorizationRequired:
                 sibling = self._store.load(self.key)
                 if sibling is not None and sibling.refresh_token not in tried:
-                    stored = sibling
                     if self._is_good(sibling, call, None):
-                        return sibling
-                    waiting.insert(0, sibling.refresh_token)
-                if not waiting:
+                        return sibling, False
+                    stored = sibling
+                    links.insert(0, sibling.refresh_token)
+                if not set(links) - tried:
                     raise
 
     def _request(self, refresh_token: str, previous: TokenRecord | None, call: Call) -> TokenRecord:
@@ -259,21 +339,22 @@ class Authorizer:
 
     def _request_once(self, refresh_token: str, previous: TokenRecord | None, call: Call) -> TokenRecord:
         sent_at = call.now()
-
-        def ask(session: OAuth2Session, url: str, **how: Any) -> TokenRecord:
-            return tokens.from_token_response(
-                session.refresh_token(url, refresh_token=refresh_token, **how),
-                now=sent_at,
-                realm_id=self._settings.realm_id,
-                environment=self._settings.environment,
-                fingerprint=self._fingerprint,
-                previous=previous,
-                sent_refresh_token=refresh_token,
-            )
-
-        record = _ask_token_endpoint(ask, self._settings, self._endpoint, call)
+        answer = _ask_token_endpoint(
+            lambda session, url, **how: session.refresh_token(url, refresh_token=refresh_token, **how),
+            self._settings,
+            self._endpoint,
+            call,
+        )
         call.refreshed = True
-        return record
+        return tokens.from_token_response(
+            answer,
+            now=sent_at,
+            realm_id=self._settings.realm_id,
+            environment=self._settings.environment,
+            fingerprint=self._fingerprint,
+            previous=previous,
+            sent_refresh_token=refresh_token,
+        )
 
 
 class _NotSentError(NetworkError):
@@ -300,48 +381,55 @@ def exchange_code(settings: Settings, endpoints: Endpoints, code: str, redirect_
         ConnectorError: As for a refresh.
     """
 
-    def ask(session: OAuth2Session, url: str, **how: Any) -> str:
+    def ask(session: OAuth2Session, url: str, **how: Any) -> None:
         session.redirect_uri = redirect_uri
-        token = session.fetch_token(url, code=code, include_client_id=False, **how).get("refresh_token")
-        if not isinstance(token, str) or not token:
-            raise ValueError("no refresh token")
-        return token
+        session.fetch_token(url, code=code, include_client_id=False, **how)
 
-    spent: ConnectorError
+    failure: ConnectorError
     try:
-        return _ask_token_endpoint(ask, settings, endpoints.token_endpoint, call)
+        token = _ask_token_endpoint(ask, settings, endpoints.token_endpoint, call).get("refresh_token")
     except ReauthorizationRequired as error:
-        spent = ReauthorizationRequired(
+        failure = ReauthorizationRequired(
             "Intuit does not accept what this consent led back with: it was used before, is older than some minutes, "
             "or the redirect address differs. Connect the company again.",
             details=error.details,
         )
-    raise spent  # out here: the frames beneath hold the code
+    else:
+        if isinstance(token, str) and token:
+            return token
+        failure = UnexpectedResponseError("Intuit's token endpoint answered without a refresh token.")
+    raise failure  # out here: the frames beneath hold the code
 
 
-def _ask_token_endpoint(ask: Callable[..., _T], settings: Settings, endpoint: str, call: Call) -> _T:
-    """Send one token request with a session of its own, and translate what libraries raise."""
-    failure: ConnectorError
+def _ask_token_endpoint(ask: Callable[..., Any], settings: Settings, endpoint: str, call: Call) -> dict[str, Any]:
+    """Send one token request with a session of its own, and return the answer as Intuit wrote it."""
+    answer: dict[str, Any] = {}
+    failure: ConnectorError | None = None
     with OAuth2Session(settings.client_id) as session:
         url = _as_https(session, endpoint)
+        session.trust_env = not wire.is_loopback(url)  # or a proxy would see what is meant for this machine
         session.max_redirects = 0  # a redirect would carry the token elsewhere
-        session.register_compliance_hook("refresh_token_response", lambda r: _checked(r, call))
-        session.register_compliance_hook("access_token_response", lambda r: _checked(r, call))
+        session.register_compliance_hook("refresh_token_response", lambda r: _checked(r, call, answer))
+        session.register_compliance_hook("access_token_response", lambda r: _checked(r, call, answer))
         try:
-            return ask(
+            ask(
                 session,
                 url,
                 auth=HTTPBasicAuth(settings.client_id, settings.client_secret.reveal()),
                 # Without this header Intuit does not tell when the grant ends for good.
                 headers={"Accept": "application/json", "x-include-refresh-token-hard-expires-in": "true"},
-                timeout=min(_TIMEOUT_S, call.remaining()),
+                timeout=(min(_CONNECT_S, call.remaining()), _ANSWER_S),
             )
         except requests.RequestException as error:
             failure = transport_error(error, "Intuit's token endpoint", sent=_NotSentError)
-        except (OAuth2Error, ValueError, TypeError, AttributeError):
-            # What oauthlib raises for a member of the wrong type depends on the member.
-            failure = UnexpectedResponseError("Intuit's token endpoint answered with a damaged token response.")
-    raise failure  # out here, so that the request does not ride along as the error's context
+        except (OAuth2Error, ArithmeticError, AttributeError, TypeError, ValueError):
+            # What oauthlib raises for a member of the wrong type depends on the member. Intuit has rotated all the
+            # same: the answer was kept before oauthlib saw it, and its tokens are not thrown away.
+            if not answer:
+                failure = UnexpectedResponseError("Intuit's token endpoint answered with a damaged token response.")
+    if failure:
+        raise failure  # out here, so that the request does not ride along as the error's context
+    return answer
 
 
 def _revoke(settings: Settings, endpoint: str, token: str, call: Call) -> bool:
@@ -349,12 +437,13 @@ def _revoke(settings: Settings, endpoint: str, token: str, call: Call) -> bool:
     failure: ConnectorError
     try:
         with requests.Session() as session:
+            session.trust_env = not wire.is_loopback(endpoint)  # as above
             response = session.post(
                 endpoint,
                 json={"token": token},
                 auth=HTTPBasicAuth(settings.client_id, settings.client_secret.reveal()),
                 headers={"Accept": "application/json"},
-                timeout=min(_TIMEOUT_S, call.remaining()),
+                timeout=(min(_CONNECT_S, call.remaining()), _ANSWER_S),
                 allow_redirects=False,
             )
     except requests.RequestException as error:
@@ -411,10 +500,10 @@ def transport_error(
             return NetworkError(f"The request to {whom} failed ({kind}).", retryable=False, details=details)
 
 
-def _checked(response: requests.Response, call: Call) -> requests.Response:
+def _checked(response: requests.Response, call: Call, answer: dict[str, Any]) -> requests.Response:
     """Look at the status before oauthlib sees the body: it would forget it, and Intuit's transaction id with it."""
     call.note(response.headers.get("intuit_tid"))
-    wire.decipher_token(response.status_code, response.headers, response.content, now=call.now())
+    answer.update(wire.decipher_token(response.status_code, response.headers, response.content, now=call.now()))
     return response
 
 

@@ -18,7 +18,6 @@ __all__ = ["TIME_LIMIT_S", "Call"]
 TIME_LIMIT_S = 180.0
 """Seconds for a call whose host sets no deadline: one request may take Intuit's 120 seconds, and be tried again."""
 
-_FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 60.0
 """Intuit asks throttled callers to wait a minute ("API call limits and throttles")."""
 
@@ -59,8 +58,13 @@ class Call:
         self._monotonic = monotonic
         self._sleep = sleep
         self._lock = threading.Lock()
-        left = time_limit_s if deadline is None else min(time_limit_s, (deadline - now()).total_seconds())
-        self.deadline = monotonic() + left
+        self._time_limit_s = time_limit_s
+        self._last_instant = float("inf") if deadline is None else monotonic() + (deadline - now()).total_seconds()
+        self.progressed()
+
+    def progressed(self) -> None:
+        """Begin the time limit anew, because a part of a long read is done; the host's own deadline stays."""
+        self.deadline = min(self._monotonic() + self._time_limit_s, self._last_instant)
 
     def remaining(self) -> float:
         """Return the seconds that are left.
@@ -87,14 +91,15 @@ class Call:
             with self._lock:
                 self.intuit_tids.append(intuit_tid)
 
-    def backoff(self, attempt: int, retry_after_s: float | None = None) -> float | None:
+    def backoff(self, attempt: int, retry_after_s: float | None = None, *, first_s: float = 0.5) -> float | None:
         """Return how long to wait before the next attempt, or None if the deadline comes first.
 
         Args:
             attempt: The attempt that just failed, from 1.
             retry_after_s: What the server asked for; never undercut.
+            first_s: The shortest first wait; each further one may be twice as long.
         """
-        ceiling = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0**attempt)
+        ceiling = min(_LONGEST_WAIT_S, first_s * 2.0**attempt)
         wait = ceiling * random.uniform(0.5, 1.0)
         if retry_after_s is not None:
             wait = retry_after_s + random.uniform(0.0, 0.5)

@@ -1,8 +1,8 @@
-"""The only sender of API requests: a turn at the throttle, a token, one request, and again where that is safe."""
+"""The only sender of API requests: a token, a turn at the throttle, one request, and again where that is safe."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 import requests
@@ -10,11 +10,11 @@ from requests.adapters import HTTPAdapter
 
 from vantage_quickbooks import wire
 from vantage_quickbooks.auth import Authorizer, transport_error
-from vantage_quickbooks.errors import AccessTokenRefusedError, ConnectorError, DeadlineExceededError
+from vantage_quickbooks.errors import AccessTokenRefusedError, ConnectorError, DeadlineExceededError, RateLimitedError
 from vantage_quickbooks.throttle import AT_ONCE, Throttle, throttle_for
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Callable, Mapping, MutableMapping
 
     from vantage_quickbooks.calls import Call
     from vantage_quickbooks.deployment import Endpoints
@@ -24,14 +24,21 @@ if TYPE_CHECKING:
     from vantage_quickbooks.tokens import TokenRecord
     from vantage_quickbooks.wire import Answer, Request
 
-__all__ = ["QuickBooksClient"]
+__all__ = ["QuickBooksClient", "is_too_slow"]
+
+T = TypeVar("T")
 
 _CONNECT_S = 10.0
 _READ_S = 125.0
 """Seconds: Intuit ends a request itself after 120 ("API call limits and throttles")."""
 
 _TRIES = 6
-_CHUNK = 1 << 18
+_FIRST_S = 0.5
+_THROTTLED_S = 10.0
+"""Seconds before the first repetition after a throttled request: Intuit's window is a minute, and it names no time."""
+
+_CHUNK = 1 << 16
+"""Bytes between two looks at the clock: small, because a server that drips them holds up one such piece."""
 
 
 class QuickBooksClient:
@@ -52,6 +59,8 @@ class QuickBooksClient:
         self._api_url = endpoints.api_url
         self._throttle = throttle or throttle_for(endpoints.api_url, settings.realm_id)
         self._session = requests.Session()
+        # A proxy must not see what is meant for this machine.
+        self._session.trust_env = not wire.is_loopback(endpoints.api_url)
         adapter = HTTPAdapter(pool_connections=2, pool_maxsize=AT_ONCE)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -89,6 +98,46 @@ class QuickBooksClient:
         answer = self.request(wire.query_request(self._api_url, self.settings.realm_id, str(statement)), call)
         return wire.with_member(answer, "QueryResponse")
 
+    def count(self, statement: Select, call: Call) -> int:
+        """Return how many records *statement* finds, in one call.
+
+        Raises:
+            ConnectorError: See `request`.
+        """
+        answer = self.request(wire.query_request(self._api_url, self.settings.realm_id, statement.count()), call)
+        return wire.total_count(answer)
+
+    def fetch(self, statement: Select, call: Call) -> bytes:
+        """Run a query statement and return the answer as it came, to be decoded where and when it suits.
+
+        The body begins as a success does; whether it is whole JSON shows when it is decoded.
+
+        Raises:
+            ConnectorError: See `request`. A page that takes QuickBooks too long is not tried again: `is_too_slow`
+                tells, and a smaller one may do.
+        """
+        request = wire.query_request(self._api_url, self.settings.realm_id, str(statement))
+        return self._repeat(request, call, self._undecoded, is_too_slow)
+
+    def changes(self, entity: str, since: str, call: Call) -> Answer:
+        """Ask for what was created, changed or deleted since an instant (change data capture).
+
+        Args:
+            entity: Intuit's name, `Invoice`.
+            since: Time with its zone, at most 30 days ago.
+            call: The call.
+
+        Returns:
+            The answer; its `CDCResponse` member is a list. At most 1,000 objects come, and no sign of more.
+
+        Raises:
+            ConnectorError: See `request`.
+
+        Source: Intuit, "Change data capture".
+        """
+        answer = self.request(wire.changes_request(self._api_url, self.settings.realm_id, entity, since), call)
+        return wire.with_member(answer, "CDCResponse", list)
+
     def company_info(self, call: Call) -> Answer:
         """Read the company's information; the answer's `CompanyInfo` member is an object.
 
@@ -115,15 +164,25 @@ class QuickBooksClient:
         Raises:
             ConnectorError: The last failure, once another try is no use or does not fit into the deadline.
         """
+        return self._repeat(request, call, self._decoded)
+
+    def _repeat(
+        self,
+        request: Request,
+        call: Call,
+        read: Callable[[int, Mapping[str, str], bytes, Call], T],
+        is_final: Callable[[ConnectorError], bool] = lambda _: False,
+    ) -> T:
         renewed = False
         attempt = 1
         while True:
             record = None
             try:
+                headers = dict(request.headers)
+                record = self.authorize(headers, call)
                 with self._throttle.place(deadline=call.deadline, cancelled=call.cancelled):
-                    headers = dict(request.headers)
-                    record = self.authorize(headers, call)
-                    return self._send(request, headers, call)
+                    status, told, body = self._send(request, headers, call)
+                return read(status, told, body, call)
             except AccessTokenRefusedError as error:
                 if renewed or record is None:
                     raise _refused_for_good(error) from None
@@ -131,16 +190,17 @@ class QuickBooksClient:
                 self.authorizer.renew(call, record)
             except ConnectorError as error:
                 # A failed refresh has had its own tries; a call out of time has none left.
-                if record is None or not error.retryable or isinstance(error, DeadlineExceededError):
+                if record is None or not error.retryable or isinstance(error, DeadlineExceededError) or is_final(error):
                     raise
-                wait = call.backoff(attempt, getattr(error, "retry_after_s", None))
+                first = _THROTTLED_S if isinstance(error, RateLimitedError) else _FIRST_S
+                wait = call.backoff(attempt, getattr(error, "retry_after_s", None), first_s=first)
                 if attempt >= _TRIES or wait is None:
                     error.details["attempts"] = attempt
                     raise
                 attempt += 1
                 call.pause(wait)
 
-    def _send(self, request: Request, headers: dict[str, str], call: Call) -> Answer:
+    def _send(self, request: Request, headers: dict[str, str], call: Call) -> tuple[int, Mapping[str, str], bytes]:
         call.count()
         failure: ConnectorError | None = None
         try:
@@ -159,10 +219,19 @@ class QuickBooksClient:
         except requests.RequestException as error:
             failure = transport_error(error, "QuickBooks")
         if failure:
+            call.remaining()  # if the deadline cut the request short, say that
             raise failure  # out here, so that the request does not ride along as the error's context
+        return response.status_code, response.headers, body
+
+    def _undecoded(self, status: int, headers: Mapping[str, str], body: bytes, call: Call) -> bytes:
+        if status != 200 or not body.startswith(b'{"QueryResponse":'):
+            wire.with_member(self._decoded(status, headers, body, call), "QueryResponse")
+        return body
+
+    def _decoded(self, status: int, headers: Mapping[str, str], body: bytes, call: Call) -> Answer:
         return wire.decipher(
-            response.status_code,
-            response.headers,
+            status,
+            headers,
             body,
             loads=orjson.loads,
             now=call.now(),
@@ -171,11 +240,17 @@ class QuickBooksClient:
         )
 
 
+def is_too_slow(error: ConnectorError) -> bool:
+    """Tell whether an answer took too long, so that asking for less may help."""
+    timed_out = error.details.get("httpStatus") in {408, 504} or error.details.get("faultCode") == "6002"
+    return timed_out or error.details.get("cause") == "ReadTimeout"
+
+
 def _body(response: requests.Response, call: Call) -> bytes:
     chunks = []
     for chunk in response.iter_content(_CHUNK):
         chunks.append(chunk)
-        call.remaining()  # a server that drips bytes must not outlive the deadline
+        call.remaining()  # a server that drips bytes must not outlive the deadline by much
     return b"".join(chunks)
 
 

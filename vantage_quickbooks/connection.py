@@ -10,9 +10,10 @@ import time
 import traceback
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from vantage_quickbooks.actions import MODULES
+from vantage_quickbooks.actions.reading import is_whole
 from vantage_quickbooks.calls import Call
 from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.deployment import Deployment
@@ -30,9 +31,30 @@ if TYPE_CHECKING:
     from vantage_quickbooks.settings import Settings
     from vantage_quickbooks.stores import TokenStore
 
-__all__ = ["Connection"]
+__all__ = ["NDJSON", "Connection"]
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
+
+
+class NDJSON(bytes):
+    """Records of one page, one a line, each in Intuit's very bytes.
+
+    Attributes:
+        metadata: As in a result: `cursor`, `complete`, `apiCalls` and the others.
+        records: How many there are.
+    """
+
+    metadata: dict[str, Any]
+    records: int
+
+    def __new__(cls, lines: bytes, metadata: dict[str, Any]) -> Self:
+        """Join the lines with what is told of them."""
+        made = super().__new__(cls, lines)
+        made.metadata = metadata
+        made.records = lines.count(b"\n")
+        return made
 
 
 class Connection:
@@ -58,7 +80,9 @@ class Connection:
         new_call: Callable[..., Call] = Call,
     ) -> None:
         self._settings = settings
-        self._context = context or HostContext()
+        self._context = HostContext() if context is None else context
+        if not isinstance(self._context, HostContext):
+            raise SettingsError("The host's context must be a HostContext; HostContext.from_dict makes one.")
         self._deployment = deployment or Deployment.from_environ()
         self._endpoints = self._deployment.endpoints(settings.environment)
         self._given_store = store
@@ -67,12 +91,8 @@ class Connection:
         self._client: QuickBooksClient | None = None
         self._store: TokenStore | None = None
         self._silenced: set[str] = set()
-        if (self._context.load_credentials is None) != (self._context.save_credentials is None):
-            offered = "load" if self._context.load_credentials else "save"
-            raise SettingsError(
-                f"The host offers to {offered} credentials but not the other half. A host that keeps credentials "
-                "implements both vantage_load_credentials and vantage_save_credentials."
-            )
+        self._log = self._context.logger or _log
+        _check(self._context)
 
     def __repr__(self) -> str:
         return f"<Connection {self._context.connection_id} to QuickBooks company {self._settings.realm_id}>"
@@ -131,33 +151,83 @@ class Connection:
         """Run an action in a worker thread, so that an event loop goes on; otherwise as `invoke`."""
         return await asyncio.to_thread(self.invoke, action_id, input)
 
-    def stream(self, action_id: str, input: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:  # noqa: A002 -- the host's word
-        """Run an action page by page, until there is no more or the host's row limit is reached.
+    def stream(
+        self,
+        action_id: str,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 -- the host's word
+        *,
+        as_: Literal["results", "ndjson"] = "results",
+    ) -> Iterator[Any]:
+        """Run an action page by page; each is fetched when it is asked for, or a little ahead.
 
-        Each page is a result as `invoke` returns it, fetched when it is asked for, with a time limit of its own. An
-        action that is not streamable yields its one result.
+        With `all` in the input, pages come from one whole read: in the order of creation, each record once, the last
+        page with `metadata.complete`. Without it, they come one after the other from `start_position` on, and a
+        company that is edited meanwhile may shift records from one to another. An action that is not streamable
+        yields its one result.
+
+        Args:
+            action_id: As for `invoke`.
+            input: As for `invoke`.
+            as_: `results`: each page is a result as `invoke` returns it. `ndjson` (with `all` only): each page is an
+                `NDJSON`, bytes of one record a line as Intuit sent them, without flat fields (extra `[bulk]`).
 
         Raises:
             ConnectorError: From the page that failed; the pages before it are whole.
         """
-        data = dict(input or {})
+        request_id = str(uuid.uuid4())
+        action = self._action(action_id)
+        data = self._guarded(lambda: validate_input(action.id, {} if input is None else input), None, request_id)
+        if not action.streamable:
+            yield self._run(action_id, data, self._context.row_limit, request_id)
+        elif is_whole(data) and self._context.row_limit is None:
+            yield from self._stream_whole(action, data, as_, request_id)
+        elif as_ == "ndjson":
+            raise InputError("Newline-delimited JSON is for whole reads. Add all to the input.")
+        else:
+            yield from self._stream_pages(action, data)
+
+    def _stream_pages(self, action: Action, data: dict[str, Any]) -> Iterator[dict[str, Any]]:
         left = self._context.row_limit
-        rows_key = self._action(action_id).rows_key
         done = 0
         while True:
-            page = self._run(action_id, data, left, str(uuid.uuid4()))
-            following = page["metadata"].get("nextStartPosition")
-            rows = page.get("count", 1)
-            done += rows
-            if rows or done == 0:
+            page = self._run(action.id, data, left, str(uuid.uuid4()))
+            following = page["metadata"]["nextStartPosition"]
+            done += page["count"]
+            if page["count"] or done == 0:
                 yield page
             if left is not None:
-                left -= rows
-            if following is None or rows_key is None or (left is not None and left <= 0):
-                self._observe("progress", self._context.connection_id, action_id, done, done)
+                left -= page["count"]
+            ended = following is None or (left is not None and left <= 0)
+            self._progress(action, done, done if ended else None)
+            if ended:
                 return
-            self._observe("progress", self._context.connection_id, action_id, done, None)
-            data["start_position"] = following
+            data = {**data, "start_position": following}
+
+    def _stream_whole(self, action: Action, data: dict[str, Any], as_: str, request_id: str) -> Iterator[Any]:
+        module = MODULES[action.id]
+        call, started, done = self._start_call(), time.monotonic(), 0
+        outcome: dict[str, Any] = {"outcome": "cancelled"}
+        try:
+            read = module.lines if as_ == "ndjson" else module.everything
+            pages = self._guarded(lambda: read(self._ready(), data, call), call, request_id)
+            while True:
+                page = self._guarded(lambda: next(pages, None), call, request_id)
+                if page is None:
+                    break
+                if as_ == "ndjson":
+                    page = NDJSON(*page)
+                    done += page.records
+                else:
+                    done += page["count"]
+                self._progress(action, done, None)
+                yield page
+            self._progress(action, done, done)
+            outcome = {"outcome": "success", "records": done}
+        except ConnectorError as error:
+            outcome = {"outcome": "error", "errorCode": error.code, "records": done}
+            raise
+        finally:
+            self._audit(action, call, request_id, durationMs=round((time.monotonic() - started) * 1000), **outcome)
 
     def test(self) -> dict[str, Any]:
         """Prove the settings by the cheapest real calls: one token, one read of the company.
@@ -166,12 +236,12 @@ class Connection:
             `ok`, a list of `checks` (`name`, `ok`, `message` and, where it failed, `error`), `warnings` about
             settings that look wrong, and the `apiCalls` it took. Never raises for what a connector can expect.
         """
-        call = self._start_call()
+        call, request_id = self._start_call(), str(uuid.uuid4())
         checks: list[dict[str, Any]] = []
         for name, check in (("token", self._test_token), ("company", self._test_company)):
             run = functools.partial(check, call)
             try:
-                checks.append({"name": name, "ok": True, **self._guarded(run, call, "test")})
+                checks.append({"name": name, "ok": True, **self._guarded(run, call, request_id)})
             except ConnectorError as error:
                 checks.append({"name": name, "ok": False, "message": error.message, "error": error.to_dict()})
                 break
@@ -227,7 +297,7 @@ class Connection:
         }
 
     def _action(self, action_id: str) -> Action:
-        module = MODULES.get(action_id)
+        module = MODULES.get(action_id) if isinstance(action_id, str) else None
         if module is None:
             known = ", ".join(MODULES)
             raise InputError(
@@ -267,7 +337,7 @@ class Connection:
         result: dict[str, Any] = MODULES[action.id].run(self._ready(), valid, call, **limit)
         return result
 
-    def _guarded(self, run: Callable[[], dict[str, Any]], call: Call, request_id: str) -> dict[str, Any]:
+    def _guarded(self, run: Callable[[], T], call: Call | None, request_id: str) -> T:
         """Let expected errors out with the call's facts added, and turn a defect into an InternalError."""
         failure: ConnectorError
         try:
@@ -275,13 +345,13 @@ class Connection:
         except ConnectorError as error:
             failure = error
         except Exception:  # noqa: BLE001 -- whatever it is, the host gets an error it knows
-            _log.error("request %s failed by a defect:\n%s", request_id, self._clean(traceback.format_exc()))
+            self._log.error("request %s failed by a defect:\n%s", request_id, self._clean(traceback.format_exc()))
             failure = InternalError(
                 f"The connector failed by a defect of its own. Report it with request id {request_id} and the log."
             )
-        failure.details.setdefault("apiCalls", call.api_calls)
+        failure.details.setdefault("apiCalls", call.api_calls if call else 0)
         failure.details.setdefault("requestId", request_id)
-        if call.intuit_tids:
+        if call and call.intuit_tids:
             failure.details.setdefault("intuitTid", call.intuit_tids[-1])
         raise failure.bare()
 
@@ -303,7 +373,7 @@ class Connection:
             if self._given_store is not None:
                 self._store = self._given_store
             elif context.load_credentials and context.save_credentials:
-                self._store = HostStore(context.connection_id, context.load_credentials, context.save_credentials)
+                self._store = HostStore(context.connection_id or "", context.load_credentials, context.save_credentials)
             else:
                 self._store = open_store(deployment.token_store, encryption_key=deployment.token_key)
         return self._store
@@ -330,6 +400,9 @@ class Connection:
         }
         self._observe("audit", event)
 
+    def _progress(self, action: Action, done: int, total: int | None) -> None:
+        self._observe("progress", self._context.connection_id or "", action.id, done, total)
+
     def _observe(self, observer: str, *facts: Any) -> None:
         """Tell the host; an observer that fails cannot break a call, and is logged once."""
         tell = getattr(self._context, observer)
@@ -340,11 +413,32 @@ class Connection:
         except Exception as error:  # noqa: BLE001 -- an observer may fail in any way
             if observer not in self._silenced:
                 self._silenced.add(observer)
-                _log.warning(
+                self._log.warning(
                     "the host's %s observer failed (%s); further failures are not logged",
                     observer,
                     type(error).__name__,
                 )
+
+
+def _check(context: HostContext) -> None:
+    """Refuse a context that would fail later, in the middle of a call."""
+    wrong = [
+        f"{name} must be a callable"
+        for name in ("cancelled", "load_credentials", "save_credentials", "progress", "audit")
+        if not (getattr(context, name) is None or callable(getattr(context, name)))
+    ]
+    if context.deadline is not None and getattr(context.deadline, "tzinfo", None) is None:
+        wrong.append("deadline must be a datetime with a time zone")
+    limit = context.row_limit
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        wrong.append("row_limit must be a whole number from 1 up")
+    if (context.load_credentials is None) != (context.save_credentials is None):
+        missing = "vantage_save_credentials" if context.load_credentials else "vantage_load_credentials"
+        wrong.append(f"a host that keeps credentials offers both hooks, and {missing} is missing")
+    elif context.load_credentials and not context.connection_id:
+        wrong.append("connection_id must name the connection whose credentials the host keeps")
+    if wrong:
+        raise SettingsError(f"The host's context cannot be used: {'; '.join(wrong)}.")
 
 
 def _clock_skew_s(server_time: Any, now: datetime) -> float | None:

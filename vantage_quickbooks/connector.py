@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks import wire
@@ -105,11 +106,9 @@ class QuickBooksConnector:
         from vantage_quickbooks.connection import Connection  # noqa: PLC0415 -- registering must stay cheap
 
         try:
-            parsed = Settings.parse(settings)
+            return Connection(Settings.parse(settings), context, deployment, **seams)
         except SettingsError as error:
             failure = error
-        else:
-            return Connection(parsed, context, deployment, **seams)
         del settings  # a crash reporter would print it, secrets and all
         raise failure.bare()
 
@@ -198,8 +197,9 @@ def _described(action: Action) -> dict[str, Any]:
         "inputSchema": load_schema(f"{action.id}.input.schema"),
         "inputForm": load_schema(f"{action.id}.form"),
         "outputSchema": load_schema(f"{action.id}.output.schema"),
-        "examples": list(action.examples),
-        "views": list(action.views),
+        "examples": copy.deepcopy(list(action.examples)),
+        "views": copy.deepcopy(list(action.views)),
+        "wholeInput": copy.deepcopy(action.whole_input),
     }
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
+    from logging import Logger
 
 __all__ = [
     "CONTRACT_VERSION",
@@ -46,6 +47,7 @@ class Action:
         examples: Inputs that work.
         views: How a host may show the rows, as data: which columns, which charts (docs/host.md). A host shows what it
             knows and ignores the rest.
+        whole_input: What to add to an input so that everything is read, not a page; None where there is no such thing.
     """
 
     id: str
@@ -58,6 +60,7 @@ class Action:
     streamable: bool = False
     examples: tuple[JSON, ...] = ()
     views: tuple[JSON, ...] = ()
+    whole_input: JSON | None = None
 
     @property
     def node_name(self) -> str:
@@ -70,7 +73,7 @@ class HostContext:
     """What the host tells about the call's surroundings, and offers in place of hooks.
 
     Attributes:
-        connection_id: Under which the host keeps this connection's credentials.
+        connection_id: Under which the host keeps this connection's credentials; needed if it keeps them.
         company_id: The tenant at the host (never the OAuth client, never the realm).
         user_id: Who calls, for the audit event.
         workflow_id: What calls, for the audit event.
@@ -82,9 +85,10 @@ class HostContext:
         save_credentials: As the hook `vantage_save_credentials`.
         progress: As the hook `vantage_progress`.
         audit: As the hook `vantage_audit`.
+        logger: Where defects and failing observers are logged; the package's own logger by default.
     """
 
-    connection_id: str = "default"
+    connection_id: str | None = None
     company_id: str | None = None
     user_id: str | None = None
     workflow_id: str | None = None
@@ -96,6 +100,12 @@ class HostContext:
     save_credentials: Callable[[str, dict[str, Any], Any], Any] | None = None
     progress: Callable[[str, str, int, int | None], None] | None = None
     audit: Callable[[dict[str, Any]], None] | None = None
+    logger: Logger | None = None
+
+    @classmethod
+    def from_dict(cls, known: Mapping[str, Any]) -> HostContext:
+        """Make a context of what a host knows; keys that mean nothing to a connector are ignored."""
+        return cls(**{key: value for key, value in known.items() if key in cls.__slots__})
 
     @classmethod
     def from_hooks(cls, hook: Any, **known: Any) -> HostContext:
@@ -106,7 +116,7 @@ class HostContext:
             **known: Any attributes of the context.
 
         Returns:
-            The context. Credentials callables are set only where a plugin implements both hooks.
+            The context. A credentials callable is set where a plugin implements its hook.
         """
         offered: dict[str, Any] = {
             "progress": lambda connection_id, action, done, total: hook.vantage_progress(

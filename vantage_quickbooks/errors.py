@@ -19,6 +19,7 @@ Everything that can go wrong, one class for each different reaction of the calle
     ├─ NetworkError                   no answer at all                                 NETWORK_ERROR
     ├─ DeadlineExceededError          the call's own time ran out                      DEADLINE_EXCEEDED
     ├─ CancelledError                 the host cancelled the call                      CANCELLED
+    ├─ IncompleteReadError            a whole read cannot be proven whole; .cursor     RESULT_INCOMPLETE
     ├─ UnexpectedResponseError        an answer that cannot be read                    RESPONSE_UNEXPECTED
     └─ InternalError                  a defect of the connector                        INTERNAL_ERROR
 
@@ -43,6 +44,7 @@ __all__ = [
     "CredentialConflict",
     "DeadlineExceededError",
     "FieldError",
+    "IncompleteReadError",
     "InputError",
     "InternalError",
     "NetworkError",
@@ -276,6 +278,13 @@ class UnexpectedResponseError(ConnectorError):
     """An answer that cannot be read: not JSON, cut off, or of a shape nobody knows."""
 
     code = "RESPONSE_UNEXPECTED"
+    retryable = True
+
+
+class IncompleteReadError(ConnectorError):
+    """A whole read cannot be proven whole, or does not fit its budget; nothing was shortened in silence."""
+
+    code = "RESULT_INCOMPLETE"
     retryable = True
 
 

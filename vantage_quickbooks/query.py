@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from vantage_quickbooks.errors import FieldError, InputError
 
-__all__ = ["MAX_PAGE", "Select", "compare", "is_pattern", "matches", "one_of", "quote", "whether"]
+__all__ = ["MAX_PAGE", "Select", "compare", "is_pattern", "matches", "quote", "whether"]
 
 MAX_PAGE = 1000
 """Records in one answer at the most (Intuit, "Query operations and syntax": MAXRESULTS)."""
@@ -81,11 +81,6 @@ def whether(prop: str, *values: bool) -> str:
     return f"{_name(prop)} = {words[0]}" if len(words) == 1 else f"{_name(prop)} IN ({', '.join(words)})"
 
 
-def one_of(prop: str, values: list[str], *, field: str = "value") -> str:
-    """Return the condition `prop IN ('a', 'b')`."""
-    return f"{_name(prop)} IN ({', '.join(quote(value, field=field) for value in values)})"
-
-
 @dataclass(frozen=True, slots=True)
 class Select:
     """One statement over one entity.
@@ -104,6 +99,14 @@ class Select:
     start_position: int = 1
     max_results: int = 100
 
+    def count(self) -> str:
+        """Write the statement that counts what this one finds."""
+        return " ".join([f"SELECT COUNT(*) FROM {_name(self.entity)}", *self._condition()])  # noqa: S608 -- as below
+
+    def also(self, *where: str) -> Select:
+        """Return the same statement with further conditions."""
+        return replace(self, where=(*self.where, *where))
+
     def page(self, start_position: int, max_results: int) -> Select:
         """Return the same statement for another page."""
         return replace(self, start_position=start_position, max_results=max_results)
@@ -117,12 +120,14 @@ class Select:
         if self.start_position < 1 or not 1 <= self.max_results <= MAX_PAGE:
             raise ValueError(f"no such page: {self.start_position}, {self.max_results}")
         parts = [f"SELECT * FROM {_name(self.entity)}"]  # noqa: S608 -- names are checked, values quoted
-        if self.where:
-            parts.append("WHERE " + " AND ".join(self.where))
+        parts += self._condition()
         if self.order_by:
             parts.append("ORDERBY " + ", ".join(_order(key) for key in self.order_by))
         parts.append(f"STARTPOSITION {self.start_position} MAXRESULTS {self.max_results}")
         return " ".join(parts)
+
+    def _condition(self) -> list[str]:
+        return ["WHERE " + " AND ".join(self.where)] if self.where else []
 
 
 def _name(name: str) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.client import QuickBooksClient
     from vantage_quickbooks.query import Select
 
-__all__ = ["Page", "metadata", "project", "read_page"]
+__all__ = ["Page", "metadata", "page_metadata", "project", "read_page"]
 
 Record = dict[str, Any]
 
@@ -60,7 +60,9 @@ def read_page(client: QuickBooksClient, statement: Select, call: Call) -> Page:
             f"QuickBooks answered without {statement.entity} records, yet not with an empty page.",
             details={"intuitTid": answer.intuit_tid},
         )
+    # A live server once returned one more than was asked (node-quickbooks, issue 89): it comes with the next page.
     full = len(records) >= statement.max_results
+    records = records[: statement.max_results]
     return Page(
         records=records,
         start_position=statement.start_position,
@@ -80,6 +82,20 @@ def metadata(client: QuickBooksClient, call: Call, **more: Any) -> dict[str, Any
         "minorVersion": wire.MINOR_VERSION,
         **more,
     }
+
+
+def page_metadata(client: QuickBooksClient, call: Call, statement: Select, page: Page, **more: Any) -> dict[str, Any]:
+    """Return the metadata of a page: where it stands, in what order, and what may follow."""
+    return metadata(
+        client,
+        call,
+        startPosition=statement.start_position,
+        maxResults=statement.max_results,
+        mayHaveMore=page.next_position is not None,
+        nextStartPosition=page.next_position,
+        orderBy=", ".join(statement.order_by) or None,
+        **more,
+    )
 
 
 def project(record: Record, fields: list[str] | None) -> Record:

@@ -420,7 +420,7 @@ def open_store(url: str | None, *, encryption_key: str | None = None) -> TokenSt
     url = (url or "").strip()
     scheme, separator, rest = url.partition(":")
     if scheme == "memory" and separator:
-        return MemoryStore()
+        return _MEMORY
     if scheme.split("+")[0] == "sqlite" and separator:
         # Not over SQLAlchemy: SQLite has no row locks, and the file's own lock would stop every other chain.
         return _sqlite_store(rest, encryption_key)
@@ -438,6 +438,10 @@ def open_store(url: str | None, *, encryption_key: str | None = None) -> TokenSt
             code=STORE_INVALID,
         ) from None
     return cast("TokenStore", adapter.SQLAlchemyStore(url, encryption_key=encryption_key))
+
+
+_MEMORY = MemoryStore()
+"""What `memory:` names: one store for the whole process, so that its connections go on with each other's chains."""
 
 
 def conflict() -> CredentialConflict:
@@ -523,7 +527,7 @@ def _sqlite_store(rest: str, encryption_key: str | None) -> TokenStore:
     """Read what follows `sqlite:` as SQLAlchemy does."""
     path = rest.removeprefix("///")
     if rest in ("", "//", "///") or path == ":memory:":
-        return MemoryStore()
+        return _MEMORY
     if not rest.startswith("///") or "?" in path:
         raise TokenStoreError(
             "The URL of the token store is not one of a SQLite file. "

@@ -9,11 +9,13 @@ Source: Intuit, "API call limits and throttles"; Intuit blog, 2025-08-13.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import weakref
 from collections import deque
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from vantage_quickbooks.errors import CancelledError, DeadlineExceededError
 
@@ -40,6 +42,8 @@ class Throttle:
         monotonic: Clock in seconds that never goes back.
     """
 
+    _all: ClassVar[weakref.WeakSet[Throttle]] = weakref.WeakSet()
+
     def __init__(
         self,
         at_once: int = AT_ONCE,
@@ -48,11 +52,22 @@ class Throttle:
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._free = at_once
+        self._at_once = at_once
         self._windows = ((1.0, per_second), (60.0, per_minute))
         self._started: deque[float] = deque(maxlen=max(per_second, per_minute))
         self._monotonic = monotonic
+        self._begin()
+        self._all.add(self)
+
+    def _begin(self) -> None:
+        self._free = self._at_once
         self._changed = threading.Condition()
+
+    @classmethod
+    def begin_in_child(cls) -> None:
+        """Give a forked child places that nobody holds."""
+        for throttle in cls._all:
+            throttle._begin()  # noqa: SLF001 -- its own class
 
     @contextmanager
     def place(self, *, deadline: float = float("inf"), cancelled: Callable[[], bool] | None = None) -> Iterator[None]:
@@ -75,10 +90,10 @@ class Throttle:
                 self._changed.notify()
 
     def _acquire(self, deadline: float, cancelled: Callable[[], bool] | None) -> None:
-        with self._changed:
-            while True:
-                if cancelled and cancelled():
-                    raise CancelledError("The call was cancelled while it waited for its turn at QuickBooks.")
+        while True:
+            if cancelled and cancelled():  # asked without the lock: a slow host holds up nobody but itself
+                raise CancelledError("The call was cancelled while it waited for its turn at QuickBooks.")
+            with self._changed:
                 now = self._monotonic()
                 wait = self._wait(now)
                 if wait <= 0:
@@ -111,3 +126,7 @@ def throttle_for(api_url: str, realm_id: str) -> Throttle:
     """Return the one throttle of this process for a company."""
     with _lock:
         return _throttles.setdefault((api_url, realm_id), Throttle())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=Throttle.begin_in_child)

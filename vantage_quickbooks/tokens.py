@@ -38,6 +38,10 @@ REFRESH_SKEW_S = 300.0
 retries, so that no token dies on the way."""
 
 
+ACCESS_TOKEN_LIFETIME_S = 3600
+"""What Intuit documents; used where an answer does not tell (RFC 6749 section 5.1 only recommends that it does)."""
+
+
 class TokenState(enum.Enum):
     """What may be done with an access token."""
 
@@ -192,26 +196,25 @@ def from_token_response(
         The record, not yet saved (version as of *previous*).
 
     Raises:
-        ValueError: A member is missing or malformed; the message names it and shows no value.
+        ValueError: There is no access token.
 
     Source: Intuit, "OAuth 2.0" (token response, `x_refresh_token_expires_in`, and
         `x_refresh_token_hard_expires_in`, which comes only when the request asks for it by header).
     """
-    hard = _told_lifetime(response, "x_refresh_token_hard_expires_in", now)
+    hard = _lifetime(response, "x_refresh_token_hard_expires_in", now)
     if hard is None and previous is not None:
         hard = previous.refresh_token_hard_expires_at
-    expires_at = _lifetime(response, "expires_in", now)
-    if expires_at is None:
-        raise ValueError("expires_in is missing")
+    expires_at = _lifetime(response, "expires_in", now) or now + timedelta(seconds=ACCESS_TOKEN_LIFETIME_S)
+    refresh_token, token_type = response.get("refresh_token"), response.get("token_type")
     return TokenRecord(
         realm_id=realm_id,
         environment=environment,
         fingerprint=fingerprint,
         access_token=_text(response, "access_token"),
-        refresh_token=_text(response, "refresh_token") if response.get("refresh_token") else sent_refresh_token,
-        token_type=_text(response, "token_type") if response.get("token_type") else "bearer",
+        refresh_token=refresh_token if isinstance(refresh_token, str) and refresh_token else sent_refresh_token,
+        token_type=token_type if isinstance(token_type, str) and token_type else "bearer",
         access_token_expires_at=expires_at,
-        refresh_token_expires_at=_told_lifetime(response, "x_refresh_token_expires_in", now),
+        refresh_token_expires_at=_lifetime(response, "x_refresh_token_expires_in", now),
         refresh_token_hard_expires_at=hard,
         obtained_at=now,
         version=previous.version if previous else 0,
@@ -226,22 +229,13 @@ def iso(at: datetime | None) -> str | None:
 
 
 def _lifetime(response: Mapping[str, Any], key: str, now: datetime) -> datetime | None:
+    """Read a lifetime; a missing or odd one is unknown, since refusing it would throw away a token just rotated."""
     seconds = response.get(key)
-    if seconds is None:
-        return None
     if isinstance(seconds, bool) or not isinstance(seconds, int | float | str):
-        raise ValueError(f"{key} is not a number of seconds")
+        return None
     try:
         return now + timedelta(seconds=float(seconds))
     except (ValueError, OverflowError):
-        raise ValueError(f"{key} is not a number of seconds") from None
-
-
-def _told_lifetime(response: Mapping[str, Any], key: str, now: datetime) -> datetime | None:
-    """Read a lifetime that only informs: odd ones are unknown, since refusing them would lose a rotated token."""
-    try:
-        return _lifetime(response, key, now)
-    except ValueError:
         return None
 
 

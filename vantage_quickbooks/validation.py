@@ -245,6 +245,8 @@ def _tidy(value: Any, schema: Mapping[str, Any]) -> Any:
         return None
     if kind == "integer":
         return _whole(value)
+    if kind == "boolean" and isinstance(value, str):
+        return {"true": True, "false": False}.get(value.lower(), value)  # a form's select hands over text
     if schema.get("pattern") == _DIGITS and isinstance(_whole(value), int) and not isinstance(value, bool | str):
         return str(_whole(value))  # an Id of a record: few digits, so that no number has lost one
     return _spelled(value, schema.get("enum", ()))
@@ -395,7 +397,8 @@ def _expected(rules: Mapping[str, Any]) -> str:
     if "anyOf" in rules:
         return "a date, or a time with its zone"
     return {"date": "a date of the calendar"}.get(
-        rules.get("format", ""), {"array": "a list", "string": "text"}.get(rules.get("type", ""), "something else")
+        rules.get("format", ""),
+        {"array": "a list", "boolean": "true or false", "string": "text"}.get(rules.get("type", ""), "something else"),
     )
 
 

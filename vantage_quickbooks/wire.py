@@ -49,6 +49,7 @@ __all__ = [
     "Fault",
     "Request",
     "authorization_url",
+    "changes_request",
     "company_info_request",
     "decipher",
     "decipher_revocation",
@@ -57,6 +58,7 @@ __all__ = [
     "query_request",
     "redact_tokens",
     "retry_after_s",
+    "total_count",
     "with_member",
 ]
 
@@ -168,6 +170,12 @@ def authorization_url(endpoint: str, *, client_id: str, redirect_uri: str, state
     return f"{endpoint}?{urlencode(asked)}"
 
 
+def changes_request(api_url: str, realm_id: str, entity: str, since: str) -> Request:
+    """Build the request for change data capture of one entity since a time with its zone."""
+    parameters = f"entities={entity}&changedSince={percent_encode(since, safe='')}&minorversion={MINOR_VERSION}"
+    return Request("GET", f"{_company(api_url, realm_id)}/cdc?{parameters}", {"Accept": "application/json"})
+
+
 def decipher(
     status: int,
     headers: Mapping[str, str],
@@ -203,25 +211,40 @@ def decipher(
     """
     tid = _header(headers, "intuit_tid")
     decoded, faults = _read(body, _header(headers, "content-type") or "", loads)
-    if not faults and 200 <= status < 300:
-        if isinstance(decoded, dict):
+    if not faults and 200 <= status < 400:
+        if isinstance(decoded, dict) and status < 300:
             return Answer(decoded, tid)
         raise _unreadable(status, body, tid)
     raise _error(status, faults, tid=tid, wait=_wait(headers, now), environment=environment, realm_id=realm_id)
 
 
-def with_member(answer: Answer, member: str) -> Answer:
-    """Return *answer* if its body has *member*, an object.
+def with_member(answer: Answer, member: str, kind: type = dict) -> Answer:
+    """Return *answer* if its body has *member*, of that kind.
 
     Raises:
         UnexpectedResponseError: It has not: HTTP 200 is not success.
     """
-    if not isinstance(answer.body.get(member), dict):
+    if not isinstance(answer.body.get(member), kind):
         raise UnexpectedResponseError(
             f"QuickBooks answered without {member}. Nothing of the answer was used; try again.",
             details={"httpStatus": 200, "intuitTid": answer.intuit_tid},
         )
     return answer
+
+
+def total_count(answer: Answer) -> int:
+    """Return what a COUNT(*) query found.
+
+    Raises:
+        UnexpectedResponseError: The answer holds no count.
+    """
+    count = with_member(answer, "QueryResponse").body["QueryResponse"].get("totalCount")
+    if isinstance(count, bool) or not isinstance(count, int):
+        raise UnexpectedResponseError(
+            "QuickBooks answered without the count that was asked for.",
+            details={"httpStatus": 200, "intuitTid": answer.intuit_tid},
+        )
+    return count
 
 
 def decipher_token(
@@ -230,7 +253,7 @@ def decipher_token(
     """Read an answer of the token endpoint.
 
     Returns:
-        The token response, with a text in `access_token` and a number in `expires_in` (RFC 6749 section 5.1).
+        The token response, with a text in `access_token` (RFC 6749 section 5.1).
 
     Raises:
         ClientCredentialsError: `invalid_client`: Intuit does not know this client id and secret.
@@ -451,7 +474,7 @@ def _error(
             retry_after_s=wait,
             details=details,
         )
-    if status >= 500 or code in _UNAVAILABLE:
+    if status >= 500 or status == 408 or code in _UNAVAILABLE:
         return QuickBooksUnavailableError(
             f"QuickBooks cannot answer at the moment ({said}). Try again in a few minutes.",
             retry_after_s=wait,

@@ -2,9 +2,18 @@
 
 import pytest
 import requests
+from emulator.conformance_results import RESULTS
 
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.emulator.oauth_api import TOKEN_PATH
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Tell how much of the recorded traffic the emulator answers as Intuit did."""
+    if RESULTS.verdicts:
+        terminalreporter.section("held against the real QuickBooks")
+        for line in RESULTS.table():
+            terminalreporter.write_line(line)
 
 
 class Client:
@@ -24,8 +33,8 @@ class Client:
             self.emulator.url + TOKEN_PATH, data=form, auth=auth or None, headers=headers or {}, timeout=10
         )
 
-    def connect(self):
-        answer = self.refresh()
+    def connect(self, token=None):
+        answer = self.refresh(token)
         assert answer.status_code == 200
         self.session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         return self

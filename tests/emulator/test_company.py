@@ -10,6 +10,12 @@ LINE = {
     "SalesItemLineDetail": {"ItemRef": {"value": "1"}, "UnitPrice": 25, "Qty": 4},
 }
 
+EXPENSE = {
+    "Amount": 12,
+    "DetailType": "AccountBasedExpenseLineDetail",
+    "AccountBasedExpenseLineDetail": {"AccountRef": {"value": "12"}},
+}
+
 
 def fault(answer):
     assert answer.status_code == 400, answer.text
@@ -55,7 +61,7 @@ def test_a_job_hangs_under_its_customer(client):
         ("customer", {"DisplayName": "a:b"}, "6000"),
         ("customer", {"DisplayName": "x", "Nonsense": 1}, "2010"),
         ("customer", {"DisplayName": "x", "ParentRef": {"value": "999"}}, "2500"),
-        ("customer", {"DisplayName": "x", "ParentRef": "3"}, "2500"),
+        ("customer", {"DisplayName": "x", "ParentRef": "3"}, "2010"),
         ("invoice", {"Line": [LINE]}, "2020"),
         ("invoice", {"CustomerRef": {"value": "1"}}, "2020"),
         ("invoice", {"CustomerRef": {"value": "1"}, "Line": ["x"]}, "2020"),
@@ -190,7 +196,9 @@ def test_a_payment_lowers_the_balance_and_its_deletion_raises_it(client):
 
 def test_any_entity_is_stored(client):
     vendor = client.post("vendor", json={"DisplayName": "Sage Supply"}).json()["Vendor"]
-    bill = client.post("bill", json={"VendorRef": {"value": vendor["Id"]}, "TotalAmt": 12, "Line": []}).json()["Bill"]
+    bill = client.post("bill", json={"VendorRef": {"value": vendor["Id"]}, "TotalAmt": 12, "Line": [EXPENSE]}).json()[
+        "Bill"
+    ]
     assert client.ids("select * from Bill where VendorRef = '1'") == [bill["Id"]]
     assert client.query("select * from Bill").json()["QueryResponse"]["totalCount"] == 1
 

@@ -47,6 +47,51 @@ def test_html_timeout_and_faults_that_say_200(client, emulator):
     assert (text.status_code, text.text.startswith("Invalid Company Status")) == (200, True)
 
 
+def test_any_fault_of_intuits(client, emulator):
+    emulator.fault("fault", code="5010", message="Stale Object Error", detail="ordered", element="")
+    answer = client.post("customer", json={"DisplayName": "Never made"})
+    error = {"Message": "Stale Object Error", "Detail": "ordered", "code": "5010", "element": ""}
+    assert (answer.status_code, answer.json()["Fault"]) == (400, {"Error": [error], "type": "ValidationFault"})
+    emulator.fault("fault", status=403, type="AuthorizationFault")
+    answer = client.get("customer/1")
+    assert (answer.status_code, answer.json()["Fault"]["type"]) == (403, "AuthorizationFault")
+
+
+def test_a_lost_response_leaves_a_record_that_nobody_knows_of(client, emulator):
+    emulator.fault("response_lost", method="POST")
+    with pytest.raises(requests.ConnectionError):
+        client.post("customer", json={"DisplayName": "Made and lost"})
+    assert client.ids("select * from Customer where DisplayName = 'Made and lost'")
+
+
+def test_an_answer_in_two_halves_arrives_whole(client, emulator):
+    for path in ("customer/1", "customer/none"):
+        emulator.fault("drip", seconds=0.1)
+        begun = time.monotonic()
+        assert client.get(path).json()
+        assert time.monotonic() - begun >= 0.1
+
+
+def test_broken_json_is_framed_well(client, emulator):
+    emulator.fault("broken_json")
+    answer = client.get("customer/1")
+    assert answer.status_code == 200
+    with pytest.raises(requests.exceptions.JSONDecodeError):
+        answer.json()
+
+
+def test_a_share_of_the_requests_is_hit_the_same_from_the_same_seed(client, emulator):
+    def statuses():
+        emulator.clear_faults()
+        emulator.fault("status", status=503, times=-1, chance=0.3)
+        return [client.get("customer/1").status_code for _ in range(40)]
+
+    first = statuses()
+    assert 3 < first.count(503) < 25
+    assert first == statuses()
+    assert emulator.faults()[0]["chance"] == 0.3
+
+
 def test_an_expired_token_that_is_not(client, emulator):
     emulator.fault("expired_token")
     answer = client.get("customer/1")
@@ -131,10 +176,13 @@ def test_a_hang_does_not_outlast_the_emulator(open_client):
         ("latency", {"seconds": -1}),
         ("reset", {"times": 0}),
         ("reset", {"after": -1}),
+        ("reset", {"chance": 2}),
+        ("reset", {"path": 5}),
+        ("fault", {"code": 5010}),
     ],
 )
 def test_an_impossible_order_is_refused(emulator, kind, options):
-    with pytest.raises(ValueError, match=r"fault|times|after"):
+    with pytest.raises(ValueError, match=r"fault|times|after|chance|path"):
         emulator.fault(kind, **options)
 
 

@@ -25,7 +25,10 @@ def folder(tmp_path):
     (tmp_path / "page.json").write_text(
         '{"QueryResponse": {"Customer": [' + CUSTOMER + '], "startPosition": 1}, "time": "x"}', "utf-8"
     )
-    (tmp_path / "deep" / "one.json").write_text('{"Invoice":{"Id":"3","TxnDate":"2026-01-02"},"time":"x"}', "utf-8-sig")
+    # `Deposit` is an entity's name too, and here an amount.
+    (tmp_path / "deep" / "one.json").write_text(
+        '{"Invoice":{"Deposit":0,"Id":"3","TxnDate":"2026-01-02"},"time":"x"}', "utf-8-sig"
+    )
     (tmp_path / "items.json").write_text('[{"Id":"1","Name":"B"}, {"Id":"2","Name":"A"}]', "utf-8")
     (tmp_path / "Vendor.json").write_text('{"Vendor":[{"Id":"4","DisplayName":"V"},{"Id":"5","status":"Deleted"}]}')
     (tmp_path / "fault.json").write_text('{"Fault":{"Error":[]}}')

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from vantage_quickbooks import auth
 from vantage_quickbooks.connector import QUICKBOOKS
 from vantage_quickbooks.contract import HostContext
+from vantage_quickbooks.deployment import Deployment
 from vantage_quickbooks.errors import (
     AccessTokenRefusedError,
+    CancelledError,
     ClientCredentialsError,
     CredentialConflict,
+    DeadlineExceededError,
     NetworkError,
     QuickBooksUnavailableError,
     ReauthorizationRequired,
@@ -22,6 +29,7 @@ from vantage_quickbooks.errors import (
     UnexpectedResponseError,
 )
 from vantage_quickbooks.stores import MemoryStore, SQLiteStore
+from vantage_quickbooks.throttle import throttle_for
 
 
 class DictHost:
@@ -60,7 +68,13 @@ def age(store, connection, **by):
         obtained_at=record.obtained_at - passed,
     )
     store.save(key, moved)
-    connection._ready().authorizer.forget()
+    connection._ready().authorizer._record = None
+
+
+def of_another_process(connection):
+    """Give a connection locks of its own, as if it ran in another process."""
+    connection._ready().authorizer._chain = auth._Chain("elsewhere")
+    return connection
 
 
 def token_requests(emulator):
@@ -306,7 +320,7 @@ def test_a_siblings_rotation_is_used_after_invalid_grant(emulator, deployment):
     """A host's store has no lock over processes: the loser of a race looks again and uses the winner's token."""
     host = DictHost()
     form = emulator.settings()
-    winner = QUICKBOOKS.connect(form, host.context(), deployment=deployment)
+    winner = of_another_process(QUICKBOOKS.connect(form, host.context(), deployment=deployment))
     loser = QUICKBOOKS.connect(form, host.context(), deployment=deployment)
     real_load, loads = host.load, []
 
@@ -359,3 +373,133 @@ def test_half_a_credentials_host_is_refused(emulator, deployment):
         QUICKBOOKS.connect(
             emulator.settings(), HostContext(load_credentials=lambda _: None), deployment=deployment
         ).invoke("getAccessToken")
+
+
+def test_threads_with_a_connection_each_over_a_hosts_store_refresh_once(emulator, deployment):
+    """A host that connects for each call: the chain's lock is the process's, not the connection's."""
+    host, form = DictHost(), emulator.settings()
+    connections = [QUICKBOOKS.connect(form, host.context(), deployment=deployment) for _ in range(16)]
+    with ThreadPoolExecutor(16) as pool:
+        handed_out = list(pool.map(lambda connection: connection.invoke("getAccessToken")["accessToken"], connections))
+
+    assert len(set(handed_out)) == 1
+    assert emulator.counters()["token_requests"] == {"total": 1, "ok": 1, "failed": 0}
+
+
+def test_a_hosts_deadline_does_not_cost_the_chain(emulator, deployment):
+    """Once a token request is sent its answer is awaited and stored, however little time the call has left."""
+    host, form = DictHost(), emulator.settings()
+    emulator.fault("latency", path="/tokens/bearer", times=1, seconds=1.2)
+    hurried = replace(host.context(), deadline=datetime.now(UTC) + timedelta(seconds=0.6))
+    with pytest.raises(DeadlineExceededError):
+        QUICKBOOKS.connect(form, hurried, deployment=deployment).invoke("getCompanyInfo")
+
+    QUICKBOOKS.connect(form, host.context(), deployment=deployment).invoke("getCompanyInfo")
+    assert token_requests(emulator) == 1
+
+
+def test_a_token_that_could_not_be_saved_outlives_its_connection(emulator, deployment):
+    """A host that connects for each call: the next connection of the process saves what the last one could not."""
+    host, form = DictHost(), emulator.settings()
+
+    def fail(*_):
+        raise OSError("the host's database is down")
+
+    broken = replace(host.context(), save_credentials=fail)
+    with QUICKBOOKS.connect(form, broken, deployment=deployment) as connection, pytest.raises(TokenStoreError):
+        connection.invoke("getAccessToken")
+    with QUICKBOOKS.connect(form, host.context(), deployment=deployment) as connection:
+        token = connection.invoke("getAccessToken")
+
+    assert token_requests(emulator) == 1
+    assert host.kept["c1"][1]["accessToken"] == token["accessToken"]
+
+
+def test_an_unsaved_link_does_not_replace_a_newer_one(emulator, deployment):
+    """Somebody has saved a newer link since: that one counts."""
+    host, form = DictHost(), emulator.settings()
+    first = QUICKBOOKS.connect(form, host.context(), deployment=deployment)
+    first.invoke("getAccessToken")
+    unsaved = replace(first._ready().authorizer._record, version=0, refresh_token="RT1-older", access_token="older")
+    first._ready().authorizer._chain.keep(unsaved)
+    newest = host.kept["c1"][1]["accessToken"]
+
+    assert first.invoke("getAccessToken")["accessToken"] == newest
+    first._ready().authorizer._record = None
+    assert first.invoke("getAccessToken")["accessToken"] == newest
+    assert host.kept["c1"][1]["accessToken"] == newest
+    assert first._ready().authorizer._chain.unsaved is None
+
+
+def test_a_conflict_that_is_none_does_not_cost_the_new_token(emulator, deployment):
+    """A host that reports a conflict by mistake: what it has is older, so ours is saved after all."""
+    host, form = DictHost(), emulator.settings()
+    real_save, tries = host.save, []
+
+    def save(*args):
+        tries.append(args)
+        if len(tries) == 1:
+            raise CredentialConflict("a serialization failure, in truth")
+        return real_save(*args)
+
+    context = replace(host.context(), save_credentials=save)
+    assert QUICKBOOKS.connect(form, context, deployment=deployment).invoke("getAccessToken")["accessToken"]
+    assert token_requests(emulator) == 1
+
+
+def test_memory_is_one_store_for_the_process(emulator):
+    """Connections that keep tokens in memory go on with each other's chain."""
+    deployment = Deployment(api_url=emulator.url, oauth_url=emulator.url, token_store="memory:")
+    form = emulator.settings()
+    for _ in range(2):
+        with QUICKBOOKS.connect(form, deployment=deployment) as connection:
+            connection.invoke("getCompanyInfo")
+    assert token_requests(emulator) == 1
+
+
+def test_a_proxy_does_not_see_what_is_meant_for_this_machine(connect, monkeypatch):
+    """HTTP_PROXY set and NO_PROXY not: an emulator on loopback is spoken to directly."""
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert connect().invoke("getCompanyInfo")["companyInfo"]["Id"] == "1"
+
+
+def test_a_cancelled_call_does_not_wait_for_anothers_refresh(emulator, deployment):
+    """Waiting for a lock, a call looks whether it was cancelled."""
+    form = emulator.settings()
+    store, cancelled = MemoryStore(), threading.Event()
+    emulator.fault("latency", path="/tokens/bearer", times=1, seconds=3)
+    slow = QUICKBOOKS.connect(form, deployment=deployment, store=store)
+    waiting = QUICKBOOKS.connect(form, HostContext(cancelled=cancelled.is_set), deployment=deployment, store=store)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(slow.invoke, "getAccessToken")
+        while not emulator.counters()["token_requests"]["total"] and not slow._ready().authorizer._chain.lock.locked():
+            pass
+        second = pool.submit(waiting.invoke, "getAccessToken")
+        threading.Timer(0.2, cancelled.set).start()
+        with pytest.raises(CancelledError):
+            second.result(timeout=2.5)
+        assert first.result()["refreshed"] is True
+
+
+def test_a_forked_child_has_locks_and_places_that_nobody_holds(emulator, deployment):
+    """A host that forks while requests are under way."""
+    throttle = throttle_for(emulator.url, emulator.realm_id)
+    connection = QUICKBOOKS.connect(emulator.settings(), deployment=deployment, store=MemoryStore())
+    chain = connection._ready().authorizer._chain
+    with contextlib.ExitStack() as held:
+        held.enter_context(chain.lock)
+        for _ in range(10):
+            held.enter_context(throttle.place())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads: that is the case at hand
+            child = os.fork()
+        if child == 0:  # pragma: no cover -- another process
+            try:
+                connection.invoke("getCompanyInfo")
+            except BaseException:  # noqa: BLE001 -- whatever it was, the child must not run the tests
+                os._exit(1)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -296,7 +296,9 @@ def test_table__customers(call):
         "0.00",
     ]
     assert max(map(len, lines)) <= 100
-    assert """More may follow these 5 customers: add --input '{"start_position": 6}'""" in found.stderr
+    assert (
+        """More may follow these 5 customers: use --input '{"max_results": 5, "start_position": 6}'""" in found.stderr
+    )
 
 
 def test_table__invoices_with_status_and_what_is_outstanding(call):

@@ -142,11 +142,11 @@ def test_a_preview_is_capped(connect):
 def test_a_stream_reports_progress(connect):
     """Pages as they come; the total once it is known."""
     seen = []
-    context = HostContext(progress=lambda *facts: seen.append(facts))
+    context = HostContext(connection_id="c3", progress=lambda *facts: seen.append(facts))
     pages = list(connect(context=context, max_results=20).stream("listCustomers"))
 
     total = sum(page["count"] for page in pages)
-    assert [facts[:2] for facts in seen] == [("default", "listCustomers")] * len(seen)
+    assert [facts[:2] for facts in seen] == [("c3", "listCustomers")] * len(seen)
     assert seen[0][2:] == (20, None)
     assert seen[-1][2:] == (total, total)
 

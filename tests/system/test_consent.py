@@ -129,7 +129,7 @@ def test_a_host_that_keeps_credentials_keeps_none_of_a_chain_that_ended(emulator
         kept.update(credentials)
         return credentials["version"]
 
-    context = HostContext(load_credentials=lambda _: dict(kept) or None, save_credentials=save)
+    context = HostContext(connection_id="c1", load_credentials=lambda _: dict(kept) or None, save_credentials=save)
     connection = QUICKBOOKS.connect(emulator.settings(), context, deployment=deployment)
     connection.invoke("getCompanyInfo")
     assert kept["refreshToken"]

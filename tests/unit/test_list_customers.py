@@ -96,13 +96,6 @@ def test_without_updated_since_there_is_no_condition():
     assert filters.updated_since({}) == []
 
 
-@pytest.mark.parametrize("value", ["2026-10-01T00:00:00", "2026-10-01T00:00", "2026-10-01 10:00:00.5"])
-def test_a_time_without_a_zone_is_refused(value):
-    with pytest.raises(InputError) as caught:
-        filters.updated_since({"updated_since": value})
-    assert (caught.value.fields[0].field, caught.value.fields[0].rule) == ("updated_since", "zone")
-
-
 @pytest.mark.parametrize("value", ["0001-01-01", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-12:00"])
 def test_a_time_outside_the_calendar_is_refused(value):
     with pytest.raises(InputError) as caught:
@@ -185,16 +178,16 @@ def page_of(body, statement=None):
 
 @pytest.mark.parametrize(
     ("returned", "asked", "start", "following"),
-    [(0, 2, 1, None), (1, 2, 1, None), (2, 2, 1, 3), (3, 2, 1, 4), (101, 100, 201, 302), (1000, 1000, 1, 1001)],
+    [(0, 2, 1, None), (1, 2, 1, None), (2, 2, 1, 3), (3, 2, 1, 3), (101, 100, 201, 301), (1000, 1000, 1, 1001)],
 )
 def test_more_may_follow_a_page_that_is_as_full_as_was_asked(returned, asked, start, following):
-    """A server once returned 101 for 100 (node-quickbooks issue 89): the next page begins after what came."""
+    """A server once returned 101 for 100 (node-quickbooks issue 89): the one too many comes with the next page."""
     response = {"Customer": [{"Id": str(n)} for n in range(returned)]} if returned else {}
     page = page_of(
         {"QueryResponse": response, "time": "2026-10-01T05:00:00-07:00"},
         query.Select("Customer", start_position=start, max_results=asked),
     )
-    assert (len(page.records), page.start_position, page.next_position) == (returned, start, following)
+    assert (len(page.records), page.start_position, page.next_position) == (min(returned, asked), start, following)
 
 
 @pytest.mark.parametrize(

@@ -257,7 +257,7 @@ def test_no_invoice_of_a_status_fails_the_conditions_that_look_for_it(record, zo
             left, right = Decimal(str(record["Balance"])), Decimal(value)
         else:
             left, right = record[condition.name], value
-        assert {"=": left == right, ">": left > right, "<": left < right}[condition.operator]
+        assert {"<=": left <= right, ">": left > right, "<": left < right}[condition.operator]
 
 
 # ---- refinement -----------------------------------------------------------------------------------------------------

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks import query
-from vantage_quickbooks.actions import filters
+from vantage_quickbooks.actions import filters, reading
 from vantage_quickbooks.contract import Action
-from vantage_quickbooks.reader import metadata, project, read_page
+from vantage_quickbooks.reader import page_metadata, project, read_page
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from datetime import date
 
     from vantage_quickbooks.calls import Call
     from vantage_quickbooks.client import QuickBooksClient
@@ -23,6 +24,7 @@ ACTION = Action(
     rows_key="customers",
     streamable=True,
     examples=({"max_results": 50}, {"active": "all", "name": "Pine%"}, {"updated_since": "2026-10-01"}),
+    whole_input={"all": True},
     views=(
         {
             "kind": "table",
@@ -41,7 +43,7 @@ DEFAULT_ORDER = "DisplayName"
 
 
 def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call, row_limit: int | None = None) -> dict[str, Any]:
-    """Return one page of customers: one API call.
+    """Return one page of customers, with one API call; or all of them, if the input says `all`.
 
     Args:
         client: Asks QuickBooks.
@@ -55,40 +57,46 @@ def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call, row_limit
     Raises:
         ConnectorError: See `QuickBooksClient.request`.
     """
-    order_by = data.get("order_by", DEFAULT_ORDER)
+    reading.check(data)
+    if reading.is_whole(data) and row_limit is None:
+        return reading.whole(KIND, client, data, call)
     statement = query.Select(
         "Customer",
         where=(*_conditions(data),),
-        order_by=(order_by,),
+        order_by=(data.get("order_by", DEFAULT_ORDER),),
         start_position=data.get("start_position", 1),
         max_results=filters.page_size(data, client.settings.max_results, row_limit),
     )
     page = read_page(client, statement, call)
-    fields = data.get("fields")
-    customers = [project(record, fields) | derived(record) for record in page.records]
-    return {
-        "customers": customers,
-        "count": len(customers),
-        "metadata": metadata(
-            client,
-            call,
-            startPosition=statement.start_position,
-            maxResults=statement.max_results,
-            mayHaveMore=page.next_position is not None,
-            nextStartPosition=page.next_position,
-            orderBy=order_by,
-        ),
+    return _shape(page.records, data) | {
+        "metadata": page_metadata(client, call, statement, page),
     }
+
+
+def everything(client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> Iterator[dict[str, Any]]:
+    """Yield all customers page by page; see `reading.pages`."""
+    return reading.pages(KIND, client, data, call)
+
+
+def lines(client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> Iterator[tuple[bytes, Any]]:
+    """Yield all customers as newline-delimited JSON; see `reading.lines`."""
+    return reading.lines(KIND, client, data, call)
 
 
 def derived(customer: Mapping[str, Any]) -> dict[str, Any]:
     """Return the flat fields that dashboards read; None where QuickBooks has nothing."""
-    phones = (customer.get(key) for key in ("PrimaryPhone", "Mobile", "AlternatePhone"))
+    phones = (_member(customer, key, "FreeFormNumber") for key in ("PrimaryPhone", "Mobile", "AlternatePhone"))
     return {
         "customerName": customer.get("DisplayName") or customer.get("FullyQualifiedName"),
-        "email": (customer.get("PrimaryEmailAddr") or {}).get("Address"),
-        "phone": next((phone["FreeFormNumber"] for phone in phones if phone and phone.get("FreeFormNumber")), None),
+        "email": _member(customer, "PrimaryEmailAddr", "Address"),
+        "phone": next((phone for phone in phones if phone), None),
     }
+
+
+def _member(customer: Mapping[str, Any], key: str, member: str) -> Any:
+    """Return a member of a member; empty objects occur on the wire (recorded)."""
+    value = customer.get(key)
+    return value.get(member) if isinstance(value, dict) else None
 
 
 def _conditions(data: Mapping[str, Any]) -> list[str]:
@@ -99,3 +107,35 @@ def _conditions(data: Mapping[str, Any]) -> list[str]:
     if "email" in data:
         where.append(query.matches("PrimaryEmailAddr", data["email"], field="email"))
     return where + filters.updated_since(data)
+
+
+def _shape(records: list[dict[str, Any]], data: Mapping[str, Any], *_: Any) -> dict[str, Any]:
+    fields = data.get("fields")
+    facts = [derived(record) for record in records]
+    customers = [project(record, fields) for record in records]
+    for customer, fact in zip(customers, facts, strict=True):
+        customer.update(fact)
+    return {"customers": customers, "count": len(customers)}
+
+
+def _all_conditions(data: Mapping[str, Any], _: date) -> list[str]:
+    """Ask for inactive ones, too, and choose here: whether somebody deactivates a customer must not move the pages."""
+    return [query.whether("Active", True, False), *_conditions({**data, "active": "all"})[1:]]
+
+
+def _keeps(customer: Mapping[str, Any], data: Mapping[str, Any], _: date) -> bool:
+    wanted = data.get("active", "active")
+    is_active: bool = customer.get("Active") is not False
+    return bool(wanted == "all" or is_active == (wanted == "active"))
+
+
+KIND = reading.Kind(
+    entity="Customer",
+    rows_key="customers",
+    tie_breaker="DisplayName",
+    conditions=_all_conditions,
+    mutable=frozenset({"name", "email", "updated_since"}),
+    judges=lambda data: data.get("active") != "all",
+    keeps=_keeps,
+    shape=_shape,
+)

@@ -5,7 +5,7 @@ QuickBooks has no field for the state of payment; it follows from others (Intuit
 
 | Status | When |
 |---|---|
-| `voided` | total and balance are 0 and the private note begins with "Voided" |
+| `voided` | total, balance and all lines are 0 and the private note begins with "Voided" |
 | `paid` | nothing is owed |
 | `overdue` | something is owed, and the due date lies before the company's today |
 | `partiallyPaid` | something is owed, less than the total, and it is not overdue |
@@ -14,18 +14,19 @@ QuickBooks has no field for the state of payment; it follows from others (Intuit
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Context, Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks import query
-from vantage_quickbooks.actions import filters
+from vantage_quickbooks.actions import filters, reading
 from vantage_quickbooks.contract import Action
 from vantage_quickbooks.errors import UnexpectedResponseError
-from vantage_quickbooks.reader import Page, metadata, project, read_page
+from vantage_quickbooks.reader import Page, page_metadata, project, read_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from vantage_quickbooks.calls import Call
     from vantage_quickbooks.client import QuickBooksClient
@@ -48,6 +49,7 @@ ACTION = Action(
     rows_key="invoices",
     streamable=True,
     examples=({"max_results": 50}, {"status": "overdue"}, {"customer_id": "24", "txn_date_from": "2026-01-01"}),
+    whole_input={"all": True},
     views=(
         {
             "kind": "table",
@@ -102,7 +104,7 @@ _EXACT = Context(prec=1000)  # the host's own context may round to a few digits
 
 
 def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call, row_limit: int | None = None) -> dict[str, Any]:
-    """Return one page of invoices.
+    """Return one page of invoices; or all of them, if the input says `all`.
 
     Without `status` that is one API call. Intuit cannot filter by payment status; it can by balance and due date.
     With `status` it is asked for those invoices that may have it, and asked on until the page is full or there are no
@@ -121,35 +123,33 @@ def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call, row_limit
     Raises:
         ConnectorError: See `QuickBooksClient.request`.
     """
+    reading.check(data)
+    if reading.is_whole(data) and row_limit is None:
+        return reading.whole(KIND, client, data, call)
     status = data.get("status")
-    order_by = data.get("order_by", DEFAULT_ORDER)
     statement = query.Select(
         "Invoice",
         where=(*_conditions(data), *_candidates(status, call.now().date())),
-        order_by=(order_by,),
+        order_by=(data.get("order_by", DEFAULT_ORDER),),
         start_position=data.get("start_position", 1),
         max_results=filters.page_size(data, client.settings.max_results, row_limit),
     )
     page = read_page(client, statement, call)
     if status is not None:
         page = _refined(client, statement, page, call, status)
-    fields = data.get("fields")
-    facts = [derived(record, page.company_date) for record in page.records]
-    return {
-        "invoices": [project(record, fields) | fact for record, fact in zip(page.records, facts, strict=True)],
-        "count": len(page.records),
-        "summary": summary(zip(page.records, facts, strict=True)),
-        "metadata": metadata(
-            client,
-            call,
-            startPosition=statement.start_position,
-            maxResults=statement.max_results,
-            mayHaveMore=page.next_position is not None,
-            nextStartPosition=page.next_position,
-            orderBy=order_by,
-            companyDate=page.company_date.isoformat(),
-        ),
+    return _shape(page.records, data, page.company_date, "page") | {
+        "metadata": page_metadata(client, call, statement, page, companyDate=page.company_date.isoformat()),
     }
+
+
+def everything(client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> Iterator[dict[str, Any]]:
+    """Yield all invoices page by page; see `reading.pages`."""
+    return reading.pages(KIND, client, data, call)
+
+
+def lines(client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> Iterator[tuple[bytes, Any]]:
+    """Yield all invoices as newline-delimited JSON; see `reading.lines`."""
+    return reading.lines(KIND, client, data, call)
 
 
 def derived(invoice: Mapping[str, Any], today: date) -> dict[str, Any]:
@@ -173,37 +173,63 @@ def derived(invoice: Mapping[str, Any], today: date) -> dict[str, Any]:
     }
 
 
-def summary(rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> dict[str, Any]:
+def summary(rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]], scope: str = "page") -> dict[str, Any]:
     """Sum up by currency and, within it, by status; never across currencies, and in exact decimals.
 
     Args:
         rows: Each invoice with its derived fields.
+        scope: What the rows are: a `page`, or `all`.
 
     Returns:
-        `scope` (what was summed up: this page) and `byCurrency`, amounts as decimal strings.
+        `scope` (what was summed up) and `byCurrency`, amounts as decimal strings.
     """
     with localcontext(_EXACT):
-        return _summed_up(rows)
+        return _summed_up(rows, scope)
 
 
-def _summed_up(rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> dict[str, Any]:
-    groups: dict[str | None, dict[str, list[tuple[Decimal, Decimal]]]] = {}
+def _summed_up(rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]], scope: str) -> dict[str, Any]:
+    groups: dict[str | None, dict[str, _Sum]] = {}
     for invoice, facts in rows:
-        amounts = (_amount(invoice, "TotalAmt"), _amount(invoice, "Balance"))
-        groups.setdefault(facts["currency"], {}).setdefault(facts["paymentStatus"], []).append(amounts)
+        sums = groups.setdefault(facts["currency"], {})
+        sums.setdefault(facts["paymentStatus"], _Sum()).add(invoice["TotalAmt"], invoice["Balance"])
     return {
-        "scope": "page",
+        "scope": scope,
         "byCurrency": [
             {
                 "currency": currency,
-                **_sums([amounts for group in by_status.values() for amounts in group]),
-                "byStatus": [
-                    {"status": status, **_sums(by_status[status])} for status in STATUSES if status in by_status
-                ],
+                **_Sum.of(sums.values()).to_dict(),
+                "byStatus": [{"status": status, **sums[status].to_dict()} for status in STATUSES if status in sums],
             }
-            for currency, by_status in sorted(groups.items(), key=lambda item: item[0] or "")
+            for currency, sums in sorted(groups.items(), key=lambda item: item[0] or "")
         ],
     }
+
+
+@dataclass(slots=True)
+class _Sum:
+    """Invoices added up in exact decimals."""
+
+    count: int = 0
+    total: Decimal = ZERO
+    outstanding: Decimal = ZERO
+
+    def add(self, total: float, outstanding: float) -> None:
+        # The shortest decimal that reads back as the same float is what QuickBooks sent.
+        self.count += 1
+        self.total += Decimal(repr(total))
+        self.outstanding += Decimal(repr(outstanding))
+
+    @classmethod
+    def of(cls, parts: Iterable[_Sum]) -> _Sum:
+        whole = cls()
+        for part in parts:
+            whole.count += part.count
+            whole.total += part.total
+            whole.outstanding += part.outstanding
+        return whole
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"count": self.count, "total": _money(self.total), "outstanding": _money(self.outstanding)}
 
 
 def _refined(client: QuickBooksClient, statement: query.Select, page: Page, call: Call, status: str) -> Page:
@@ -246,29 +272,34 @@ def _candidates(status: str | None, utc_today: date) -> list[str]:
     if status is None:
         return []
     if status in {"paid", "voided"}:
-        return [query.compare("Balance", "=", "0")]
+        return [query.compare("Balance", "<=", "0")]
     owed = [query.compare("Balance", ">", "0")]
     if status == "overdue":
         owed.append(query.compare("DueDate", "<", (utc_today + timedelta(days=1)).isoformat()))
     return owed
 
 
-def _status(invoice: Mapping[str, Any], total: Decimal, balance: Decimal, overdue: int) -> str:
+def _status(invoice: Mapping[str, Any], total: float, balance: float, overdue: int) -> str:
     if balance <= 0:
-        is_void = total == balance == 0 and str(invoice.get("PrivateNote") or "").startswith("Voided")
-        return "voided" if is_void else "paid"
+        return "voided" if total == balance == 0 and _is_void(invoice) else "paid"
     if overdue:
         return "overdue"
     return "partiallyPaid" if balance < total else "open"
 
 
-def _amount(invoice: Mapping[str, Any], key: str) -> Decimal:
+def _is_void(invoice: Mapping[str, Any]) -> bool:
+    """Tell a voided invoice of nothing from one of 100 % discount: voiding empties its lines and writes a note."""
+    is_noted = str(invoice.get("PrivateNote") or "").startswith("Voided")
+    return is_noted and not any(line.get("Amount") for line in invoice.get("Line") or () if isinstance(line, dict))
+
+
+def _amount(invoice: Mapping[str, Any], key: str) -> float:
     value = invoice.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UnexpectedResponseError(
             f"Invoice {invoice.get('Id')} came without {key}, so its payment status cannot be told."
         )
-    return Decimal(str(value))
+    return value
 
 
 def _day(text: Any) -> date | None:
@@ -278,13 +309,46 @@ def _day(text: Any) -> date | None:
         return None
 
 
-def _sums(amounts: list[tuple[Decimal, Decimal]]) -> dict[str, Any]:
-    return {
-        "count": len(amounts),
-        "total": _money(sum((total for total, _ in amounts), ZERO)),
-        "outstanding": _money(sum((balance for _, balance in amounts), ZERO)),
-    }
-
-
 def _money(amount: Decimal) -> str:
     return format(amount.quantize(CENT) if amount == amount.quantize(CENT) else amount.normalize(), "f")
+
+
+def _shape(records: list[dict[str, Any]], data: Mapping[str, Any], today: date, scope: str) -> dict[str, Any]:
+    fields = data.get("fields")
+    facts = [derived(record, today) for record in records]
+    sums = summary(zip(records, facts, strict=True), scope)
+    invoices = [project(record, fields) for record in records]
+    for invoice, fact in zip(invoices, facts, strict=True):
+        invoice.update(fact)
+    return {"invoices": invoices, "count": len(invoices), "summary": sums}
+
+
+def _all_conditions(data: Mapping[str, Any], utc_today: date) -> list[str]:
+    return [*_conditions(data), *_candidates(data.get("status"), utc_today)]
+
+
+def _keeps(invoice: Mapping[str, Any], data: Mapping[str, Any], today: date) -> bool:
+    return "status" not in data or derived(invoice, today)["paymentStatus"] == data["status"]
+
+
+KIND = reading.Kind(
+    entity="Invoice",
+    rows_key="invoices",
+    tie_breaker="DocNumber",
+    conditions=_all_conditions,
+    mutable=frozenset(
+        {
+            "status",
+            "customer_id",
+            "doc_number",
+            "updated_since",
+            "txn_date_from",
+            "txn_date_to",
+            "due_date_from",
+            "due_date_to",
+        }
+    ),
+    judges=lambda data: "status" in data,
+    keeps=_keeps,
+    shape=_shape,
+)

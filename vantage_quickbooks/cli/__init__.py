@@ -172,7 +172,7 @@ def _call(args: argparse.Namespace) -> int:
         envelope = _envelope(error)
     if not envelope["success"]:
         return _failed(envelope, args.format)
-    _print_result(envelope, action, args.format or "json")
+    _print_result(envelope, action, args.format or "json", data)
     return SUCCESS
 
 
@@ -186,7 +186,7 @@ def _action(name: str) -> dict[str, Any]:
     raise UsageError(f"There is no action {json.dumps(name[:60])}.{hint} The actions are {', '.join(actions)}.")
 
 
-def _print_result(envelope: Mapping[str, Any], action: Mapping[str, Any], form: str) -> None:
+def _print_result(envelope: Mapping[str, Any], action: Mapping[str, Any], form: str, given: Mapping[str, Any]) -> None:
     if form == "json":
         write(json_text(envelope))
         return
@@ -198,8 +198,8 @@ def _print_result(envelope: Mapping[str, Any], action: Mapping[str, Any], form: 
 
         tables.show_result(data, action)
     if data["metadata"].get("mayHaveMore"):
-        following = json.dumps({"start_position": data["metadata"]["nextStartPosition"]})
-        say(f"More may follow these {data['count']} {action['rowsKey']}: add --input {shlex.quote(following)}")
+        following = json.dumps({**given, "start_position": data["metadata"]["nextStartPosition"]})
+        say(f"More may follow these {data['count']} {action['rowsKey']}: use --input {shlex.quote(following)}")
 
 
 def _failed(envelope: Mapping[str, Any], form: str | None) -> int:
@@ -359,6 +359,13 @@ def _add_emulator(add: Any) -> None:
     emulator.add_argument("--invoices", type=int, metavar="N", help="how many invoices to make up (about 60)")
     emulator.add_argument("--seed", type=int, default=1, metavar="S", help="the same seed makes the same company (1)")
     emulator.add_argument("--database", metavar="FILE", help="keep the company in this SQLite file")
+    emulator.add_argument(
+        "--latency",
+        metavar="L",
+        action="append",
+        default=[],
+        help="let answers take 0.2 (seconds), 0.1..0.4 or median=0.3,p99=2; on some paths: /query=0.2 (repeatable)",
+    )
     emulator.add_argument("--write-settings", metavar="FILE", help="write the settings that fit to this file")
 
 

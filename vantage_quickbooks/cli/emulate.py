@@ -6,12 +6,14 @@ import errno
 import shlex
 import sqlite3
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.cli.output import write
-from vantage_quickbooks.emulator import serve
+from vantage_quickbooks.emulator import latency, serve
+from vantage_quickbooks.emulator.page import ready_curl
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -44,6 +46,7 @@ def run(args: Namespace) -> None:
             args.invoices,
             args.seed,
             database=args.database,
+            latency=[latency.parse(text) for text in args.latency],
             write_settings=target,
             on_ready=on_ready,
         )
@@ -85,6 +88,7 @@ A local QuickBooks is ready. Ctrl-C ends it.
 
   company   {emulator.company().name()}, realm {emulator.realm_id}: \
 {counts.get("Customer", 0):,} customers, {counts.get("Invoice", 0):,} invoices
+  page      {url}/  (what it was asked, and buttons for faults)
   API       {company}
   OAuth     {url}/oauth2/v1/tokens/bearer
   control   {url}/_emulator/state
@@ -97,11 +101,6 @@ In another terminal:
 
 With curl:
 
-  TOKEN=$(curl -s -u {form["client_id"]}:{form["client_secret"]} \\
-    -d grant_type=refresh_token -d refresh_token={form["refresh_token"]} \\
-    {url}/oauth2/v1/tokens/bearer | python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')
-  curl -s -H "Authorization: Bearer $TOKEN" -H "Accept: application/json" \\
-    -G {company}/query --data-urlencode "query=SELECT * FROM Customer MAXRESULTS 2"
-
+{textwrap.indent(ready_curl(emulator), "  ")}
 The secrets above are the emulator's own. TOKEN_STORE=memory: keeps its tokens out of your own token store.
-"""  # noqa: S608 -- a statement for a person to paste, in Intuit's language
+"""

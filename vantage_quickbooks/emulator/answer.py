@@ -12,7 +12,7 @@ from typing import Literal
 
 QBO_VERSION = "2073.223"  # recorded, May 2026
 
-Transfer = Literal["whole", "truncate", "reset"]
+Transfer = Literal["whole", "truncate", "drip", "reset"]
 
 
 @dataclass(slots=True)
@@ -28,7 +28,9 @@ class Answer:
 
         chunked: Send in chunks, without a length, and compressed if the client likes that.
 
-        transfer: Whether the answer arrives whole, breaks off, or is never begun.
+        transfer: Whether the answer arrives whole, breaks off, comes in two halves, or is never begun.
+
+        pause_s: Between the two halves.
     """
 
     status: int
@@ -36,6 +38,7 @@ class Answer:
     body: bytes = b""
     chunked: bool = False
     transfer: Transfer = "whole"
+    pause_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,21 @@
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import parse_qs, unquote
 
-from vantage_quickbooks.emulator import answer, faults
+from vantage_quickbooks.emulator import answer, batch, cdc, faults
 from vantage_quickbooks.emulator.answer import Answer, Trace
 from vantage_quickbooks.emulator.company import Company, decode
 from vantage_quickbooks.emulator.entities import BY_PATH, Entity
 from vantage_quickbooks.emulator.faults import Fault
-from vantage_quickbooks.emulator.intuit_xml import to_xml
+from vantage_quickbooks.emulator.intuit_xml import from_xml, to_xml
 from vantage_quickbooks.emulator.limits import Limits
-from vantage_quickbooks.emulator.oauth import OAuth
+from vantage_quickbooks.emulator.oauth import ACCOUNTING_SCOPE, OAuth
+from vantage_quickbooks.emulator.rules import Record
 
 PREFIX = "/v3/company/"
 
@@ -37,6 +39,10 @@ class Request:
         trace: Its ids.
 
         now: Epoch seconds when it began: `time` in the body is this.
+
+        delay_s: How long it is to take, besides the work.
+
+        wait: Waits so many seconds.
     """
 
     method: str
@@ -46,6 +52,14 @@ class Request:
     body: bytes
     trace: Trace
     now: float
+    delay_s: float = 0.0
+    wait: Callable[[float], object] = time.sleep
+
+    def pause(self) -> None:
+        """Wait as long as the request is to take; a second call waits no more."""
+        delay, self.delay_s = self.delay_s, 0.0
+        if delay:
+            self.wait(delay)
 
     def parameters(self) -> dict[str, str]:
         """
@@ -122,7 +136,8 @@ class Api:
         company = None
         try:
             company = self._admit(request, realm)
-            with self._place(realm):
+            with self._place(realm, batch=rest == "batch"):
+                request.pause()  # inside: whoever is slow takes up one of the places
                 return self._route(request, company, rest)
         except Fault as fault:
             return self.refuse(request, fault, company)
@@ -145,7 +160,7 @@ class Api:
         Returns:
             JSON or XML, in the dialect of whoever refuses.
         """
-        time = self._time(request.now, company)
+        told_time = self._time(request.now, company)
         more = []
         if fault.status == 401:
             more.append(("www-authenticate", 'Bearer realm="Intuit", error="invalid_token"'))
@@ -155,10 +170,12 @@ class Api:
             as_xml = not request.wants_json() or (fault.gateway and fault.status in (429, 504))
         if as_xml:
             kind = "text/xml" if fault.gateway else "application/xml"  # recorded, 2015 and 2019
-            body = fault.xml(time)
+            body = fault.xml(told_time)
         else:
             kind = "application/json"
-            body = fault.json(time, int(request.now * 1000))
+            body = fault.json(told_time, int(request.now * 1000))
+        if fault.status == 200:  # with all the headers of a success (recorded, 2016)
+            return answer.success(request.trace, f"{kind};charset=UTF-8", body.encode())
         return answer.refusal(request.trace, fault.status, kind, body.encode(), *more, service=service)
 
     def _time(self, now: float, company: Company | None) -> str:
@@ -169,14 +186,16 @@ class Api:
     def _admit(self, request: Request, realm: str) -> Company:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         chain = self._oauth.check(token.strip() if scheme.lower() == "bearer" else "")
+        if ACCOUNTING_SCOPE not in chain.scopes:
+            raise faults.application_authorization_failed()
         company = self._company(realm) if chain.realm == realm else None
         if company is None:
             raise faults.authorization_failed()
         return company
 
     @contextlib.contextmanager
-    def _place(self, realm: str) -> Iterator[None]:
-        if not self._limits.enter(realm):
+    def _place(self, realm: str, *, batch: bool) -> Iterator[None]:
+        if not self._limits.enter(realm, batch=batch):
             raise faults.throttled()
         try:
             yield
@@ -191,47 +210,90 @@ class Api:
                 raise faults.parse_error("The query provided was empty")  # PHP-SDK issue 8
             page = company.query(statement, request.now)
             return self._wrap(request, company, b"QueryResponse", page.json())
+        if head == "cdc" and not tail and request.method == "GET":
+            return self._wrap(request, company, b"CDCResponse", cdc.changes(company, request.parameters(), request.now))
+        if head == "batch" and not tail and request.method == "POST":
+            return self._batch(request, company)
         entity = BY_PATH.get(head)
         if entity is None or "/" in tail:
             raise faults.no_such_path(request.path)
-        if request.method == "GET" and tail:
+        if request.method == "GET" and (tail or head == "preferences"):  # a company has one set of them
             if "R" not in entity.operations:
                 raise faults.unsupported_operation("read")
             # The Id inside CompanyInfo is "1", whatever the realm (recorded, August 2026).
-            id_ = "1" if head == "companyinfo" and tail == company.realm else tail
+            id_ = "1" if head == "companyinfo" and tail == company.realm else tail or "1"
             return self._wrap(request, company, entity.name.encode(), company.read(entity, id_).encode())
         if request.method == "POST" and not tail:
-            try:
-                written = self._write(request, company, entity)
-            except (TypeError, AttributeError, ValueError, ArithmeticError) as error:
-                # A body of the right properties and the wrong shapes; code 2010 is Intuit's, the words are ours.
-                raise faults.unreadable_body(str(error)) from error
-            return self._wrap(request, company, entity.name.encode(), written.encode())
+            request_id = request.parameters().get("requestid", "")
+            return self._send(request, company.once(request_id, lambda: self._write(request, company, entity)))
         raise faults.no_such_path(request.path)
 
-    @staticmethod
-    def _write(request: Request, company: Company, entity: Entity) -> str:
+    def _batch(self, request: Request, company: Company) -> Answer:
+        with _readable():
+            sent = decode(request.body.decode())
+
+        request_id = request.parameters().get("requestid", "")
+
+        def write(entity: Entity, record: Record, operation: str, b_id: str) -> bytes:
+            together = request_id and request_id + b_id
+            return company.once(together, lambda: _operate(company, entity, record, operation).encode())
+
+        return self._wrap(request, company, b"BatchItemResponse", batch.run(company, sent, write, request.now))
+
+    def _write(self, request: Request, company: Company, entity: Entity) -> bytes:
         """Create, update, delete or void: the parameter decides, else the Id (Intuit, each entity's page)."""
-        sent = decode(request.body.decode())
-        if not isinstance(sent, dict):
-            raise TypeError("the body is no JSON object")
-        parameters = request.parameters()
-        operation = parameters.get("operation", "update" if sent.get("Id") is not None else "create")
-        if operation == "void" or parameters.get("include") == "void":
-            return company.void(entity, sent, request.now)
-        if operation == "delete":
-            return company.delete(entity, sent, request.now)
-        if operation == "update":
-            return company.update(entity, sent, request.now)
-        if operation == "create":
-            return company.create(entity, sent, request.now)
-        raise faults.unsupported_operation(operation)
+        with _readable():
+            sent = _record_of(request)
+            parameters = request.parameters()
+            known = sent.get("Id") is not None or "C" not in entity.operations
+            operation = parameters.get("operation", "update" if known else "create")
+            if parameters.get("include") == "void":
+                operation = "void"
+            written = _operate(company, entity, sent, operation)
+        return self._envelope(request, company, entity.name.encode(), written.encode())
+
+    def _envelope(self, request: Request, company: Company, key: bytes, value: bytes) -> bytes:
+        return b'{"%s":%s,"time":"%s"}' % (key, value, self._time(request.now, company).encode())
 
     def _wrap(self, request: Request, company: Company, key: bytes, value: bytes) -> Answer:
-        """Put a value into the envelope."""
-        body = b'{"%s":%s,"time":"%s"}' % (key, value, self._time(request.now, company).encode())
+        """Put a value into the envelope and send it."""
+        return self._send(request, self._envelope(request, company, key, value))
+
+    @staticmethod
+    def _send(request: Request, body: bytes) -> Answer:
         if request.wants_json():
             return answer.success(request.trace, "application/json;charset=UTF-8", body)
         # Numbers keep their spelling: they are read as text.
         data = json.loads(body, parse_float=str, parse_int=str)
         return answer.success(request.trace, "application/xml;charset=UTF-8", to_xml(data).encode())
+
+
+def _record_of(request: Request) -> Record:
+    """Read a body, JSON or XML."""
+    text = request.body.decode()
+    sent = from_xml(text)[1] if "xml" in request.headers.get("content-type", "") else decode(text)
+    if not isinstance(sent, dict):
+        raise TypeError("the body is no JSON object")
+    return sent
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """Refuse a body of the right properties and the wrong shapes; code 2010 is Intuit's, the words are ours."""
+    try:
+        yield
+    except (TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
+        raise faults.unreadable_body(str(error)) from error
+
+
+def _operate(company: Company, entity: Entity, record: Record, operation: str) -> str:
+    """Carry out one operation that writes; the record's text as it is afterwards."""
+    operations = {
+        "create": company.create,
+        "update": company.update,
+        "delete": company.delete,
+        "void": company.void,
+    }
+    if operation not in operations:
+        raise faults.unsupported_operation(operation)
+    return operations[operation](entity, record)

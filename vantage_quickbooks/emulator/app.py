@@ -9,8 +9,10 @@ import contextlib
 import gzip
 import socket
 import struct
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -19,6 +21,12 @@ from vantage_quickbooks.emulator.answer import Answer
 _CHUNK = 64 * 1024
 _BODY_LIMIT = 20 * 1024 * 1024  # larger bodies are refused, so that nobody fills the memory
 _SMALLEST_GZIP = 200
+_DIGITS = 20  # of a content-length; int() takes more than HTTP does
+_MOST_PARTS = 1000  # of one system call; Linux takes 1024
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+_NO_BREAKS = str.maketrans("\r\n", "  ")  # a header value never begins another header
+
+_Buffer = bytes | memoryview
 
 Handle = Callable[[str, str, str, dict[str, str], bytes], Answer]
 
@@ -30,18 +38,22 @@ class Server(ThreadingHTTPServer):
         address: Host and port; port 0 takes a free one.
 
         handle: Answers method, path, query string, headers and body.
+
+        crashed: Told what failed outside of `handle`.
     """
 
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], handle: Handle) -> None:
+    def __init__(self, address: tuple[str, int], handle: Handle, crashed: Callable[[str], object]) -> None:
+        self._crashed = crashed
         self.handle_request_of = handle
         self.counting = threading.Lock()
         self.connections = 0
         self.running = 0
         self.max_concurrent = 0
+        self.stopping = threading.Event()
         self._open: set[socket.socket] = set()
         super().__init__(address, _Handler)
 
@@ -58,11 +70,15 @@ class Server(ThreadingHTTPServer):
             self._open.discard(request)
         super().shutdown_request(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that go away; that is theirs to do."""
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 -- the base class says so
+        """Say nothing of clients that go away; that is theirs to do. Anything else is a crash."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            self._crashed(f"connection: {error!r}")
 
     def close(self) -> None:
         """Stop, close every connection, and wait for their threads."""
+        self.stopping.set()
         self.shutdown()
         with self.counting:
             for connection in self._open:
@@ -79,6 +95,11 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Write nothing: a URL may hold what is nobody's business."""
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("do_"):  # whatever method: what it means is the handler's affair
+            return self._serve
+        raise AttributeError(name)
+
     def _serve(self) -> None:
         with self.server.counting:
             self.server.running += 1
@@ -88,24 +109,21 @@ class _Handler(BaseHTTPRequestHandler):
             if body is None:
                 return
             path, _, query = self.path.partition("?")
-            headers = {name.lower(): value for name, value in self.headers.items()}
+            headers = {name.lower(): str(value) for name, value in self.headers.items()}
             answer = self.server.handle_request_of(self.command, path, query, headers, body)
         finally:
             with self.server.counting:
                 self.server.running -= 1
         self._send(answer)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _serve  # noqa: N815 -- http.server's names
-
     def _body(self) -> bytes | None:
         """Read the body; None if it cannot be read and the request was refused."""
         if self.headers.get("transfer-encoding"):
+            self.close_connection = True  # where the next request begins is unknown
             self.send_error(411)  # no client of QuickBooks sends chunks
             return None
-        try:
-            length = int(self.headers.get("content-length") or 0)
-        except ValueError:
-            length = -1
+        told = (self.headers.get("content-length") or "0").strip()
+        length = int(told) if told.isascii() and told.isdigit() and len(told) < _DIGITS else -1
         if not 0 <= length <= _BODY_LIMIT:
             self.close_connection = True
             self.send_error(400 if length < 0 else 413)
@@ -117,37 +135,50 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
             return
         body = answer.body
+        chunked = answer.chunked and self.request_version == "HTTP/1.1"
         zipped = answer.chunked and len(body) >= _SMALLEST_GZIP and "gzip" in self.headers.get("accept-encoding", "")
         if zipped:
+            # Of all levels the one that costs the least: 6 ms for a page of 1,000 invoices, a tenth of its size.
             body = gzip.compress(body, compresslevel=1, mtime=0)
-        self.send_response_only(answer.status)
-        self.send_header("date", self.date_time_string())
-        for name, value in answer.headers:
-            self.send_header(name, value)
-        if zipped:
-            self.send_header("content-encoding", "gzip")
-        if answer.chunked:
-            self.send_header("transfer-encoding", "chunked")
-        else:
-            self.send_header("content-length", str(len(body)))
-        self.send_header("connection", "close" if self.close_connection else "keep-alive")
-        self.end_headers()
-        if self.command == "HEAD":
-            return
-        if answer.transfer == "truncate":
-            # Half of what was promised, then the end of the connection: no last chunk, too short a length.
-            framed = b"%x\r\n" % len(body) + body if answer.chunked else body
-            self.wfile.write(framed[: len(framed) // 2])
+        if not chunked and self.request_version != "HTTP/1.1":
             self.close_connection = True
+        if answer.transfer == "truncate":
+            self.close_connection = True
+        head = self._head(answer, len(body), zipped=zipped, chunked=chunked)
+        if self.command == "HEAD":
+            self._write([head])
             return
-        if not answer.chunked:
-            self.wfile.write(body)
+        framed = list(_chunks(body)) if chunked else [body]
+        if answer.transfer == "whole":
+            self._write([head, *framed])
             return
-        framed_chunks = (
-            b"%x\r\n%s\r\n" % (len(part), part)
-            for part in (body[at : at + _CHUNK] for at in range(0, len(body), _CHUNK))
-        )
-        self.wfile.write(b"".join(framed_chunks) + b"0\r\n\r\n")
+        # Half of what was promised, and then the end of the connection: no last chunk, too short a length. Or the rest.
+        whole = b"".join(framed)
+        half = len(whole) // 2
+        self._write([head, whole[:half]])
+        if answer.transfer == "drip":
+            self.server.stopping.wait(answer.pause_s)
+            self._write([whole[half:]])
+
+    def _head(self, answer: Answer, length: int, *, zipped: bool, chunked: bool) -> bytes:
+        lines = [
+            f"{self.protocol_version} {answer.status} {_REASONS.get(answer.status, '')}",
+            f"date: {self.date_time_string()}",
+        ]
+        lines += [f"{name}: {value.translate(_NO_BREAKS)}" for name, value in answer.headers]
+        if zipped:
+            lines.append("content-encoding: gzip")
+        lines.append("transfer-encoding: chunked" if chunked else f"content-length: {length}")
+        lines.append("connection: " + ("close" if self.close_connection else "keep-alive"))
+        return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
+
+    def _write(self, parts: list[_Buffer]) -> None:
+        """Write the parts in one go, without joining them first."""
+        for at in range(0, len(parts), _MOST_PARTS):
+            some = parts[at : at + _MOST_PARTS]
+            sent = self.connection.sendmsg(some)
+            if sent < sum(map(len, some)):
+                self.connection.sendall(b"".join(some)[sent:])
 
     def _reset(self) -> None:
         """Send RST: linger for zero seconds, then close."""
@@ -156,3 +187,13 @@ class _Handler(BaseHTTPRequestHandler):
         # The handler's files hold the descriptor; the base class closes it for good when this returns.
         self.rfile.close()
         self.connection.close()
+
+
+def _chunks(body: bytes) -> Iterator[_Buffer]:
+    view = memoryview(body)
+    for at in range(0, len(view), _CHUNK):
+        part = view[at : at + _CHUNK]
+        yield b"%x\r\n" % len(part)
+        yield part
+        yield b"\r\n"
+    yield b"0\r\n\r\n"

@@ -8,14 +8,17 @@ the few that an entity has of its own (an invoice's totals). What a rule refuses
 
 import json
 import sqlite3
-from collections.abc import Mapping
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from vantage_quickbooks.emulator import faults, grammar, rules
+from vantage_quickbooks.emulator import faults, grammar, rules, shapes
 from vantage_quickbooks.emulator.entities import ENTITIES, Entity
 from vantage_quickbooks.emulator.rules import Record
 from vantage_quickbooks.emulator.store import Row, Store
@@ -49,6 +52,13 @@ _AMOUNTS = {
 _NAMED_LIKE_PEOPLE = ("Customer", "Vendor", "Employee")  # one name among all three (Intuit, Customer page)
 # What a full update leaves as it was when it is not sent (recorded, 2020, update/customer.yml; the rest is ours).
 _KEPT = frozenset({"CurrencyRef", "DocNumber", "V4IDPseudonym", "DefaultTaxCodeRef"})
+_LONGEST_REQUEST_ID = 50  # Intuit, "Request ID"; in a batch it is that of the batch and the bId together
+_ANSWERS_KEPT = 5_000  # how long Intuit keeps them is not told; so many cost little memory
+_OWED_BY = {"Invoice": ("Customer", "CustomerRef"), "Bill": ("Vendor", "VendorRef")}
+_LINK_TYPES = {"BillPayment": "BillPaymentCheck"}  # recorded, 2026 (Nango bills)
+_MODIFIER = {"LastModifiedByRef": {"value": "9130350000000017"}}  # invented
+_NO_LISTS = [entity.name for entity in ENTITIES.values() if not entity.lists_names]
+_ONE_OF_A_KIND = ("CompanyInfo", "Preferences")  # a company has one, whose Id is "1" and need not be sent
 _COLLEAGUE = "Robin Vale"  # invented: whoever else is at work when an object is stale
 
 
@@ -179,6 +189,19 @@ def _epoch(text: str | None) -> int:
     return int(datetime.fromisoformat(text).timestamp()) if text else 0
 
 
+def _sequence(entity: Entity) -> list[str]:
+    """List what is numbered together: a name list by itself, all transactions (recorded: one sequence)."""
+    return [entity.name] if entity.lists_names else _NO_LISTS
+
+
+def _modifier(entity: Entity) -> Record:
+    return _MODIFIER if entity.name in shapes.MODIFIER_TOLD else {}
+
+
+def _number(text: Any) -> int:
+    return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
 def _real(value: Any) -> float | None:
     return None if value is None else float(value)
 
@@ -190,7 +213,9 @@ class Page:
     Attributes:
         entity: What was asked for.
 
-        bodies: Each record's JSON text, encoded.
+        records: The records' JSON texts with commas between, encoded: one object, however many there are.
+
+        number: How many records.
 
         start: STARTPOSITION in force.
 
@@ -198,7 +223,8 @@ class Page:
     """
 
     entity: Entity
-    bodies: list[bytes]
+    records: bytes
+    number: int
     start: int
     count: int | None
 
@@ -212,14 +238,14 @@ class Page:
         """
         if self.count is not None:
             return b'{"totalCount":%d}' % self.count
-        if not self.bodies:
+        if not self.number:
             return b"{}"
-        total = b',"totalCount":%d' % len(self.bodies) if self.entity.tells_total else b""
+        total = b',"totalCount":%d' % self.number if self.entity.tells_total else b""
         return b'{"%s":[%s],"startPosition":%d,"maxResults":%d%s}' % (
             self.entity.name.encode(),
-            b",".join(self.bodies),
+            self.records,
             self.start,
-            len(self.bodies),
+            self.number,
             total,
         )
 
@@ -231,10 +257,18 @@ class Company:
         store: Where the records are.
 
         realm: The company's id.
+
+        now: Tells the time, in epoch seconds. A record is stamped when it is written and not when the
+            request came (recorded, 2020: LastUpdatedTime later than `time`).
     """
 
-    def __init__(self, store: Store, realm: str) -> None:
+    def __init__(self, store: Store, realm: str, now: Callable[[], float] = time.time) -> None:
         self._store = store
+        self._now = now
+        self._replaying = threading.Lock()
+        self._answers: OrderedDict[str, bytes] = OrderedDict()
+        self._last_ids: dict[str, int] = {}
+        self._last_numbers: dict[str, int] = {}
         self.realm = realm
         info = self.find("CompanyInfo", "1")
         self.zone = zone_of((info or {}).get("DefaultTimeZone", DEFAULT_ZONE))
@@ -285,19 +319,22 @@ class Company:
             with self._store.reading() as db:
                 if plan.count:
                     sql = f"SELECT count(*) FROM record r {join} WHERE {where}"  # noqa: S608 -- values are bound
-                    return Page(plan.entity, [], 1, db.execute(sql, parameters).fetchone()[0])
-                # The page's rows are found in the indexes; only then are their texts read.
+                    return Page(plan.entity, b"", 0, 1, db.execute(sql, parameters).fetchone()[0])
+                # The page's rows are found in the indexes; only then are their texts read. SQLite joins them, in one
+                # step: no Python object a record, and other threads run meanwhile.
+                texts = "b.body" if plan.fields else "count(*), CAST(group_concat(b.body, ',') AS BLOB)"
                 sql = (
-                    f"SELECT CAST(b.body AS BLOB) FROM (SELECT r.row AS row FROM record r {join} WHERE {where}"  # noqa: S608 -- values are bound
+                    f"SELECT {texts} FROM (SELECT r.row AS row FROM record r {join} WHERE {where}"  # noqa: S608 -- values are bound
                     f" ORDER BY {plan.order} LIMIT ? OFFSET ?) page CROSS JOIN body b ON b.row = page.row"
                 )
                 found = db.execute(sql, (*parameters, plan.limit, plan.offset)).fetchall()
         except (sqlite3.Error, OverflowError) as error:  # a thousand conditions, an offset beyond all numbers
             raise faults.processing_error(str(error)) from error
-        bodies = [body for (body,) in found]
         if plan.fields:
-            bodies = [_project(body, plan.fields) for body in bodies]
-        return Page(plan.entity, bodies, plan.offset + 1, None)
+            records, number = b",".join(_project(body, plan.fields) for (body,) in found), len(found)
+        else:
+            ((number, records),) = found
+        return Page(plan.entity, records or b"", number, plan.offset + 1, None)
 
     def read(self, entity: Entity, id: str) -> str:  # noqa: A002 -- Intuit's word
         """
@@ -318,6 +355,57 @@ class Company:
         if body is None:
             raise faults.not_found() if id.isascii() and id.isdigit() else faults.invalid_id(id)
         return body
+
+    def changes(self, entities: Sequence[Entity], since: int, most: int) -> list[bytes]:
+        """
+        List what changed, as change data capture does.
+
+        Args:
+            entities: A group each.
+
+            since: Epoch seconds; what changed in that very second counts.
+
+            most: How many objects there may be in all groups together; the first groups are filled first.
+
+        Returns:
+            Each group's text. Oldest change first, deletions last; the counts leave deletions out (recorded, 2015).
+        """
+        groups = []
+        with self._store.reading() as db:
+            db.execute("BEGIN")  # one moment for all groups
+            try:
+                for entity in entities:
+                    texts, alive = self._changed(db, entity, since, most)
+                    most -= len(texts)
+                    total = f',"totalCount":{alive}' if entity.tells_total else ""
+                    group = f'{{"{entity.name}":[{",".join(texts)}],"startPosition":1,"maxResults":{alive}{total}}}'
+                    groups.append(group.encode() if texts else b"{}")
+            finally:
+                db.execute("COMMIT")
+        return groups
+
+    def _changed(self, db: sqlite3.Connection, entity: Entity, since: int, most: int) -> tuple[list[str], int]:
+        """List one entity's changes, and tell how many of them are no deletions."""
+        kind = self._store.kind(self.realm, entity.name)
+        alive = db.execute(
+            "SELECT b.body FROM record r JOIN body b ON b.row = r.row WHERE r.kind = ? AND r.updated >= ?"
+            " ORDER BY r.updated, r.row LIMIT ?",
+            (kind, since, most),
+        ).fetchall()
+        deleted = db.execute(
+            "SELECT id, updated FROM tombstone WHERE kind = ? AND updated >= ? ORDER BY updated, rowid LIMIT ?",
+            (kind, since, most - len(alive)),
+        ).fetchall()
+        graves = [
+            {
+                "domain": "QBO",
+                "status": "Deleted",
+                "Id": id_,
+                "MetaData": {"LastUpdatedTime": local_time(updated, self.zone)},
+            }
+            for id_, updated in deleted
+        ]
+        return [body for (body,) in alive] + [encode(grave) for grave in graves], len(alive)
 
     def counts(self) -> dict[str, int]:
         """
@@ -350,9 +438,46 @@ class Company:
         body = self._store.body(self.realm, entity, id)
         return decode(body) if body is not None else None
 
+    # ---- once only ----
+
+    def once(self, request_id: str, write: Callable[[], bytes]) -> bytes:
+        """
+        Write, unless this request id has written before: then its first answer is given again.
+
+        Args:
+            request_id: Unique in the company; nothing means that no answer is kept.
+
+            write: Does the work; what it refuses is not remembered and may be tried again.
+
+        Returns:
+            The answer, old time and all (BenBranson, August 2026: eight minutes later).
+
+        Raises:
+            Fault: 6000 for more than 50 characters (Java SDK issue 180), or as `write` refuses.
+        """
+        if not request_id:
+            return write()
+        if len(request_id) > _LONGEST_REQUEST_ID:
+            raise faults.business_error(
+                f"You cannot enter more than {_LONGEST_REQUEST_ID} characters in the request_id field."
+                f" You tried entering {request_id[:10]}..., which is {len(request_id)} characters."
+            )
+        with self._replaying:  # two with one id at once: the second waits for the first one's answer
+            known = self._answers.get(request_id)
+            if known is None:
+                known = self._answers[request_id] = write()
+                while len(self._answers) > _ANSWERS_KEPT:
+                    self._answers.popitem(last=False)
+            return known
+
+    def forget_answers(self) -> None:
+        """Forget every request id."""
+        with self._replaying:
+            self._answers.clear()
+
     # ---- writing ----
 
-    def create(self, entity: Entity, sent: Record, now: float) -> str:
+    def create(self, entity: Entity, sent: Record) -> str:
         """
         Create a record.
 
@@ -360,8 +485,6 @@ class Company:
             entity: What it is to be.
 
             sent: The body; read-only attributes are ignored.
-
-            now: Epoch seconds.
 
         Returns:
             The whole record's text.
@@ -372,18 +495,22 @@ class Company:
         self._must(entity, "C", "create")
         rules.check(entity, sent)
         with self._store.writing():
-            given = rules.given(entity, sent)
+            given = {key: value for key, value in rules.given(entity, sent).items() if value is not None}
+            now = self._now()
             stamp = local_time(now, self.zone)
+            number = self._last_id(entity) + 1
             envelope = {
                 "domain": "QBO",
                 "sparse": False,
-                "Id": self._next_id(entity),
+                "Id": str(number),
                 "SyncToken": "0",
-                "MetaData": {"CreateTime": stamp, "LastUpdatedTime": stamp},
+                "MetaData": {"CreateTime": stamp, **_modifier(entity), "LastUpdatedTime": stamp},
             }
-            return self._write(entity, given | envelope, None, now)
+            body = self._write(entity, given | envelope, None, now, None)
+            self._last_ids[_sequence(entity)[0]] = number
+            return body
 
-    def update(self, entity: Entity, sent: Record, now: float) -> str:
+    def update(self, entity: Entity, sent: Record) -> str:
         """
         Update a record: wholly, or with `sparse` only what is sent.
 
@@ -392,8 +519,6 @@ class Company:
 
             sent: The body, with Id and SyncToken.
 
-            now: Epoch seconds.
-
         Returns:
             The whole record's text; unchanged, SyncToken and all, if nothing changes (recorded, 2020).
 
@@ -401,6 +526,8 @@ class Company:
             Fault: 500, 610, 2010, 2020, 2500, 5010, 6000 or 6240.
         """
         self._must(entity, "U", "update")
+        if entity.name in _ONE_OF_A_KIND:
+            sent = {"Id": "1"} | sent
         rules.check(entity, sent)
         with self._store.writing():
             old = self._current(entity, sent)
@@ -411,9 +538,10 @@ class Company:
                 kept = rules.READ_ONLY | rules.RECKONED.get(entity.name, frozenset()) | _KEPT
                 new = {key: value for key, value in old.items() if key in kept} | given
             new = {key: value for key, value in new.items() if value is not None}
-            return self._write(entity, new, old, now)
+            touched = frozenset(given) if sent.get("sparse") is True else None
+            return self._write(entity, new, old, self._now(), touched)
 
-    def delete(self, entity: Entity, sent: Record, now: float) -> str:
+    def delete(self, entity: Entity, sent: Record) -> str:
         """
         Delete a transaction for good.
 
@@ -421,8 +549,6 @@ class Company:
             entity: What it is; name lists know no deletion, only Active.
 
             sent: Id and SyncToken.
-
-            now: Epoch seconds.
 
         Returns:
             What remains: `{"domain":"QBO","status":"Deleted","Id":"266"}` (recorded, 2020).
@@ -433,11 +559,13 @@ class Company:
         self._must(entity, "D", "delete")
         with self._store.writing():
             old = self._current(entity, sent)
+            now = self._now()
             self._store.remove(self.realm, entity.name, old["Id"], int(now))
             self._carry_over(entity, old, None, now)
+            self._release(entity, old, now)
         return encode({"domain": "QBO", "status": "Deleted", "Id": old["Id"]})
 
-    def void(self, entity: Entity, sent: Record, now: float) -> str:
+    def void(self, entity: Entity, sent: Record) -> str:
         """
         Void a transaction: the money goes, the record stays.
 
@@ -445,8 +573,6 @@ class Company:
             entity: What it is.
 
             sent: Id and SyncToken.
-
-            now: Epoch seconds.
 
         Returns:
             The whole record's text.
@@ -457,10 +583,15 @@ class Company:
         self._must(entity, "V", "void")
         with self._store.writing():
             old = self._current(entity, sent)
-            return self._store_record(entity, rules.void(old), old, now)
+            now = self._now()
+            body = self._store_record(entity, rules.void(entity, old), old, now)
+            self._release(entity, old, now)
+            return body
 
     @staticmethod
     def _must(entity: Entity, letter: str, operation: str) -> None:
+        if (entity.name, letter) == ("Bill", "V"):  # transcribed, August 2026 (200-systemfault)
+            raise faults.system_failure("java.lang.UnsupportedOperationException", 200)
         if letter not in entity.operations:
             raise faults.unsupported_operation(operation)
 
@@ -476,22 +607,33 @@ class Company:
             raise faults.stale_object(_COLLEAGUE)
         return old
 
-    def _write(self, entity: Entity, record: Record, old: Record | None, now: float) -> str:
-        record = rules.complete(entity, record, self, self.today(now))
-        if entity.lists_names:
+    def _write(
+        self, entity: Entity, record: Record, old: Record | None, now: float, touched: frozenset[str] | None
+    ) -> str:
+        change = rules.Change(entity, self, self.today(now), old is None, touched)
+        record = rules.complete(change, record)
+        if entity.lists_names and (old is None or record[entity.naming] != old.get(entity.naming)):
             self._check_name(entity, record)
         return self._store_record(entity, record, old, now)
 
     def _store_record(self, entity: Entity, record: Record, old: Record | None, now: float) -> str:
+        if old is not None and record == old:
+            return encode(old)
+        body = self._save(entity, record, old, now)
+        self._carry_over(entity, old, record, now)
+        return body
+
+    def _save(self, entity: Entity, record: Record, old: Record | None, now: float) -> str:
+        """Stamp a record and store it, and nothing else."""
         if old is not None:
-            if encode(record) == encode(old):
-                return encode(old)
             stamp = {"LastUpdatedTime": local_time(now, self.zone)}
             token = str(int(old.get("SyncToken", "0")) + 1)
             record = record | {"SyncToken": token, "MetaData": old.get("MetaData", {}) | stamp, "sparse": False}
         body = encode(record)
         self._store.save(self.realm, entity.name, row_of(entity, record, body))
-        self._carry_over(entity, old, record, now)
+        self._seen_number(entity.name, record.get("DocNumber"))
+        if entity.name == "CompanyInfo":
+            self.zone = zone_of(str(record.get("DefaultTimeZone", DEFAULT_ZONE)))
         return body
 
     def _check_name(self, entity: Entity, record: Record) -> None:
@@ -501,62 +643,109 @@ class Company:
                 if (name, taken) != (entity.name, record["Id"]):
                     raise faults.duplicate_name()
 
-    def _next_id(self, entity: Entity) -> str:
-        """Number name lists each for itself and all transactions together (recorded: one sequence)."""
-        alike = [e.name for e in ENTITIES.values() if e is entity or not (e.lists_names or entity.lists_names)]
-        return str(self._store.highest(self.realm, alike, "id") + 1)
-
-    def next_doc_number(self) -> str:
+    def _last_id(self, entity: Entity) -> int:
         """
-        Tell the next invoice's number.
+        Tell the highest Id ever given.
+
+        No Id is given twice, even when the record that had it is deleted. It is sought once: who writes
+        takes turns, so that counting on is safe.
+        """
+        alike = _sequence(entity)
+        if alike[0] not in self._last_ids:
+            self._last_ids[alike[0]] = max(self._store.highest(self.realm, alike, "id"), self._last_grave(alike))
+        return self._last_ids[alike[0]]
+
+    def _last_grave(self, entities: list[str]) -> int:
+        """Find the highest Id among deleted records."""
+        kinds = [self._store.kind(self.realm, entity) for entity in entities]
+        with self._store.writing() as db:
+            marks = ", ".join("?" * len(kinds))
+            sql = f"SELECT max(CAST(id AS INTEGER)) FROM tombstone WHERE kind IN ({marks})"  # noqa: S608 -- our own marks
+            return db.execute(sql, kinds).fetchone()[0] or 0
+
+    def next_doc_number(self, entity: str) -> str:
+        """
+        Tell the next number of a form.
+
+        Args:
+            entity: The form's name; some share a sequence.
 
         Returns:
-            One more than the highest there is; 1001 in an empty company.
+            One more than the highest there ever was; 1001 in an empty company.
         """
-        return str(max(self._store.highest(self.realm, ["Invoice"], "doc_number"), 1000) + 1)
+        alike = shapes.NUMBERED_TOGETHER[entity]
+        if alike[0] not in self._last_numbers:
+            self._last_numbers[alike[0]] = max(self._store.highest(self.realm, list(alike), "doc_number"), 1000)
+        return str(self._last_numbers[alike[0]] + 1)
+
+    def _seen_number(self, entity: str, number: Any) -> None:
+        """Count on from a number that was given by hand."""
+        alike = shapes.NUMBERED_TOGETHER.get(entity)
+        if alike and alike[0] in self._last_numbers:
+            self._last_numbers[alike[0]] = max(self._last_numbers[alike[0]], _number(number))
 
     def _carry_over(self, entity: Entity, old: Record | None, new: Record | None, now: float) -> None:
-        """Carry a change over: a payment to its invoices, an invoice to its customer (recorded, 2020)."""
-        for record, sign in ((old, -1), (new, 1)):
-            if record and entity.name == "Payment":
-                for invoice, amount in rules.payments_of(record):
-                    self._pay(invoice, sign * amount, record["Id"], now)
-            elif record and entity.name == "Invoice":
-                amount = sign * Decimal(str(record.get("Balance", 0)))
-                self._shift_balance(str(record["CustomerRef"]["value"]), amount, now)
+        """Carry a change over: a payment to what it pays, an invoice to its customer (recorded, 2020)."""
+        if entity.name in rules.PAYS:
+            paid = rules.PAYS[entity.name]
+            id_ = (new or old or {}).get("Id")
+            link = {"TxnId": id_, "TxnType": _LINK_TYPES.get(entity.name, entity.name)}
+            before, after = (rules.payments_of(paid, record or {}) for record in (old, new))
+            for paid_id in dict.fromkeys([*before, *after]):
+                amounts = before.get(paid_id, Decimal(0)), after.get(paid_id, Decimal(0))
+                if amounts[0] != amounts[1]:
+                    self._pay(ENTITIES[paid], paid_id, amounts, link, now)
+        elif entity.name in _OWED_BY:
+            owing, key = _OWED_BY[entity.name]
+            shifts: dict[str, Decimal] = {}
+            for record, sign in ((old, -1), (new, 1)):
+                whose = str(((record or {}).get(key) or {}).get("value"))
+                shifts[whose] = shifts.get(whose, Decimal(0)) + sign * Decimal(str((record or {}).get("Balance", 0)))
+            for whose, amount in shifts.items():
+                self._shift_balance(owing, whose, amount, now)
 
-    def _pay(self, invoice: str, amount: Decimal, payment: str, now: float) -> None:
-        """Apply a payment to an invoice, or take it back when the amount is negative."""
-        entity = ENTITIES["Invoice"]
-        old = self.find(entity.name, invoice)
+    def _pay(self, entity: Entity, id_: str, applied: tuple[Decimal, Decimal], link: Record, now: float) -> None:
+        """Apply to an invoice or a bill what a payment pays of it now, in place of what it paid before."""
+        old = self.find(entity.name, id_)
         if old is None:
             raise faults.invalid_reference()
-        links = [link for link in old.get("LinkedTxn", []) if link.get("TxnId") != payment]
-        if amount > 0:
-            links.append({"TxnId": payment, "TxnType": "Payment"})
-        balance = Decimal(str(old.get("Balance", 0))) - amount
+        links = [known for known in old.get("LinkedTxn", []) if known.get("TxnId") != link["TxnId"]]
+        if applied[1]:
+            links.append(link)
+        balance = Decimal(str(old.get("Balance", 0))) + applied[0] - applied[1]
         if balance < 0:  # our words
             raise faults.business_error("The amount applied is more than the transaction's open balance")
-        self._store_record(entity, old | {"Balance": balance, "LinkedTxn": links}, old, now)
+        changed = rules.sort(entity, old | {"Balance": balance, "LinkedTxn": links})
+        self._store_record(entity, changed, old, now)
 
-    def _shift_balance(self, customer: str, amount: Decimal, now: float) -> None:
-        keys = ["Balance", "BalanceWithJobs"]
-        following: str | None = customer
+    def _release(self, entity: Entity, old: Record, now: float) -> None:
+        """Unapply the payments of an invoice or a bill that is deleted or voided: their money is a credit again."""
+        for paying, paid in rules.PAYS.items():
+            for link in old.get("LinkedTxn", []) if paid == entity.name else []:
+                known = str(link.get("TxnType", "")).startswith(paying)
+                payment = self.find(paying, str(link.get("TxnId"))) if known else None
+                if payment:
+                    self._save(ENTITIES[paying], rules.without_link(payment, entity.name, old["Id"]), payment, now)
+
+    def _shift_balance(self, owing: str, id_: str, amount: Decimal, now: float) -> None:
+        """Change what a customer or a vendor owes, and what a customer's parents' jobs do."""
+        keys = ["Balance", "BalanceWithJobs"] if owing == "Customer" else ["Balance"]
+        following: str | None = id_
         while amount and following:
-            record = self.find("Customer", following)
+            record = self.find(owing, following)
             if record is None:
                 return
             for key in keys:
                 record[key] = Decimal(str(record.get(key, 0))) + amount
             record["MetaData"] = record["MetaData"] | {"LastUpdatedTime": local_time(now, self.zone)}
-            self._store.save(self.realm, "Customer", row_of(ENTITIES["Customer"], record, encode(record)))
+            self._store.save(self.realm, owing, row_of(ENTITIES[owing], record, encode(record)))
             keys = ["BalanceWithJobs"]  # of the parents
-            following = (record.get("ParentRef") or {}).get("value")
+            following = (record.get("ParentRef") or {}).get("value") if owing == "Customer" else None
 
 
-def _project(body: bytes, fields: tuple[str, ...]) -> bytes:
+def _project(body: str, fields: tuple[str, ...]) -> bytes:
     """Keep the fields that were asked for, and what every record carries: domain, sparse (true) and Id."""
-    record = decode(body.decode())
+    record = decode(body)
     wanted = {name.partition(".")[0]: name.partition(".")[2] for name in fields}
     kept: dict[str, Any] = {}
     for key, value in record.items():

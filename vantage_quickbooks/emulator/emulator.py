@@ -19,6 +19,7 @@ from vantage_quickbooks.emulator.app import Server
 from vantage_quickbooks.emulator.company import DEFAULT_ZONE, Company, decode, zone_of
 from vantage_quickbooks.emulator.entities import ENTITIES, Entity
 from vantage_quickbooks.emulator.journal import Journal
+from vantage_quickbooks.emulator.latency import Latency, Spec
 from vantage_quickbooks.emulator.limits import Limits
 from vantage_quickbooks.emulator.oauth import OAuth, Rotation
 from vantage_quickbooks.emulator.oauth_api import OAuthApi
@@ -55,6 +56,8 @@ class Emulator:
 
         limits: True for Intuit's (500 a minute, 10 a second, 10 at once), False for none, or other numbers.
 
+        latency: How long answers take: seconds, a distribution or several for some paths, see `latency.py`.
+
         host: To listen on.
 
     Raises:
@@ -74,6 +77,7 @@ class Emulator:
         previous_token_grace_s: float = 0,
         access_token_lifetime_s: int = 3600,
         limits: bool | Mapping[str, int] = True,
+        latency: Spec = None,
         host: str = "127.0.0.1",
     ) -> None:
         if not 0 <= port <= 65_535:
@@ -105,7 +109,8 @@ class Emulator:
             previous_token_grace_s=previous_token_grace_s,
             access_token_lifetime_s=access_token_lifetime_s,
         )
-        self._orders = FaultsOnDemand()
+        self._latency = Latency(latency, seed)
+        self._orders = FaultsOnDemand(seed)
         self._api = Api(self.oauth, self.limits, self._companies.get, lambda: self._companies[self.realm_id])
         self._oauth_api = OAuthApi(self.oauth, lambda: self.url, self._names)
         self._delivery = Delivery(self._api, self.oauth, self._route, self._stopping)
@@ -128,7 +133,7 @@ class Emulator:
         if self._server is not None:
             return self
         self._stopping.clear()
-        self._server = Server(self._address, self._answer)
+        self._server = Server(self._address, self._answer, self.crashes.append)
         try:
             self._store = Store(self._database)
             self._open_companies()
@@ -173,6 +178,11 @@ class Emulator:
             raise RuntimeError("the emulator is not started")
         host, port = self._server.server_address[:2]
         return f"http://{host if isinstance(host, str) else host.decode()}:{port}"
+
+    @property
+    def host(self) -> str:
+        """The name or address that the emulator listens on."""
+        return self._address[0]
 
     # ---- who may come in ----
 
@@ -305,6 +315,7 @@ class Emulator:
         method: str | None = None,
         times: int = 1,
         after: int = 0,
+        chance: float = 1.0,
         **options: object,
     ) -> None:
         """
@@ -321,12 +332,14 @@ class Emulator:
 
             after: How many matching requests to let pass first.
 
+            chance: Of the requests whose turn it is, the share to hit; which ones is decided by the seed.
+
             **options: What the kind takes.
 
         Raises:
             ValueError: The kind or an option is unknown or impossible.
         """
-        self._orders.order(kind, path=path, method=method, times=times, after=after, **options)
+        self._orders.order(kind, path=path, method=method, times=times, after=after, chance=chance, **options)
 
     def faults(self) -> list[dict[str, Any]]:
         """
@@ -340,6 +353,19 @@ class Emulator:
     def clear_faults(self) -> None:
         """Forget every ordered fault."""
         self._orders.clear()
+
+    def latency(self, spec: Spec) -> None:
+        """
+        Let answers take time.
+
+        Args:
+            spec: None for none; seconds; `{"uniform": [0.1, 0.4]}`; `{"median": 0.2, "p99": 1.5}`; with `path` and
+                `method` for some requests; or a list of these, of which the first that fits counts.
+
+        Raises:
+            ValueError: It is impossible.
+        """
+        self._latency.choose(spec)
 
     def limit(self, chosen: bool | Mapping[str, int]) -> None:
         """
@@ -392,24 +418,27 @@ class Emulator:
         Describe the emulator.
 
         Returns:
-            Addresses, clock, companies with their counts, tokens, limits, faults, counters.
+            Addresses, clock, companies with their counts, tokens, limits, latency, faults, counters.
         """
         return {
             "url": self.url,
             "realm_id": self.realm_id,
             "client_id": self.client_id,
             "now": datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="milliseconds"),
+            "clock_offset_s": round(self._offset, 3),
             "seed": self._seed,
             "companies": {realm: company.counts() for realm, company in list(self._companies.items())},
             "tokens": self.oauth.state(),
             "limits": self.limits.numbers,
+            "latency": self._latency.rules(),
             "faults": self.faults(),
             "counters": self.counters(),
         }
 
     def reset(self) -> None:
-        """Bring company, tokens, clock, faults, limits and counters back to the start."""
+        """Bring company, tokens, clock, faults, latency, limits and counters back to the start."""
         self._orders.clear()
+        self._latency.reset()
         self.limits.reset()
         self._offset = 0.0
         self.oauth.reset()
@@ -418,6 +447,8 @@ class Emulator:
             if self._store and (self._store.changed or len(self._companies) > 1):
                 self._store.empty()
                 self._open_companies()
+            for company in self._companies.values():
+                company.forget_answers()
 
     # ---- companies ----
 
@@ -441,7 +472,7 @@ class Emulator:
             if realm not in self._companies:
                 store = self._need_store()
                 store.load(realm, self._sample(int(realm) % 2**31, None, None).records())
-                self._companies[realm] = Company(store, realm)
+                self._companies[realm] = Company(store, realm, self.now)
             return self._companies[realm]
 
     def create(self, entity: str, record: Mapping[str, Any], realm_id: str | None = None) -> dict[str, Any]:
@@ -547,13 +578,13 @@ class Emulator:
 
     def _write(
         self,
-        rule: Callable[[Company, Entity, dict[str, Any], float], str],
+        rule: Callable[[Company, Entity, dict[str, Any]], str],
         entity: str,
         record: Mapping[str, Any],
         realm_id: str | None,
     ) -> dict[str, Any]:
         plain = decode(json.dumps(dict(record)))  # amounts become exact, and what is no JSON is refused
-        written: dict[str, Any] = json.loads(rule(self.company(realm_id), _entity(entity), plain, self.now()))
+        written: dict[str, Any] = json.loads(rule(self.company(realm_id), _entity(entity), plain))
         return written
 
     def _need_store(self) -> Store:
@@ -576,13 +607,11 @@ class Emulator:
                 if store.body(self.realm_id, "CompanyInfo", "1") is None:  # a folder need not hold one
                     store.load(self.realm_id, (r for r in sample.records() if r[0] == "CompanyInfo"))
             elif (customers or 0) + (invoices or 0) >= _GREAT_LOAD:
-                store.index(drop=True)
-                store.load(self.realm_id, sample.records())
-                store.index()
+                store.load_many(self.realm_id, sample.records())
             else:
                 store.load(self.realm_id, sample.records())
         realms = store.realms()
-        self._companies.update({realm: Company(store, realm) for realm in realms})
+        self._companies.update({realm: Company(store, realm, self.now) for realm in realms})
         for gone in self._companies.keys() - set(realms):
             del self._companies[gone]
 
@@ -592,13 +621,21 @@ class Emulator:
     # ---- requests ----
 
     def _answer(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Answer:
-        if path.startswith(control.PREFIX):
-            return control.handle(self, method, path, body)
         now = self.now()
-        request = Request(method, path, query, headers, body, Trace.begin(now), now)
+        request = Request(method, path, query, headers, body, Trace.begin(now), now, wait=self._stopping.wait)
+        try:
+            controlled = control.handle(self, request)
+        except Exception as error:
+            _LOGGER.exception("the emulator failed at %s %s", method, path)
+            self.crashes.append(f"{method} {path}: {error!r}")
+            return Answer(500, [("content-type", "text/plain")], f"emulator: {type(error).__name__}\n".encode())
+        if controlled is not None:
+            return controlled
+        request.delay_s = self._latency.draw(method, path)
         try:
             order = self._orders.take(method, path)
             result = self._delivery.deliver(order, request) if order else self._route(request)
+            request.pause()  # unless it has waited in its place: whoever is turned away at the door waits too
         except Exception as error:
             _LOGGER.exception("the emulator failed at %s %s", method, path)
             self.crashes.append(f"{method} {path}: {error!r}")

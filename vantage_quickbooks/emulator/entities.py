@@ -3,8 +3,8 @@
 An entity is a row of this table and never code: storage, queries, reads and writes
 work on every row alike. Sources: Intuit's entity pages
 (developer.intuit.com/app/developer/qbo/docs/api/accounting/all-entities/...) for the
-operations and for what can be filtered and sorted; recordings of 2015 to 2026 for the
-default order and for `totalCount`.
+operations and for what can be filtered and sorted (docs/emulator.md tells what is assumed);
+recordings of 2015 to 2026 for the default order and for `totalCount`.
 """
 
 from dataclasses import dataclass, field
@@ -89,116 +89,152 @@ _EVERYWHERE = (
 )
 _ENVELOPE = "domain sparse SyncToken MetaData MetaData.LastModifiedByRef status"
 
+_PEOPLE = "DisplayName GivenName MiddleName FamilyName CompanyName PrintOnCheckName"
+_NAMES = "Name FullyQualifiedName Active"
 
-def _known(names: str) -> tuple[Property, ...]:
-    """List properties that exist and can be selected, yet neither filtered nor sorted."""
-    return tuple(Property(name, "other", filterable=False, sortable=False) for name in names.split())
+# What an entity's page marks "filterable, sortable", "filterable" and "sortable". In the last column what no page
+# marks (or the page marks nothing at all) and is assumed, filterable and sortable: see docs/emulator.md.
+_MARKS: dict[str, tuple[str, str, str, str]] = {
+    "Account": ("", "", "", f"{_NAMES} AccountType AccountSubType Classification SubAccount ParentRef Description"),
+    "Attachable": ("", "AttachableRef.EntityRef.type AttachableRef.EntityRef.value", "", "FileName Note"),
+    "Bill": ("VendorRef TxnDate APAccountRef SalesTermRef TotalAmt DueDate DocNumber", "Balance", "", ""),
+    "BillPayment": ("VendorRef TotalAmt DocNumber TxnDate APAccountRef", "", "", ""),
+    "Budget": ("", "", "", "Name Active StartDate EndDate"),
+    "Class": ("Active FullyQualifiedName", "", "", "Name"),
+    "CompanyCurrency": ("", "", "", "Name Code Active"),
+    "CreditCardPaymentTxn": ("", "", "", "TxnDate Amount"),
+    "CreditMemo": ("TxnDate DocNumber Balance", "CustomerRef ProjectRef SalesTermRef", "", "TotalAmt"),
+    "Customer": (f"{_PEOPLE} FullyQualifiedName Active Balance", "PrimaryEmailAddr", "BalanceWithJobs", ""),
+    "CustomerType": ("", "", "", "Name Active"),
+    "Department": ("Active FullyQualifiedName", "", "SubDepartment", "Name"),
+    "Deposit": ("", "", "", "TxnDate TotalAmt"),
+    "Employee": ("DisplayName GivenName MiddleName FamilyName Suffix PrintOnCheckName", "Active", "", ""),
+    "Estimate": ("TxnDate DueDate DocNumber", "CustomerRef ProjectRef", "", "TotalAmt ExpirationDate AcceptedDate"),
+    "ExchangeRate": ("", "", "", "SourceCurrencyCode AsOfDate"),
+    "InventoryAdjustment": ("", "", "", "TxnDate DocNumber"),
+    "Invoice": ("DocNumber TxnDate DueDate Balance", "CustomerRef ProjectRef SalesTermRef", "", "TotalAmt"),
+    "Item": ("Name Type", "Taxable Active FullyQualifiedName SubItem", "UnitPrice PurchaseCost", "Sku ParentRef"),
+    "JournalCode": ("", "", "", "Name Type Active"),
+    "JournalEntry": ("DocNumber TxnDate", "", "", "TotalAmt"),
+    "Payment": ("TxnDate", "TotalAmt CustomerRef PaymentMethodRef PaymentRefNum", "", ""),
+    "PaymentMethod": ("Active", "", "", "Name Type"),
+    "Purchase": ("", "", "", "DocNumber TxnDate PaymentType TotalAmt"),
+    "PurchaseOrder": ("TxnDate DueDate DocNumber", "", "", "TotalAmt"),
+    "RefundReceipt": ("TxnDate DocNumber PaymentType Balance", "CustomerRef ProjectRef", "", "TotalAmt"),
+    "ReimburseCharge": ("", "", "", "TxnDate CustomerRef"),
+    # TotalAmt is recorded too: `SalesReceipt where TotalAmt > '300.00'` answered in 2020.
+    "SalesReceipt": ("TxnDate DocNumber Balance", "CustomerRef ProjectRef TotalAmt", "", ""),
+    "TaxAgency": ("", "", "", "DisplayName"),
+    "TaxCode": ("Name Description", "Active", "", ""),
+    "TaxPayment": ("", "", "", "PaymentDate Refund"),
+    "TaxRate": ("Name AgencyRef TaxReturnLineRef Active Description", "", "", ""),
+    "Term": ("Name Active", "", "", ""),
+    "TimeActivity": ("TxnDate", "ProjectRef BillableStatus", "", ""),
+    "Transfer": ("", "", "", "TxnDate"),
+    "Vendor": (_PEOPLE, "Active", "Suffix", "Balance"),  # as of a third party's table; the page was not to be had
+    "VendorCredit": ("DocNumber APAccountRef TxnDate TotalAmt", "", "Balance", ""),
+}
 
-
+# What else there is: it can be selected, a body may hold it, and a condition on it is "not queryable".
 _CUSTOMER = (
-    *(
-        Property(name, "text")
-        for name in [
-            "DisplayName",
-            "GivenName",
-            "MiddleName",
-            "FamilyName",
-            "FullyQualifiedName",
-            "CompanyName",
-            "PrintOnCheckName",
-        ]
-    ),
-    Property("Active", "bool"),
-    Property("Balance", "number"),
-    Property("PrimaryEmailAddr", "address", sortable=False),
-    Property("BalanceWithJobs", "number", filterable=False),
-    *_known(
-        "Title Suffix Taxable BillAddr ShipAddr OtherAddr Notes Job BillWithParent ParentRef Level IsProject"
-        " OpenBalanceDate CurrencyRef PreferredDeliveryMethod DefaultTaxCodeRef TaxExemptionReasonId ResaleNum"
-        " SalesTermRef PaymentMethodRef CustomerTypeRef ARAccountRef PrimaryPhone AlternatePhone Mobile Fax"
-        " WebAddr GSTIN GSTRegistrationType BusinessNumber SecondaryTaxIdentifier PrimaryTaxIdentifier"
-        " ClientEntityId V4IDPseudonym IntuitId AcctNum Attachable UserId RootCustomerRef Source"
-    ),
+    "Title Suffix Taxable BillAddr ShipAddr OtherAddr Notes Job BillWithParent ParentRef Level IsProject"
+    " OpenBalanceDate CurrencyRef PreferredDeliveryMethod DefaultTaxCodeRef TaxExemptionReasonId ResaleNum"
+    " SalesTermRef PaymentMethodRef CustomerTypeRef ARAccountRef PrimaryPhone AlternatePhone Mobile Fax"
+    " WebAddr GSTIN GSTRegistrationType BusinessNumber SecondaryTaxIdentifier PrimaryTaxIdentifier"
+    " ClientEntityId V4IDPseudonym IntuitId AcctNum Attachable UserId RootCustomerRef Source"
 )
-# TotalAmt carries no mark on Intuit's page, yet the query guide filters on it, and
-# `SalesReceipt where TotalAmt > '300.00'` answered in 2020 (recorded).
 _INVOICE = (
-    Property("DocNumber", "text"),
-    Property("TxnDate", "date"),
-    Property("DueDate", "date"),
-    Property("Balance", "number"),
-    Property("TotalAmt", "number"),
-    Property("CustomerRef", "ref", sortable=False),
-    Property("ProjectRef", "ref", sortable=False),
-    Property("SalesTermRef", "ref", sortable=False),
-    *_known(
-        "AllowIPNPayment AllowOnlinePayment AllowOnlineCreditCardPayment AllowOnlineACHPayment"
-        " AllowOnlinePayPalPayment AllowOnlineAffirmPayment CustomField CurrencyRef ExchangeRate PrivateNote"
-        " LinkedTxn Line TxnTaxDetail CustomerMemo BillAddr ShipAddr ShipFromAddr FreeFormAddress ClassRef"
-        " DepartmentRef ShipMethodRef DepositToAccountRef RecurDataRef TaxExemptionRef HomeTotalAmt HomeBalance"
-        " Deposit BillEmail BillEmailCc BillEmailBcc EmailStatus PrintStatus DeliveryInfo ShipDate TrackingNum"
-        " ApplyTaxAfterDiscount GlobalTaxCalculation InvoiceLink TxnSource TransactionLocationType TxnSubType"
-        " invoiceStatus EInvoiceStatus CustomExtensions"
-    ),
+    "AllowIPNPayment AllowOnlinePayment AllowOnlineCreditCardPayment AllowOnlineACHPayment"
+    " AllowOnlinePayPalPayment AllowOnlineAffirmPayment CustomField CurrencyRef ExchangeRate PrivateNote"
+    " LinkedTxn Line TxnTaxDetail CustomerMemo BillAddr ShipAddr ShipFromAddr FreeFormAddress ClassRef"
+    " DepartmentRef ShipMethodRef DepositToAccountRef RecurDataRef TaxExemptionRef HomeTotalAmt HomeBalance"
+    " Deposit BillEmail BillEmailCc BillEmailBcc EmailStatus PrintStatus DeliveryInfo ShipDate TrackingNum"
+    " ApplyTaxAfterDiscount GlobalTaxCalculation InvoiceLink TxnSource TransactionLocationType TxnSubType"
+    " invoiceStatus EInvoiceStatus CustomExtensions"
 )
-_COMPANY_INFO = _known(
+_COMPANY_INFO = (
     "CompanyName LegalName CompanyAddr CustomerCommunicationAddr LegalAddr CustomerCommunicationEmailAddr"
     " PrimaryPhone CompanyStartDate EmployerId FiscalYearStartMonth Country Email WebAddr SupportedLanguages"
     " DefaultTimeZone NameValue"
 )
-# Of the other entities Intuit's pages mark more than this; what is here is common to all of a kind.
 _ANY_NAME = (
-    *(
-        Property(name, "text")
-        for name in [
-            "FullyQualifiedName",
-            "GivenName",
-            "FamilyName",
-            "CompanyName",
-            "PrintOnCheckName",
-            "Type",
-            "Sku",
-            "AccountType",
-            "AccountSubType",
-            "Classification",
-        ]
-    ),
-    Property("Active", "bool"),
-    Property("Balance", "number"),
-    Property("UnitPrice", "number"),
-    Property("CurrentBalance", "number"),
-    Property("SubAccount", "bool"),
-    Property("ParentRef", "ref", sortable=False),
-    *_known(
-        "Description CurrencyRef SubItem Level Taxable SalesTaxIncluded PurchaseCost TrackQtyOnHand QtyOnHand"
-        " IncomeAccountRef ExpenseAccountRef AssetAccountRef InvStartDate BillAddr PrimaryPhone Mobile Fax"
-        " PrimaryEmailAddr WebAddr AcctNum Vendor1099 TaxIdentifier TermRef CurrentBalanceWithSubAccounts"
-        " DueDays DiscountPercent DiscountDays RateValue SpecialTaxType AgencyRef Hidden TaxGroup"
-        " SalesTaxRateList PurchaseTaxRateList Title MiddleName Suffix SSN PrimaryAddr HiredDate BillableTime"
-    ),
+    "Description CurrencyRef SubItem SubClass Level Taxable SalesTaxIncluded PurchaseCost PurchaseDesc TrackQtyOnHand"
+    " QtyOnHand UnitPrice Type Sku IncomeAccountRef ExpenseAccountRef AssetAccountRef InvStartDate BillAddr"
+    " PrimaryPhone Mobile Fax PrimaryEmailAddr WebAddr AcctNum Vendor1099 TaxIdentifier TermRef CurrentBalance"
+    " CurrentBalanceWithSubAccounts SubAccount ParentRef AccountType AccountSubType Classification Balance BillRate"
+    " CostRate DueDays DiscountPercent DiscountDays DayOfMonthDue DiscountDayOfMonth DueNextMonthDays RateValue"
+    " SpecialTaxType EffectiveTaxRate DisplayType AgencyRef Hidden TaxGroup SalesTaxRateList PurchaseTaxRateList Title"
+    " GivenName MiddleName FamilyName CompanyName PrintOnCheckName Suffix SSN PrimaryAddr HiredDate BillableTime"
+    " FullyQualifiedName V4IDPseudonym DeferredRevenue TaxTrackedOnSales TaxTrackedOnPurchases TaxRegistrationNumber"
 )
 _ANY_TRANSACTION = (
-    Property("DocNumber", "text"),
-    Property("TxnDate", "date"),
-    Property("DueDate", "date"),
-    Property("Balance", "number"),
-    Property("TotalAmt", "number"),
-    *(Property(name, "ref", sortable=False) for name in ["CustomerRef", "VendorRef", "SalesTermRef", "EntityRef"]),
-    *_known(
-        "CustomField CurrencyRef ExchangeRate PrivateNote LinkedTxn Line TxnTaxDetail CustomerMemo BillAddr"
-        " ShipAddr FreeFormAddress ApplyTaxAfterDiscount PrintStatus EmailStatus BillEmail PaymentMethodRef"
-        " PaymentRefNum DepositToAccountRef UnappliedAmt ProcessPayment APAccountRef ARAccountRef AccountRef"
-        " PaymentType Credit PurchaseEx TxnStatus ExpirationDate AcceptedBy AcceptedDate Adjustment"
-        " DepartmentRef ClassRef POStatus POEmail PayType CheckPayment RemainingCredit Amount"
-        " FromAccountRef ToAccountRef NameOf EmployeeRef ItemRef BillableStatus Hours Minutes HourlyRate"
-        " Description TotalTax HomeTotalAmt HomeBalance"
-    ),
+    "CustomField CurrencyRef ExchangeRate PrivateNote LinkedTxn Line TxnTaxDetail CustomerMemo BillAddr ShipAddr"
+    " ShipFromAddr FreeFormAddress ApplyTaxAfterDiscount PrintStatus EmailStatus BillEmail PaymentMethodRef"
+    " PaymentRefNum PaymentType DepositToAccountRef UnappliedAmt ProcessPayment DepartmentRef ClassRef Balance TotalAmt"
+    " HomeTotalAmt HomeBalance DocNumber TxnDate DueDate CustomExtensions RecurDataRef TransactionLocationType"
 )
+_EXPENSE = "VendorRef APAccountRef VendorAddr SalesTermRef Memo POStatus POEmail PayType CheckPayment CreditCardPayment"
+_OWN_PROPERTIES = {
+    "Attachable": "AttachableRef FileName Note FileAccessUri TempDownloadUri Size ContentType Category Tag Lat Long",
+    "BillPayment": f"{_ANY_TRANSACTION} {_EXPENSE}",
+    "Bill": f"{_ANY_TRANSACTION} {_EXPENSE}",
+    "Budget": "Name StartDate EndDate BudgetType BudgetEntryType Active BudgetDetail",
+    "CompanyInfo": _COMPANY_INFO,
+    "CreditMemo": f"{_ANY_TRANSACTION} CustomerRef RemainingCredit InvoiceRef",
+    "Customer": _CUSTOMER,
+    "Estimate": f"{_ANY_TRANSACTION} CustomerRef TxnStatus ExpirationDate AcceptedBy AcceptedDate",
+    "ExchangeRate": "SourceCurrencyCode TargetCurrencyCode Rate AsOfDate",
+    "Invoice": _INVOICE,
+    "JournalEntry": f"{_ANY_TRANSACTION} Adjustment TaxRateRef",
+    "Payment": f"{_ANY_TRANSACTION} CustomerRef ARAccountRef CreditCardPayment TxnStatus",
+    "Preferences": (
+        "AccountingInfoPrefs ProductAndServicesPrefs SalesFormsPrefs EmailMessagesPrefs VendorAndPurchasesPrefs"
+        " TimeTrackingPrefs TaxPrefs CurrencyPrefs ReportPrefs OtherPrefs"
+    ),
+    "Purchase": f"{_ANY_TRANSACTION} AccountRef EntityRef Credit RemitToAddr PurchaseEx",
+    "PurchaseOrder": f"{_ANY_TRANSACTION} {_EXPENSE} ShipTo",
+    "RefundReceipt": f"{_ANY_TRANSACTION} CustomerRef CheckPayment CreditCardPayment",
+    "SalesReceipt": f"{_ANY_TRANSACTION} CustomerRef CreditCardPayment",
+    "TimeActivity": (
+        "NameOf EmployeeRef VendorRef CustomerRef ItemRef BillableStatus Taxable HourlyRate CostRate Hours Minutes"
+        " BreakHours BreakMinutes StartTime EndTime Description DepartmentRef ClassRef"
+    ),
+    "Transfer": f"{_ANY_TRANSACTION} FromAccountRef ToAccountRef Amount",
+    "VendorCredit": f"{_ANY_TRANSACTION} {_EXPENSE}",
+}
+_STRICT = {"Customer", "Invoice", "CompanyInfo"}
+_NUMBERS = {"Balance", "BalanceWithJobs", "TotalAmt", "Amount", "UnitPrice", "PurchaseCost"}
+_FLAGS = {"Active", "SubAccount", "SubItem", "SubDepartment", "Taxable", "Refund"}
 
-_OWN_PROPERTIES = {"Customer": _CUSTOMER, "Invoice": _INVOICE, "CompanyInfo": _COMPANY_INFO}
+
+def _type_of(name: str) -> PropertyType:
+    """Tell by a property's name how its values compare: Intuit names alike what is alike."""
+    if name in _NUMBERS:
+        return "number"
+    if name in _FLAGS:
+        return "bool"
+    if name == "PrimaryEmailAddr":
+        return "address"
+    return "ref" if name.endswith("Ref") else "date" if name.endswith("Date") else "text"
+
+
+def _marked(marks: tuple[str, str, str, str]) -> list[Property]:
+    both, filterable, sortable, assumed = (names.split() for names in marks)
+    return [
+        *(Property(name, _type_of(name)) for name in (*both, *assumed)),
+        *(Property(name, _type_of(name), sortable=False) for name in filterable),
+        *(Property(name, _type_of(name), filterable=False) for name in sortable),
+    ]
+
+
+def _known(names: str) -> list[Property]:
+    """List properties that exist and can be selected, yet neither filtered nor sorted."""
+    return [Property(name, "other", filterable=False, sortable=False) for name in names.split()]
+
+
 _TELLS_TOTAL = {"Invoice", "Bill", "BillPayment", "Deposit", "JournalEntry", "PurchaseOrder"}
 _BY_FULL_NAME = {"Customer", "Item", "Class", "Department"}
-_NAMED_LIKE_PEOPLE = {"Customer", "Vendor", "Employee"}
+_BY_DISPLAY_NAME = {"Customer", "Vendor", "Employee", "TaxAgency"}
 
 # name, operations, whether a name list. Paths are the lower-case names, but for _PATHS.
 _TABLE = (
@@ -248,10 +284,12 @@ _PATHS = {"CreditCardPaymentTxn": "creditcardpayment"}
 
 def _entity(name: str, operations: str, lists_names: bool) -> Entity:
     own = _OWN_PROPERTIES.get(name, _ANY_NAME if lists_names else _ANY_TRANSACTION)
-    naming = "DisplayName" if name in _NAMED_LIKE_PEOPLE else "Name"
-    properties = {p.name.lower(): p for p in (*_known(_ENVELOPE), *_EVERYWHERE, *own)}
-    if lists_names:
-        properties.setdefault(naming.lower(), Property(naming, "text"))
+    naming = "DisplayName" if name in _BY_DISPLAY_NAME else "Name"
+    marked = _marked(_MARKS.get(name, ("", "", "", "")))
+    everything = (*_known(_ENVELOPE), *_EVERYWHERE, *marked, *_known(own))
+    properties: dict[str, Property] = {}
+    for prop in everything:  # what is marked stands before what is merely known
+        properties.setdefault(prop.name.lower(), prop)
     return Entity(
         name=name,
         path=_PATHS.get(name, name.lower()),
@@ -260,7 +298,7 @@ def _entity(name: str, operations: str, lists_names: bool) -> Entity:
         naming=naming,
         order="FullyQualifiedName" if name in _BY_FULL_NAME else naming,
         tells_total=name in _TELLS_TOTAL,
-        strict=name in _OWN_PROPERTIES,
+        strict=name in _STRICT,
         properties=properties,
     )
 

@@ -11,6 +11,9 @@ import json
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
+from vantage_quickbooks.emulator.entities import ENTITIES
+
+_SHOWN_PROPERTIES = 60  # recorded, 2020: then "[truncated]"
 _XML_HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
 _NAMESPACE = "http://schema.intuit.com/finance/v3"
 
@@ -193,10 +196,26 @@ def invalid_id(value: str) -> Fault:
 
 
 def unsupported_property(entity: str, name: str) -> Fault:
-    """Say that a body has a property nobody knows. Source: recorded, 2020 (minimul error/400_json.yml)."""
+    """
+    Say that a body has a property nobody knows, and list those that are known, sixty at most.
+
+    Args:
+        entity: What is written.
+
+        name: The property.
+
+    Returns:
+        The fault.
+
+    Source: recorded, 2020 (minimul error/400_json.yml); Intuit knows more of an invoice than we do (83).
+    """
+    known = [prop.name for prop in ENTITIES[entity].properties.values() if "." not in prop.name]
+    shown = ", ".join(f'"{prop}"' for prop in known[:_SHOWN_PROPERTIES])
+    cut = " [truncated]" if len(known) > _SHOWN_PROPERTIES else ""
     detail = (
         f'Property Name:Unrecognized field "{name}" (class com.intuit.schema.finance.v3.{entity}),'
-        " not marked as ignorable\n specified is unsupported or invalid"
+        f" not marked as ignorable ({len(known)} known properties: {shown}{cut}])\n"
+        " specified is unsupported or invalid"
     )
     return Fault(400, "2010", "Request has invalid or unsupported property", detail)
 
@@ -236,6 +255,12 @@ def business_error(detail: str) -> Fault:
     """Say that a business rule is broken. Source: qbo-api.md 4.4, code 6000."""
     message = "A business validation error has occurred while processing your request"
     return Fault(400, "6000", message, f"Business Validation Error: {detail}", element="")
+
+
+def batch_too_large(number: int, most: int) -> Fault:
+    """Say that a batch has too many items. The code is Intuit's; no wording is recorded: our words."""
+    detail = f"The batch holds {number} items, more than the maximum of {most}"
+    return Fault(400, "1040", "Batch size exceeds the maximum", detail, element="BatchItemRequest")
 
 
 def unsupported_operation(operation: str) -> Fault:
@@ -283,6 +308,11 @@ def authorization_failed() -> Fault:
     return _gateway(403, "3100", "AuthorizationFailed", None, "SERVICE")
 
 
+def application_authorization_failed() -> Fault:
+    """Refuse a token without the scope. Source: github.com/intuit/oauth-jsclient/issues/2."""
+    return _gateway(403, "3100", "ApplicationAuthorizationFailed", None, "SERVICE")
+
+
 def throttled() -> Fault:
     """Refuse one request too many. Source: recorded, December 2016 (ruckus too_many_requests_error.xml)."""
     return _gateway(429, "3001", "ThrottleExceeded", "The request limit was reached.  Try again later", "SERVICE")
@@ -296,7 +326,7 @@ def gateway_timeout() -> Fault:
 UNAVAILABLE_PAGE = (
     "<html>\r\n<head><title>503 Service Temporarily Unavailable</title></head>\r\n"
     '<body bgcolor="white">\r\n<center><h1>503 Service Temporarily Unavailable</h1></center>\r\n'
-    "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+    "<hr><center>Avi Vantage/</center>\r\n</body>\r\n</html>\r\n"
 )
 """The load balancer's page. Source: transcribed, April 2018 (503-html-gateway)."""
 

@@ -32,12 +32,12 @@ from vantage_quickbooks.emulator import faults
 from vantage_quickbooks.emulator.entities import BY_LOWER_NAME, Entity, Property
 
 DEFAULT_MAX_RESULTS = 100  # Intuit, "Data queries"
-MAX_RESULTS_LIMIT = 1000  # Intuit, "Data queries"; more is silently taken as this
+MAX_RESULTS_LIMIT = 1000  # Intuit, "Data queries"
 
 _GRAMMAR = r"""
 start: SELECT selection FROM source where? order? paging?
 
-selection: STAR -> everything
+selection: STAR (COMMA IDENTIFIER)* -> everything
     | COUNT LPAR STAR RPAR -> count
     | IDENTIFIER (COMMA IDENTIFIER)* -> fields
 source: context (COMMA context)*
@@ -338,7 +338,7 @@ class _ToStatement(Transformer[Token, Statement]):
         return Value("bool", token.lower())
 
     def everything(self, _: list[Token]) -> dict[str, Any]:
-        return {}
+        return {}  # `*, Sku` as well: python-quickbooks asks for items so (its pull request 379, March 2025)
 
     def count(self, _: list[Token]) -> dict[str, Any]:
         return {"count": True}
@@ -390,7 +390,10 @@ class _ToStatement(Transformer[Token, Statement]):
         return {"start": self._position(items[1])}
 
     def maxresults(self, items: list[Token]) -> dict[str, Any]:
-        return {"max_results": self._position(items[1])}
+        if (value := self._position(items[1])) > MAX_RESULTS_LIMIT:
+            # Quoted, January 2014 (github.com/ruckus/quickbooks-ruby/issues/24).
+            raise faults.invalid_query(f"value {value} is too large. Max allowed value is {MAX_RESULTS_LIMIT}")
+        return {"max_results": value}
 
     def paging(self, items: list[Any]) -> dict[str, Any]:
         if isinstance(items[0], Token):
@@ -511,7 +514,7 @@ def compile_statement(statement: Statement, *, today: date, zone: tzinfo) -> Pla
         order=_order(statement, entity, sql),
         needs_body=sql.needs_body,
         offset=(statement.start or 1) - 1,
-        limit=min(statement.max_results or DEFAULT_MAX_RESULTS, MAX_RESULTS_LIMIT),
+        limit=statement.max_results or DEFAULT_MAX_RESULTS,
         fields=tuple(_property(entity, name).name for name in statement.fields),
         count=statement.count,
     )
@@ -530,7 +533,9 @@ class _Expressions:
         if self._entity.lists_names and prop.name == self._entity.naming:
             return "r.name"
         self.needs_body = True
-        return f"json_extract(b.body, '$.{prop.name}{_INNER.get(prop.type, '')}')"
+        # Of an attachment's links the first is asked; QuickBooks keeps one record for each.
+        path = prop.name.replace("AttachableRef.", "AttachableRef[0].")
+        return f"json_extract(b.body, '$.{path}{_INNER.get(prop.type, '')}')"
 
 
 def _order(statement: Statement, entity: Entity, sql: _Expressions) -> str:

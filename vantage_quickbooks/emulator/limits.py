@@ -1,8 +1,8 @@
 """How much of QuickBooks one company may have at once.
 
-Sources: Intuit, "Limits and throttles" (500 a minute) and the blog of 13 August 2025 (10 a
-second); Intuit's older help articles (10 at once). Clients obey all three, so all three
-are kept here.
+Sources: Intuit, "Limits and throttles" (500 a minute, 40 batches a minute) and the blog of
+13 August 2025 (10 a second); Intuit's older help articles (10 at once). Clients obey all of
+them, so all are kept here. A batch counts as one request and as one batch.
 """
 
 import threading
@@ -10,14 +10,21 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-DEFAULTS: Mapping[str, int] = {"per_minute": 500, "per_second": 10, "concurrent": 10}
-_WINDOWS_S: Mapping[str, float] = {"per_minute": 60.0, "per_second": 0.95}  # a little short: the way here jitters
+DEFAULTS: Mapping[str, int] = {
+    "per_minute": 500,
+    "per_second": 10,
+    "concurrent": 10,
+    "batches_per_minute": 40,
+}
+# The second is a little short: the way here jitters.
+_WINDOWS_S: Mapping[str, float] = {"per_minute": 60.0, "per_second": 0.95, "batches_per_minute": 60.0}
 
 
 @dataclass(slots=True)
 class _Use:
     running: int = 0
     starts: deque[float] = field(default_factory=deque)
+    batches: deque[float] = field(default_factory=deque)
 
 
 class Limits:
@@ -62,13 +69,16 @@ class Limits:
             self.numbers = numbers
             for use in self._uses.values():
                 use.starts.clear()
+                use.batches.clear()
 
-    def enter(self, realm: str) -> bool:
+    def enter(self, realm: str, *, batch: bool = False) -> bool:
         """
         Let a request begin, if there is room.
 
         Args:
             realm: The company.
+
+            batch: It is a batch.
 
         Returns:
             Whether it may go on; then `leave` must follow.
@@ -76,18 +86,23 @@ class Limits:
         now = self._now()
         with self._lock:
             use = self._uses.setdefault(realm, _Use())
-            while use.starts and use.starts[0] <= now - 60:
-                use.starts.popleft()
-            for name, window in _WINDOWS_S.items():
-                limit = self.numbers.get(name)
-                # The limit-th last start lies inside the window: one more would be too many.
-                if limit and len(use.starts) >= limit and use.starts[-limit] > now - window:
-                    return False
+            full = any(self._full(name, use.starts, now) for name in ("per_minute", "per_second"))
+            if full or (batch and self._full("batches_per_minute", use.batches, now)):
+                return False
             if use.running >= self.numbers.get("concurrent", use.running + 1):
                 return False
             use.running += 1
             use.starts.append(now)
+            if batch:
+                use.batches.append(now)
             return True
+
+    def _full(self, name: str, starts: deque[float], now: float) -> bool:
+        """Tell whether the limit-th last start lies inside the window: one more would be too many."""
+        while starts and starts[0] <= now - 60:
+            starts.popleft()
+        limit = self.numbers.get(name)
+        return bool(limit and len(starts) >= limit and starts[-limit] > now - _WINDOWS_S[name])
 
     def leave(self, realm: str) -> None:
         """

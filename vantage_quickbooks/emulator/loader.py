@@ -77,7 +77,9 @@ def _records(
         for at, stop, item in _items(text, start, value):
             yield from _records(text, at, stop, item, entity)
     elif isinstance(value, dict):
-        if entity and "Id" in value and not ENTITIES.keys() & value.keys():
+        # An invoice's `Deposit` is an amount; only an object or a list under an entity's name is of that entity.
+        inside = any(isinstance(value[name], dict | list) for name in ENTITIES.keys() & value.keys())
+        if entity and "Id" in value and not inside:
             yield entity, value, text[start:end]
             return
         for key, at, stop, item in _members(text, start, value):

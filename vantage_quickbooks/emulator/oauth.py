@@ -1,5 +1,8 @@
 """OAuth 2.0 as Intuit does it: codes, tokens, rotation, expiry, revocation.
 
+All chance comes of the seed: the same requests in the same order get the same tokens, and a
+reset goes on where it is, so that no token is issued twice.
+
 A *chain* is what one authorization begins: its refresh token changes value, its access
 tokens come and go, and revoking any of them ends it. The value of a refresh token changes
 about every 24 hours (`rotation="daily"`) or at every refresh (`"always"`); the previous
@@ -8,12 +11,11 @@ README says.
 """
 
 import base64
-import binascii
+import math
 import random
-import secrets
 import string
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote_plus
@@ -26,6 +28,8 @@ REFRESH_TOKEN_LIFETIME_S = 8_726_400  # 101 days at issue (recorded, intuit/oaut
 HARD_LIFETIME_S = 157_680_000  # five years (Intuit blog, 12 November 2025)
 ROTATION_PERIOD_S = 86_400  # "24 to 26 hours" (Intuit staff, oauth-jsclient issue 74)
 CODE_LIFETIME_S = 600  # RFC 6749 section 4.1.2 recommends this at most; Intuit's is not documented
+ACCOUNTING_SCOPE = "com.intuit.quickbooks.accounting"
+_ACCESS_TOKENS_KEPT = 2_000  # beyond these, expired ones are forgotten: then they are unknown and no longer expired
 _ALPHABET = string.ascii_letters + string.digits
 _JWE_HEAD = base64.urlsafe_b64encode(b'{"alg":"dir","enc":"A128CBC-HS256"}').rstrip(b"=").decode()
 
@@ -58,7 +62,20 @@ class Chain:
     refresh_token: str
     issued_at: float  # of this value of the refresh token
     hard_end: float
+    scopes: frozenset[str]
     revoked: bool = False
+
+    def ended(self, now: float) -> bool:
+        """
+        Tell whether nothing can be had from it any more.
+
+        Args:
+            now: Epoch seconds.
+
+        Returns:
+            True once it is revoked, 101 days after its value changed last, and five years after it began.
+        """
+        return self.revoked or now >= min(self.issued_at + REFRESH_TOKEN_LIFETIME_S, self.hard_end)
 
 
 @dataclass(slots=True)
@@ -75,7 +92,9 @@ class AccessToken:
 class _Code:
     realm: str
     redirect_uri: str
+    scopes: frozenset[str]
     expires_at: float
+    chain: Chain | None = None  # what it has been exchanged for
 
 
 @dataclass(slots=True)
@@ -122,6 +141,7 @@ class OAuth:
         self.previous_token_grace_s = previous_token_grace_s
         self.access_token_lifetime_s = access_token_lifetime_s
         self._lock = threading.RLock()
+        self._chance = random.Random(f"quickbooks-emulator tokens {seed}")
         self.reset()
 
     def reset(self) -> None:
@@ -193,7 +213,7 @@ class OAuth:
             The secret in force.
         """
         with self._lock:
-            self.client_secret = new or "".join(secrets.choice(_ALPHABET) for _ in range(40))
+            self.client_secret = new or self._letters(40)
             if invalidate_tokens:
                 for token in self._access.values():
                     token.killed = token.killed or "Token revoked"
@@ -220,7 +240,7 @@ class OAuth:
 
     # ---- what an app may do ----
 
-    def issue_code(self, realm_id: str, redirect_uri: str) -> str:
+    def issue_code(self, realm_id: str, redirect_uri: str, scopes: Iterable[str] = (ACCOUNTING_SCOPE,)) -> str:
         """
         Issue an authorization code, once a person has agreed.
 
@@ -229,13 +249,15 @@ class OAuth:
 
             redirect_uri: To which the code is bound.
 
+            scopes: That the person agreed to.
+
         Returns:
             A code for one use.
         """
-        code = "AB1" + "".join(secrets.choice(_ALPHABET) for _ in range(47))
         with self._lock:
-            self._codes[code] = _Code(realm_id, redirect_uri, self._now() + CODE_LIFETIME_S)
-        return code
+            code = "AB1" + self._letters(47)
+            self._codes[code] = _Code(realm_id, redirect_uri, frozenset(scopes), self._now() + CODE_LIFETIME_S)
+            return code
 
     def token(self, form: Mapping[str, str], authorization: str | None, *, hard_expiry: bool) -> dict[str, object]:
         """
@@ -269,14 +291,14 @@ class OAuth:
                 raise OAuthError(400, {"error": "invalid_request"})  # DotNET-SDK issue 342
             now = self._now()
             answer: dict[str, object] = {
-                "x_refresh_token_expires_in": int(chain.issued_at + REFRESH_TOKEN_LIFETIME_S - now),
+                "x_refresh_token_expires_in": math.ceil(chain.issued_at + REFRESH_TOKEN_LIFETIME_S - now),
                 "refresh_token": chain.refresh_token,
                 "access_token": self._new_access_token(chain),
                 "token_type": "bearer",
                 "expires_in": self.access_token_lifetime_s,
             }
             if hard_expiry:
-                answer["x_refresh_token_hard_expires_in"] = int(chain.hard_end - now)
+                answer["x_refresh_token_hard_expires_in"] = math.ceil(chain.hard_end - now)
             return answer
 
     def revoke(self, token: str | None, form: Mapping[str, str], authorization: str | None) -> None:
@@ -298,7 +320,8 @@ class OAuth:
         with self._lock:
             self._authenticate(form, authorization)
             known = self._access.get(token or "")
-            chain = known.chain if known else self._current.get(token or "")
+            past = self._past.get(token or "")
+            chain = known.chain if known else past.chain if past else self._current.get(token or "")
             if chain is None or chain.revoked:
                 raise OAuthError(400, {"error": "invalid_request"})
             chain.revoked = True
@@ -354,7 +377,7 @@ class OAuth:
         if scheme.lower() == "basic":
             try:
                 decoded = base64.b64decode(encoded.strip(), validate=True).decode()
-            except (binascii.Error, UnicodeDecodeError):
+            except ValueError:  # no base64, no text, not even ASCII
                 decoded = ":"
             client_id, _, client_secret = decoded.partition(":")
         # RFC 6749 section 2.3.1 form-encodes both before Basic, which few clients do: take either spelling.
@@ -369,7 +392,7 @@ class OAuth:
         chain = self._current.get(token)
         if chain is None:
             return self._refresh_by_previous(token, now)
-        if chain.revoked or now >= min(chain.issued_at + REFRESH_TOKEN_LIFETIME_S, chain.hard_end):
+        if chain.ended(now):
             raise _invalid_grant("Incorrect or invalid refresh token")
         if self.rotation == "always" or now - chain.issued_at >= ROTATION_PERIOD_S:
             self._rotate(chain, now)
@@ -378,7 +401,7 @@ class OAuth:
     def _refresh_by_previous(self, token: str, now: float) -> Chain:
         past = self._past.get(token)
         if past is not None:
-            if now < past.dies_at and not past.chain.revoked:
+            if now < past.dies_at and not past.chain.ended(now):
                 return past.chain
             raise _invalid_grant()  # Intuit's log behind this wording: "Refresh token not found"
         if token in self._access:
@@ -395,29 +418,38 @@ class OAuth:
     def _exchange(self, code: str | None, redirect_uri: str | None) -> Chain:
         if not code:
             raise OAuthError(400, {"error": "invalid_request"})
-        known = self._codes.pop(code, None)
-        if known is None or known.expires_at <= self._now() or known.redirect_uri != redirect_uri:
+        known = self._codes.get(code)
+        if known is not None and known.chain is not None:
+            known.chain.revoked = True  # a code sent twice ends what it was exchanged for (Intuit, "OAuth 2.0")
+        if known is None or known.chain or known.expires_at <= self._now() or known.redirect_uri != redirect_uri:
             raise _invalid_grant("Token invalid")  # recorded, 2018 (oauth-jsclient errorResponse.json)
-        return self._begin(known.realm, self._new_refresh_token())
+        known.chain = self._begin(known.realm, self._new_refresh_token(), known.scopes)
+        return known.chain
 
-    def _begin(self, realm: str, refresh_token: str) -> Chain:
+    def _begin(self, realm: str, refresh_token: str, scopes: frozenset[str] = frozenset({ACCOUNTING_SCOPE})) -> Chain:
         now = self._now()
-        chain = Chain(realm, refresh_token, now, now + HARD_LIFETIME_S)
+        chain = Chain(realm, refresh_token, now, now + HARD_LIFETIME_S, scopes)
         self._current[refresh_token] = chain
         return chain
+
+    def _letters(self, number: int) -> str:
+        with self._lock:
+            return "".join(self._chance.choices(_ALPHABET, k=number))
 
     def _new_refresh_token(self) -> str:
         """Make a token of today's form: `RT1-<n>-H0-<epoch of expiry><20 alphanumerics>` (public code, since 2025)."""
         epoch = int(self._now()) + REFRESH_TOKEN_LIFETIME_S
-        return f"RT1-{secrets.randbelow(90) + 10}-H0-{epoch}{''.join(secrets.choice(_ALPHABET) for _ in range(20))}"
+        return f"RT1-{self._chance.randrange(10, 100)}-H0-{epoch}{self._letters(20)}"
 
     def _new_access_token(self, chain: Chain) -> str:
         """Make what looks like a JWE: five parts, the second empty (recorded)."""
-        token = f"{_JWE_HEAD}..{secrets.token_urlsafe(16)}.{secrets.token_urlsafe(560)}.{secrets.token_urlsafe(16)}"
-        expires_at = self._now() + self.access_token_lifetime_s
+        token = f"{_JWE_HEAD}..{self._letters(22)}.{self._letters(747)}.{self._letters(22)}"
+        now = self._now()
+        expires_at = now + self.access_token_lifetime_s
+        if len(self._access) >= _ACCESS_TOKENS_KEPT:
+            self._access = {value: known for value, known in self._access.items() if known.expires_at > now}
         self._access[token] = AccessToken(chain, expires_at, self._new_handle(expires_at))
         return token
 
-    @staticmethod
-    def _new_handle(epoch: float) -> str:
-        return f"AB0{int(epoch):011d}" + "".join(secrets.choice(_ALPHABET) for _ in range(36))
+    def _new_handle(self, epoch: float) -> str:
+        return f"AB0{int(epoch):011d}{self._letters(36)}"

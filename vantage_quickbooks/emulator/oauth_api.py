@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 from vantage_quickbooks.emulator.answer import Answer
 from vantage_quickbooks.emulator.api import Request
 from vantage_quickbooks.emulator.faults import compact
-from vantage_quickbooks.emulator.oauth import OAuth, OAuthError
+from vantage_quickbooks.emulator.oauth import ACCOUNTING_SCOPE, OAuth, OAuthError
 
 TOKEN_PATH = "/oauth2/v1/tokens/bearer"
 REVOKE_PATH = "/v2/oauth2/tokens/revoke"
@@ -16,7 +16,7 @@ AUTHORIZE_PATH = "/connect/oauth2"
 DISCOVERY_PATHS = ("/.well-known/openid_configuration", "/.well-known/openid_sandbox_configuration")
 # Intuit, "Scopes". The rest of Intuit's scopes are for APIs that are not emulated.
 SCOPES = {
-    "com.intuit.quickbooks.accounting",
+    ACCOUNTING_SCOPE,
     "com.intuit.quickbooks.payment",
     "openid",
     "profile",
@@ -156,11 +156,14 @@ class OAuthApi:
         realm = asked.get("realm", "")
         if realm not in self._companies():
             return _page(request, 400, "This request cannot be answered", "<p>There is no such company.</p>")
-        code = self._oauth.issue_code(realm, redirect_uri)
+        code = self._oauth.issue_code(realm, redirect_uri, scopes)
         return _redirect(request, redirect_uri, code=code, state=state, realmId=realm)
 
     def _problem(self, asked: dict[str, str], redirect_uri: str) -> str | None:
-        parts = urlsplit(redirect_uri)
+        try:
+            parts = urlsplit(redirect_uri)
+        except ValueError:  # brackets around what is no IPv6 address
+            parts = urlsplit("")
         if asked.get("client_id") != self._oauth.client_id:
             return "The client_id is unknown."
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment:

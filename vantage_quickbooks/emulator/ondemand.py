@@ -1,5 +1,6 @@
 """Faults on demand: what is ordered, whom it hits, and how it is delivered."""
 
+import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ class Order:
 
         after: How many matching requests still pass unharmed.
 
+        chance: Of the requests whose turn it is, the share that is hit.
+
         options: What the kind takes.
     """
 
@@ -35,6 +38,7 @@ class Order:
     method: str | None = None
     times: int = 1
     after: int = 0
+    chance: float = 1.0
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -49,6 +53,10 @@ def _is_status(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599
 
 
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
 def _is_flag(value: object) -> bool:
     return isinstance(value, bool)
 
@@ -60,10 +68,21 @@ def _is_body(value: object) -> bool:
 KINDS: dict[str, dict[str, tuple[Any, _Check]]] = {
     "status": {"status": (500, _is_status), "body": ("json", _is_body), "retry_after": (None, _is_number)},
     "throttle": {"json": (False, _is_flag), "retry_after": (None, _is_number)},
+    "fault": {
+        "status": (400, _is_status),
+        "code": ("6000", _is_text),
+        "message": ("A business validation error has occurred while processing your request", _is_text),
+        "detail": ("Business Validation Error: ordered", _is_text),
+        "element": (None, _is_text),
+        "type": ("ValidationFault", _is_text),
+    },
     "latency": {"seconds": (1.0, _is_number)},
+    "drip": {"seconds": (1.0, _is_number)},
     "hang": {"seconds": (30.0, _is_number)},
     "reset": {},
+    "response_lost": {},
     "truncate": {},
+    "broken_json": {},
     "html": {},
     "gateway_timeout": {},
     "expired_token": {},
@@ -75,12 +94,18 @@ KINDS: dict[str, dict[str, tuple[Any, _Check]]] = {
 
 
 class FaultsOnDemand:
-    """The faults that are ordered and not yet delivered. Thread-safe."""
+    """The faults that are ordered and not yet delivered. Thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        seed: Decides whom an order with a chance hits.
+    """
+
+    def __init__(self, seed: int = 1) -> None:
         self._lock = threading.Lock()
+        self._seed = seed
         self._orders: list[Order] = []
         self.delivered = 0
+        self.clear()
 
     def order(
         self,
@@ -90,6 +115,7 @@ class FaultsOnDemand:
         method: str | None = None,
         times: int = 1,
         after: int = 0,
+        chance: float = 1.0,
         **options: object,
     ) -> Order:
         """
@@ -106,6 +132,8 @@ class FaultsOnDemand:
 
             after: How many matching requests to let pass first.
 
+            chance: Of the requests whose turn it is, the share to hit, from 0 to 1.
+
             **options: What the kind takes, see `KINDS`.
 
         Returns:
@@ -120,6 +148,11 @@ class FaultsOnDemand:
             raise ValueError("times is a number of requests, or -1 for ever")
         if not _is_int(after) or after < 0:
             raise ValueError("after is a number of requests")
+        if not _is_number(chance) or chance > 1:
+            raise ValueError("chance is a share, from 0 to 1")
+        for name, text in (("path", path), ("method", method)):
+            if text is not None and not isinstance(text, str):
+                raise ValueError(f"{name} is a text")
         chosen = {name: default for name, (default, _) in KINDS[kind].items()}
         for name, value in options.items():
             if name not in chosen:
@@ -128,7 +161,7 @@ class FaultsOnDemand:
             if not (value is None and chosen[name] is None) and not KINDS[kind][name][1](value):
                 raise ValueError(f"option {name!r} of a {kind} fault cannot be {value!r}")
             chosen[name] = value
-        order = Order(kind, path, method.upper() if method else None, times, after, chosen)
+        order = Order(kind, path, method.upper() if method else None, times, after, chance, chosen)
         with self._lock:
             self._orders.append(order)
         return order
@@ -154,6 +187,8 @@ class FaultsOnDemand:
                 if order.after:
                     order.after -= 1
                     continue
+                if order.chance < 1 and self._chance.random() >= order.chance:
+                    continue
                 if order.times > 0:
                     order.times -= 1
                     if not order.times:
@@ -163,9 +198,10 @@ class FaultsOnDemand:
         return None
 
     def clear(self) -> None:
-        """Forget every order."""
+        """Forget every order, and roll the dice from the start."""
         with self._lock:
             self._orders.clear()
+            self._chance = random.Random(f"faults {self._seed}")
 
     def pending(self) -> list[dict[str, Any]]:
         """
@@ -176,7 +212,9 @@ class FaultsOnDemand:
         """
         with self._lock:
             return [
-                {"kind": o.kind, "path": o.path, "method": o.method, "times": o.times, "after": o.after} | o.options
+                {"kind": o.kind, "path": o.path, "method": o.method, "times": o.times, "after": o.after}
+                | ({"chance": o.chance} if o.chance < 1 else {})
+                | o.options
                 for o in self._orders
             ]
 
@@ -216,21 +254,30 @@ class Delivery:
         Returns:
             What goes over the wire.
         """
-        if "seconds" in order.options:
+        if order.kind == "hang":
             self._stopping.wait(order.options["seconds"])
         if order.kind == "latency":
-            return self._route(request)
-        if order.kind == "truncate":
-            result = self._route(request)
-            result.transfer = "truncate"
-            return result
-        if order.kind == "token_response_lost":
-            self._route(request)  # the token is rotated, and nobody will know the new one
-        if order.kind in ("token_response_lost", "hang", "reset"):
+            request.delay_s += order.options["seconds"]
+        if order.kind in ("latency", "truncate", "drip", "broken_json"):
+            return self._spoilt(order, self._route(request))
+        if order.kind in ("response_lost", "token_response_lost"):
+            self._route(request)  # the record is made, the token is rotated, and nobody will know
+        if order.kind in ("response_lost", "token_response_lost", "hang", "reset"):
             return Answer(200, [], transfer="reset")
         result = self._refusal(order, request)
         if order.options.get("retry_after") is not None:
             result.headers.append(("retry-after", str(order.options["retry_after"])))
+        return result
+
+    @staticmethod
+    def _spoilt(order: Order, result: Answer) -> Answer:
+        """Do to a true answer what was ordered."""
+        if order.kind == "truncate":
+            result.transfer = "truncate"
+        elif order.kind == "drip":
+            result.transfer, result.pause_s = "drip", order.options["seconds"]
+        elif order.kind == "broken_json":
+            result.body = result.body[: len(result.body) // 2]
         return result
 
     def _refusal(self, order: Order, request: Request) -> Answer:
@@ -246,10 +293,13 @@ class Delivery:
             return self._api.refuse(request, faults.authentication_failed(detail))
         if order.kind == "fault_in_200":
             fault = faults.system_failure("java.lang.UnsupportedOperationException", status=200)
-            result = self._api.refuse(request, fault)
-            return answer.success(request.trace, f"{result.headers[0][1]};charset=UTF-8", result.body)
+            return self._api.refuse(request, fault)
         if order.kind == "gateway_timeout":
             return self._api.refuse(request, faults.gateway_timeout())
+        if order.kind == "fault":
+            told = (options["code"], options["message"], options["detail"])
+            fault = faults.Fault(options["status"], *told, element=options["element"], type=options["type"])
+            return self._api.refuse(request, fault)
         if order.kind == "throttle":
             return self._api.refuse(request, faults.throttled(), as_xml=not options["json"])
         return self._status(request, options["status"], options["body"])

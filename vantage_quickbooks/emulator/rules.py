@@ -1,16 +1,20 @@
 """What QuickBooks makes of a record that is written: checks, defaults, totals, key order.
 
-Every entity goes through the same steps; the few rules of its own stand in the tables at
-the end. Only what a recording or Intuit's page shows is done; the rest is stored as sent.
+Every entity goes through the same steps, told by the tables in `shapes`; the few rules that
+no table can tell stand at the end. What no recording and no page of Intuit's shows is stored
+as it was sent.
 """
 
+import copy
+import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Protocol
 
-from vantage_quickbooks.emulator import faults
+from vantage_quickbooks.emulator import faults, shapes
 from vantage_quickbooks.emulator.entities import Entity
 
 Record = dict[str, Any]
@@ -19,9 +23,12 @@ READ_ONLY = frozenset({"Id", "SyncToken", "MetaData", "domain", "sparse", "statu
 """Attributes that are ignored in a request (Intuit, "Basic technical details")."""
 
 RECKONED = {
+    **{name: frozenset({"TotalAmt", "Balance", "RemainingCredit"}) for name in shapes.SUMMED},
     "Customer": frozenset({"Balance", "BalanceWithJobs", "FullyQualifiedName", "Level", "IsProject"}),
     "Invoice": frozenset({"TotalAmt", "Balance", "HomeTotalAmt", "HomeBalance", "LinkedTxn"}),
+    "JournalEntry": frozenset({"TotalAmt"}),
     "Payment": frozenset({"UnappliedAmt"}),
+    "Vendor": frozenset({"Balance"}),
 }
 """Attributes that QuickBooks reckons, and ignores as well (Intuit, each entity's page)."""
 
@@ -36,17 +43,27 @@ def given(entity: Entity, sent: Record) -> Record:
         sent: The body.
 
     Returns:
-        The rest.
+        The rest; what is sent empty is None, and inside objects it is left out: nothing is stored that has no value.
     """
     ignored = READ_ONLY | RECKONED.get(entity.name, frozenset())
-    return {key: value for key, value in sent.items() if key not in ignored}
+    return {key: None if value == "" else _filled(value) for key, value in sent.items() if key not in ignored}
+
+
+def _filled(value: Any) -> Any:
+    """Leave out what is empty, as QuickBooks does (python-quickbooks sends every property that it knows)."""
+    if isinstance(value, dict):
+        return {key: _filled(inner) for key, inner in value.items() if inner is not None and inner != ""}
+    if isinstance(value, list):
+        return [_filled(item) for item in value]
+    return value
 
 
 DELETED_SUFFIX = " (deleted)"  # recorded, 2020 (minimul get/inactive_vendors.yml, deactivate/account.yml)
 _NAME_PARTS = ("Title", "GivenName", "MiddleName", "FamilyName", "Suffix")
 _FORBIDDEN_IN_NAMES = re.compile(r"[:\t\n]")  # Intuit, Customer page
-_DOLLAR = {"value": "USD", "name": "United States Dollar"}
 _DUE_DAYS = 30  # a create without a term came back due after thirty days (recorded, 2020)
+_LINE_RANKS = {key: rank for rank, key in enumerate(shapes.ORDER_OF_LINE)}
+_DETAIL_RANKS = {key: rank for rank, key in enumerate(shapes.ORDER_OF_DETAIL)}
 
 
 class Books(Protocol):
@@ -55,8 +72,8 @@ class Books(Protocol):
     def find(self, entity: str, id: str) -> Record | None:  # noqa: A002 -- Intuit's word
         """Read a record."""
 
-    def next_doc_number(self) -> str:
-        """Tell the next invoice's number."""
+    def next_doc_number(self, entity: str) -> str:
+        """Tell the next number of a form."""
 
 
 def check(entity: Entity, sent: Record) -> None:
@@ -79,18 +96,49 @@ def check(entity: Entity, sent: Record) -> None:
             raise faults.unsupported_property(entity.name, name)
 
 
-def complete(entity: Entity, record: Record, books: Books, today: date) -> Record:
-    """
-    Fill in what QuickBooks fills in, and put the keys in its order.
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is being written.
 
-    Args:
-        entity: What is written.
-
-        record: All that the record is to hold.
+    Attributes:
+        entity: What it is.
 
         books: Where its references lead.
 
         today: The company's date.
+
+        created: It is new.
+
+        touched: What a sparse update sent: the rest stays as it is. None is a create or a full update.
+    """
+
+    entity: Entity
+    books: Books
+    today: date
+    created: bool
+    touched: frozenset[str] | None
+
+    def touches(self, *keys: str) -> bool:
+        """
+        Tell whether any of some keys may be other than it was.
+
+        Args:
+            *keys: Of the record.
+
+        Returns:
+            True for all of them unless the update is sparse.
+        """
+        return self.touched is None or not self.touched.isdisjoint(keys)
+
+
+def complete(change: Change, record: Record) -> Record:
+    """
+    Fill in what QuickBooks fills in, and put the keys in its order.
+
+    Args:
+        change: What is written.
+
+        record: All that the record is to hold.
 
     Returns:
         The record as it will be served.
@@ -98,32 +146,62 @@ def complete(entity: Entity, record: Record, books: Books, today: date) -> Recor
     Raises:
         Fault: 2020, 2500 or 6000.
     """
-    rule = _RULES.get(entity.name)
-    if rule:
-        record = rule(record, books, today)
-    elif entity.lists_names:
-        record = _any_name(entity, record)
-    ranks = {key: rank for rank, key in enumerate(_KEY_ORDER.get(entity.name, "").split())}
-    return dict(sorted(record.items(), key=lambda item: ranks.get(item[0], len(ranks))))
+    entity = change.entity
+    for key in list(record):
+        if change.touches(key):
+            record[key] = _named(key, record[key], change.books, entity.name)
+    for key in shapes.REQUIRED.get(entity.name, ()):
+        if change.touches(key) and record.get(key) in (None, "", []):
+            raise faults.required_missing(key)
+    if change.touched is None:
+        record = copy.deepcopy(dict(shapes.DEFAULTS.get(entity.name, {}))) | record
+    record = _named_list(change, record) if entity.lists_names else _transaction(change, record)
+    if rule := _RULES.get(entity.name):
+        record = rule(change, record)
+    return sort(entity, record)
 
 
-def void(record: Record) -> Record:
+def sort(entity: Entity, record: Record) -> Record:
+    """
+    Put the keys in the order in which QuickBooks sends them.
+
+    Args:
+        entity: What it is.
+
+        record: Its data.
+
+    Returns:
+        The same, what is not known of the entity last.
+    """
+    ranks = shapes.ORDER.get(entity.name)
+    return dict(sorted(record.items(), key=lambda item: ranks.get(item[0], len(ranks)))) if ranks else record
+
+
+def void(entity: Entity, record: Record) -> Record:
     """
     Take the money out of a transaction and leave the rest.
 
     Args:
+        entity: What it is.
+
         record: As it was.
 
     Returns:
-        Amounts of zero, a note that begins with `Voided`.
+        Amounts of zero, a note that begins with `Voided`; of a payment also no lines, for it pays nothing any more.
 
-    Source: recorded, see shared/qbo-api.md 6.3.
+    Source: recorded (invoice), see shared/qbo-api.md 6.3; Intuit's pages (payment, bill payment).
     """
     note = record.get("PrivateNote", "")
-    lines = [_without_money(line) for line in record.get("Line", [])]
-    voided = record | {"Line": lines, "TotalAmt": Decimal(0), "PrivateNote": f"Voided - {note}" if note else "Voided"}
-    if "Balance" in record:
-        voided["Balance"] = Decimal(0)
+    if not note.startswith("Voided"):
+        note = f"Voided - {note}" if note else "Voided"
+    voided = record | {"TotalAmt": Decimal(0), "PrivateNote": note}
+    pays = entity.name in ("Payment", "BillPayment")
+    voided["Line"] = [] if pays else [_without_money(line) for line in record.get("Line", [])]
+    for key in ("Balance", "UnappliedAmt"):
+        if key in record:
+            voided[key] = Decimal(0)
+    if "LinkedTxn" in record:  # payments are unapplied
+        voided["LinkedTxn"] = [link for link in record["LinkedTxn"] if link.get("TxnType") not in _LINKS_OF_PAYMENTS]
     if "TxnTaxDetail" in record:
         voided["TxnTaxDetail"] = {"TotalTax": Decimal(0)}
     return voided
@@ -145,16 +223,41 @@ def _money(value: object) -> Decimal:
         raise faults.business_error(f"{value} is not an amount") from None
 
 
-def _reference(record: Record, key: str, entity: str, books: Books) -> Record | None:
-    """Follow a reference; complete it with the name it leads to."""
-    ref = record.get(key)
-    if ref is None:
-        return None
-    found = books.find(entity, str(ref.get("value", ""))) if isinstance(ref, dict) else None
-    if found is None:
-        raise faults.invalid_reference()
-    record[key] = {"value": str(ref["value"]), "name": found.get("DisplayName") or found.get("Name")}
-    return found
+# ---- references --------------------------------------------------------------------------------
+
+
+def _named(key: str, value: Any, books: Books, entity: str) -> Any:
+    """Complete references, at any depth, with the name of what they lead to."""
+    if isinstance(value, list):
+        return [_named(key, item, books, entity) for item in value]
+    if key.endswith("Ref") and value is not None:
+        if not isinstance(value, dict):
+            raise TypeError(f"{key} is no reference")
+        kind = shapes.LEADS_TO.get(key)
+        # A payment's account comes without a name (recorded, 2026).
+        if kind is None or (entity == "Payment" and kind == "Account"):
+            return value
+        found = books.find(kind, str(value.get("value", "")))
+        if found is None:
+            return value
+        name = None if kind in ("Customer", "Vendor", "Employee") else found.get("FullyQualifiedName")
+        name = name or found.get("DisplayName") or found.get("Name")
+        return {"value": str(value["value"])} | ({"name": name} if name else {})
+    if isinstance(value, dict):
+        return {inner: _named(inner, item, books, entity) for inner, item in value.items()}
+    return value
+
+
+def _customer_of(entity: Entity, record: Record, books: Books) -> Record:
+    """Find who a transaction is for; nobody is only for whom it need not be told."""
+    for key, kind in (("CustomerRef", "Customer"), ("VendorRef", "Vendor")):
+        if key in record and not entity.lists_names and key in shapes.REQUIRED.get(entity.name, (key,)):
+            found = books.find(kind, str(record[key].get("value", "")))
+            if found is None:
+                raise faults.invalid_reference()
+            record.setdefault("CurrencyRef", found.get("CurrencyRef", dict(shapes.DOLLAR)))
+            return found if kind == "Customer" else {}
+    return {}
 
 
 # ---- name lists --------------------------------------------------------------------------------
@@ -165,93 +268,118 @@ def _suffixed(name: str, active: bool) -> str:
     return bare if active else bare + DELETED_SUFFIX
 
 
-def _any_name(entity: Entity, record: Record) -> Record:
+def _named_list(change: Change, record: Record) -> Record:
+    """Give a record of a name list its name, alone and under its parents'."""
+    entity = change.entity
+    if not change.touches(entity.naming, "Active", "ParentRef", *_NAME_PARTS):
+        return record
     name = str(record.get(entity.naming) or "").strip()
+    if entity.naming == "DisplayName":
+        name = name or " ".join(str(record[part]) for part in _NAME_PARTS if record.get(part))
+        if _FORBIDDEN_IN_NAMES.search(name):
+            raise faults.business_error("The name must not contain a colon, a tab or a new line")  # our words
+    name = name or str(record.get("Code") or "")  # a currency's
     if not name:
         raise faults.required_missing(entity.naming)
     active = record.get("Active", True) is not False
-    record = {"Active": active} | record | {entity.naming: _suffixed(name, active)}
-    if entity.order != entity.naming or "FullyQualifiedName" in record:
-        record["FullyQualifiedName"] = record[entity.naming]
+    record = record | {entity.naming: _suffixed(name, active), "Active": active}
+    if entity.naming == "DisplayName" and entity.name != "TaxAgency":
+        record.setdefault("PrintOnCheckName", record.get("CompanyName") or name.removesuffix(DELETED_SUFFIX))
+    if entity.order != entity.naming or entity.name == "Account":
+        record = _under_parent(entity, record, change.books)
     return record
 
 
-def _customer(record: Record, books: Books, _: date) -> Record:
-    name = str(record.get("DisplayName") or "").strip()
-    name = name or " ".join(str(record[part]) for part in _NAME_PARTS if record.get(part))
-    if not name:
-        raise faults.required_missing("DisplayName")
-    if _FORBIDDEN_IN_NAMES.search(name):
-        raise faults.business_error("The name must not contain a colon, a tab or a new line")  # our words
-    active = record.get("Active", True) is not False
-    shown = _suffixed(name, active)
-    defaults = {
-        "Taxable": True,
-        "Job": False,
-        "BillWithParent": False,
-        "Balance": Decimal(0),
-        "BalanceWithJobs": Decimal(0),
-        "CurrencyRef": dict(_DOLLAR),
-        "PreferredDeliveryMethod": "Print",
-        "IsProject": False,
-        "PrintOnCheckName": record.get("CompanyName") or name.removesuffix(DELETED_SUFFIX),
-    }
-    record = defaults | record | {"DisplayName": shown, "FullyQualifiedName": shown, "Active": active}
+def _under_parent(entity: Entity, record: Record, books: Books) -> Record:
+    shown = record[entity.naming]
     record.pop("Level", None)
-    if record.get("ParentRef") is not None:
-        parent = _reference(record, "ParentRef", "Customer", books) or {}
-        record["ParentRef"].pop("name")  # comes without a name (recorded)
-        record["FullyQualifiedName"] = f"{parent.get('FullyQualifiedName')}:{shown}"
+    if record.get("ParentRef") is None:
+        return record | {"FullyQualifiedName": shown}
+    parent = books.find(entity.name, str(record["ParentRef"].get("value", "")))
+    if parent is None:
+        raise faults.invalid_reference()
+    record["ParentRef"] = {"value": str(record["ParentRef"]["value"])}  # comes without a name (recorded)
+    record["FullyQualifiedName"] = f"{parent.get('FullyQualifiedName')}:{shown}"
+    if entity.name == "Customer":
         record["Level"] = int(parent.get("Level", 0)) + 1
     return record
 
 
-# ---- invoices ----------------------------------------------------------------------------------
+def _addresses(change: Change, record: Record) -> Record:
+    """Number the addresses that come without a number, and give a pseudonym (recorded, 2026)."""
+    for offset, key in enumerate(("BillAddr", "ShipAddr")):
+        if isinstance(record.get(key), dict) and "Id" not in record[key]:
+            record[key] = {"Id": str(2 * int(record["Id"]) + offset)} | record[key]
+    if change.created:
+        seed = f"{change.entity.name} {record['Id']}"
+        record["V4IDPseudonym"] = hashlib.sha256(seed.encode()).hexdigest()[:38]
+    return record
 
 
-def _invoice(record: Record, books: Books, today: date) -> Record:
-    if not record.get("CustomerRef"):
-        raise faults.required_missing("CustomerRef")
-    if not isinstance(record.get("Line"), list) or not record["Line"]:
-        raise faults.required_missing("Line")
-    customer = _reference(record, "CustomerRef", "Customer", books) or {}
-    issued = str(record.get("TxnDate") or today.isoformat())
-    lines, subtotal, discount = _lines(record["Line"])
+def _account(_: Change, record: Record) -> Record:
+    kind = str(record.get("AccountType", ""))
+    for key, known in (("Classification", shapes.CLASSIFICATIONS), ("AccountSubType", shapes.ACCOUNT_SUB_TYPES)):
+        if kind in known:
+            record.setdefault(key, known[kind])
+    return record
+
+
+# ---- forms and their lines ---------------------------------------------------------------------
+
+
+def _transaction(change: Change, record: Record) -> Record:
+    """Give a transaction its date, its customer's data, its number, its sums and the day it is due."""
+    entity, books = change.entity, change.books
+    if change.touched is None and entity.name not in _WITHOUT_DATE:
+        record = {"TxnDate": change.today.isoformat()} | record
+    customer = _customer_of(entity, record, books) if change.touches("CustomerRef", "VendorRef") else {}
+    if change.touched is None and entity.name in shapes.SALES_FORMS:
+        record = _as_form(record, customer, books)
+    if isinstance(record.get("Line"), list) and change.touches("Line", "TxnTaxDetail"):
+        record = _reckoned(entity, record, books)
+    if change.created and entity.name in shapes.NUMBERED_TOGETHER and not record.get("DocNumber"):
+        record["DocNumber"] = books.next_doc_number(entity.name)
+    if entity.name in shapes.DUE and change.touches("TxnDate"):
+        _plus(str(record.get("TxnDate", change.today)), 0)
+        record.setdefault("DueDate", _due(record, books))
+    return record
+
+
+def _as_form(record: Record, customer: Record, books: Books) -> Record:
+    """Give a sales form the customer's addresses and the company's."""
+    addresses: Record = {key: customer[key] for key in ("BillAddr", "ShipAddr") if key in customer}
+    home = (books.find("CompanyInfo", "1") or {}).get("CompanyAddr")
+    if home:
+        place = f"{home.get('City', '')}, {home.get('CountrySubDivisionCode', '')}  {home.get('PostalCode', '')}"
+        lines = {"Line1": home.get("Line1", ""), "Line2": place}
+        addresses["ShipFromAddr"] = {"Id": home.get("Id", "1")} | lines
+    return addresses | record
+
+
+def _reckoned(entity: Entity, record: Record, books: Books) -> Record:
+    """Number the lines, add them up, and tell what is left to pay."""
+    if entity.name in shapes.LINES_AS_SENT:
+        return record
+    lines, subtotal, discount = _lines(entity, record["Line"], books)
+    record["Line"] = lines
+    if entity.name not in shapes.SUMMED:
+        return record
     tax = _money((record.get("TxnTaxDetail") or {}).get("TotalTax", 0))
-    total = subtotal - discount + tax
     paid = record.get("TotalAmt", Decimal(0)) - record.get("Balance", Decimal(0))
-    addresses = {key: customer[key] for key in ("BillAddr", "ShipAddr") if key in customer}
-    defaults = {
-        "AllowIPNPayment": False,
-        "AllowOnlinePayment": False,
-        "AllowOnlineCreditCardPayment": False,
-        "AllowOnlineACHPayment": False,
-        "CustomField": [],
-        "DocNumber": record.get("DocNumber") or books.next_doc_number(),
-        "CurrencyRef": customer.get("CurrencyRef", dict(_DOLLAR)),
-        "LinkedTxn": [],
-        "TxnTaxDetail": {"TotalTax": Decimal(0)},
-        "DueDate": _plus(issued, _DUE_DAYS),
-        "ApplyTaxAfterDiscount": False,
-        "PrintStatus": "NeedToPrint",
-        "EmailStatus": "NotSet",
-    }
-    computed = {"TxnDate": issued, "Line": lines, "TotalAmt": total, "Balance": total - paid}
-    return addresses | defaults | record | computed
+    total = record["TotalAmt"] = subtotal - discount + tax
+    for key in shapes.OPEN_BALANCES.get(entity.name, ()):
+        record[key] = total - paid
+    return record
 
 
-def _plus(day: str, days: int) -> str:
-    try:
-        return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
-    except ValueError:
-        raise faults.business_error(f"{day} is not a date") from None  # 2060; its wording is not recorded
-
-
-def _lines(sent: list[Any]) -> tuple[list[Record], Decimal, Decimal]:
+def _lines(entity: Entity, sent: list[Any], books: Books) -> tuple[list[Record], Decimal, Decimal]:
     """Number the lines and add the subtotal that QuickBooks adds (recorded, 2020, create/invoice.yml)."""
     lines: list[Record] = []
     discounts: list[Record] = []
     subtotal = discount = Decimal(0)
+    numbered = entity.name not in shapes.LINES_WITHOUT_NUMBER
+    taken = {str(line["Id"]) for line in sent if isinstance(line, dict) and "Id" in line}
+    ids = (str(number) for number in range(1, len(sent) + len(taken) + 1) if str(number) not in taken)
     for line in sent:
         if not isinstance(line, dict) or not line.get("DetailType"):
             raise faults.required_missing("Line.DetailType")
@@ -260,79 +388,119 @@ def _lines(sent: list[Any]) -> tuple[list[Record], Decimal, Decimal]:
         if line["DetailType"] == "DiscountLineDetail":
             discounts.append(line)
             continue
-        number = len(lines) + 1
         amount = _money(line.get("Amount", 0))
         subtotal += amount
-        lines.append({"Id": str(line.get("Id", number)), "LineNum": number} | line | {"Amount": amount})
+        number = {"LineNum": len(lines) + 1} if numbered else {}
+        line_id = {"Id": str(line["Id"]) if "Id" in line else next(ids)}
+        lines.append(_line(entity, line_id | number | line | {"Amount": amount}, books))
     for line in discounts:
         percent = (line.get("DiscountLineDetail") or {}).get("DiscountPercent")
         amount = _money(subtotal * Decimal(str(percent)) / 100) if percent else _money(line.get("Amount", 0))
         discount += amount
         lines.append(line | {"Amount": amount})
-    before = len(lines) - len(discounts)
-    lines.insert(before, {"Amount": subtotal, "DetailType": "SubTotalLineDetail", "SubTotalLineDetail": {}})
+    if entity.name in shapes.SALES_FORMS:
+        before = len(lines) - len(discounts)
+        lines.insert(before, {"Amount": subtotal, "DetailType": "SubTotalLineDetail", "SubTotalLineDetail": {}})
     return lines, subtotal, discount
+
+
+def _line(entity: Entity, line: Record, books: Books) -> Record:
+    """Complete a line and what it holds (recorded, 2026)."""
+    kind = line["DetailType"]
+    detail = line.get(kind)
+    if isinstance(detail, dict) and detail:
+        detail = dict(shapes.DETAIL_DEFAULTS.get(kind, {})) | detail
+        if kind == "SalesItemLineDetail" and "ItemAccountRef" not in detail and "ItemRef" in detail:
+            item = books.find("Item", str(detail["ItemRef"].get("value", ""))) or {}
+            if "IncomeAccountRef" in item:
+                detail["ItemAccountRef"] = item["IncomeAccountRef"]
+        line[kind] = dict(sorted(detail.items(), key=lambda item: _DETAIL_RANKS.get(item[0], len(_DETAIL_RANKS))))
+    if entity.name == "PurchaseOrder" and kind == "ItemBasedExpenseLineDetail":
+        line.setdefault("Received", 0)
+    line.setdefault("CustomExtensions", [])
+    ranks = _LINE_RANKS | {kind: len(_LINE_RANKS), "CustomExtensions": len(_LINE_RANKS) + 2}
+    return dict(sorted(line.items(), key=lambda item: ranks.get(item[0], len(_LINE_RANKS) + 1)))
+
+
+def _due(record: Record, books: Books) -> str:
+    term = books.find("Term", str((record.get("SalesTermRef") or {}).get("value", ""))) or {}
+    days = term.get("DueDays", _DUE_DAYS)
+    return _plus(str(record["TxnDate"]), days if isinstance(days, int) else _DUE_DAYS)
+
+
+def _plus(day: str, days: int) -> str:
+    try:
+        return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+    except (ValueError, OverflowError):
+        raise faults.business_error(f"{day} is not a date") from None  # 2060; its wording is not recorded
 
 
 # ---- payments ----------------------------------------------------------------------------------
 
+_LINKS_OF_PAYMENTS = frozenset({"Payment", "BillPayment", "BillPaymentCheck", "BillPaymentCreditCard"})
+PAYS = {"Payment": "Invoice", "BillPayment": "Bill"}
+"""What pays what."""
 
-def _payment(record: Record, books: Books, today: date) -> Record:
-    if not record.get("CustomerRef"):
-        raise faults.required_missing("CustomerRef")
-    if record.get("TotalAmt") is None:
-        raise faults.required_missing("TotalAmt")
-    customer = _reference(record, "CustomerRef", "Customer", books) or {}
+
+def _payment(_: Change, record: Record) -> Record:
     total = _money(record["TotalAmt"])
-    applied = sum((amount for _, amount in payments_of(record)), Decimal(0))
-    defaults = {
-        "DepositToAccountRef": {"value": "4"},
-        "ProcessPayment": False,
-        "TxnDate": today.isoformat(),
-        "CurrencyRef": customer.get("CurrencyRef", dict(_DOLLAR)),
-        "Line": [],
-    }
-    return defaults | record | {"TotalAmt": total, "UnappliedAmt": total - applied}
+    applied = sum(payments_of("Invoice", record).values(), Decimal(0))
+    return record | {"TotalAmt": total, "UnappliedAmt": total - applied}
 
 
-def payments_of(record: Record) -> list[tuple[str, Decimal]]:
+def payments_of(entity: str, record: Record) -> dict[str, Decimal]:
     """
-    Tell which invoices a payment pays.
+    Tell what a payment pays.
+
+    Args:
+        entity: What it pays: Invoice or Bill.
+
+        record: A payment.
+
+    Returns:
+        Amounts by Id.
+    """
+    paid: dict[str, Decimal] = {}
+    for line in record.get("Line", []):
+        for link in line.get("LinkedTxn", []):
+            if link.get("TxnType") == entity:
+                id_ = str(link["TxnId"])
+                paid[id_] = paid.get(id_, Decimal(0)) + _money(line.get("Amount", 0))
+    return paid
+
+
+def without_link(record: Record, entity: str, id: str) -> Record:  # noqa: A002 -- Intuit's word
+    """
+    Take back what a payment paid of something that is no more.
 
     Args:
         record: A payment.
 
+        entity: What it paid: Invoice or Bill.
+
+        id: Of that.
+
     Returns:
-        Ids of invoices and amounts.
+        The payment without the lines that are for it alone, and with their amount unapplied.
     """
-    return [
-        (str(link["TxnId"]), _money(line.get("Amount", 0)))
-        for line in record.get("Line", [])
-        for link in line.get("LinkedTxn", [])
-        if link.get("TxnType") == "Invoice"
+    gone = {"TxnId": id, "TxnType": entity}
+    lines = [
+        line for line in record.get("Line", []) if not any(gone.items() <= link.items() for link in line["LinkedTxn"])
     ]
+    record = record | {"Line": lines}
+    if "UnappliedAmt" in record:
+        applied = sum(payments_of(entity, record).values(), Decimal(0))
+        record["UnappliedAmt"] = _money(record.get("TotalAmt", 0)) - applied
+    return record
 
 
-_RULES: dict[str, Callable[[Record, Books, date], Record]] = {
-    "Customer": _customer,
-    "Invoice": _invoice,
+_WITHOUT_DATE = frozenset(
+    {"Attachable", "Budget", "CompanyInfo", "ExchangeRate", "Preferences", "RecurringTransaction"}
+)
+_RULES: dict[str, Callable[[Change, Record], Record]] = {
+    "Account": _account,
+    "BillPayment": lambda _, record: record | {"TotalAmt": _money(record["TotalAmt"])},
+    "Customer": _addresses,
     "Payment": _payment,
-}
-
-# Recorded, May 2026 (Nango list-customers, invoices).
-_KEY_ORDER = {
-    "Customer": (
-        "Taxable BillAddr ShipAddr Notes Job BillWithParent ParentRef Level SalesTermRef PaymentMethodRef Balance "
-        "BalanceWithJobs CurrencyRef PreferredDeliveryMethod IsProject ClientEntityId domain sparse Id SyncToken "
-        "MetaData Title GivenName MiddleName FamilyName Suffix FullyQualifiedName CompanyName DisplayName "
-        "PrintOnCheckName Active V4IDPseudonym PrimaryPhone AlternatePhone Mobile Fax PrimaryEmailAddr WebAddr "
-        "DefaultTaxCodeRef"
-    ),
-    "Invoice": (
-        "AllowIPNPayment AllowOnlinePayment AllowOnlineCreditCardPayment AllowOnlineACHPayment domain sparse Id "
-        "SyncToken MetaData CustomField DocNumber TxnDate CurrencyRef ExchangeRate PrivateNote LinkedTxn Line "
-        "TxnTaxDetail CustomerRef CustomerMemo BillAddr ShipAddr FreeFormAddress ShipFromAddr SalesTermRef DueDate "
-        "TotalAmt HomeTotalAmt ApplyTaxAfterDiscount PrintStatus EmailStatus BillEmail Balance HomeBalance "
-        "DeliveryInfo"
-    ),
+    "Vendor": _addresses,
 }

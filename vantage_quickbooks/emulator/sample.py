@@ -263,6 +263,7 @@ class Sample:
             Entity names and rows; customers last, for their balances come of the invoices.
         """
         yield "CompanyInfo", self._company_info()
+        yield "Preferences", self._preferences()
         yield from self._lists()
         if self._customers:
             yield from self._transactions()
@@ -307,6 +308,30 @@ class Sample:
             f"{self._meta(created, updated)}}}"
         )
         return _row("1", created, updated, body, sort_name="1")
+
+    def _preferences(self) -> Row:
+        at = self._at(self._days + 395)
+        messages = ",".join(
+            f'"{form}Message":{{"Subject":{_text(f"{form} from {COMPANY_NAME}")},"Message":"Yours, with thanks."}}'
+            for form in ("Invoice", "Estimate", "SalesReceipt", "Statement")
+        )
+        body = (
+            '{"AccountingInfoPrefs":{"TrackDepartments":false,"ClassTrackingPerTxn":false,'
+            '"ClassTrackingPerTxnLine":false,"CustomerTerminology":"Customers"},'
+            '"ProductAndServicesPrefs":{"ForSales":true,"ForPurchase":true,"QuantityWithPriceAndRate":true,'
+            '"QuantityOnHand":false},"SalesFormsPrefs":{"CustomField":[],"CustomTxnNumbers":false,"AllowDeposit":false,'
+            '"AllowDiscount":true,"DefaultDiscountAccount":"15","AllowEstimates":true,"IPNSupportEnabled":false,'
+            '"AllowServiceDate":false,"AllowShipping":false,"DefaultTerms":{"value":"3"},"UsingPriceLevels":false},'
+            f'"EmailMessagesPrefs":{{{messages}}},"VendorAndPurchasesPrefs":{{"TrackingByCustomer":true,'
+            '"BillableExpenseTracking":true,"POCustomField":[]},"TimeTrackingPrefs":{"UseServices":true,'
+            '"BillCustomers":true,"ShowBillRateToAll":false,"WorkWeekStartDate":"Monday",'
+            '"MarkTimeEntriesBillable":true},"TaxPrefs":{"UsingSalesTax":true,"TaxGroupCodeRef":{"value":"2"}},'
+            '"CurrencyPrefs":{"MultiCurrencyEnabled":true,"HomeCurrency":{"value":"USD"}},'
+            '"ReportPrefs":{"ReportBasis":"Accrual","CalcAgingReportFromTxnDate":false},'
+            '"OtherPrefs":{"NameValue":[]},"domain":"QBO","sparse":false,"Id":"1","SyncToken":"2",'
+            f"{self._meta(at, at)}}}"
+        )
+        return _row("1", at, at, body)
 
     def _lists(self) -> Iterator[tuple[str, Row]]:
         at = self._at(self._days + 390)

@@ -43,6 +43,7 @@ STATUSES = {
     "DEADLINE_EXCEEDED": 504,
     "CANCELLED": 409,
     "RESPONSE_UNEXPECTED": 502,
+    "RESULT_INCOMPLETE": 502,
     "INTERNAL_ERROR": 500,
 }
 """HTTP status of each error code; of others 502. Not 401: the caller's own key was right, the provider's is not."""

@@ -208,7 +208,9 @@ class Pages:
         """Run an action."""
         record, action = self._record(request), self._action(request)
         data = forms.read(_fields(action), _sent(request))
-        is_whole = bool(action.get("streamable") and action.get("rowsKey") and request.state.form.get("whole"))
+        is_whole = bool(_can_stream(action) and request.state.form.get("whole"))
+        if is_whole:
+            data |= action.get("wholeInput") or {}
         return self._started(request, Run(record, action, data, is_whole))
 
     def result(self, request: Request) -> Response:
@@ -376,6 +378,8 @@ class Pages:
         action: Mapping[str, Any],
         values: Mapping[str, Any],
         errors: Sequence[Mapping[str, str]],
+        *,
+        is_whole: bool = False,
     ) -> Response:
         bound = forms.bind(_fields(action), values, errors)
         return self._page(
@@ -387,7 +391,8 @@ class Pages:
             groups=forms.groups_of(bound, action.get("inputForm", {})),
             errors=errors,
             labels={item.field.name: item.field.label for item in bound},
-            can_stream=bool(action.get("streamable") and action.get("rowsKey")),
+            can_stream=_can_stream(action),
+            is_whole=is_whole,
             is_ready=self._host.is_ready(record),
         )
 
@@ -398,7 +403,9 @@ class Pages:
             )
         run.wait()
         if run.action and run.error and run.error["code"] == "INPUT_INVALID" and run.error["fields"]:
-            return self._action_page(request, run.record, run.action, run.input, run.error["fields"])
+            return self._action_page(
+                request, run.record, run.action, run.input, run.error["fields"], is_whole=run.is_whole
+            )
         return _see(f"/runs/{run.id}")
 
     def _failed(self, request: Request, record: Record, title: str, error: Mapping[str, Any]) -> Response:
@@ -485,7 +492,13 @@ def on_store_error(templates: Templates, error: StoreError) -> Response:
 
 
 def _fields(action: Mapping[str, Any]) -> list[forms.Field]:
-    return forms.fields_of(action.get("inputSchema", {}), action.get("inputForm", {}))
+    """Return an action's fields, but for those by which everything is read: one checkbox stands for them."""
+    fields = forms.fields_of(action.get("inputSchema", {}), action.get("inputForm", {}))
+    return [field for field in fields if field.name not in (action.get("wholeInput") or {})]
+
+
+def _can_stream(action: Mapping[str, Any]) -> bool:
+    return bool(action.get("streamable") and action.get("rowsKey"))
 
 
 def _sent(request: Request) -> dict[str, list[str]]:
@@ -497,7 +510,10 @@ def _sent(request: Request) -> dict[str, list[str]]:
 def _query_of(run: Run) -> list[tuple[str, str]]:
     """Return a run's input as hidden fields of a form."""
     pairs: list[tuple[str, str]] = []
+    left_out = (run.action or {}).get("wholeInput") or {}
     for name, value in run.input.items():
+        if name in left_out:
+            continue
         values = value if isinstance(value, list) else [value]
         pairs += [(f"field-{name}", item if isinstance(item, str) else json.dumps(item)) for item in values]
     return pairs

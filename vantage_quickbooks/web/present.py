@@ -36,6 +36,7 @@ _DECIMALS = dict.fromkeys((*_NONE, "XPF"), 0) | dict.fromkeys(_THREE, 3)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT = re.compile(_DATE.pattern + r"T[0-9:.]+(Z|[+-][0-9]{2}:?[0-9]{2})")
 _LONGEST = 80
+_LONGEST_FULL = 4000
 _ACRONYMS = {"api", "id", "url", "uri"}
 _NAMES = ("name", "Name", "DisplayName", "value", "Address", "FreeFormNumber")
 
@@ -253,7 +254,7 @@ def _summary(value: Any) -> str:
 def _short(text: str) -> Cell:
     if len(text) <= _LONGEST:
         return Cell(text, sort=text.casefold())
-    return Cell(text[: _LONGEST - 1].rstrip() + "…", sort=text.casefold(), full=text)
+    return Cell(text[: _LONGEST - 1].rstrip() + "…", sort=text[:_LONGEST].casefold(), full=text[:_LONGEST_FULL])
 
 
 def _sort_key(value: str | float) -> tuple[int, float, str]:

@@ -213,10 +213,12 @@ class Runs:
             run.rows += page.get(rows_key, [])
             run.done = max(run.done, len(run.rows))
             metadata = dict(page.get("metadata", {}))
-            api_calls += metadata.get("apiCalls", 0)
+            # One whole read counts on from page to page; pages that are read one by one each count anew.
+            spent = metadata.get("apiCalls", 0)
+            api_calls = spent if action.get("wholeInput") else api_calls + spent
             # What a page says of itself alone, such as its sums, is not true of all of them.
             run.data = {"metadata": metadata | ({"apiCalls": api_calls} if api_calls else {})}
-            if len(run.rows) >= MOST_ROWS and metadata.get("mayHaveMore", True):
+            if len(run.rows) >= MOST_ROWS and metadata.get("mayHaveMore", not metadata.get("complete")):
                 run.is_cut = True
                 break
         run.data.setdefault("metadata", {})

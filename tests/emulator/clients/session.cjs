@@ -1,0 +1,105 @@
+// One session of intuit-oauth and node-quickbooks with the emulator; what they got is printed as JSON.
+// Only their addresses are changed. Usage: node session.cjs <address> <client id> <client secret> <realm>
+
+const OAuthClient = require('intuit-oauth')
+const QuickBooks = require('node-quickbooks')
+
+const [address, clientId, clientSecret, realm] = process.argv.slice(2)
+const redirectUri = 'http://localhost:9/callback'
+const told = {}
+
+// node-quickbooks calls back; an error of axios holds what Intuit said
+const call = (qbo, name, ...args) => new Promise((resolve, reject) => {
+  qbo[name](...args, (error, body) => error ? reject(Object.assign(new Error(name), { cause: error })) : resolve(body))
+})
+const code = async (promise) => {
+  try {
+    await promise
+    return 'no error'
+  } catch (error) {
+    return error.cause.response.data.Fault.Error[0].code
+  }
+}
+const line = {
+  Amount: 100, DetailType: 'SalesItemLineDetail', SalesItemLineDetail: { ItemRef: { value: '1' }, UnitPrice: 25, Qty: 4 }
+}
+
+// A person agrees on the page that the client leads to.
+async function agree (url) {
+  const asked = new URL(url).searchParams
+  const page = await fetch(url)
+  told.consent = page.status
+  const form = new URLSearchParams(asked)
+  form.set('decision', 'approve')
+  form.set('realm', realm)
+  const answer = await fetch(address + '/connect/oauth2', { method: 'POST', body: form, redirect: 'manual' })
+  return answer.headers.get('location')
+}
+
+async function authorize () {
+  OAuthClient.environment.sandbox = address + '/'
+  const client = new OAuthClient({ clientId, clientSecret, environment: 'sandbox', redirectUri })
+  client.setAuthorizeURLs({
+    authorizeEndpoint: address + '/connect/oauth2',
+    tokenEndpoint: address + '/oauth2/v1/tokens/bearer',
+    revokeEndpoint: address + '/v2/oauth2/tokens/revoke',
+    userInfoEndpoint: address + '/v1/openid_connect/userinfo'
+  })
+  const back = await agree(client.authorizeUri({ scope: [OAuthClient.scopes.Accounting], state: 'a state' }))
+  const created = (await client.createToken(back)).getJson()
+  told.created = [created.token_type, created.expires_in, client.getToken().realmId, client.getToken().state]
+  told.accessTokenIsValid = client.isAccessTokenValid()
+  const refreshed = (await client.refresh()).getJson()
+  told.refreshed = [refreshed.access_token !== created.access_token, refreshed.refresh_token === created.refresh_token]
+  const info = await client.makeApiCall({ url: `v3/company/${realm}/companyinfo/${realm}` })
+  told.company = info.json.CompanyInfo.CompanyName
+  return client
+}
+
+async function books (token) {
+  QuickBooks.V3_ENDPOINT_BASE_URL = address + '/v3/company/'
+  QuickBooks.TOKEN_URL = address + '/oauth2/v1/tokens/bearer'
+  QuickBooks.REVOKE_URL = address + '/v2/oauth2/tokens/revoke'
+  const qbo = new QuickBooks(
+    clientId, clientSecret, token.access_token, false, realm, true, false, null, '2.0', token.refresh_token
+  )
+  await call(qbo, 'refreshAccessToken')
+  const since = new Date(Date.now() - 60_000).toISOString()
+
+  const customer = await call(qbo, 'createCustomer', { DisplayName: "O'Brien & Sons" })
+  told.customer = [customer.DisplayName, (await call(qbo, 'getCustomer', customer.Id)).SyncToken]
+  const found = await call(qbo, 'findCustomers', { DisplayName: "O'Brien & Sons" })
+  told.found = found.QueryResponse.Customer.map((row) => row.Id === customer.Id)
+  const all = await call(qbo, 'findCustomers', { fetchAll: true, limit: 7 })
+  told.all = all.QueryResponse.Customer.length
+  told.count = (await call(qbo, 'findCustomers', { count: true })).QueryResponse.totalCount
+  const changed = await call(qbo, 'updateCustomer', { ...customer, sparse: true, Notes: 'changed' })
+  told.changed = [changed.Notes, changed.SyncToken]
+  told.stale = await code(call(qbo, 'updateCustomer', { ...customer, sparse: true, Notes: 'late' }))
+  told.duplicate = await code(call(qbo, 'createCustomer', { DisplayName: "O'Brien & Sons" }))
+
+  const invoice = await call(qbo, 'createInvoice', { CustomerRef: { value: customer.Id }, Line: [line] })
+  told.invoice = [invoice.TotalAmt, invoice.Balance, invoice.CustomerRef.name]
+  const again = { CustomerRef: { value: customer.Id }, Line: [line] }
+  const first = await call(qbo, 'createInvoice', { ...again, requestId: 'once' })
+  told.once = first.Id === (await call(qbo, 'createInvoice', { ...again, requestId: 'once' })).Id
+  told.voided = (await call(qbo, 'voidInvoice', { Id: first.Id, SyncToken: first.SyncToken })).Invoice.PrivateNote
+  const batch = await call(qbo, 'batch', [
+    { bId: 'a', operation: 'create', Vendor: { DisplayName: 'Sage Supply' } },
+    { bId: 'b', operation: 'delete', Invoice: { Id: '999999', SyncToken: '0' } },
+    { bId: 'c', Query: 'select count(*) from Invoice' }
+  ])
+  told.batch = batch.BatchItemResponse.map((item) => [item.bId, Object.keys(item).find((key) => key !== 'bId')])
+  const deleted = await call(qbo, 'deleteInvoice', invoice.Id)
+  told.deleted = deleted.Invoice.status
+  const changes = await call(qbo, 'changeDataCapture', ['Customer', 'Invoice', 'Payment'], since)
+  told.changes = changes.CDCResponse[0].QueryResponse.map((group) => Object.keys(group)[0] || '')
+  told.graves = changes.CDCResponse[0].QueryResponse[1].Invoice.filter((row) => row.status === 'Deleted').length
+  await call(qbo, 'revokeAccess', true)
+  told.revoked = await call(qbo, 'getCustomer', '1').catch((error) => error.cause.response.status)
+}
+
+authorize().then((client) => books(client.getToken())).then(
+  () => console.log(JSON.stringify(told)),
+  (error) => { console.error(error); process.exitCode = 1 }
+)

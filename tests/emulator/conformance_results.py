@@ -1,0 +1,38 @@
+"""What became of each exchange, for the table that a test run prints at its end."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+
+class _Results:
+    KINDS = (
+        "query", "count", "read", "create", "update", "delete", "void", "send", "batch", "cdc", "report", "attachment",
+        "token", "fault",
+    )  # fmt: skip
+    VERDICTS = ("same", "era", "listed", "unserved", "unlisted")
+
+    def __init__(self):
+        self.verdicts = {}
+        self.used = set()
+
+    def note(self, exchange, verdict, used):
+        self.verdicts[exchange.name] = (exchange.kind, verdict)
+        self.used.update(used)
+
+    def table(self):
+        """Make lines: how many exchanges of each kind are the same, and what became of the others.
+
+        `but for the era`: all that differs is what Intuit itself has changed since, or what the recording spoilt.
+        """
+        counted = Counter(self.verdicts.values())
+        lines = ["kind        recorded   the same   but for the era   differ as listed   not served   differ otherwise"]
+        for kind in (*self.KINDS, "all"):
+            row = [sum(n for (k, v), n in counted.items() if kind in (k, "all") and v == w) for w in self.VERDICTS]
+            if sum(row):
+                lines.append(f"{kind:<11}{sum(row):>9}{row[0]:>11}{row[1]:>18}{row[2]:>19}{row[3]:>13}{row[4]:>19}")
+        return lines
+
+
+RESULTS = _Results()
+"""Of this run."""

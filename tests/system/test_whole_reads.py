@@ -1,0 +1,434 @@
+"""Whole reads while the company is edited: every record that exists during the whole read comes exactly once."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.contract import HostContext
+from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.emulator import Emulator
+from vantage_quickbooks.errors import IncompleteReadError, InputError, QuickBooksUnavailableError
+from vantage_quickbooks.stores import MemoryStore
+from vantage_quickbooks.throttle import Throttle
+
+LINE = {"Amount": 10, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": {"ItemRef": {"value": "1"}}}
+UNHURRIED = settings(
+    deadline=None,
+    max_examples=int(os.environ.get("HISTORIES", "60")),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+@pytest.fixture(scope="module")
+def company():
+    """A company of a few customers and no invoice but one, and a connection to it."""
+    with Emulator(rotation="daily", limits=False, customers=2, invoices=1) as emulator:
+        deployment = Deployment(api_url=emulator.url, oauth_url=emulator.url)
+        connection = QUICKBOOKS.connect(emulator.settings(), deployment=deployment, store=MemoryStore())
+        connection._ready()._throttle = Throttle(10, 10**9, 10**9)  # thousands of reads: not at Intuit's pace
+        yield emulator, connection
+        connection.close()
+
+
+@contextmanager
+def edited(connection, before_request):
+    """Call *before_request* before each API request, one at a time."""
+    client = connection._ready()
+    send, lock = client._send, threading.Lock()
+
+    def sending(request, *args):
+        with lock:
+            before_request(request)
+        return send(request, *args)
+
+    client._send = sending
+    try:
+        yield
+    finally:
+        client._send = send
+
+
+class History:
+    """Records and what happens to them, with what was true of each at every instant."""
+
+    def __init__(self, company, entity, gaps):
+        emulator, connection = company
+        emulator.reset()
+        emulator.clear_faults()
+        self.emulator, self.entity = emulator, entity
+        self.states: dict[str, list[dict]] = {}
+        self.number = 0
+        for gap in gaps:
+            emulator.advance(gap)
+            self.create()
+        emulator.advance(600)  # the read begins well after
+        connection.invoke("getCompanyInfo")  # a reset ends access tokens: the calls counted are those of the read
+        self.at_start = set(self.states)
+        self.gone: set[str] = set()
+
+    def create(self, *_):
+        self.number += 1
+        record = (
+            {"CustomerRef": {"value": "1"}, "Line": [LINE], "DocNumber": f"N{self.number * 7 % 100:03}-{self.number}"}
+            if self.entity == "Invoice"
+            else {"DisplayName": f"{self.number * 7 % 100:03} {self.number}"}
+        )
+        made = self.emulator.create(self.entity, record)
+        self.states[made["Id"]] = [made]
+
+    def _pick(self, n):
+        here = [id_ for id_ in self.states if id_ not in self.gone]
+        return here[n % len(here)] if here else None
+
+    def _update(self, id_, **changes):
+        self.states[id_].append(self.emulator.update(self.entity, {"Id": id_, **changes}))
+
+    def touch(self, n):
+        if id_ := self._pick(n):
+            self._update(id_, **({"PrivateNote": f"edit {n}"} if self.entity == "Invoice" else {"Notes": f"edit {n}"}))
+
+    def rename(self, n):
+        if id_ := self._pick(n):
+            self.number += 1
+            name = f"{n % 100:03} again {self.number}"
+            self._update(id_, **({"DocNumber": name[:21]} if self.entity == "Invoice" else {"DisplayName": name}))
+
+    def leave(self, n):
+        if id_ := self._pick(n):
+            if self.entity == "Invoice":
+                self.emulator.delete("Invoice", id_)
+                self.gone.add(id_)
+            else:
+                self._update(id_, Active=False)
+
+    def come_back(self, n):
+        if self.entity == "Customer" and (id_ := self._pick(n)):
+            self._update(id_, Active=True)
+
+    def tick(self, *_):
+        self.emulator.advance(1)
+
+
+edits = st.lists(
+    st.tuples(
+        st.integers(0, 14),
+        st.sampled_from(["create", "touch", "rename", "leave", "leave", "come_back", "tick"]),
+        st.integers(0, 200),
+    ),
+    max_size=30,
+)
+gaps = st.lists(st.sampled_from([0, 0, 0, 1, 5]), max_size=45)
+
+
+def run(history, connection, plan, action, data, *, stop_after=None):
+    """Read everything, editing on the way; optionally stop after some pages and go on from the cursor."""
+    sent = [0]
+
+    def edit(request):
+        if "/query" not in request.url:
+            return
+        for at, what, n in plan:
+            if at == sent[0]:
+                getattr(history, what)(n)
+        sent[0] += 1
+
+    rows_key = "invoices" if action == "listInvoices" else "customers"
+    with edited(connection, edit):
+        if stop_after is None:
+            return connection.invoke(action, data)[rows_key], None
+        rows, last, pages = [], None, 0
+        for page in connection.stream(action, data):
+            rows += page[rows_key]
+            last = page["metadata"]
+            pages += 1
+            if pages == stop_after:
+                break
+        while not last["complete"]:
+            if not last["cursor"]:
+                break
+            for page in connection.stream(action, {**data, "cursor": last["cursor"]}):
+                rows += page[rows_key]
+                last = page["metadata"]
+        return rows, last
+
+
+def assert_whole(history, rows, *, is_wanted=lambda _: True):
+    ids = [row["Id"] for row in rows]
+    assert len(ids) == len(set(ids)), "a record came twice"
+    known = [id_ for id_ in history.at_start if id_ not in history.gone]
+    throughout = {id_ for id_ in known if all(is_wanted(state) for state in history.states[id_])}
+    assert throughout <= set(ids), "a record that existed during the whole read is missing"
+    for row in rows:
+        if row["Id"] in history.states:
+            assert row["SyncToken"] in {state["SyncToken"] for state in history.states[row["Id"]]}
+
+
+@UNHURRIED
+@given(gaps=gaps, plan=edits, size=st.integers(2, 9))
+def test_invoices_come_whole_whatever_is_edited(company, gaps, plan, size):
+    """Created, changed, renumbered, deleted while pages are fetched in parallel."""
+    emulator, connection = company
+    history = History(company, "Invoice", gaps)
+    rows, _ = run(history, connection, plan, "listInvoices", {"all": True, "max_results": size})
+    assert_whole(history, rows)
+
+
+@UNHURRIED
+@given(gaps=gaps, plan=edits, size=st.integers(2, 9))
+def test_active_customers_come_whole_whatever_is_edited(company, gaps, plan, size):
+    """Created, renamed, deactivated and back: who is active during the whole read comes."""
+    emulator, connection = company
+    history = History(company, "Customer", gaps)
+    rows, _ = run(history, connection, plan, "listCustomers", {"all": True, "max_results": size})
+    assert_whole(history, rows, is_wanted=lambda state: state["Active"])
+
+
+@UNHURRIED
+@given(gaps=gaps, plan=edits, size=st.integers(2, 9), stop_after=st.integers(1, 6))
+def test_a_read_that_was_cut_off_goes_on_and_is_whole(company, gaps, plan, size, stop_after):
+    """The cursor of the last page that was seen goes on, in the middle of edits, and nothing comes twice."""
+    emulator, connection = company
+    history = History(company, "Invoice", gaps)
+    data = {"all": True, "max_results": size}
+    rows, last = run(history, connection, plan, "listInvoices", data, stop_after=stop_after)
+    assert last["complete"] or last["cursor"] is None
+    assert_whole(history, rows)
+
+
+@UNHURRIED
+@given(gaps=gaps, plan=edits, size=st.integers(2, 9))
+def test_a_condition_that_edits_change_is_read_whole(company, gaps, plan, size):
+    """What meets the condition during the whole read comes; the condition is on the number, which edits change."""
+    emulator, connection = company
+    history = History(company, "Invoice", gaps)
+    data = {"all": True, "max_results": size, "doc_number": "N%"}
+    rows, _ = run(history, connection, plan, "listInvoices", data)
+    assert_whole(history, rows, is_wanted=lambda state: state["DocNumber"].startswith("N"))
+
+
+@UNHURRIED
+@given(count=st.integers(0, 60), size=st.integers(2, 9), ties=st.booleans())
+def test_an_unedited_company_costs_the_fewest_calls(company, count, size, ties):
+    """At most a call for each page and two more, and pages of a thousand overlap by one record only."""
+    emulator, connection = company
+    history = History(company, "Invoice", [0 if ties else 1] * count)
+    result = connection.invoke("listInvoices", {"all": True, "max_results": size})
+
+    from vantage_quickbooks.paging import calls_for
+
+    total = result["metadata"]["totalCount"]
+    assert total == result["count"] == len(result["invoices"]) >= count
+    assert result["metadata"]["apiCalls"] == calls_for(total, size)
+    assert result["metadata"]["complete"] is True
+    assert result["metadata"]["reconciled"] is False
+    assert result["metadata"]["duplicatesRemoved"] == 0
+    assert_whole(history, result["invoices"])
+
+
+@given(st.integers(0, 1_000_000))
+def test_calls_for_pages_of_a_thousand_keep_the_bound(total):
+    """ceil(n / 1000) + 2."""
+    from vantage_quickbooks.paging import calls_for
+
+    assert calls_for(total, 1000) <= -(-total // 1000) + 2
+
+
+def fill(company, count, gap=1):
+    return History(company, "Invoice", [gap] * count)
+
+
+def test_streamed_pages_come_in_the_order_of_creation(company):
+    """And only the last one says complete."""
+    emulator, connection = company
+    fill(company, 30)
+    pages = list(connection.stream("listInvoices", {"all": True, "max_results": 7}))
+
+    created = [invoice["MetaData"]["CreateTime"] for page in pages for invoice in page["invoices"]]
+    assert created == sorted(created)
+    assert [page["metadata"]["complete"] for page in pages] == [False] * (len(pages) - 1) + [True]
+    assert [page["metadata"]["cursor"] is None for page in pages] == [False] * (len(pages) - 1) + [True]
+
+
+def test_a_page_that_takes_too_long_is_asked_for_in_halves(company):
+    """A gateway timeout on a page of many: the page comes in parts, and the read is whole."""
+    emulator, connection = company
+    history = fill(company, 240)
+    emulator.fault("gateway_timeout", path="MAXRESULTS%20100", times=-1)
+    result = connection.invoke("listInvoices", {"all": True, "max_results": 60})
+    emulator.clear_faults()
+    emulator.fault("gateway_timeout", path="/query", times=1, after=2)
+    halved = connection.invoke("listInvoices", {"all": True, "max_results": 60})
+    emulator.clear_faults()
+
+    assert_whole(history, result["invoices"])
+    assert_whole(history, halved["invoices"])
+    assert halved["metadata"]["complete"] is True
+
+
+def test_a_fault_in_the_middle_leaves_whole_pages_and_a_cursor(company):
+    """Nothing is lost: what came is good, and the cursor goes on from there."""
+    emulator, connection = company
+    history = fill(company, 60)
+    emulator.fault("plain_text_200", path="/query", times=-1, after=6)
+    rows, cursor = [], None
+    with pytest.raises(Exception, match="subscription"):
+        for page in connection.stream("listInvoices", {"all": True, "max_results": 5}):
+            rows += page["invoices"]
+            cursor = page["metadata"]["cursor"]
+    emulator.clear_faults()
+
+    assert rows
+    rest = connection.invoke("listInvoices", {"all": True, "max_results": 5, "cursor": cursor})["invoices"]
+    assert_whole(history, rows + rest)
+
+
+def test_a_budget_that_does_not_suffice_is_refused_before_it_is_spent(company):
+    """Two calls tell what it would take."""
+    emulator, connection = company
+    fill(company, 50)
+    with pytest.raises(IncompleteReadError) as caught:
+        connection.invoke("listInvoices", {"all": True, "max_results": 5, "budget": 6})
+
+    assert caught.value.details["apiCalls"] == 2
+    assert caught.value.retryable is False
+    assert "14 API calls or more" in caught.value.message
+    with pytest.raises(IncompleteReadError):
+        connection.invoke("listInvoices", {"all": True, "max_results": 5, "budget": 1})
+
+
+@pytest.mark.parametrize(
+    ("data", "fields"),
+    [
+        ({"all": True, "start_position": 3}, ["start_position"]),
+        ({"all": True, "order_by": "DocNumber"}, ["order_by"]),
+        ({"cursor": "abc"}, ["cursor"]),
+        ({"budget": 5}, ["budget"]),
+        ({"all": True, "budget": 0}, ["budget"]),
+        ({"all": "perhaps"}, ["all"]),
+        ({"sync_cursor": "abc", "status": "open"}, ["status"]),
+    ],
+)
+def test_inputs_that_contradict_each_other_are_refused(company, data, fields):
+    """Clear errors, by field."""
+    with pytest.raises(InputError) as caught:
+        company[1].invoke("listInvoices", data)
+    assert [entry.field for entry in caught.value.fields] == fields
+
+
+def test_a_cursor_is_bound_to_its_question_and_cannot_be_altered(company):
+    """Another realm, entity, condition or secret refuses it, and so does a changed character."""
+    emulator, connection = company
+    fill(company, 30)
+    page = next(iter(connection.stream("listInvoices", {"all": True, "max_results": 5})))
+    cursor = page["metadata"]["cursor"]
+    flipped = cursor[:40] + ("A" if cursor[40] != "A" else "B") + cursor[41:]
+    for action, data in (
+        ("listInvoices", {"all": True, "cursor": flipped}),
+        ("listInvoices", {"all": True, "cursor": cursor, "customer_id": "1"}),
+        ("listCustomers", {"all": True, "cursor": cursor}),
+        ("listInvoices", {"all": True, "cursor": "not a cursor"}),
+    ):
+        with pytest.raises(InputError) as caught:
+            connection.invoke(action, data)
+        assert caught.value.fields[0].field == "cursor"
+    other = QUICKBOOKS.connect(
+        emulator.settings() | {"realm_id": "1234"}, deployment=connection._deployment, store=MemoryStore()
+    )
+    with pytest.raises(InputError):
+        other.invoke("listInvoices", {"all": True, "cursor": cursor})
+
+
+def test_ndjson_is_intuits_very_bytes(company):
+    """One record a line, byte for byte as it came, with the same proof."""
+    emulator, connection = company
+    fill(company, 30)
+    whole = connection.invoke("listInvoices", {"all": True, "max_results": 7})
+    chunks = list(connection.stream("listInvoices", {"all": True, "max_results": 7}, as_="ndjson"))
+
+    records = [json.loads(line) for chunk in chunks for line in chunk.splitlines()]
+    derived = {"customerName", "currency", "paymentStatus", "daysOverdue"}
+    assert records == [{k: v for k, v in row.items() if k not in derived} for row in whole["invoices"]]
+    assert b'"TotalAmt":10.00' in chunks[-1]
+    assert chunks[-1].metadata["complete"] is True
+    assert sum(chunk.records for chunk in chunks) == whole["count"]
+
+
+def test_the_sum_of_everything_says_so(company):
+    """scope all, and the counts add up."""
+    emulator, connection = company
+    fill(company, 20)
+    result = connection.invoke("listInvoices", {"all": True, "max_results": 6})
+    assert result["summary"]["scope"] == "all"
+    assert sum(group["count"] for group in result["summary"]["byCurrency"]) == result["count"]
+
+
+def test_a_preview_of_everything_is_one_page(company):
+    """row_limit caps a whole read: one call, and it does not claim to be complete."""
+    emulator, _ = company
+    fill(company, 30)
+    deployment = Deployment(api_url=emulator.url, oauth_url=emulator.url)
+    connection = QUICKBOOKS.connect(
+        emulator.settings(), HostContext(row_limit=10), deployment=deployment, store=MemoryStore()
+    )
+    result = connection.invoke("listInvoices", {"all": True})
+    assert result["count"] == 10
+    assert result["metadata"]["apiCalls"] == 1
+    assert result["metadata"]["mayHaveMore"] is True
+
+
+def test_what_changed_since_is_told_with_what_is_gone(company):
+    """The syncCursor of one read is the beginning of the next: changed, created, deleted, each once."""
+    emulator, connection = company
+    history = fill(company, 20)
+    first = connection.invoke("listInvoices", {"all": True, "max_results": 6})
+    again = connection.invoke("listInvoices", {"sync_cursor": first["metadata"]["syncCursor"]})
+    assert (again["count"], again["deleted"]) == (0, [])
+
+    emulator.advance(60)
+    history.touch(3)
+    history.create()
+    gone = history._pick(7)
+    history.emulator.delete("Invoice", gone)
+    changed = connection.invoke("listInvoices", {"sync_cursor": again["metadata"]["syncCursor"]})
+
+    assert changed["count"] == 2
+    assert [record["Id"] for record in changed["deleted"]] == [gone]
+    assert changed["metadata"]["deletions"] == "cdc"
+    quiet = connection.invoke("listInvoices", {"sync_cursor": changed["metadata"]["syncCursor"]})
+    assert quiet["count"] == 0
+
+
+def test_where_change_data_capture_cannot_tell_all_ids_are_listed(company, monkeypatch):
+    """A saturated or too old window fails closed: what is not among the Ids is gone."""
+    from vantage_quickbooks.actions import reading
+
+    emulator, connection = company
+    history = fill(company, 20)
+    first = connection.invoke("listInvoices", {"all": True})
+    gone = history._pick(4)
+    emulator.delete("Invoice", gone)
+    monkeypatch.setattr(reading, "_CDC_MOST", 1)
+    changed = connection.invoke("listInvoices", {"sync_cursor": first["metadata"]["syncCursor"]})
+
+    assert changed["metadata"]["deletions"] == "idListing"
+    assert "deleted" not in changed
+    assert gone not in changed["existingIds"]
+    assert len(changed["existingIds"]) == first["count"] - 1
+
+
+def test_a_transient_failure_within_a_whole_read_is_waited_out(emulator, connect):
+    """Retries work page by page."""
+    emulator.fault("html", path="/query", times=2, after=1)
+    result = connect().invoke("listInvoices", {"all": True, "max_results": 10})
+    assert result["metadata"]["complete"] is True
+    emulator.fault("html", path="/query", times=-1, after=1)
+    with pytest.raises(QuickBooksUnavailableError):
+        connect().invoke("listInvoices", {"all": True, "max_results": 10})

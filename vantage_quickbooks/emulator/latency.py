@@ -1,0 +1,200 @@
+"""How long QuickBooks takes to answer: distributions, for some paths or for all, from a seed.
+
+A latency is data: `0.2` (seconds), `{"fixed": 0.2}`, `{"uniform": [0.1, 0.4]}`, or
+`{"median": 0.2, "p99": 1.5}`, which is a lognormal distribution, what services show. With
+`"path"` or `"method"` it holds for requests whose path contains that, or of that method; of
+several the first that fits. The same seed draws the same times in the same order.
+"""
+
+import math
+import random
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+LONGEST_S = 300.0  # however far a distribution's tail reaches
+_Z99 = 2.3263478740408408  # standard deviations from the median to the 99th percentile
+
+Spec = float | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+"""None for no latency, seconds, one rule, or several."""
+
+
+@dataclass(slots=True)
+class _Rule:
+    """What one rule draws, for whom.
+
+    Attributes:
+        data: As it was given, fit for JSON.
+
+        kind: `fixed`, `uniform` or `lognormal`.
+
+        first: The seconds, the lower bound, or the median.
+
+        second: The upper bound, or the 99th percentile.
+
+        path: Part of the paths that it holds for; None is all.
+
+        method: That it holds for; None is all.
+    """
+
+    data: dict[str, Any]
+    kind: str
+    first: float
+    second: float = 0.0
+    path: str | None = None
+    method: str | None = None
+    chance: random.Random = field(default_factory=random.Random)
+
+    def draw(self) -> float:
+        if self.kind == "fixed":
+            return self.first
+        if self.kind == "uniform":
+            return self.chance.uniform(self.first, self.second)
+        sigma = math.log(self.second / self.first) / _Z99
+        return min(LONGEST_S, self.first * math.exp(sigma * self.chance.gauss(0.0, 1.0)))
+
+
+class Latency:
+    """The latency in force. Thread-safe.
+
+    Args:
+        spec: In force from the start, and again after a reset.
+
+        seed: Decides what is drawn.
+
+    Raises:
+        ValueError: The spec is impossible.
+    """
+
+    def __init__(self, spec: Spec, seed: int) -> None:
+        self._lock = threading.Lock()
+        self._at_start = spec
+        self._seed = seed
+        self._rules: list[_Rule] = []
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to the latency of the start, and draw from the start."""
+        self.choose(self._at_start)
+
+    def choose(self, spec: Spec) -> None:
+        """
+        Put another latency in force, and draw from the start.
+
+        Args:
+            spec: See the head of this file.
+
+        Raises:
+            ValueError: It is impossible.
+        """
+        given = [] if spec is None else [spec] if isinstance(spec, int | float | Mapping) else list(spec)
+        rules = [_rule(one) for one in given]
+        for number, rule in enumerate(rules):
+            rule.chance.seed(f"latency {self._seed} {number}")
+        with self._lock:
+            self._rules = rules
+
+    def draw(self, method: str, path: str) -> float:
+        """
+        Tell how long a request is to take.
+
+        Args:
+            method: Of the request.
+
+            path: Of the request, without its query string.
+
+        Returns:
+            Seconds; 0 if no rule fits.
+        """
+        with self._lock:
+            for rule in self._rules:
+                if (rule.path is None or rule.path in path) and rule.method in (None, method):
+                    return rule.draw()
+        return 0.0
+
+    def rules(self) -> list[dict[str, Any]]:
+        """
+        List the rules in force.
+
+        Returns:
+            One dictionary each, fit for JSON, as `choose` takes them.
+        """
+        with self._lock:
+            return [dict(rule.data) for rule in self._rules]
+
+
+def _rule(given: object) -> _Rule:
+    data = {"fixed": given} if isinstance(given, int | float) else given
+    if not isinstance(data, Mapping):
+        raise ValueError(f"a latency is seconds or an object, not {given!r}")
+    rest = {name: value for name, value in data.items() if value is not None}
+    where = {name: rest.pop(name, None) for name in ("path", "method")}
+    if not all(isinstance(value, str | None) for value in where.values()):
+        raise ValueError("path and method of a latency are texts")
+    kind, first, second = _distribution(rest)
+    return _Rule(
+        data=dict(data),
+        kind=kind,
+        first=first,
+        second=second,
+        path=where["path"],
+        method=where["method"] and where["method"].upper(),
+    )
+
+
+def _distribution(rest: dict[str, Any]) -> tuple[str, float, float]:
+    if rest.keys() == {"fixed"}:
+        return "fixed", _seconds(rest["fixed"], "fixed"), 0.0
+    if rest.keys() == {"uniform"}:
+        bounds = rest["uniform"]
+        if not isinstance(bounds, list | tuple) or len(bounds) != 2:
+            raise ValueError("a uniform latency has two bounds, [0.1, 0.4]")
+        low, high = (_seconds(bound, "uniform") for bound in bounds)
+        if low > high:
+            raise ValueError("the bounds of a uniform latency rise, [0.1, 0.4]")
+        return "uniform", low, high
+    if rest.keys() == {"median", "p99"}:
+        median, p99 = _seconds(rest["median"], "median"), _seconds(rest["p99"], "p99")
+        if not 0 < median <= p99:
+            raise ValueError("a latency's median is above 0 and not above its p99")
+        return "lognormal", median, p99
+    raise ValueError("a latency is fixed, uniform, or median and p99; path and method say for whom")
+
+
+def _seconds(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST_S:
+        raise ValueError(f"{name} of a latency is seconds from 0 to {LONGEST_S:.0f}")
+    return float(value)
+
+
+def parse(text: str) -> dict[str, Any]:
+    """
+    Read a rule as people write it on a command line.
+
+    Args:
+        text: `0.2`, `0.1..0.4` or `median=0.2,p99=1.5`; before it may stand a part of a path and `=`,
+            such as `/query=0.2`.
+
+    Returns:
+        The rule as data.
+
+    Raises:
+        ValueError: It is none.
+    """
+    path, equals, rest = text.partition("=")
+    rule: dict[str, Any] = {}
+    if equals and path.strip() not in ("median", "p99"):
+        rule["path"], text = path.strip(), rest
+    try:
+        if ".." in text:
+            rule["uniform"] = [float(bound) for bound in text.split("..")]
+        elif "=" in text:
+            pairs = [pair.partition("=") for pair in text.split(",")]
+            rule |= {name.strip(): float(value) for name, _, value in pairs}
+        else:
+            rule["fixed"] = float(text)
+    except ValueError:
+        raise ValueError(f"a latency is 0.2, 0.1..0.4 or median=0.2,p99=1.5, not {text!r}") from None
+    _rule(rule)
+    return rule

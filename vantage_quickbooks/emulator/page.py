@@ -1,0 +1,269 @@
+"""The page at `/`: what the emulator is, what it was asked, and buttons for what may go wrong.
+
+Plain HTML with a little CSS in it: nothing is loaded, nothing is run. Every button is a form
+that posts to a control endpoint.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from html import escape
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from vantage_quickbooks.emulator.oauth_api import TOKEN_PATH
+from vantage_quickbooks.emulator.ondemand import KINDS
+
+if TYPE_CHECKING:
+    from vantage_quickbooks.emulator.emulator import Emulator
+
+_SHOWN = 50  # requests
+_REFRESH_S = 3
+_TELLING = ("status", "seconds")  # options that are worth telling even where they are the usual ones
+_DONE = {
+    "reset": "Everything is back to the start.",
+    "clock": "The clock was moved.",
+    "faults": "The fault is ordered.",
+    "faults/clear": "No fault is ordered any more.",
+    "latency": "The latency has changed.",
+    "limits": "The limits have changed.",
+    "tokens/expire": "All access tokens have expired. Clients must refresh.",
+    "grants/revoke": "All grants are revoked. The refresh tokens are dead until a reset or a new grant.",
+}
+_ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Crect width='16' height='16' rx='4' fill='%230b6b45'/%3E"
+    "%3Cpath d='M4 5h8M4 8h8M4 11h5' stroke='%23fff' stroke-width='1.6'/%3E%3C/svg%3E"
+)
+
+
+def ready_curl(emulator: "Emulator") -> str:
+    """
+    Write two commands for a shell: a token, and a statement.
+
+    Args:
+        emulator: A running one.
+
+    Returns:
+        Lines to paste; the secrets in them are the emulator's own.
+    """
+    url, form = emulator.url, emulator.settings()
+    statement = "SELECT * FROM Customer MAXRESULTS 2"  # Intuit's language
+    return f"""\
+TOKEN=$(curl -s -u {form["client_id"]}:{form["client_secret"]} \\
+  -d grant_type=refresh_token -d refresh_token={form["refresh_token"]} \\
+  {url}{TOKEN_PATH} | python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')
+curl -s -H "Authorization: Bearer $TOKEN" -H "Accept: application/json" \\
+  -G {url}/v3/company/{emulator.realm_id}/query --data-urlencode "query={statement}"
+"""
+
+
+def render(emulator: "Emulator", asked: Mapping[str, str], *, mistake: str = "") -> str:
+    """
+    Write the page.
+
+    Args:
+        emulator: A running one.
+
+        asked: The page's own parameters: `done` (what a button did), `refresh`.
+
+        mistake: Why a button did nothing.
+
+    Returns:
+        A whole document.
+    """
+    state = emulator.state()
+    about = f'<div class="two">{_credentials(emulator)}{_counts(emulator, state)}</div>{_shell(emulator)}'
+    parts = [_faults(state), _state_buttons(state), _requests(emulator)]
+    parts.insert(len(parts) if emulator.requests() else 0, about)  # to somebody new the way in comes first
+    refresh = "refresh" in asked
+    name = emulator.company().name()
+    title = f"{name} · QuickBooks emulator"
+    note = f'<p class="note bad" role="alert">{escape(mistake)}</p>' if mistake else ""
+    if not note and asked.get("done") in _DONE:
+        note = f'<p class="note" role="status">{_DONE[asked["done"]]}</p>'
+    again = f'<meta http-equiv="refresh" content="{_REFRESH_S};url=/?refresh=on">' if refresh else ""
+    link = '<a href="/">Stop refreshing</a>' if refresh else '<a href="/?refresh=on">Refresh by itself</a>'
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<title>{escape(title)}</title><link rel="icon" href="{_ICON}">{again}<style>{_style()}</style></head><body>'
+        f"<header><h1>{escape(name)}<small>A local QuickBooks at {escape(emulator.url)}</small></h1>"
+        f'<nav>{link}<a href="/_emulator/state">State as JSON</a></nav></header><main>{note}{_facts(state)}'
+        f"{''.join(parts)}</main>"
+        "<footer>An emulator: all of its data and secrets are made up. Not by Intuit.</footer></body></html>"
+    )
+
+
+@cache
+def _style() -> str:
+    return (resources.files(__package__) / "page.css").read_text("utf-8")
+
+
+# ---- parts ----
+
+
+def _facts(state: Mapping[str, Any]) -> str:
+    tokens, counters = state["tokens"], state["counters"]
+    asked, issued = counters["api_requests"], counters["token_requests"]
+    statuses = ", ".join(
+        f"{status if status != '0' else 'reset'}: {number:,}" for status, number in asked["by_status"].items()
+    )
+    limits = ", ".join(f"{number:,} {_words(name)}" for name, number in state["limits"].items())
+    moment = state["now"]
+    facts = [
+        ("Access tokens alive", f"{tokens['access_tokens_alive']:,}", _several(tokens["grants"], "grant")),
+        ("API requests", f"{asked['total']:,}", statuses or "none yet"),
+        ("Token requests", f"{issued['total']:,}", f"{issued['failed']:,} refused"),
+        ("Most at once", f"{counters['max_concurrent']:,}", _several(counters["connections"], "connection")),
+        ("Clock (UTC)", moment[11:19], f"{moment[:10]}, {_ahead(state['clock_offset_s'])}"),
+        ("Limits", "on" if limits else "off", limits or "as fast as it goes"),
+    ]
+    return (
+        '<dl class="facts">'
+        + "".join(f"<div><dt>{a}</dt><dd>{escape(b)}<small>{escape(c)}</small></dd></div>" for a, b, c in facts)
+        + "</dl>"
+    )
+
+
+def _faults(state: Mapping[str, Any]) -> str:
+    ready = [
+        ("Throttle the next", {"kind": "throttle"}),
+        ("503 to the next", {"kind": "html"}),
+        ("Reset the next connection", {"kind": "reset"}),
+        ("Cut the next answer in half", {"kind": "truncate"}),
+        ("5 s for the next", {"kind": "latency", "seconds": "5"}),
+    ]
+    kinds = "".join(f"<option>{kind}</option>" for kind in KINDS)
+    orders = "".join(f"<li>{_order(order)}</li>" for order in state["faults"])
+    pending = (
+        f'<ul class="orders">{orders}</ul><p>{_button("faults/clear", "Forget them")}</p>'
+        if orders
+        else f'<p class="soft">No fault. {state["counters"]["faults_delivered"]:,} delivered so far.</p>'
+    )
+    return (
+        '<div class="two"><section><h2>Break something</h2><div class="row">'
+        + "".join(_button("faults", label, **fields) for label, fields in ready)
+        + '</div><h3>Any fault</h3><form class="row" method="post" action="/_emulator/faults">'
+        f'<label>Kind <select name="kind">{kinds}</select></label>'
+        '<label>Path <input name="path" placeholder="any, or /query"></label>'
+        '<label>Times <input name="times" type="number" value="1" min="-1"></label>'
+        f'<button class="main">Order</button></form></section><section><h2>On order</h2>{pending}'
+        f"{_latency(state)}</section></div>"
+    )
+
+
+def _latency(state: Mapping[str, Any]) -> str:
+    rules = "; ".join(_rule(rule) for rule in state["latency"])
+    return (
+        f'<h2 style="margin-top:1.2rem">Latency</h2><p class="soft">Now: {escape(rules or "none")}</p><div class="row">'
+        + _button("latency", "0.2 s", fixed="0.2")
+        + _button("latency", "Like a service: 0.3 s, at worst 2 s", median="0.3", p99="2")
+        + _button("latency", "None")
+        + "</div>"
+    )
+
+
+def _state_buttons(state: Mapping[str, Any]) -> str:
+    limited = bool(state["limits"])
+    return (
+        '<section><h2>Tokens, clock, limits</h2><div class="row">'
+        + _button("tokens/expire", "Expire access tokens")
+        + _button("grants/revoke", "Revoke grants", look="bad")
+        + _button("clock", "Clock + 1 hour", advance="3600")
+        + _button("clock", "Clock + 1 day", advance="86400")
+        + _button("limits", "Limits off" if limited else "Limits on", limits="false" if limited else "true")
+        + _button("reset", "Reset everything", look="bad")
+        + "</div></section>"
+    )
+
+
+def _requests(emulator: "Emulator") -> str:
+    requests = emulator.requests()[: -_SHOWN - 1 : -1]
+    if not requests:
+        return (
+            '<section><h2>Last requests</h2><p class="soft">None yet. Paste the lines above into a shell.</p></section>'
+        )
+    rows = "".join(
+        f'<tr><td class="nowrap mono">{escape(r["time"][11:23])}</td><td>{_pill(r["status"])}</td>'
+        f'<td class="mono">{escape(r["method"])}</td><td class="mono wide">{escape(r["path"][:300])}'
+        + (f"<q>{escape(r['statement'][:500])}</q>" if r.get("statement") else "")
+        + f'</td><td class="mono wide tid">{escape(r["intuit_tid"])}</td></tr>'
+        for r in requests
+    )
+    return (
+        "<section><h2>Last requests</h2><table><thead><tr><th>Time</th><th>Status</th><th>Method</th>"
+        f"<th>Path and statement</th><th>intuit_tid</th></tr></thead><tbody>{rows}</tbody></table></section>"
+    )
+
+
+def _credentials(emulator: "Emulator") -> str:
+    rows = "".join(
+        f"<dt>{escape(_words(name))}</dt><dd><code>{escape(value)}</code></dd>"
+        for name, value in emulator.settings().items()
+    )
+    return f'<section><h2>Connect</h2><dl class="list">{rows}</dl></section>'
+
+
+def _shell(emulator: "Emulator") -> str:
+    return f"<section><h2>In a shell</h2><pre>{escape(ready_curl(emulator))}</pre></section>"
+
+
+def _counts(emulator: "Emulator", state: Mapping[str, Any]) -> str:
+    parts = []
+    for realm, counts in state["companies"].items():
+        items = "".join(f"<li>{escape(entity)} <b>{number:,}</b></li>" for entity, number in counts.items())
+        head = f"{escape(emulator.company(realm).name())}, realm {escape(realm)}"
+        parts.append(f'<h3>{head}</h3><ul class="counts">{items}</ul>')
+    return f"<section><h2>Data</h2>{''.join(parts)}</section>"
+
+
+# ---- pieces ----
+
+
+def _button(action: str, label: str, *, look: str = "", **fields: str) -> str:
+    hidden = "".join(f'<input type="hidden" name="{k}" value="{escape(v)}">' for k, v in fields.items())
+    look = f' class="{look}"' if look else ""
+    return f'<form method="post" action="/_emulator/{action}">{hidden}<button{look}>{escape(label)}</button></form>'
+
+
+def _pill(status: int) -> str:
+    look = "good" if 200 <= status < 400 else "warn" if 400 <= status < 500 else "bad"
+    return f'<span class="pill {look}">{status or "reset"}</span>'
+
+
+def _order(order: Mapping[str, Any]) -> str:
+    times = "for ever" if order["times"] == -1 else _several(order["times"], "request")
+    where = " ".join(filter(None, (order["method"], order["path"])))
+    told = [times, f"at {where}" if where else "", f"after {order['after']}" if order["after"] else ""]
+    others = {name: value for name, value in order.items() if name not in ("kind", "path", "method", "times", "after")}
+    usual = {name: default for name, (default, _) in KINDS[order["kind"]].items() if name not in _TELLING}
+    told += [f"{name} {value}" for name, value in others.items() if value is not None and value != usual.get(name)]
+    return f"<b>{escape(order['kind'])}</b> <span class='soft'>{escape(', '.join(filter(None, told)))}</span>"
+
+
+def _rule(rule: Mapping[str, Any]) -> str:
+    where = " ".join(str(rule[name]) for name in ("method", "path") if rule.get(name))
+    numbers = {name: value for name, value in rule.items() if name not in ("method", "path")}
+    told = ", ".join(f"{name} {_numbers(value)} s" for name, value in numbers.items())
+    return f"{told} at {where}" if where else told
+
+
+def _numbers(value: object) -> str:
+    return " to ".join(map(str, value)) if isinstance(value, Iterable) else str(value)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").replace("per ", "a ")
+
+
+def _several(number: int, word: str) -> str:
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def _ahead(seconds: float) -> str:
+    if abs(seconds) < 1:
+        return "as it is"
+    units = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+    size, word = next(unit for unit in units if abs(seconds) >= unit[0])
+    amount = _several(round(abs(seconds) / size), word)
+    return f"{amount} {'ahead' if seconds > 0 else 'behind'}"

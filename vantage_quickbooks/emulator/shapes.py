@@ -1,0 +1,307 @@
+"""What records look like that QuickBooks completes, as data: what must be sent, what is filled in, in which order.
+
+Sources: recorded, 2015 to 2026, for the order of keys and for what comes back from a create
+(minimul create/*.yml, batch/basic.yml; Nango create-*.test.json); Intuit's entity pages for
+what a create must hold.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+DOLLAR = {"value": "USD", "name": "United States Dollar"}
+
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "Attachable": (),
+    "Bill": ("VendorRef", "Line"),
+    "BillPayment": ("VendorRef", "TotalAmt", "PayType"),
+    "CompanyCurrency": ("Code",),
+    "CreditCardPaymentTxn": ("CreditCardAccountRef", "BankAccountRef", "Amount"),
+    "CreditMemo": ("CustomerRef", "Line"),
+    "Deposit": ("DepositToAccountRef", "Line"),
+    "Estimate": ("CustomerRef", "Line"),
+    "Invoice": ("CustomerRef", "Line"),
+    "JournalEntry": ("Line",),
+    "Payment": ("CustomerRef", "TotalAmt"),
+    "Purchase": ("AccountRef", "PaymentType", "Line"),
+    "PurchaseOrder": ("VendorRef", "Line"),
+    "RefundReceipt": ("DepositToAccountRef", "Line"),
+    "SalesReceipt": ("Line",),
+    "TimeActivity": ("NameOf",),
+    "Transfer": ("FromAccountRef", "ToAccountRef", "Amount"),
+    "VendorCredit": ("VendorRef", "Line"),
+}
+"""What a create must hold; of name lists it is the name."""
+
+SALES_FORMS = frozenset({"CreditMemo", "Estimate", "Invoice", "RefundReceipt", "SalesReceipt"})
+"""Forms with a customer's addresses, a subtotal, discounts and tax."""
+
+SUMMED = SALES_FORMS | {"Bill", "Deposit", "Purchase", "PurchaseOrder", "VendorCredit"}
+"""Transactions whose total is the sum of their lines."""
+
+OPEN_BALANCES: Mapping[str, tuple[str, ...]] = {
+    "Bill": ("Balance",),
+    "CreditMemo": ("Balance", "RemainingCredit"),
+    "Invoice": ("Balance",),
+    "VendorCredit": ("Balance",),
+}
+"""What is left of a total: all of it at first."""
+
+NUMBERED_TOGETHER: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(SALES_FORMS - {"Estimate"}, ("CreditMemo", "Invoice", "RefundReceipt", "SalesReceipt")),
+    "Estimate": ("Estimate",),
+    "PurchaseOrder": ("PurchaseOrder",),
+}
+"""Entities that get a DocNumber, and those whose numbers are one sequence (recorded: the sandbox's 1001 to 1037)."""
+
+DUE = frozenset({"Bill", "Invoice"})
+"""What falls due."""
+
+LINES_WITHOUT_NUMBER = frozenset({"JournalEntry", "Purchase"})
+"""Lines that have an Id and no LineNum (recorded, 2026)."""
+
+LINES_AS_SENT = frozenset({"BillPayment", "Payment"})
+"""Lines that get neither."""
+
+MODIFIER_TOLD = frozenset({"Invoice", "PurchaseOrder"})
+"""MetaData tells who changed it (recorded, 2026)."""
+
+_SALES_FORM: dict[str, Any] = {
+    "CustomField": [],
+    "CurrencyRef": DOLLAR,
+    "TxnTaxDetail": {"TotalTax": Decimal(0)},
+    "FreeFormAddress": True,
+    "ApplyTaxAfterDiscount": False,
+    "PrintStatus": "NeedToPrint",
+    "EmailStatus": "NotSet",
+}
+_PURCHASE: dict[str, Any] = {"CurrencyRef": DOLLAR}
+
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "Account": {
+        "SubAccount": False,
+        "CurrentBalance": Decimal(0),
+        "CurrentBalanceWithSubAccounts": Decimal(0),
+        "CurrencyRef": DOLLAR,
+    },
+    "Bill": _PURCHASE | {"LinkedTxn": []},
+    "BillPayment": _PURCHASE | {"Line": []},
+    "Class": {"SubClass": False},
+    "CreditMemo": _SALES_FORM,
+    "Customer": {
+        "Taxable": True,
+        "Job": False,
+        "BillWithParent": False,
+        "Balance": Decimal(0),
+        "BalanceWithJobs": Decimal(0),
+        "CurrencyRef": DOLLAR,
+        "PreferredDeliveryMethod": "Print",
+        "IsProject": False,
+    },
+    "Department": {"SubDepartment": False},
+    "Deposit": _PURCHASE | {"TxnTaxDetail": {}},
+    "Employee": {"BillableTime": False},
+    "Estimate": _SALES_FORM | {"TxnStatus": "Pending"},
+    "Invoice": _SALES_FORM
+    | {
+        "AllowIPNPayment": False,
+        "AllowOnlinePayment": False,
+        "AllowOnlineCreditCardPayment": False,
+        "AllowOnlineACHPayment": False,
+        "LinkedTxn": [],
+    },
+    "Item": {
+        "Taxable": False,
+        "UnitPrice": 0,
+        "Type": "Service",
+        "PurchaseCost": 0,
+        "TrackQtyOnHand": False,
+    },
+    "JournalEntry": _PURCHASE | {"Adjustment": False, "TotalAmt": Decimal(0), "TxnTaxDetail": {}},
+    "Payment": {
+        "DepositToAccountRef": {"value": "4"},
+        "ProcessPayment": False,
+        "CurrencyRef": DOLLAR,
+        "Line": [],
+    },
+    "PaymentMethod": {"Type": "NON_CREDIT_CARD"},
+    "Purchase": _PURCHASE | {"Credit": False},
+    "PurchaseOrder": _PURCHASE
+    | {"EmailStatus": "NotSet", "POStatus": "Open", "CustomField": [], "LinkedTxn": []},
+    "RefundReceipt": _SALES_FORM | {"Balance": Decimal(0)},
+    "SalesReceipt": _SALES_FORM | {"LinkedTxn": [], "Balance": Decimal(0)},
+    "Term": {"Type": "STANDARD"},
+    "Vendor": {
+        "Balance": Decimal(0),
+        "BillRate": 0,
+        "Vendor1099": False,
+        "CurrencyRef": DOLLAR,
+        "CostRate": 0,
+    },
+    "VendorCredit": _PURCHASE | {"LinkedTxn": []},
+}  # fmt: skip
+"""What a create fills in when it is not sent."""
+
+_SALES_DETAIL: dict[str, Any] = {"TaxCodeRef": {"value": "NON"}}
+_EXPENSE_DETAIL: dict[str, Any] = {"BillableStatus": "NotBillable", "TaxCodeRef": {"value": "NON"}}
+DETAIL_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "SalesItemLineDetail": _SALES_DETAIL,
+    "AccountBasedExpenseLineDetail": _EXPENSE_DETAIL,
+    "ItemBasedExpenseLineDetail": _EXPENSE_DETAIL,
+}
+"""What is filled in inside a line."""
+
+LEADS_TO: Mapping[str, str] = {
+    "CustomerRef": "Customer",
+    "VendorRef": "Vendor",
+    "EmployeeRef": "Employee",
+    "ItemRef": "Item",
+    "ClassRef": "Class",
+    "DepartmentRef": "Department",
+    "PaymentMethodRef": "PaymentMethod",
+    "SalesTermRef": "Term",
+    **dict.fromkeys(
+        (
+            "APAccountRef",
+            "ARAccountRef",
+            "AssetAccountRef",
+            "BankAccountRef",
+            "CCAccountRef",
+            "CreditCardAccountRef",
+            "DepositToAccountRef",
+            "DiscountAccountRef",
+            "ExpenseAccountRef",
+            "FromAccountRef",
+            "IncomeAccountRef",
+            "ItemAccountRef",
+            "ToAccountRef",
+        ),
+        "Account",
+    ),
+    "AccountRef": "Account",
+}
+"""References that come back with the name of what they lead to."""
+
+ORDER_OF_LINE = ("Id", "LineNum", "Description", "Amount", "LinkedTxn", "Received", "DetailType")
+ORDER_OF_DETAIL = (
+    "ServiceDate",
+    "PercentBased",
+    "DiscountPercent",
+    "DiscountAccountRef",
+    "PostingType",
+    "CustomerRef",
+    "AccountRef",
+    "BillableStatus",
+    "ItemRef",
+    "UnitPrice",
+    "Qty",
+    "MarkupInfo",
+    "ItemAccountRef",
+    "TaxCodeRef",
+)
+
+_ENVELOPE = "domain sparse Id SyncToken MetaData"
+_BILL = (
+    f"SalesTermRef DueDate VendorAddr Balance {_ENVELOPE} DocNumber TxnDate CurrencyRef PrivateNote LinkedTxn Line"
+    " VendorRef APAccountRef TotalAmt"
+)
+_SALES_RECEIPT = (
+    f"{_ENVELOPE} CustomField DocNumber TxnDate CurrencyRef PrivateNote LinkedTxn Line TxnTaxDetail CustomerRef"
+    " CustomerMemo BillAddr ShipAddr FreeFormAddress ShipFromAddr TotalAmt ApplyTaxAfterDiscount PrintStatus"
+    " EmailStatus BillEmail Balance PaymentMethodRef PaymentRefNum DepositToAccountRef"
+)
+_NAME_LIST = f"Name SubClass SubDepartment ParentRef FullyQualifiedName Active Type %s {_ENVELOPE}"
+
+_ORDERS: Mapping[str, str] = {
+    "Account": (
+        "Name SubAccount ParentRef Description FullyQualifiedName Active Classification AccountType AccountSubType"
+        f" AcctNum CurrentBalance CurrentBalanceWithSubAccounts CurrencyRef {_ENVELOPE}"
+    ),
+    "Bill": _BILL,
+    "BillPayment": (
+        f"VendorRef PayType CreditCardPayment CheckPayment TotalAmt {_ENVELOPE} DocNumber TxnDate CurrencyRef"
+        " PrivateNote Line"
+    ),
+    "CreditMemo": (
+        f"RemainingCredit {_ENVELOPE} CustomField DocNumber TxnDate CurrencyRef PrivateNote Line TxnTaxDetail"
+        " CustomerRef BillAddr ShipAddr FreeFormAddress ShipFromAddr CustomerMemo TotalAmt ApplyTaxAfterDiscount"
+        " PrintStatus EmailStatus BillEmail Balance"
+    ),
+    "Customer": (
+        "Taxable BillAddr ShipAddr Notes Job BillWithParent ParentRef Level SalesTermRef PaymentMethodRef Balance"
+        f" BalanceWithJobs CurrencyRef PreferredDeliveryMethod IsProject ClientEntityId {_ENVELOPE} Title GivenName"
+        " MiddleName FamilyName Suffix FullyQualifiedName CompanyName DisplayName PrintOnCheckName Active"
+        " V4IDPseudonym PrimaryPhone AlternatePhone Mobile Fax PrimaryEmailAddr WebAddr DefaultTaxCodeRef"
+    ),
+    "Deposit": (
+        f"DepositToAccountRef CashBack TotalAmt {_ENVELOPE} DocNumber TxnDate CurrencyRef PrivateNote Line TxnTaxDetail"
+    ),
+    "Employee": (
+        f"BillableTime BirthDate HiredDate {_ENVELOPE} Title GivenName MiddleName FamilyName Suffix DisplayName"
+        " PrintOnCheckName Active PrimaryPhone Mobile PrimaryEmailAddr"
+    ),
+    "Estimate": (
+        f"{_ENVELOPE} CustomField DocNumber TxnDate CurrencyRef PrivateNote TxnStatus LinkedTxn Line TxnTaxDetail"
+        " CustomerRef CustomerMemo BillAddr ShipAddr FreeFormAddress ShipFromAddr TotalAmt ApplyTaxAfterDiscount"
+        " PrintStatus EmailStatus BillEmail DeliveryInfo"
+    ),
+    "Invoice": (
+        "Deposit AllowIPNPayment AllowOnlinePayment AllowOnlineCreditCardPayment AllowOnlineACHPayment"
+        f" {_ENVELOPE} CustomField DocNumber TxnDate CurrencyRef ExchangeRate PrivateNote LinkedTxn Line TxnTaxDetail"
+        " CustomerRef CustomerMemo BillAddr ShipAddr FreeFormAddress ShipFromAddr SalesTermRef DueDate TotalAmt"
+        " HomeTotalAmt ApplyTaxAfterDiscount PrintStatus EmailStatus BillEmail Balance HomeBalance DeliveryInfo"
+    ),
+    "Item": (
+        "Name Description Active SubItem ParentRef FullyQualifiedName Taxable UnitPrice Type IncomeAccountRef"
+        " PurchaseDesc PurchaseCost ExpenseAccountRef AssetAccountRef TrackQtyOnHand DeferredRevenue QtyOnHand"
+        f" InvStartDate {_ENVELOPE}"
+    ),
+    "JournalEntry": (
+        f"Adjustment TotalAmt {_ENVELOPE} DocNumber TxnDate CurrencyRef PrivateNote Line TxnTaxDetail"
+    ),
+    "Payment": (
+        "CustomerRef DepositToAccountRef PaymentMethodRef PaymentRefNum TotalAmt UnappliedAmt ProcessPayment"
+        f" {_ENVELOPE} TxnDate CurrencyRef ExchangeRate PrivateNote LinkedTxn Line"
+    ),
+    "Purchase": (
+        f"AccountRef PaymentType EntityRef Credit RemitToAddr TotalAmt PrintStatus PurchaseEx {_ENVELOPE} DocNumber"
+        " TxnDate CurrencyRef PrivateNote Line"
+    ),
+    "PurchaseOrder": (
+        f"VendorAddr ShipAddr EmailStatus POStatus {_ENVELOPE} CustomField DocNumber TxnDate CurrencyRef PrivateNote"
+        " LinkedTxn Line VendorRef APAccountRef TotalAmt Memo"
+    ),
+    "RefundReceipt": _SALES_RECEIPT,
+    "SalesReceipt": _SALES_RECEIPT,
+    "Transfer": f"FromAccountRef ToAccountRef Amount {_ENVELOPE} TxnDate CurrencyRef PrivateNote",
+    "Vendor": (
+        "BillAddr TaxIdentifier TermRef Balance BillRate AcctNum Vendor1099 CurrencyRef CostRate"
+        f" {_ENVELOPE} Title GivenName MiddleName FamilyName CompanyName Suffix DisplayName PrintOnCheckName Active"
+        " V4IDPseudonym PrimaryPhone AlternatePhone Mobile Fax PrimaryEmailAddr WebAddr"
+    ),
+    "VendorCredit": _BILL,
+    **dict.fromkeys(("Class", "Department", "PaymentMethod", "Term"), _NAME_LIST % "DueDays"),
+}  # fmt: skip
+
+ORDER: Mapping[str, Mapping[str, int]] = {
+    name: {key: rank for rank, key in enumerate(order.split())} for name, order in _ORDERS.items()
+}
+"""The rank of each key of an entity's records."""
+
+CLASSIFICATIONS: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("Bank", "Accounts Receivable", "Other Current Asset", "Fixed Asset", "Other Asset"),
+        "Asset",
+    ),
+    **dict.fromkeys(
+        ("Accounts Payable", "Credit Card", "Other Current Liability", "Long Term Liability"),
+        "Liability",
+    ),
+    **dict.fromkeys(("Income", "Other Income"), "Revenue"),
+    **dict.fromkeys(("Expense", "Other Expense", "Cost of Goods Sold"), "Expense"),
+    "Equity": "Equity",
+}  # fmt: skip
+"""An account's Classification by its AccountType (Intuit, Account page)."""
+
+ACCOUNT_SUB_TYPES: Mapping[str, str] = {"Bank": "CashOnHand"}
+"""The AccountSubType that an AccountType gets when none is sent (recorded, 2026)."""

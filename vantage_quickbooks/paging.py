@@ -1,0 +1,176 @@
+"""
+How an entity is read whole while people edit it: values in, values out.
+
+Rules
+1. Records are read in the order of their creation, which no edit moves; a second key breaks ties. `Id` can be neither
+   sorted nor compared at Intuit (since November 2025).
+2. The reader's pages overlap by one record. Where page n+1 begins with the record that page n ended with, nothing was
+   lost between the two answers. Where it does not, somebody edited: the reader asks once more for all that was created
+   from the end of the one to the beginning of the other, ends included, and closes the gap.
+3. One answer is one instant. What stands strictly between two creation times in one answer is all there was.
+4. A page shorter than asked reaches the end.
+5. The records are counted after the first page. Where several pages came without a gap, and as many records as were
+   counted, they are all: with nothing but deletions possible (creation is bounded above, the conditions do not depend
+   on what edits change), one that is missing needs one that came and was deleted before the count, and that deletion
+   would have shown as a gap at the second page. Otherwise two things need a second look: a last page that is full, and
+   records created in the same second as a page's last one (a tie), which could have changed places among themselves.
+6. Every record counts once, by its Id.
+
+So every record that exists, and meets the conditions, during the whole read comes exactly once, in its state at some
+instant of the read. Of what is created, deleted, or begins or ceases to meet the conditions meanwhile, some may come.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+__all__ = ["Frontier", "IdSet", "Mark", "calls_for", "instant", "positions"]
+
+Mark = tuple[str, str]
+"""Where a record stands in the order of creation: its creation time, as Intuit writes it, and its Id."""
+
+
+def instant(mark: Mark) -> datetime:
+    """Return the creation time of a mark; ValueError if it is none."""
+    return datetime.fromisoformat(mark[0])
+
+
+def positions(total: int, size: int) -> list[int]:
+    """Return the start positions of the pages after the first that cover *total* records, each overlapping by one.
+
+    Args:
+        total: Records counted.
+        size: Records of a page, at least 2.
+    """
+    return list(range(size, total, size - 1)) if total > size else []
+
+
+def calls_for(total: int, size: int) -> int:
+    """Return the API calls that reading *total* records takes when nobody edits them."""
+    if total < size:
+        return 1
+    further = len(positions(total, size))
+    return 2 + (further or 1)  # a full first page alone does not show the end
+
+
+class IdSet:
+    """The Ids that came, in memory that a million of them hardly fill: a bit each, for Ids that are numbers."""
+
+    _BITS = 1 << 16
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, bytearray] = {}
+        self._others: set[str] = set()
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, id: str) -> bool:  # noqa: A002 -- Intuit's word
+        """Add an Id; return whether it is new."""
+        if id.isascii() and id.isdigit() and id[0] != "0" and len(id) <= 15:
+            block, bit = divmod(int(id), self._BITS)
+            bits = self._blocks.get(block)
+            if bits is None:
+                bits = self._blocks[block] = bytearray(self._BITS // 8)
+            byte, mask = bit >> 3, 1 << (bit & 7)
+            if bits[byte] & mask:
+                return False
+            bits[byte] |= mask
+        else:
+            if id in self._others:
+                return False
+            self._others.add(id)
+        self._count += 1
+        return True
+
+
+@dataclass(slots=True)
+class Frontier:
+    """How far the read is proven: everything before `last` has come, and `last` itself.
+
+    Attributes:
+        last: The last record taken; None before the first.
+        ids: What came since this process began to read.
+        before: How many came before that, in the process whose cursor this one goes on from.
+        ties: Creation times at which a page ended among several records of one second, with the Ids that came of it.
+        edited: Whether a gap was met.
+        duplicates: Records that came again, the intended overlap of pages aside.
+        group: The Ids that came of the last second.
+    """
+
+    last: Mark | None = None
+    ids: IdSet = field(default_factory=IdSet)
+    before: int = 0
+    ties: dict[str, list[str]] = field(default_factory=dict)
+    edited: bool = False
+    duplicates: int = 0
+    group: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many records have come in all."""
+        return self.before + len(self.ids)
+
+    def gap_before(self, marks: list[Mark]) -> tuple[Mark, Mark | None] | None:
+        """Compare a page's beginning with the frontier.
+
+        Args:
+            marks: The page's marks; empty if nothing stands at its position any more.
+
+        Returns:
+            What must be asked for once more, from one creation time to another, ends included (None: to the end of the
+            read); or None if nothing was lost in between.
+        """
+        if self.last is None:
+            return None
+        if not marks:
+            self.edited = True  # what lies behind the frontier now stands at earlier positions
+            return self.last, None
+        if marks[0][1] == self.last[1]:
+            if len(self.group) > 1 or (len(marks) > 1 and marks[1][0] == self.last[0]):
+                self.ties[self.last[0]] = list(self.group)
+            return None
+        self.edited = True
+        return (self.last, marks[0]) if instant(marks[0]) >= instant(self.last) else None
+
+    def take(self, rows: list[Any], marks: list[Mark], *, overlap: bool = True) -> list[Any]:
+        """Take what is next in order, and return the rows that had not come yet.
+
+        Args:
+            rows: Records of a page or of a gap, in any form.
+            marks: Their marks.
+            overlap: Whether the first one may be the intended overlap with the page before.
+        """
+        fresh = []
+        for index, (row, (created, id_)) in enumerate(zip(rows, marks, strict=True)):
+            if self.ids.add(id_):
+                fresh.append(row)
+                if created in self.ties:
+                    self.ties[created].append(id_)
+            elif not (overlap and index == 0):
+                self.duplicates += 1
+        if marks and (self.last is None or instant(marks[-1]) >= instant(self.last)):
+            self._move_to(marks)
+        return fresh
+
+    def _move_to(self, marks: list[Mark]) -> None:
+        second = marks[-1][0]
+        group = []
+        for created, id_ in reversed(marks):
+            if created != second:
+                break
+            group.append(id_)
+        if self.last is not None and self.last[0] == second:
+            group += [id_ for id_ in self.group if id_ not in set(group)]
+        self.last, self.group = marks[-1], group
+
+    def is_proven(self, counted: int | None) -> bool:
+        """Tell whether the count proves that nothing is missing (rule 5), for conditions that no edit changes.
+
+        Args:
+            counted: What QuickBooks counted after the first page; None if it was not asked.
+        """
+        return not self.edited and counted == self.count
