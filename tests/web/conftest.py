@@ -112,9 +112,10 @@ def _is_foreign(url):
 
 
 @pytest.fixture(scope="session")
-def axe(request):
+def axe(request, tmp_path_factory):
     """The accessibility checker's script; from npm, once, into pytest's cache. It is a tool of these tests alone."""
-    directory = request.config.cache.mkdir("axe")
+    cache = getattr(request.config, "cache", None)
+    directory = cache.mkdir("axe") if cache else tmp_path_factory.mktemp("axe")
     script = directory / "node_modules/axe-core/axe.min.js"
     if not script.exists():
         if shutil.which("npm") is None:

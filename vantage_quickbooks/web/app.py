@@ -13,10 +13,11 @@ from starlette.staticfiles import StaticFiles
 
 from vantage_quickbooks.web.api import Api
 from vantage_quickbooks.web.oauth import Consents
-from vantage_quickbooks.web.pages import NotFound, Pages, Templates, on_not_found, on_store_error
+from vantage_quickbooks.web.pages import Pages
 from vantage_quickbooks.web.runs import Runs
 from vantage_quickbooks.web.security import CALLBACK_PATH, Guard
 from vantage_quickbooks.web.store import StoreError
+from vantage_quickbooks.web.templating import NotFound, Templates, on_not_found, on_store_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
