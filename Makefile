@@ -32,7 +32,13 @@ cassettes: .venv/.test  ## Record the cassettes again, from the emulator
 	@rm -rf cassettes/*/
 	@$(BIN)/python -m pytest tests/wire --record-mode=rewrite
 
-clean:  ## Remove what the targets made
-	@rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+bench: .venv/.all  ## Read whole companies beside other clients; writes benchmarks/RESULTS.md (BENCH=--quick tries it)
+	@$(BIN)/python benchmarks/bench.py $(BENCH)
 
-.PHONY: help demo test lint format cassettes clean
+bench-full: .venv/.all  ## The same, and a stream of a million invoices
+	@$(BIN)/python benchmarks/bench.py --full $(BENCH)
+
+clean:  ## Remove what the targets made
+	@rm -rf .venv dist build benchmarks/.venvs benchmarks/.cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.PHONY: help demo test lint format cassettes bench bench-full clean

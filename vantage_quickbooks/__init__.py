@@ -6,19 +6,21 @@ The way a call goes, from the host to the wire (a file imports only from those a
     cli/           the command line
     web/           a host in the browser; knows the contract alone
     plugin         the hook implementations
-    connector      the connector as data; `connect`
+    connector      what the plugin registers: describe, validate, connect
+    description    the connector as data       consent    how a company is connected
     connection     one configured connection: invoke, call, stream, test
     actions/       one file an action
-    reader         pages of an entity
+    reader, whole  a page of an entity; an entity whole      bulk   without decoding it
     client         the only sender of API requests
     auth           one refresh at a time        throttle   how often QuickBooks may be asked
     adapters/      foreign conventions
     stores         where token chains are kept      sealing, locks   how they are encrypted and guarded
     deployment     what the operator decides    settings   what the form decides
+    cursors        where a cut-off read goes on
     calls          one call's deadline and meter
     validation     JSON Schemas, field errors     export     rows as CSV
     contract, hookspecs                         what host and connector agree on
-    query, wire, tokens, errors                 the pure core
+    query, wire, tokens, paging, errors         the pure core
     emulator/      a local QuickBooks, an island
 """
 

@@ -246,7 +246,7 @@ class Authorizer:
         with ExitStack() as held:
             waited = 0.0
             while True:
-                step = min(_LOOK_AGAIN_S, call.remaining())
+                step = min(4 * _LOOK_AGAIN_S, call.remaining())  # each look costs a connection to the store
                 try:
                     held.enter_context(self._store.lock(self.key, step))
                     break

@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 import uuid
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
@@ -91,6 +92,7 @@ class Connection:
         self._client: QuickBooksClient | None = None
         self._store: TokenStore | None = None
         self._silenced: set[str] = set()
+        self._spent: Counter[str] = Counter()
         self._log = self._context.logger or _log
         _check(self._context)
 
@@ -228,6 +230,29 @@ class Connection:
             raise
         finally:
             self._audit(action, call, request_id, durationMs=round((time.monotonic() - started) * 1000), **outcome)
+
+    def estimate(self, action_id: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002 -- the host's word
+        """Return what a whole read would find and cost, for one API call: `totalCount` and `apiCalls`.
+
+        Raises:
+            InputError: The action has no whole read, or the input is wrong.
+            ConnectorError: See `QuickBooksClient.request`.
+        """
+        action, request_id, call = self._action(action_id), str(uuid.uuid4()), self._start_call()
+        if not action.streamable:
+            raise InputError(f"{action_id} reads one record; there is nothing to estimate.")
+
+        def run() -> dict[str, Any]:
+            data = validate_input(action.id, {} if input is None else input)
+            total, calls = MODULES[action.id].estimate(self._ready(), data, call)
+            return {"totalCount": total, "apiCalls": calls}
+
+        return self._guarded(run, call, request_id)
+
+    def api_calls(self) -> dict[str, int]:
+        """Return the API calls that this connection has spent so far, by action: Intuit meters them by company."""
+        with self._lock:
+            return dict(self._spent)
 
     def test(self) -> dict[str, Any]:
         """Prove the settings by the cheapest real calls: one token, one read of the company.
@@ -383,6 +408,8 @@ class Connection:
         return self._settings.redactor(*tokens)(text)
 
     def _audit(self, action: Action, call: Call, request_id: str, **outcome: Any) -> None:
+        with self._lock:
+            self._spent[action.id] += call.api_calls
         context = self._context
         event = {
             "category": "integrations",

@@ -23,7 +23,7 @@ from vantage_quickbooks.errors import (
     IncompleteReadError,
     UnexpectedResponseError,
 )
-from vantage_quickbooks.paging import Frontier, Mark, calls_for, instant, positions
+from vantage_quickbooks.paging import Frontier, Mark, instant, positions
 from vantage_quickbooks.throttle import AT_ONCE
 
 if TYPE_CHECKING:
@@ -161,11 +161,6 @@ class WholeRead:
         finally:
             if self._pool is not None:
                 self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def estimate(self) -> tuple[int, int]:
-        """Return how many records there are and how many API calls reading them takes; costs one call."""
-        total = self._client.count(self._statement, self._call)
-        return total, calls_for(total, self._size)
 
     # ---- the main chain ---------------------------------------------------------------------------------------------
 

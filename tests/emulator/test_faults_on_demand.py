@@ -28,7 +28,13 @@ def test_throttling_is_xml_unless_json_is_ordered(client, emulator):
     assert "<Message>message=ThrottleExceeded; errorCode=003001; statusCode=429</Message>" in answer.text
     assert "<Detail>The request limit was reached.  Try again later</Detail>" in answer.text
     emulator.fault("throttle", json=True)
-    assert client.get("customer/1").json()["fault"]["error"][0]["code"] == "3001"
+    body = client.get("customer/1").json()
+    message = "message=ThrottleExceeded; errorCode=003001; statusCode=429"
+    assert body["fault"] == {
+        "error": [{"message": message, "detail": None, "code": "3001", "element": None}],
+        "type": "SERVICE",
+    }
+    assert isinstance(body["time"], int)
 
 
 def test_html_timeout_and_faults_that_say_200(client, emulator):

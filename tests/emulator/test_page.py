@@ -87,7 +87,7 @@ def test_every_button_works_and_leads_back_to_the_page(client, emulator):
         notice = client.session.get(emulator.url + answer.headers["location"], timeout=10).text
         assert 'class="note" role="status"' in notice, action
         pressed += 1
-    assert pressed >= 14
+    assert pressed >= 15
     assert emulator.faults() == []  # the last button is a reset
 
 
@@ -102,6 +102,15 @@ def test_the_buttons_do_what_they_say(client, emulator):
     press("clock", advance="86400")
     assert "1 day ahead" in show(client).text
     press("reset")
+    press("grants/revoke")
+    page = press("grants")
+    granted = emulator.oauth.granted_refresh_token
+    assert granted != emulator.refresh_token
+    assert page.count(granted) == 2  # among the credentials and in the lines for a shell
+    assert emulator.refresh_token not in page
+    client.connect(granted)
+    press("reset")
+    assert emulator.oauth.granted_refresh_token == emulator.refresh_token
     press("latency", median="0.3", p99="2")
     assert emulator.state()["latency"] == [{"median": 0.3, "p99": 2}]
     press("latency")

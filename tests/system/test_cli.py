@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import pytest
 
 from vantage_quickbooks.cli import main
 from vantage_quickbooks.cli.output import clean, csv_text, mask
+from vantage_quickbooks.emulator import Emulator
 
 pytestmark = pytest.mark.system
 
@@ -575,3 +577,57 @@ def _shell(script, environ):
 def assert_no_secret(found, secrets):
     for name in ("client_secret", "refresh_token"):
         assert secrets[name] not in found.stdout + found.stderr
+
+
+# ---- whole reads -----------------------------------------------------------------------------------------------------
+
+
+def test_call__a_whole_read_goes_on_after_ctrl_c(tmp_path):
+    """What is in the file is whole records; the same command goes on, and in the end nothing is missing or twice."""
+    with Emulator(limits=False, invoices=900, customers=5) as running:
+        environment = {
+            **os.environ,
+            "VANTAGE_QUICKBOOKS_API_URL": running.url,
+            "VANTAGE_QUICKBOOKS_OAUTH_URL": running.url,
+            "VANTAGE_QUICKBOOKS_TOKEN_STORE": str(tmp_path / "tokens.sqlite3"),
+        }
+        (tmp_path / "s.json").write_text(json.dumps(running.settings()))
+        command = [
+            str(Path(sys.executable).with_name("vantage-quickbooks")), "call", "listInvoices", "--settings",
+            str(tmp_path / "s.json"), "--input", '{"all": true, "max_results": 20}', "--format", "ndjson",
+            "--output", str(tmp_path / "invoices.ndjson"),
+        ]  # fmt: skip
+        note, target = tmp_path / "invoices.ndjson.cursor", tmp_path / "invoices.ndjson"
+        first = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        while not note.exists() and first.poll() is None:
+            time.sleep(0.01)
+        first.send_signal(signal.SIGINT)
+        _, told = first.communicate(timeout=30)
+        assert first.returncode == 130, told
+        with target.open("ab") as file:
+            file.write(b'{"Id": "half a rec')  # as a killed process may leave it
+        again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    assert again.returncode == 0, again.stderr
+    assert "Going on after" in again.stderr
+    records = [json.loads(line) for line in target.read_text().splitlines()]
+    assert len(records) == len({record["Id"] for record in records}) == 900
+    assert not note.exists()
+
+
+def test_call__a_dry_run_tells_what_a_whole_read_costs(tmp_path):
+    with Emulator(limits=False, invoices=60) as running:
+        (tmp_path / "s.json").write_text(json.dumps(running.settings()))
+        environment = {
+            **os.environ,
+            "VANTAGE_QUICKBOOKS_API_URL": running.url,
+            "VANTAGE_QUICKBOOKS_OAUTH_URL": running.url,
+            "VANTAGE_QUICKBOOKS_TOKEN_STORE": "memory:",
+        }
+        command = [str(Path(sys.executable).with_name("vantage-quickbooks")), "call", "listInvoices", "--settings"]
+        found = subprocess.run(
+            [*command, str(tmp_path / "s.json"), "--input", '{"all": true}', "--dry-run"],
+            env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert found.returncode == 0
+    assert "60 records, about 1 API calls." in found.stderr

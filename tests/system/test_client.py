@@ -54,7 +54,9 @@ def test_a_lasting_fault_is_reported(connect, emulator, kind, options, error):
         connect().invoke("listCustomers")
 
     assert caught.value.retryable is True
-    assert caught.value.details["attempts"] == caught.value.details["apiCalls"] == 6
+    assert caught.value.details["attempts"] == caught.value.details["apiCalls"]
+    # A throttled company is left alone for up to a minute at a time, so the deadline may come before the sixth try.
+    assert caught.value.details["attempts"] in ({4, 5, 6} if error is RateLimitedError else {6})
 
 
 def test_retry_after_is_never_undercut(connect, emulator, patient_call):

@@ -78,6 +78,11 @@ def everything(client: QuickBooksClient, data: Mapping[str, Any], call: Call) ->
     return reading.pages(KIND, client, data, call)
 
 
+def estimate(client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> tuple[int, int]:
+    """Return how many records a whole read would find, and the API calls it takes; see `reading.estimate`."""
+    return reading.estimate(KIND, client, data, call)
+
+
 def lines(client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> Iterator[tuple[bytes, Any]]:
     """Yield all customers as newline-delimited JSON; see `reading.lines`."""
     return reading.lines(KIND, client, data, call)

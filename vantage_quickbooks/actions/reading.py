@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.client import QuickBooksClient
     from vantage_quickbooks.whole import Decoded, WholeRead
 
-__all__ = ["Kind", "check", "is_whole", "lines", "pages", "whole"]
+__all__ = ["Kind", "check", "estimate", "is_whole", "lines", "pages", "whole"]
 
 UPDATED = "MetaData.LastUpdatedTime"
 
@@ -121,6 +121,18 @@ def lines(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: C
     for rows, members in _results(kind, client, data, call, decode_raw):
         written = b"".join([part for row in rows for part in (row, b"\n")])
         yield written, _metadata(kind, client, data, call, members)
+
+
+def estimate(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> tuple[int, int]:
+    """Return how many records QuickBooks would be asked for, and the API calls it takes; costs one.
+
+    Raises:
+        ConnectorError: See `QuickBooksClient.request`.
+    """
+    from vantage_quickbooks.paging import calls_for  # noqa: PLC0415 -- with the reader: lazily
+
+    total = client.count(query.Select(kind.entity, tuple(kind.conditions(data, call.now().date()))), call)
+    return total, calls_for(total, _page_size(data))
 
 
 def _shaped(  # noqa: PLR0917 -- what differs behind what is always the same

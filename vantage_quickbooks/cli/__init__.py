@@ -17,6 +17,7 @@ import sys
 import traceback
 import uuid
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from vantage_quickbooks.cli.inputs import UsageError, read_input, read_object, read_settings
@@ -36,6 +37,8 @@ from vantage_quickbooks.errors import ConnectorError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from vantage_quickbooks.connection import Connection
 
 __all__ = ["main"]
 
@@ -165,14 +168,48 @@ def _call(args: argparse.Namespace) -> int:
     if args.settings == "-" and args.input in {"-", "@-"}:
         raise UsageError("Settings and input cannot both be read from standard input. Give one of them as a file.")
     data = read_input(args.input)
+    _check_export(args, action, data)
     try:
         with QUICKBOOKS.connect(read_settings(args.settings)) as connection:
+            if args.dry_run:
+                return _estimate(connection.estimate(action["id"], data))
+            if args.format == "ndjson":
+                return _export(connection, action, data, args.output)
             envelope = connection.call(action["id"], data)
     except ConnectorError as error:
         envelope = _envelope(error)
     if not envelope["success"]:
         return _failed(envelope, args.format)
     _print_result(envelope, action, args.format or "json", data)
+    return SUCCESS
+
+
+def _check_export(args: argparse.Namespace, action: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+    whole = action["streamable"] and isinstance(data, dict) and (data.get("all") or "sync_cursor" in data)
+    if (args.format == "ndjson" or args.dry_run) and not whole:
+        raise UsageError("This is for whole reads: listCustomers or listInvoices with --input '{\"all\": true}'.")
+    if args.format == "ndjson":
+        _require("msgspec", "bulk", "Newline-delimited JSON needs")
+    if args.output and args.format != "ndjson":
+        raise UsageError("--output goes with --format ndjson; send other formats to a file with >.")
+
+
+def _estimate(found: Mapping[str, Any]) -> int:
+    say(f"{found['totalCount']:,} records, about {found['apiCalls']:,} API calls. This estimate took one.")
+    return SUCCESS
+
+
+def _export(connection: Connection, action: Mapping[str, Any], data: Mapping[str, Any], output: str | None) -> int:
+    from vantage_quickbooks.cli import export  # noqa: PLC0415 -- only here
+
+    if output is None:
+        export.to_stdout(connection, action["id"], data)
+        return SUCCESS
+    try:
+        told = export.to_file(connection, action["id"], data, Path(output))
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror}.") from None
+    say(f"{told['records']:,} records in {output}, whole; {told['apiCalls']:,} API calls in this run.")
     return SUCCESS
 
 
@@ -325,7 +362,9 @@ def _add_call(add: Any) -> None:
     call.add_argument("action", metavar="ACTION", help="listCustomers, listInvoices, getCompanyInfo or getAccessToken")
     call.add_argument("--settings", metavar="FILE", help=_SETTINGS_HELP)
     call.add_argument("--input", metavar="JSON", help="the action's input: JSON, @FILE, or - for standard input")
-    call.add_argument("--format", choices=("json", "table", "csv"), help="what to print (json)")
+    call.add_argument("--format", choices=("json", "table", "csv", "ndjson"), help="what to print (json)")
+    call.add_argument("--output", metavar="FILE", help="with ndjson: write a file; run again after Ctrl-C to go on")
+    call.add_argument("--dry-run", action="store_true", help="with all: count, and say what reading it costs")
     _verbose(call)
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from vantage_quickbooks.emulator import answer, batch, cdc, faults
@@ -230,8 +231,7 @@ class Api:
 
     def _batch(self, request: Request, company: Company) -> Answer:
         with _readable():
-            sent = decode(request.body.decode())
-
+            sent = _json_of(request)
         request_id = request.parameters().get("requestid", "")
 
         def write(entity: Entity, record: Record, operation: str, b_id: str) -> bytes:
@@ -270,10 +270,19 @@ class Api:
 
 def _record_of(request: Request) -> Record:
     """Read a body, JSON or XML."""
-    text = request.body.decode()
-    sent = from_xml(text)[1] if "xml" in request.headers.get("content-type", "") else decode(text)
+    is_xml = "xml" in request.headers.get("content-type", "")
+    sent = from_xml(request.body.decode())[1] if is_xml else _json_of(request)
     if not isinstance(sent, dict):
         raise TypeError("the body is no JSON object")
+    return sent
+
+
+def _json_of(request: Request) -> Any:
+    """Read a JSON body; half a character, which only an escape can spell, is no text."""
+    text = request.body.decode()
+    sent = decode(text)
+    if "\\u" in text:
+        json.dumps(sent, ensure_ascii=False, default=str).encode()
     return sent
 
 

@@ -54,7 +54,8 @@ class Emulator:
 
         access_token_lifetime_s: Of access tokens.
 
-        limits: True for Intuit's (500 a minute, 10 a second, 10 at once), False for none, or other numbers.
+        limits: True for Intuit's (500 a minute, 10 a second, 10 at once, 40 batches a minute, each company for itself),
+            False for none, or some of `limits.DEFAULTS` with other numbers.
 
         latency: How long answers take: seconds, a distribution or several for some paths, see `latency.py`.
 
@@ -115,7 +116,7 @@ class Emulator:
         self._oauth_api = OAuthApi(self.oauth, lambda: self.url, self._names)
         self._delivery = Delivery(self._api, self.oauth, self._route, self._stopping)
         self._journal = Journal()
-        self.crashes: list[str] = []
+        self.crashes: list[str] = []  # what the emulator failed at: its own mistakes, none is expected
 
     # ---- life ----
 
@@ -372,7 +373,8 @@ class Emulator:
         Put other limits in force.
 
         Args:
-            chosen: True for Intuit's, False for none, or some of per_minute, per_second, concurrent.
+            chosen: True for Intuit's, False for none, or some of per_minute, per_second, concurrent,
+                batches_per_minute.
 
         Raises:
             ValueError: A limit is unknown or no positive number.
@@ -625,9 +627,8 @@ class Emulator:
         request = Request(method, path, query, headers, body, Trace.begin(now), now, wait=self._stopping.wait)
         try:
             controlled = control.handle(self, request)
-        except Exception as error:
-            _LOGGER.exception("the emulator failed at %s %s", method, path)
-            self.crashes.append(f"{method} {path}: {error!r}")
+        except Exception as error:  # noqa: BLE001 -- it is told, and the client is answered
+            self._crashed(request, error)
             return Answer(500, [("content-type", "text/plain")], f"emulator: {type(error).__name__}\n".encode())
         if controlled is not None:
             return controlled
@@ -636,12 +637,16 @@ class Emulator:
             order = self._orders.take(method, path)
             result = self._delivery.deliver(order, request) if order else self._route(request)
             request.pause()  # unless it has waited in its place: whoever is turned away at the door waits too
-        except Exception as error:
-            _LOGGER.exception("the emulator failed at %s %s", method, path)
-            self.crashes.append(f"{method} {path}: {error!r}")
+        except Exception as error:  # noqa: BLE001 -- it is told, and the client is answered
+            self._crashed(request, error)
             result = self._api.refuse(request, faults.system_failure(f"emulator: {type(error).__name__}"))
         self._journal.write(request, result)
         return result
+
+    def _crashed(self, request: Request, error: Exception) -> None:
+        """Tell of a mistake of ours; the tests of the emulator hold that there is none."""
+        _LOGGER.error("the emulator failed at %s %s", request.method, request.path, exc_info=error)
+        self.crashes.append(f"{request.method} {request.path}: {error!r}")
 
     def _route(self, request: Request) -> Answer:
         if request.path.startswith(PREFIX):

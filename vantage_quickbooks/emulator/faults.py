@@ -313,9 +313,21 @@ def application_authorization_failed() -> Fault:
     return _gateway(403, "3100", "ApplicationAuthorizationFailed", None, "SERVICE")
 
 
-def throttled() -> Fault:
-    """Refuse one request too many. Source: recorded, December 2016 (ruckus too_many_requests_error.xml)."""
-    return _gateway(429, "3001", "ThrottleExceeded", "The request limit was reached.  Try again later", "SERVICE")
+def throttled(*, explained: bool = True) -> Fault:
+    """
+    Refuse one request too many.
+
+    Args:
+        explained: With a detail, as in XML. As JSON it was never quoted: there the gateway's other refusals of this
+            type, which have none, are the model.
+
+    Returns:
+        The fault.
+
+    Source: recorded, December 2016 (ruckus too_many_requests_error.xml).
+    """
+    detail = "The request limit was reached.  Try again later" if explained else None
+    return _gateway(429, "3001", "ThrottleExceeded", detail, "SERVICE")
 
 
 def gateway_timeout() -> Fault:

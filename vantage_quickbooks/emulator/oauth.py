@@ -108,6 +108,11 @@ class _Past:
 class OAuth:
     """One app at Intuit, and all that was authorized for it. Thread-safe.
 
+    Attributes:
+        first_refresh_token: Of the first grant, the same from the same seed.
+
+        granted_refresh_token: Of the grant that the emulator's owner gave last; at first it is the same.
+
     Args:
         seed: Decides client id, client secret and the first refresh token.
 
@@ -157,6 +162,7 @@ class OAuth:
             # The same seed gives the same first token, whatever the day: settings once pasted stay good.
             tail = "".join(chance.choices(_ALPHABET, k=20))
             self.first_refresh_token = f"RT1-{chance.randrange(10, 99)}-H0-{1_800_000_000 + self._seed % 10**8}{tail}"
+            self.granted_refresh_token = self.first_refresh_token
             self._begin(self._realm_id, self.first_refresh_token)
 
     # ---- what the emulator's owner may do ----
@@ -172,7 +178,8 @@ class OAuth:
             The refresh token of a new chain.
         """
         with self._lock:
-            return self._begin(realm_id, self._new_refresh_token()).refresh_token
+            self.granted_refresh_token = self._begin(realm_id, self._new_refresh_token()).refresh_token
+            return self.granted_refresh_token
 
     def expire_access_tokens(self) -> int:
         """

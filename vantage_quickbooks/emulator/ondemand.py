@@ -301,7 +301,8 @@ class Delivery:
             fault = faults.Fault(options["status"], *told, element=options["element"], type=options["type"])
             return self._api.refuse(request, fault)
         if order.kind == "throttle":
-            return self._api.refuse(request, faults.throttled(), as_xml=not options["json"])
+            as_json = options["json"]
+            return self._api.refuse(request, faults.throttled(explained=not as_json), as_xml=not as_json)
         return self._status(request, options["status"], options["body"])
 
     def _status(self, request: Request, status: int, body: str) -> Answer:

@@ -27,6 +27,7 @@ _DONE = {
     "latency": "The latency has changed.",
     "limits": "The limits have changed.",
     "tokens/expire": "All access tokens have expired. Clients must refresh.",
+    "grants": "There is a new grant; its refresh token is the one below.",
     "grants/revoke": "All grants are revoked. The refresh tokens are dead until a reset or a new grant.",
 }
 _ICON = (
@@ -46,7 +47,7 @@ def ready_curl(emulator: "Emulator") -> str:
     Returns:
         Lines to paste; the secrets in them are the emulator's own.
     """
-    url, form = emulator.url, emulator.settings()
+    url, form = emulator.url, _settings(emulator)
     statement = "SELECT * FROM Customer MAXRESULTS 2"  # Intuit's language
     return f"""\
 TOKEN=$(curl -s -u {form["client_id"]}:{form["client_secret"]} \\
@@ -92,6 +93,11 @@ def render(emulator: "Emulator", asked: Mapping[str, str], *, mistake: str = "")
         f"{''.join(parts)}</main>"
         "<footer>An emulator: all of its data and secrets are made up. Not by Intuit.</footer></body></html>"
     )
+
+
+def _settings(emulator: "Emulator") -> dict[str, str]:
+    """Fill in a settings form with the grant that was given last: the first may be revoked."""
+    return emulator.settings() | {"refresh_token": emulator.oauth.granted_refresh_token}
 
 
 @cache
@@ -168,6 +174,7 @@ def _state_buttons(state: Mapping[str, Any]) -> str:
     return (
         '<section><h2>Tokens, clock, limits</h2><div class="row">'
         + _button("tokens/expire", "Expire access tokens")
+        + _button("grants", "New grant")
         + _button("grants/revoke", "Revoke grants", look="bad")
         + _button("clock", "Clock + 1 hour", advance="3600")
         + _button("clock", "Clock + 1 day", advance="86400")
@@ -199,7 +206,7 @@ def _requests(emulator: "Emulator") -> str:
 def _credentials(emulator: "Emulator") -> str:
     rows = "".join(
         f"<dt>{escape(_words(name))}</dt><dd><code>{escape(value)}</code></dd>"
-        for name, value in emulator.settings().items()
+        for name, value in _settings(emulator).items()
     )
     return f'<section><h2>Connect</h2><dl class="list">{rows}</dl></section>'
 

@@ -330,7 +330,7 @@ def _account(_: Change, record: Record) -> Record:
 def _transaction(change: Change, record: Record) -> Record:
     """Give a transaction its date, its customer's data, its number, its sums and the day it is due."""
     entity, books = change.entity, change.books
-    if change.touched is None and entity.name not in _WITHOUT_DATE:
+    if change.touches("TxnDate") and entity.name not in _WITHOUT_DATE:
         record = {"TxnDate": change.today.isoformat()} | record
     customer = _customer_of(entity, record, books) if change.touches("CustomerRef", "VendorRef") else {}
     if change.touched is None and entity.name in shapes.SALES_FORMS:
@@ -340,7 +340,7 @@ def _transaction(change: Change, record: Record) -> Record:
     if change.created and entity.name in shapes.NUMBERED_TOGETHER and not record.get("DocNumber"):
         record["DocNumber"] = books.next_doc_number(entity.name)
     if entity.name in shapes.DUE and change.touches("TxnDate"):
-        _plus(str(record.get("TxnDate", change.today)), 0)
+        _plus(str(record["TxnDate"]), 0)  # a date at all
         record.setdefault("DueDate", _due(record, books))
     return record
 
@@ -459,11 +459,16 @@ def payments_of(entity: str, record: Record) -> dict[str, Decimal]:
 
     Returns:
         Amounts by Id.
+
+    Raises:
+        Fault: 2020 for a link without an Id.
     """
     paid: dict[str, Decimal] = {}
     for line in record.get("Line", []):
         for link in line.get("LinkedTxn", []):
             if link.get("TxnType") == entity:
+                if link.get("TxnId") is None:
+                    raise faults.required_missing("TxnId")
                 id_ = str(link["TxnId"])
                 paid[id_] = paid.get(id_, Decimal(0)) + _money(line.get("Amount", 0))
     return paid
@@ -483,11 +488,12 @@ def without_link(record: Record, entity: str, id: str) -> Record:  # noqa: A002 
     Returns:
         The payment without the lines that are for it alone, and with their amount unapplied.
     """
-    gone = {"TxnId": id, "TxnType": entity}
-    lines = [
-        line for line in record.get("Line", []) if not any(gone.items() <= link.items() for link in line["LinkedTxn"])
-    ]
-    record = record | {"Line": lines}
+    gone = {"TxnId": id, "TxnType": entity}.items()
+
+    def is_for_it(line: Record) -> bool:
+        return any(gone <= link.items() for link in line.get("LinkedTxn", []))
+
+    record = record | {"Line": [line for line in record.get("Line", []) if not is_for_it(line)]}
     if "UnappliedAmt" in record:
         applied = sum(payments_of(entity, record).values(), Decimal(0))
         record["UnappliedAmt"] = _money(record.get("TotalAmt", 0)) - applied

@@ -72,7 +72,8 @@ CREATE TABLE IF NOT EXISTS body (row INTEGER PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS tombstone (kind INTEGER NOT NULL, id TEXT NOT NULL, updated INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS changed (yes INTEGER);
 """
-# Each serves one way of reading: by Id, the default orders, the two times, dates, a name, a customer's invoices.
+# Each serves one way of reading: by Id, the default orders, the two times, dates, a name, a customer's invoices,
+# what was deleted.
 _INDEXES = {
     "by_id": "UNIQUE INDEX {} ON record (kind, id)",
     "by_updated": "INDEX {} ON record (kind, updated)",
@@ -81,6 +82,7 @@ _INDEXES = {
     "by_name": "INDEX {} ON record (kind, name COLLATE NOCASE)",
     "by_txn_date": "INDEX {} ON record (kind, txn_date)",
     "by_customer": "INDEX {} ON record (kind, customer, updated)",
+    "by_deletion": "INDEX {} ON tombstone (kind, updated)",
 }
 _INSERT = f"INSERT INTO record (row, kind, {', '.join(_COLUMNS)}) VALUES (?, ?{', ?' * len(_COLUMNS)})"  # noqa: S608 -- our own names
 _BULK = 5_000  # rows a round trip: large enough for speed, small enough to keep memory flat

@@ -1,0 +1,11 @@
+"""The emulator as a process of its own: prints where it is, and serves until its standard input ends."""
+
+import json
+import sys
+
+from vantage_quickbooks.emulator import Emulator
+
+database, invoices = sys.argv[1], int(sys.argv[2])
+with Emulator(customers=max(30, invoices // 100), invoices=invoices, database=database, limits=False) as emulator:
+    print(json.dumps({"url": emulator.url, **emulator.settings()}), flush=True)
+    sys.stdin.read()

@@ -1,0 +1,97 @@
+"""The rules of a whole read, without a server."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vantage_quickbooks.paging import Frontier, IdSet, calls_for, positions
+
+ids = st.one_of(st.integers(1, 10**16).map(str), st.text(min_size=1, max_size=5), st.just("007"))
+
+
+@given(st.lists(ids))
+def test_an_id_set_is_a_set(added):
+    known, ours = set(), IdSet()
+    for id_ in added:
+        assert ours.add(id_) is (id_ not in known)
+        known.add(id_)
+    assert len(ours) == len(known)
+
+
+def test_a_million_ids_take_little_memory():
+    ours = IdSet()
+    for number in range(1, 1_000_001):
+        ours.add(str(number))
+    assert sum(len(block) for block in ours._blocks.values()) < 200_000
+
+
+@given(total=st.integers(0, 5000), size=st.integers(2, 60))
+def test_pages_cover_every_record_and_overlap_by_one(total, size):
+    starts = [1, *positions(total, size)]
+    covered = {rank for start in starts for rank in range(start, start + size)}
+    assert set(range(1, total + 1)) <= covered
+    assert all(later - earlier == size - 1 for earlier, later in itertools.pairwise(starts))
+    assert total <= size or starts[-1] < total
+
+
+@given(st.integers(0, 1_000_000))
+def test_a_thousand_at_a_time_cost_no_more_than_a_call_each_and_two(total):
+    assert calls_for(total, 1000) <= -(-total // 1000) + 2
+
+
+A, B, C = (f"2026-01-0{day}T00:00:00-08:00" for day in (1, 2, 3))
+
+
+def at(*pairs):
+    return list(pairs)
+
+
+def test_a_page_that_begins_where_the_last_one_ended_leaves_no_gap():
+    frontier = Frontier()
+    first = at((A, "1"), (B, "2"))
+    frontier.take(["a", "b"], first)
+    assert frontier.gap_before(at((B, "2"), (C, "3"))) is None
+    assert frontier.take(["b", "c"], at((B, "2"), (C, "3"))) == ["c"]
+    assert (frontier.count, frontier.duplicates, frontier.ties, frontier.edited) == (3, 0, {}, False)
+
+
+def test_a_page_that_begins_later_leaves_a_gap_with_both_ends():
+    frontier = Frontier()
+    frontier.take(["a"], at((A, "1")))
+    assert frontier.gap_before(at((C, "3"))) == ((A, "1"), (C, "3"))
+    assert frontier.edited is True
+
+
+def test_a_page_that_begins_earlier_leaves_none():
+    frontier = Frontier()
+    frontier.take(["b"], at((B, "2")))
+    assert frontier.gap_before(at((A, "0"), (C, "3"))) is None
+    assert frontier.take(["a", "c"], at((A, "0"), (C, "3"))) == ["a", "c"]
+
+
+def test_a_page_that_is_gone_leaves_everything_behind_the_frontier():
+    frontier = Frontier()
+    frontier.take(["a"], at((A, "1")))
+    assert frontier.gap_before([]) == ((A, "1"), None)
+
+
+def test_a_page_that_ends_among_records_of_one_second_is_remembered():
+    frontier = Frontier()
+    frontier.take(["a", "b"], at((A, "1"), (A, "2")))
+    assert frontier.gap_before(at((A, "2"), (A, "3"))) is None
+    frontier.take(["b", "c"], at((A, "2"), (A, "3")))
+    assert {created: sorted(known) for created, known in frontier.ties.items()} == {A: ["1", "2", "3"]}
+    assert frontier.is_proven(3) is True
+    assert frontier.is_proven(4) is False
+
+
+@pytest.mark.parametrize("edited", [True, False])
+def test_a_count_proves_nothing_after_a_gap(edited):
+    frontier = Frontier()
+    frontier.take(["a"], at((A, "1")))
+    frontier.edited = edited
+    assert frontier.is_proven(1) is not edited

@@ -1,0 +1,116 @@
+"""Write a whole read to a file, record by record, so that Ctrl-C or a killed process costs nothing.
+
+Beside the file lies `<file>.cursor` while the read is not whole: how many bytes of the file are good, and where to go
+on. The same command goes on from there; what was half written is cut off first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from vantage_quickbooks.cli.output import say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from vantage_quickbooks.connection import Connection
+
+__all__ = ["to_file", "to_stdout"]
+
+
+def to_stdout(connection: Connection, action: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Write newline-delimited JSON to standard output; return the last page's metadata."""
+    told: dict[str, Any] = {}
+    for page in connection.stream(action, data, as_="ndjson"):
+        sys.stdout.buffer.write(page)
+        told = page.metadata
+    sys.stdout.buffer.flush()
+    return told
+
+
+def to_file(connection: Connection, action: str, data: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Write newline-delimited JSON to a file, going on where an earlier run was cut off.
+
+    Args:
+        connection: The connection.
+        action: The action's id.
+        data: Its input, with `all`.
+        path: The file; made, or continued if `<path>.cursor` lies beside it, or else replaced.
+
+    Returns:
+        The last page's metadata, with the number of `records` in the file.
+
+    Raises:
+        ConnectorError: The read failed; the file holds whole records, and the same command goes on.
+        OSError: The file cannot be written.
+    """
+    note = path.with_name(path.name + ".cursor")
+    begun = _begun(note, data)
+    records = begun["records"] if begun else 0
+    told: dict[str, Any] = {}
+    with path.open("r+b" if begun and path.exists() else "wb") as file:
+        if begun:
+            file.truncate(begun["bytes"])
+            file.seek(0, os.SEEK_END)
+            data = {**data, "cursor": begun["cursor"]}
+            say(f"Going on after {records:,} records of {path}.")
+        with _progress(action, records) as show:
+            for page in connection.stream(action, data, as_="ndjson"):
+                file.write(page)
+                records += page.records
+                told = page.metadata
+                show(records)
+                if told["cursor"]:
+                    file.flush()
+                    os.fsync(file.fileno())  # the note must never tell of bytes that a power failure took
+                    _write_note(
+                        note,
+                        {"bytes": file.tell(), "records": records, "cursor": told["cursor"], "input": _question(data)},
+                    )
+    note.unlink(missing_ok=True)
+    return told | {"records": records}
+
+
+def _question(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key not in {"cursor", "budget", "max_results"}}
+
+
+def _begun(note: Path, data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return how far an earlier run of the same question came."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        begun: dict[str, Any] = json.loads(note.read_text())
+        if begun["input"] == _question(data) and {"bytes", "records", "cursor"} <= set(begun):
+            return begun
+    return None
+
+
+def _write_note(note: Path, begun: Mapping[str, Any]) -> None:
+    """Replace the note in one step, readable by this user only."""
+    draft = note.with_name(note.name + ".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(begun, file)
+    draft.replace(note)
+
+
+@contextlib.contextmanager
+def _progress(action: str, begun: int) -> Iterator[Any]:
+    """Show a bar on a terminal, where rich is installed; nothing otherwise."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    try:
+        from rich.console import Console  # noqa: PLC0415 -- an extra
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 -- an extra
+    except ImportError:
+        yield lambda _: None
+        return
+    columns = (TextColumn(action), BarColumn(), TextColumn("{task.completed:,} records"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(action, total=None, completed=begun)
+        yield lambda records: bar.update(task, completed=records)

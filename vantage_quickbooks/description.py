@@ -1,0 +1,79 @@
+"""The connector as data: what a host renders, lists and checks without calling anything."""
+
+from __future__ import annotations
+
+import copy
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from vantage_quickbooks import wire
+from vantage_quickbooks.actions import MODULES
+from vantage_quickbooks.contract import CONTRACT_VERSION
+from vantage_quickbooks.settings import GRANT_FIELDS
+from vantage_quickbooks.validation import load_schema
+
+if TYPE_CHECKING:
+    from vantage_quickbooks.contract import Action
+
+__all__ = ["describe"]
+
+# Our own drawing, a ledger with two columns: the QuickBooks logo is Intuit's mark.
+_ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' fill='none' stroke='%23217a3c' "
+    "stroke-width='2'%3E%3Crect x='3' y='3' width='18' height='18' rx='3'/%3E%3Cpath d='M12 3v18M6.5 8h2M6.5 12h2M6.5 "
+    "16h2M15.5 8h2M15.5 12h2M15.5 16h2'/%3E%3C/svg%3E"
+)
+
+
+def describe() -> dict[str, Any]:
+    """Return the connector as plain JSON: settings schema and form, authorization, actions with their schemas."""
+    return {
+        "contractVersion": CONTRACT_VERSION,
+        "id": "quickbooks",
+        "displayName": "QuickBooks Online",
+        "version": version("vantage-quickbooks"),
+        "category": "commerce",
+        "description": "Customers, invoices and company information from QuickBooks Online.",
+        "icon": {"mediaType": "image/svg+xml", "dataUri": _ICON},
+        "authType": "oauth2_refresh_token",
+        "auth": {
+            "authorizationUrl": wire.AUTHORIZATION_URL,
+            "tokenUrl": wire.OAUTH_URL + wire.TOKEN_PATH,
+            "revocationUrl": wire.REVOCATION_URL,
+            "scopes": [wire.SCOPE],
+            "rotatesRefreshToken": True,
+            "secretFields": ["client_secret", "refresh_token"],
+            "tokenAuth": "client_secret_basic",
+            "pkce": False,  # Intuit documents none
+            "grantFields": list(GRANT_FIELDS),
+            "callbackFields": {"realmId": "realm_id"},
+            "redirectHelp": "Intuit takes http://localhost addresses with development keys (sandbox companies) only; "
+            "production keys need an https address.",
+        },
+        "docsUrl": "https://developer.intuit.com/app/developer/qbo/docs/get-started/get-client-id-and-client-secret",
+        "permissions": {"connect": "manage_integrations", "invoke": "run_workflows"},
+        "settingsSchema": load_schema("settings.schema"),
+        "settingsForm": load_schema("settings.form"),
+        "actions": [_described(module.ACTION) for module in MODULES.values()],
+    }
+
+
+def _described(action: Action) -> dict[str, Any]:
+    return {
+        "id": action.id,
+        "nodeName": action.node_name,
+        "title": action.title,
+        "description": action.description,
+        "readOnly": action.read_only,
+        "sensitiveOutput": action.sensitive_output,
+        "agentVisible": action.agent_visible,
+        "rowsKey": action.rows_key,
+        "streamable": action.streamable,
+        "requiredScopes": [wire.SCOPE],
+        "inputSchema": load_schema(f"{action.id}.input.schema"),
+        "inputForm": load_schema(f"{action.id}.form"),
+        "outputSchema": load_schema(f"{action.id}.output.schema"),
+        "examples": copy.deepcopy(list(action.examples)),
+        "views": copy.deepcopy(list(action.views)),
+        "wholeInput": copy.deepcopy(action.whole_input),
+    }
