@@ -4,9 +4,10 @@ QuickBooks Online connector for pluggy hosts.
 The way a call goes, from the host to the wire (a file imports only from those after it):
 
     cli/           the command line
+    web/           a host in the browser; knows the contract alone
     plugin         the hook implementations
     connector      what the plugin registers: describe, validate, connect
-    description    the connector as data
+    description    the connector as data       consent    how a company is connected
     connection     one configured connection: invoke, call, stream, test
     actions/       one file an action
     reader, whole  a page of an entity; an entity whole      bulk   without decoding it
@@ -17,7 +18,7 @@ The way a call goes, from the host to the wire (a file imports only from those a
     deployment     what the operator decides    settings   what the form decides
     cursors        where a cut-off read goes on
     calls          one call's deadline and meter
-    validation     JSON Schemas, field errors
+    validation     JSON Schemas, field errors     export     rows as CSV
     contract, hookspecs                         what host and connector agree on
     query, wire, tokens, paging, errors         the pure core
     emulator/      a local QuickBooks, an island

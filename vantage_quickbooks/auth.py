@@ -51,14 +51,14 @@ from vantage_quickbooks.errors import (
 from vantage_quickbooks.tokens import TokenRecord, TokenState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from vantage_quickbooks.calls import Call
     from vantage_quickbooks.deployment import Endpoints
     from vantage_quickbooks.settings import Settings
     from vantage_quickbooks.stores import TokenStore
 
-__all__ = ["Authorizer", "transport_error"]
+__all__ = ["Authorizer", "exchange_code", "transport_error"]
 
 _log = logging.getLogger(__name__)
 
@@ -149,6 +149,7 @@ class Authorizer:
         self._settings = settings
         self._store = store
         self._endpoint = endpoints.token_endpoint
+        self._revocation_endpoint = endpoints.revocation_endpoint
         self._skew_s = skew_s
         self._fingerprint = settings.fingerprint()
         self.key = tokens.chain_key(
@@ -188,6 +189,25 @@ class Authorizer:
             The same as `token`.
         """
         return self._settle(call, refused=refused.access_token)
+
+    def disconnect(self, call: Call) -> bool:
+        """End the grant at Intuit, then forget its tokens; under the chain's locks, so that nobody refreshes meanwhile.
+
+        Returns:
+            Whether Intuit ended a grant; False where it knew of none any more.
+
+        Raises:
+            ConnectorError: Intuit could not be asked, or refuses the client. Nothing is forgotten then, so that the
+                same call may be made again.
+        """
+        with self._alone(call), self._alone_at_the_store(call):
+            newest = self._chain.unsaved or self._store.load(self.key)
+            token = newest.refresh_token if newest else self._settings.refresh_token.reveal()
+            is_ended = _revoke(self._settings, self._revocation_endpoint, token, call)
+            self._store.forget(self.key)
+            self._chain.keep(None)
+            self._record = None
+        return is_ended
 
     def secrets(self) -> tuple[str, ...]:
         """Return the tokens in memory, for whoever masks them in a text."""
@@ -319,38 +339,18 @@ class Authorizer:
 
     def _request_once(self, refresh_token: str, previous: TokenRecord | None, call: Call) -> TokenRecord:
         sent_at = call.now()
-        settings = self._settings
-        answer: dict[str, Any] = {}
-        failure: ConnectorError | None = None
-        with OAuth2Session(settings.client_id) as session:
-            url = _as_https(session, self._endpoint)
-            session.trust_env = not wire.is_loopback(url)  # or a proxy would see what is meant for this machine
-            session.max_redirects = 0  # a redirect would carry the refresh token elsewhere
-            session.register_compliance_hook("refresh_token_response", lambda r: _checked(r, call, answer))
-            try:
-                session.refresh_token(
-                    url,
-                    refresh_token=refresh_token,
-                    auth=HTTPBasicAuth(settings.client_id, settings.client_secret.reveal()),
-                    # Without this header Intuit does not tell when the grant ends for good.
-                    headers={"Accept": "application/json", "x-include-refresh-token-hard-expires-in": "true"},
-                    timeout=(min(_CONNECT_S, call.remaining()), _ANSWER_S),
-                )
-            except requests.RequestException as error:
-                failure = transport_error(error, "Intuit's token endpoint", sent=_NotSentError)
-            except (OAuth2Error, ArithmeticError, AttributeError, TypeError, ValueError):
-                # What oauthlib raises for a member of the wrong type depends on the member. Intuit has rotated all the
-                # same: the answer was kept before oauthlib saw it, and its tokens are not thrown away.
-                if not answer:
-                    failure = UnexpectedResponseError("Intuit's token endpoint answered with a damaged token response.")
-        if failure:
-            raise failure  # out here, so that the request does not ride along as the error's context
+        answer = _ask_token_endpoint(
+            lambda session, url, **how: session.refresh_token(url, refresh_token=refresh_token, **how),
+            self._settings,
+            self._endpoint,
+            call,
+        )
         call.refreshed = True
         return tokens.from_token_response(
             answer,
             now=sent_at,
-            realm_id=settings.realm_id,
-            environment=settings.environment,
+            realm_id=self._settings.realm_id,
+            environment=self._settings.environment,
             fingerprint=self._fingerprint,
             previous=previous,
             sent_refresh_token=refresh_token,
@@ -359,6 +359,99 @@ class Authorizer:
 
 class _NotSentError(NetworkError):
     """No connection came about, so the server has done nothing."""
+
+
+def exchange_code(settings: Settings, endpoints: Endpoints, code: str, redirect_uri: str, call: Call) -> str:
+    """Turn the authorization code that a consent led back with into the first refresh token of a chain.
+
+    Sent once: a code is good for one request (RFC 6749 section 4.1.2).
+
+    Args:
+        settings: The app; see `Settings.parse_app`.
+        endpoints: Where tokens are handed out.
+        code: From the redirect.
+        redirect_uri: The very one that the consent was asked with.
+        call: The call it is for.
+
+    Returns:
+        The refresh token: what a person would paste into the form.
+
+    Raises:
+        ReauthorizationRequired: The code is spent, too old, or of another app or address.
+        ConnectorError: As for a refresh.
+    """
+
+    def ask(session: OAuth2Session, url: str, **how: Any) -> None:
+        session.redirect_uri = redirect_uri
+        session.fetch_token(url, code=code, include_client_id=False, **how)
+
+    failure: ConnectorError
+    try:
+        token = _ask_token_endpoint(ask, settings, endpoints.token_endpoint, call).get("refresh_token")
+    except ReauthorizationRequired as error:
+        failure = ReauthorizationRequired(
+            "Intuit does not accept what this consent led back with: it was used before, is older than some minutes, "
+            "or the redirect address differs. Connect the company again.",
+            details=error.details,
+        )
+    else:
+        if isinstance(token, str) and token:
+            return token
+        failure = UnexpectedResponseError("Intuit's token endpoint answered without a refresh token.")
+    raise failure  # out here: the frames beneath hold the code
+
+
+def _ask_token_endpoint(ask: Callable[..., Any], settings: Settings, endpoint: str, call: Call) -> dict[str, Any]:
+    """Send one token request with a session of its own, and return the answer as Intuit wrote it."""
+    answer: dict[str, Any] = {}
+    failure: ConnectorError | None = None
+    with OAuth2Session(settings.client_id) as session:
+        url = _as_https(session, endpoint)
+        session.trust_env = not wire.is_loopback(url)  # or a proxy would see what is meant for this machine
+        session.max_redirects = 0  # a redirect would carry the token elsewhere
+        session.register_compliance_hook("refresh_token_response", lambda r: _checked(r, call, answer))
+        session.register_compliance_hook("access_token_response", lambda r: _checked(r, call, answer))
+        try:
+            ask(
+                session,
+                url,
+                auth=HTTPBasicAuth(settings.client_id, settings.client_secret.reveal()),
+                # Without this header Intuit does not tell when the grant ends for good.
+                headers={"Accept": "application/json", "x-include-refresh-token-hard-expires-in": "true"},
+                timeout=(min(_CONNECT_S, call.remaining()), _ANSWER_S),
+            )
+        except requests.RequestException as error:
+            failure = transport_error(error, "Intuit's token endpoint", sent=_NotSentError)
+        except (OAuth2Error, ArithmeticError, AttributeError, TypeError, ValueError):
+            # What oauthlib raises for a member of the wrong type depends on the member. Intuit has rotated all the
+            # same: the answer was kept before oauthlib saw it, and its tokens are not thrown away.
+            if not answer:
+                failure = UnexpectedResponseError("Intuit's token endpoint answered with a damaged token response.")
+    if failure:
+        raise failure  # out here, so that the request does not ride along as the error's context
+    return answer
+
+
+def _revoke(settings: Settings, endpoint: str, token: str, call: Call) -> bool:
+    """Ask Intuit to end the grant that *token* belongs to; False where it knows of none."""
+    failure: ConnectorError
+    try:
+        with requests.Session() as session:
+            session.trust_env = not wire.is_loopback(endpoint)  # as above
+            response = session.post(
+                endpoint,
+                json={"token": token},
+                auth=HTTPBasicAuth(settings.client_id, settings.client_secret.reveal()),
+                headers={"Accept": "application/json"},
+                timeout=(min(_CONNECT_S, call.remaining()), _ANSWER_S),
+                allow_redirects=False,
+            )
+    except requests.RequestException as error:
+        failure = transport_error(error, "Intuit's revocation endpoint")
+    else:
+        call.note(response.headers.get("intuit_tid"))
+        return wire.decipher_revocation(response.status_code, response.headers, response.content, now=call.now())
+    raise failure  # as above
 
 
 def _did_nothing(error: ConnectorError) -> bool:

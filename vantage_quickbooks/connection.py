@@ -281,6 +281,28 @@ class Connection:
             "apiCalls": call.api_calls,
         }
 
+    def disconnect(self) -> dict[str, Any]:
+        """Revoke the grant at Intuit and forget its tokens. Connecting again needs a person's consent.
+
+        Returns:
+            `revoked` (False where Intuit knew of no grant any more) and a `message`.
+
+        Raises:
+            ConnectorError: Intuit could not be asked, or refuses; nothing was forgotten.
+        """
+        call = self._start_call()
+
+        def run() -> dict[str, Any]:
+            is_ended = self._ready().authorizer.disconnect(call)
+            message = (
+                "Intuit has ended the connection, and its tokens are forgotten."
+                if is_ended
+                else "Intuit knew of no such connection any more; its tokens are forgotten."
+            )
+            return {"revoked": is_ended, "message": message}
+
+        return self._guarded(run, call, str(uuid.uuid4()))
+
     def _test_token(self, call: Call) -> dict[str, Any]:
         record = self._ready().authorizer.token(call)
         return {

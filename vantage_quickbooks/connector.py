@@ -78,5 +78,45 @@ class QuickBooksConnector:
         del settings  # a crash reporter would print it, secrets and all
         raise failure.bare()
 
+    def authorization_url(
+        self, settings: Mapping[str, Any], *, redirect_uri: str, state: str, deployment: Deployment | None = None
+    ) -> str:
+        """Return the address at which a person gives consent; opens nothing.
+
+        Args:
+            settings: What the form holds; the fields that connecting fills in may be missing.
+            redirect_uri: Where Intuit leads back to; one that is registered with the app.
+            state: A text that nobody can guess; it comes back with the redirect.
+            deployment: As for `connect`.
+
+        Raises:
+            SettingsError: The settings are wrong; all fields at once.
+        """
+        from vantage_quickbooks import consent  # noqa: PLC0415 -- as above
+
+        return consent.address(settings, redirect_uri, state, deployment)
+
+    def exchange_code(
+        self, settings: Mapping[str, Any], *, code: str, redirect_uri: str, deployment: Deployment | None = None
+    ) -> dict[str, Any]:
+        """Turn what the redirect brought into settings.
+
+        Args:
+            settings: As for `authorization_url`.
+            code: The redirect's `code`.
+            redirect_uri: The very address given to `authorization_url`.
+            deployment: As for `connect`.
+
+        Returns:
+            The fields of the form to fill in, beside those of `auth.callbackFields`: the refresh token.
+
+        Raises:
+            SettingsError: The settings are wrong.
+            ConnectorError: Intuit refuses, or could not be asked.
+        """
+        from vantage_quickbooks import consent  # noqa: PLC0415 -- as above
+
+        return consent.granted(settings, code, redirect_uri, deployment)
+
 
 QUICKBOOKS = QuickBooksConnector()

@@ -45,6 +45,9 @@ class Action:
         agent_visible: Whether an AI agent may be offered the action.
         streamable: Whether `Connection.stream` yields more than one page.
         examples: Inputs that work.
+        views: How a host may show the rows, as data: which columns, which charts (docs/host.md). A host shows what it
+            knows and ignores the rest.
+        whole_input: What to add to an input so that everything is read, not a page; None where there is no such thing.
     """
 
     id: str
@@ -56,6 +59,8 @@ class Action:
     agent_visible: bool = True
     streamable: bool = False
     examples: tuple[JSON, ...] = ()
+    views: tuple[JSON, ...] = ()
+    whole_input: JSON | None = None
 
     @property
     def node_name(self) -> str:
@@ -155,6 +160,9 @@ class Connection(Protocol):
     def test(self) -> JSON:
         """Prove the settings by the cheapest real calls and return what was checked."""
 
+    def disconnect(self) -> JSON:
+        """Revoke the grant and forget its tokens; offered where the descriptor's `auth` has `grantFields`."""
+
     def close(self) -> None:
         """Give back connections; calls under way may fail."""
 
@@ -172,6 +180,15 @@ class Connector(Protocol):
 
     def connect(self, settings: Mapping[str, Any], context: HostContext | None = None) -> Connection:
         """Make a connection; opens nothing, no network, no disk."""
+
+    def authorization_url(self, settings: Mapping[str, Any], *, redirect_uri: str, state: str) -> str:
+        """Return the address at which a person gives consent; offered where `auth` has `grantFields`.
+
+        Where `auth.pkce` is true it also takes `code_challenge` (S256), and `exchange_code` takes `code_verifier`.
+        """
+
+    def exchange_code(self, settings: Mapping[str, Any], *, code: str, redirect_uri: str) -> JSON:
+        """Turn the redirect's code into fields of the settings form; offered as `authorization_url` is."""
 
 
 def as_node_output(envelope: Mapping[str, Any], action: Action | Mapping[str, Any], view: View = "named") -> JSON:

@@ -39,6 +39,7 @@ class Endpoints:
     api_url: str
     token_endpoint: str
     revocation_endpoint: str
+    authorization_endpoint: str = wire.AUTHORIZATION_URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,9 @@ class Deployment:
         return Endpoints(
             api_url=self._checked("API_URL", self.api_url) if self.api_url else wire.API_URLS[environment],
             token_endpoint=(oauth_url or wire.OAUTH_URL) + wire.TOKEN_PATH,
-            revocation_endpoint=f"{oauth_url}/v2/oauth2/tokens/revoke" if oauth_url else wire.REVOCATION_URL,
+            revocation_endpoint=oauth_url + wire.REVOCATION_PATH if oauth_url else wire.REVOCATION_URL,
+            # At Intuit the page for people is on another host than the endpoints for programs.
+            authorization_endpoint=oauth_url + wire.AUTHORIZATION_PATH if oauth_url else wire.AUTHORIZATION_URL,
         )
 
     def _checked(self, name: str, url: str) -> str:

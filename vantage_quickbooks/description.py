@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vantage_quickbooks import wire
 from vantage_quickbooks.actions import MODULES
 from vantage_quickbooks.contract import CONTRACT_VERSION
+from vantage_quickbooks.settings import GRANT_FIELDS
 from vantage_quickbooks.validation import load_schema
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ def describe() -> dict[str, Any]:
             "scopes": [wire.SCOPE],
             "rotatesRefreshToken": True,
             "secretFields": ["client_secret", "refresh_token"],
+            "tokenAuth": "client_secret_basic",
+            "pkce": False,  # Intuit documents none
+            "grantFields": list(GRANT_FIELDS),
+            "callbackFields": {"realmId": "realm_id"},
+            "redirectHelp": "Intuit takes http://localhost addresses with development keys (sandbox companies) only; "
+            "production keys need an https address.",
         },
         "docsUrl": "https://developer.intuit.com/app/developer/qbo/docs/get-started/get-client-id-and-client-secret",
         "permissions": {"connect": "manage_integrations", "invoke": "run_workflows"},
@@ -67,4 +74,6 @@ def _described(action: Action) -> dict[str, Any]:
         "inputForm": load_schema(f"{action.id}.form"),
         "outputSchema": load_schema(f"{action.id}.output.schema"),
         "examples": copy.deepcopy(list(action.examples)),
+        "views": copy.deepcopy(list(action.views)),
+        "wholeInput": copy.deepcopy(action.whole_input),
     }

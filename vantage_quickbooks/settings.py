@@ -23,10 +23,13 @@ from vantage_quickbooks.validation import clean, summarize
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["MASK", "Secret", "Settings", "redact"]
+__all__ = ["GRANT_FIELDS", "MASK", "Secret", "Settings", "redact"]
 
 MASK = "********"
 """What stands for a secret in every text: always eight, so that it does not tell the length."""
+
+GRANT_FIELDS = ("refresh_token", "realm_id")
+"""The settings that connecting a company fills in."""
 
 # Intuit's keys since 2018: a client id is "AB" and 48 letters and digits, a client secret 40 letters and digits.
 _CLIENT_ID = re.compile(r"AB[A-Za-z0-9]{48}")
@@ -118,7 +121,7 @@ class Settings:
     environment: str = "production"
 
     @classmethod
-    def parse(cls, data: Mapping[str, Any]) -> Settings:
+    def parse(cls, data: Mapping[str, Any]) -> Self:
         """Read what a form, a file or a host hands over.
 
         Args:
@@ -136,6 +139,21 @@ class Settings:
         for name in ("client_secret", "refresh_token"):
             cleaned[name] = Secret(cleaned[name])
         return cls(**cleaned)
+
+    @classmethod
+    def parse_app(cls, data: Mapping[str, Any]) -> Self:
+        """Read the settings of a company that is about to be connected, so that it has no grant yet.
+
+        Args:
+            data: As for `parse`; refresh token and realm are not looked at, whatever they hold.
+
+        Returns:
+            Settings that are good for asking for consent, and for nothing else.
+
+        Raises:
+            SettingsError: Another field is wrong.
+        """
+        return cls.parse({**data, **dict.fromkeys(GRANT_FIELDS, "not-connected-yet")})
 
     def fingerprint(self) -> str:
         """Return what tells whether tokens were obtained with this client id and secret (see `tokens.fingerprint`)."""

@@ -85,6 +85,17 @@ class TokenStore(Protocol):
         """
         ...
 
+    def forget(self, key: str) -> None:
+        """Remove the record of a chain that has ended; nothing happens if there is none.
+
+        Args:
+            key: The chain, held under `lock`.
+
+        Raises:
+            TokenStoreError: It is still there.
+        """
+        ...
+
     def lock(self, key: str, timeout_s: float) -> AbstractContextManager[None]:
         """Be the only one who renews this chain, for the length of a `with` block.
 
@@ -130,6 +141,11 @@ class MemoryStore:
             saved = record.with_version(record.version + 1)
             self._records[key] = saved
         return saved
+
+    def forget(self, key: str) -> None:
+        """Drop the record. See `TokenStore.forget`."""
+        with self._locks.guard:
+            self._records.pop(key, None)
 
     def lock(self, key: str, timeout_s: float) -> AbstractContextManager[None]:
         """Exclude the other threads. See `TokenStore.lock`."""
@@ -181,6 +197,11 @@ class SQLiteStore:
         if not is_saved:
             raise conflict()
         return saved
+
+    def forget(self, key: str) -> None:
+        """Delete the record. See `TokenStore.forget`."""
+        with self._database(STORE_UNWRITABLE) as database:
+            database.execute(_FORGET, (key,))
 
     @contextlib.contextmanager
     def lock(self, key: str, timeout_s: float) -> Generator[None]:
@@ -343,6 +364,20 @@ class HostStore:
             )
         return record.with_version(self._number(version))
 
+    def forget(self, key: str) -> None:
+        """Have the host save credentials without tokens, of no chain: they load as None. See `TokenStore.forget`."""
+        stored = self.load(key)
+        if stored is None:
+            return
+        expected = self._host_versions.get(stored.version, stored.version)
+        following = expected + 1 if isinstance(expected, int) else expected
+        try:
+            self._save(self._connection_id, {"chain": "", "version": following}, expected)
+        except CredentialConflict:
+            raise
+        except Exception as error:  # noqa: BLE001 -- as in load
+            raise _host_failed("save", STORE_UNWRITABLE, error) from None
+
     def lock(self, key: str, timeout_s: float) -> AbstractContextManager[None]:
         """Exclude the other threads of this process. See `TokenStore.lock`."""
         return self._locks.hold(key, timeout_s)
@@ -424,6 +459,7 @@ CREATE TABLE IF NOT EXISTS vantage_quickbooks_token (
 ) WITHOUT ROWID
 """
 _LOAD = "SELECT record, version FROM vantage_quickbooks_token WHERE chain = ?"
+_FORGET = "DELETE FROM vantage_quickbooks_token WHERE chain = ?"
 _SAVE = """
 INSERT INTO vantage_quickbooks_token AS stored (chain, version, record) VALUES (?, ?, ?)
 ON CONFLICT (chain) DO UPDATE SET version = excluded.version, record = excluded.record WHERE stored.version = ?

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as percent_encode
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from vantage_quickbooks.errors import (
     AccessDeniedError,
@@ -37,16 +37,22 @@ if TYPE_CHECKING:
 
 __all__ = [
     "API_URLS",
+    "AUTHORIZATION_PATH",
+    "AUTHORIZATION_URL",
     "MINOR_VERSION",
     "OAUTH_URL",
+    "REVOCATION_PATH",
     "REVOCATION_URL",
+    "SCOPE",
     "TOKEN_PATH",
     "Answer",
     "Fault",
     "Request",
+    "authorization_url",
     "changes_request",
     "company_info_request",
     "decipher",
+    "decipher_revocation",
     "decipher_token",
     "is_loopback",
     "query_request",
@@ -64,8 +70,10 @@ API_URLS = {
 
 OAUTH_URL = "https://oauth.platform.intuit.com"
 TOKEN_PATH = "/oauth2/v1/tokens/bearer"
-REVOCATION_URL = "https://developer.api.intuit.com/v2/oauth2/tokens/revoke"
-AUTHORIZATION_URL = "https://appcenter.intuit.com/connect/oauth2"
+REVOCATION_PATH = "/v2/oauth2/tokens/revoke"
+REVOCATION_URL = "https://developer.api.intuit.com" + REVOCATION_PATH
+AUTHORIZATION_PATH = "/connect/oauth2"
+AUTHORIZATION_URL = "https://appcenter.intuit.com" + AUTHORIZATION_PATH
 SCOPE = "com.intuit.quickbooks.accounting"
 """Source of the four: Intuit, "Set up OAuth 2.0" and its discovery document. One scope covers all we read."""
 
@@ -139,6 +147,27 @@ def company_info_request(api_url: str, realm_id: str) -> Request:
     realm = percent_encode(realm_id, safe="")
     url = f"{_company(api_url, realm_id)}/companyinfo/{realm}?minorversion={MINOR_VERSION}"
     return Request("GET", url, {"Accept": "application/json"})
+
+
+def authorization_url(endpoint: str, *, client_id: str, redirect_uri: str, state: str) -> str:
+    """Build the address at which a person connects a company.
+
+    No PKCE: Intuit documents none, and a server that does not know a parameter may refuse it.
+
+    Args:
+        endpoint: The authorization endpoint.
+        client_id: The app.
+        redirect_uri: Where Intuit leads back to; one that is registered with the app.
+        state: Comes back unchanged, and proves that it was we who asked (RFC 6749 section 10.12).
+    """
+    asked = {
+        "client_id": client_id,
+        "response_type": "code",
+        "scope": SCOPE,
+        "redirect_uri": redirect_uri,
+        "state": state,
+    }
+    return f"{endpoint}?{urlencode(asked)}"
 
 
 def changes_request(api_url: str, realm_id: str, entity: str, since: str) -> Request:
@@ -266,6 +295,29 @@ def decipher_token(
             "Intuit's token endpoint answered with something other than JSON.", details=details
         )
     raise AuthenticationError(f"Intuit's token endpoint refused the request (HTTP {status}).", details=details)
+
+
+def decipher_revocation(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime | None = None) -> bool:
+    """Read an answer of the revocation endpoint.
+
+    Returns:
+        Whether it ended a grant; False where Intuit knows of none (any more).
+
+    Raises:
+        ConnectorError: Intuit refused the client, is busy or down; see `decipher_token`.
+
+    Source: Intuit, "OAuth 2.0", revoke token: 200 with an empty body, 400 for a token it does not know.
+    """
+    if 200 <= status < 300:
+        return True
+    try:
+        decipher_token(status, headers, body, now=now)
+    except (ClientCredentialsError, RateLimitedError, QuickBooksUnavailableError):
+        raise
+    except ConnectorError:
+        if status != 400:
+            raise
+    return False
 
 
 def retry_after_s(value: str | None, now: datetime | None) -> float | None:

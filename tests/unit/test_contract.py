@@ -164,7 +164,10 @@ def test_a_view_that_does_not_exist_is_refused(view, envelope):
 @pytest.mark.parametrize("action", actions(), ids=lambda action: action.id)
 def test_an_action_is_plain_json(action):
     fields = dataclasses.asdict(action)
-    assert json.loads(json.dumps(fields, allow_nan=False)) == fields | {"examples": list(action.examples)}
+    assert json.loads(json.dumps(fields, allow_nan=False)) == fields | {
+        "examples": list(action.examples),
+        "views": list(action.views),
+    }
     assert action.node_name == "quickbooks" + action.id[0].upper() + action.id[1:]
     assert action.read_only is True
 

@@ -179,6 +179,19 @@ def test_what_was_saved_is_loaded(store, new):
     assert saved == store.load(KEY)
 
 
+def test_a_chain_that_is_forgotten_is_none_and_can_begin_again(store):
+    store.forget(KEY)  # there is none yet
+    store.save(KEY, record())
+    if not isinstance(store, HostStore):  # a host has one chain a connection
+        store.save("another", record())
+    store.forget(KEY)
+    assert store.load(KEY) is None
+    if not isinstance(store, HostStore):
+        assert store.load("another") is not None
+    again = store.save(KEY, record())
+    assert store.load(KEY) == again
+
+
 def test_versions_follow_each_other(store):
     first = store.save(KEY, record())
     second = store.save(KEY, record(first.version, access_token="second"))

@@ -24,6 +24,19 @@ ACTION = Action(
     rows_key="customers",
     streamable=True,
     examples=({"max_results": 50}, {"active": "all", "name": "Pine%"}, {"updated_since": "2026-10-01"}),
+    whole_input={"all": True},
+    views=(
+        {
+            "kind": "table",
+            "columns": [
+                {"field": "Id", "label": "Id"},
+                {"field": "customerName", "label": "Customer"},
+                {"field": "email", "label": "E-mail"},
+                {"field": "phone", "label": "Phone"},
+                {"field": "Balance", "label": "Balance", "format": "money", "currency": "CurrencyRef.value"},
+            ],
+        },
+    ),
 )
 
 DEFAULT_ORDER = "DisplayName"

@@ -31,6 +31,16 @@ if TYPE_CHECKING:
     from vantage_quickbooks.calls import Call
     from vantage_quickbooks.client import QuickBooksClient
 
+STATUSES = ("paid", "partiallyPaid", "open", "overdue", "voided")
+STATUS_VALUES = {
+    "paid": {"label": "paid", "tone": "good"},
+    "partiallyPaid": {"label": "partly paid", "tone": "notice"},
+    "open": {"label": "open", "tone": "info"},
+    "overdue": {"label": "overdue", "tone": "bad"},
+    "voided": {"label": "voided", "tone": "muted"},
+}
+"""Each status in words, and what it means to whoever waits for the money."""
+
 ACTION = Action(
     id="listInvoices",
     title="List invoices",
@@ -39,9 +49,52 @@ ACTION = Action(
     rows_key="invoices",
     streamable=True,
     examples=({"max_results": 50}, {"status": "overdue"}, {"customer_id": "24", "txn_date_from": "2026-01-01"}),
+    whole_input={"all": True},
+    views=(
+        {
+            "kind": "table",
+            "columns": [
+                {"field": "DocNumber", "label": "No."},
+                {"field": "customerName", "label": "Customer"},
+                {"field": "TxnDate", "label": "Date", "format": "date"},
+                {"field": "DueDate", "label": "Due", "format": "date"},
+                {"field": "TotalAmt", "label": "Total", "format": "money", "currency": "currency"},
+                {"field": "Balance", "label": "Balance", "format": "money", "currency": "currency"},
+                {"field": "currency", "label": "Cur."},
+                {"field": "paymentStatus", "label": "Status", "format": "status", "values": STATUS_VALUES},
+                {"field": "daysOverdue", "label": "Late", "format": "days"},
+            ],
+        },
+        {
+            "kind": "aging",
+            "title": "Receivables by age",
+            "amount": "Balance",
+            "days": "daysOverdue",
+            "currency": "currency",
+        },
+        {
+            "kind": "breakdown",
+            "title": "Invoices by payment status",
+            "by": "paymentStatus",
+            "amount": "TotalAmt",
+            "amountLabel": "Invoiced",
+            "part": "Balance",
+            "partLabel": "Outstanding",
+            "currency": "currency",
+            "values": STATUS_VALUES,
+        },
+        {
+            "kind": "top",
+            "title": "Customers who owe most",
+            "by": "customerName",
+            "byLabel": "Customer",
+            "amount": "Balance",
+            "currency": "currency",
+            "limit": 8,
+        },
+    ),
 )
 
-STATUSES = ("paid", "partiallyPaid", "open", "overdue", "voided")
 DEFAULT_ORDER = "MetaData.CreateTime DESC"
 """Newest first. Intuit's own default, last edited first, moves whenever anybody edits an invoice."""
 

@@ -115,6 +115,11 @@ class SQLAlchemyStore:
                     raise conflict() from None
         return saved
 
+    def forget(self, key: str) -> None:
+        """Delete the record. See `TokenStore.forget`."""
+        with self._transaction("saved") as database:
+            database.execute(sa.delete(_TOKEN).where(_TOKEN.c.chain == key))
+
     @contextlib.contextmanager
     def lock(self, key: str, timeout_s: float) -> Generator[None]:
         """Exclude all threads, processes and machines that use this database. See `TokenStore.lock`."""

@@ -278,6 +278,28 @@ def _emulator(args: argparse.Namespace) -> int:
     return SUCCESS
 
 
+def _serve(args: argparse.Namespace) -> int:
+    for package in ("starlette", "uvicorn", "jinja2", "cryptography"):
+        _require(package, "web", "The host in the browser needs")
+    if args.demo:
+        _require("lark", "emulator", "The demo runs against the emulator, which needs")
+    from vantage_quickbooks.cli import serve  # noqa: PLC0415 -- starlette and the others are extras
+
+    serve.run(args)
+    return SUCCESS
+
+
+def _connect(args: argparse.Namespace) -> int:
+    from vantage_quickbooks.cli import connect  # noqa: PLC0415 -- needed here only
+
+    try:
+        connect.run(args)
+    except ConnectorError as error:
+        _print_error(error.to_dict())
+        return FAILURE
+    return SUCCESS
+
+
 def _demo(_: argparse.Namespace) -> int:
     _require("lark", "emulator", "The demo runs against the emulator, which needs")
     _require("rich", "cli", "The demo shows tables, which need")
@@ -327,6 +349,8 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument("--format", choices=("text", "json"), default="text")
     _verbose(test)
     _add_call(add)
+    _add_connect(add)
+    _add_serve(add)
     _add_emulator(add)
     add("demo", _demo, "Show a host that finds the plugin and runs its actions against a local QuickBooks.")
     return parser
@@ -342,6 +366,28 @@ def _add_call(add: Any) -> None:
     call.add_argument("--output", metavar="FILE", help="with ndjson: write a file; run again after Ctrl-C to go on")
     call.add_argument("--dry-run", action="store_true", help="with all: count, and say what reading it costs")
     _verbose(call)
+
+
+def _add_connect(add: Any) -> None:
+    connect = add("connect", _connect, "Connect a company: consent in the browser, then its settings in a file.")
+    connect.add_argument("--write-settings", metavar="FILE", required=True, help="where the settings go (mode 0600)")
+    connect.add_argument("--settings", metavar="FILE", help="the app's client id and secret, if not in that file yet")
+    connect.add_argument("--port", type=_port, default=8765, metavar="N", help="port of the redirect address (8765)")
+    connect.add_argument(
+        "--redirect-uri", metavar="URL", help="registered address, if a proxy leads from it to the port"
+    )
+    connect.add_argument("--no-browser", action="store_true", help="print the address only")
+    _verbose(connect)
+
+
+def _add_serve(add: Any) -> None:
+    serve = add("serve", _serve, "Serve a small host in the browser: settings, connect, run, look; until Ctrl-C.")
+    serve.add_argument("--demo", action="store_true", help="on a local QuickBooks with a sample company; keeps nothing")
+    serve.add_argument("--port", type=_port, default=8765, metavar="N", help="port (8765); 0 takes a free one")
+    serve.add_argument("--host", metavar="ADDRESS", help="address to listen on (this machine alone)")
+    serve.add_argument("--public-url", metavar="URL", help="the address that browsers use, behind a proxy")
+    serve.add_argument("--data", metavar="DIR", help="where settings are kept, encrypted (the user's state directory)")
+    serve.add_argument("-v", "--verbose", action="store_true", help="log requests, without their queries")
 
 
 def _add_emulator(add: Any) -> None:

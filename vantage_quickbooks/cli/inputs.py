@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ENVIRONMENT", "UsageError", "read_input", "read_object", "read_settings"]
+__all__ = ["ENVIRONMENT", "UsageError", "read_connectable", "read_input", "read_object", "read_settings"]
 
 ENVIRONMENT = {
     f"VANTAGE_QUICKBOOKS_{name.upper()}": name
@@ -41,6 +41,27 @@ def read_settings(source: str | None) -> dict[str, Any]:
             "To try it without a QuickBooks company: vantage-quickbooks demo."
         )
     return settings
+
+
+def read_connectable(source: str | None, target: Path) -> dict[str, Any]:
+    """Read the settings of a company that is about to be connected: the app's alone are enough.
+
+    Args:
+        source: As for `read_settings`; None takes *target* if it is there.
+        target: The file that will hold the settings.
+
+    Raises:
+        UsageError: A file cannot be read, or there are no settings at all.
+    """
+    if source is None and target.exists():
+        source = str(target)
+    if source is None and not any(os.environ.get(key, "").strip() for key in ENVIRONMENT):
+        raise UsageError(
+            "The app is not known yet. Give a JSON file, --settings FILE, holding "
+            '{"client_id": "...", "client_secret": "..."}, or set VANTAGE_QUICKBOOKS_CLIENT_ID and '
+            "VANTAGE_QUICKBOOKS_CLIENT_SECRET. Both stand on the Keys & credentials page of the app."
+        )
+    return read_settings(source)
 
 
 def read_input(text: str | None) -> Any:

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
+from vantage_quickbooks.actions import MODULES
+from vantage_quickbooks.export import csv_text
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["COLUMNS", "MASKED", "clean", "csv_text", "error_lines", "json_text", "mask", "rows_of", "say", "write"]
 
 COLUMNS = {
-    "listCustomers": {
-        "Id": "Id",
-        "customerName": "Customer",
-        "email": "E-mail",
-        "phone": "Phone",
-        "Balance": "Balance",
-    },
-    "listInvoices": {
-        "DocNumber": "No.",
-        "customerName": "Customer",
-        "TxnDate": "Date",
-        "DueDate": "Due",
-        "TotalAmt": "Total",
-        "Balance": "Balance",
-        "currency": "Cur.",
-        "paymentStatus": "Status",
-        "daysOverdue": "Late",
-    },
+    action_id: {column["field"]: column["label"] for column in view["columns"]}
+    for action_id, module in MODULES.items()
+    for view in module.ACTION.views
+    if view["kind"] == "table"
 }
 """The columns of each list's table with their headings; a CSV begins with them."""
 
@@ -41,8 +28,6 @@ MASKED = ("accessToken",)
 
 # C0 (but for newline), DEL, C1, zero-width and bidirectional controls: what a record holds must not steer a terminal.
 _CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
-# What spreadsheets take for the beginning of a formula (OWASP, "CSV Injection"), full-width forms included.
-_FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")  # noqa: RUF001 -- the full-width forms are meant
 _C1 = re.compile("[\x7f-\x9f]")
 
 
@@ -80,36 +65,6 @@ def rows_of(data: Mapping[str, Any], action: Mapping[str, Any]) -> list[dict[str
     if isinstance(rows, list):
         return rows
     return [{name: mask(value) if name in MASKED else value for name, value in rows.items()}]
-
-
-def csv_text(rows: Iterable[Mapping[str, Any]], first: Iterable[str] = ()) -> str:
-    """Return rows as CSV (RFC 4180): a header, then the top-level fields that hold one value.
-
-    A text that a spreadsheet would run as a formula gets an apostrophe in front (OWASP); JSON numbers stay numbers.
-
-    Args:
-        rows: The records.
-        first: Fields that come first, whether a row has them or not.
-    """
-    rows = list(rows)
-    fields = dict.fromkeys(first)
-    for row in rows:
-        fields |= dict.fromkeys(name for name, value in row.items() if not isinstance(value, dict | list))
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow([_cell(name) for name in fields])
-    writer.writerows([_cell(row.get(name)) for name in fields] for row in rows)
-    return out.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    if value is None or isinstance(value, dict | list):
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f"'{value}" if _FORMULA.match(value) else value
-    return value
 
 
 def error_lines(error: Mapping[str, Any], meta: Mapping[str, Any] | None = None) -> list[tuple[str, str]]:

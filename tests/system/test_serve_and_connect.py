@@ -1,0 +1,145 @@
+"""`vantage-quickbooks serve` and `connect`, as a person starts them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from vantage_quickbooks.cli import main
+
+PROGRAM = [sys.executable, "-c", "import sys; from vantage_quickbooks.cli import main; sys.exit(main())"]
+
+
+@pytest.fixture
+def environment(tmp_path):
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("VANTAGE_")}
+    return kept | {"XDG_STATE_HOME": str(tmp_path / "state"), "BROWSER": "true"}
+
+
+@contextlib.contextmanager
+def started(*args, env):
+    """Start the program; end it as Ctrl-C does."""
+    process = subprocess.Popen(
+        [*PROGRAM, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1, env=env
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+
+
+def read_until(stream, pattern):
+    text = ""
+    for line in stream:
+        text += line
+        if found := re.search(pattern, text):
+            return found
+    raise AssertionError(text)
+
+
+@pytest.mark.system
+def test_the_demo_is_ready_to_click_and_leaves_nothing_behind(environment, tmp_path):
+    with started("serve", "--demo", "--port", "0", env=environment) as server:
+        url = read_until(server.stdout, r"http://localhost:\d+/\?key=\S+")[0]
+        base, key = url.split("/?key=")
+        page = requests.get(url, timeout=10)
+        assert page.status_code == 200
+        assert "Juniper &amp; Finch Garden Works" in page.text
+        answer = requests.post(
+            f"{base}/api/connections/demo/call/listInvoices", headers={"Authorization": f"Bearer {key}"}, timeout=10
+        ).json()
+        assert answer["data"]["count"] == 60
+    assert server.returncode in {0, 130, -signal.SIGINT}
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.system
+def test_connections_outlive_the_server_and_the_key_does_not(environment, tmp_path, emulator):
+    env = environment | {f"VANTAGE_QUICKBOOKS_{name}": emulator.url for name in ("API_URL", "OAUTH_URL")}
+    pages = []
+    for _ in range(2):
+        with started("serve", "--port", "0", "--data", str(tmp_path / "data"), env=env) as server:
+            url = read_until(server.stdout, r"http://localhost:\d+/\?key=\S+")[0]
+            with requests.Session() as http:
+                pages.append((url.split("key=")[1], http.get(url, timeout=10).text))
+                form = http.get(f"{url.split('/?')[0]}/connectors/quickbooks/new", timeout=10).text
+                token = re.search(r'name="csrf" value="([^"]+)"', form)[1]
+                data = {f"field-{name}": value for name, value in emulator.settings().items()}
+                http.post(
+                    f"{url.split('/?')[0]}/connectors/quickbooks/new",
+                    data={"csrf": token, "name": "Kept one", "intent": "save", **data},
+                    timeout=10,
+                )
+    assert "Kept one" not in pages[0][1]
+    assert "Kept one" in pages[1][1]
+    assert pages[0][0] != pages[1][0]
+
+
+def test_a_port_that_is_taken_is_told(capsys, emulator, tmp_path):
+    port = str(urlsplit(emulator.url).port)
+    for command in (["serve", "--data", str(tmp_path)], ["connect", "--write-settings", str(tmp_path / "s.json")]):
+        if command[0] == "connect":
+            (tmp_path / "s.json").write_text(json.dumps({"client_id": "a", "client_secret": "b"}))
+        assert main([*command, "--port", port]) == 2
+        assert f"Port {port} is taken." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["vantage.example", "ftp://x", "https://x/path", "https://"])
+def test_a_public_url_is_a_scheme_and_a_host(capsys, url):
+    assert main(["serve", "--public-url", url]) == 2
+    assert "takes a scheme and a host" in capsys.readouterr().err
+
+
+def test_connecting_without_an_app_says_where_to_find_one(capsys, tmp_path):
+    assert main(["connect", "--write-settings", str(tmp_path / "s.json")]) == 2
+    assert "Keys & credentials" in capsys.readouterr().err
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("decision", ["approve", "deny"])
+def test_connect_asks_for_consent_and_writes_the_settings(environment, tmp_path, emulator, decision):
+    env = environment | {f"VANTAGE_QUICKBOOKS_{name}": emulator.url for name in ("API_URL", "OAUTH_URL")}
+    app, target = tmp_path / "app.json", tmp_path / "settings.json"
+    form = emulator.settings()
+    app.write_text(json.dumps({name: form[name] for name in ("client_id", "client_secret")} | {"max_results": 7}))
+    with started(
+        "connect", "--settings", str(app), "--write-settings", str(target), "--port", "0", "--no-browser", env=env
+    ) as command:
+        url = read_until(command.stderr, r"http://127\S+/connect/oauth2\S+(?=\n)")[0]
+        assert form["client_secret"] not in url
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+        forged = requests.get(f"{asked['redirect_uri']}?code=x&state=forged&realmId=1", timeout=5)
+        assert forged.status_code == 404
+        answer = requests.post(
+            url.split("?")[0], data={**asked, "realm": emulator.realm_id, "decision": decision}, timeout=10
+        )
+        assert ("Thank you" if decision == "approve" else "Not connected") in answer.text
+        command.wait(20)
+        said = command.stderr.read()
+    if decision == "deny":
+        assert command.returncode == 1
+        assert "Consent was not given" in said
+        assert not target.exists()
+        return
+    assert command.returncode == 0
+    settings = json.loads(target.read_text())
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert settings["realm_id"] == emulator.realm_id
+    assert settings["max_results"] == 7
+    assert settings["refresh_token"] not in said
+    tested = subprocess.run(
+        [*PROGRAM, "test", "--settings", str(target)], env=env, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert tested.returncode == 0, tested.stderr

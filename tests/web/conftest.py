@@ -1,0 +1,129 @@
+"""A running site on the emulator, a plain HTTP client for it, and a real browser."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+import requests
+from web_site import Client, Site
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+AXE = "axe-core@4.14.1"
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Start sites: `serve(plugins=...)`."""
+    made = []
+
+    def start(plugins=(), directory=None):
+        made.append(Site(directory or tmp_path / "web", plugins))
+        return made[-1]
+
+    yield start
+    for site in made:
+        site.close()
+
+
+@pytest.fixture
+def site(serve, emulator, monkeypatch):
+    """A site whose QuickBooks is the emulator, with the sample company connected as `demo`."""
+    for name in ("API_URL", "OAUTH_URL"):
+        monkeypatch.setenv(f"VANTAGE_QUICKBOOKS_{name}", emulator.url)
+    running = serve()
+    running.host.save("quickbooks", "Garden Works", emulator.settings(), "demo")
+    return running
+
+
+@pytest.fixture
+def client(site):
+    """A client that has opened the printed address."""
+    opened = Client(site)
+    assert opened.get(f"/?key={site.gate.key}").status_code == 200
+    opened.get("/connections/demo")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def api(site):
+    """Call the API: `api("POST", path, json=...)`."""
+
+    def call(method, path, **kwargs):
+        headers = {"Authorization": f"Bearer {site.gate.key}", **kwargs.pop("headers", {})}
+        return requests.request(method, site.url + path, headers=headers, timeout=30, **kwargs)
+
+    return call
+
+
+# ---- browser ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's chromium, headless. Its loop must not outlive the module: other tests run loops of their own."""
+    if CHROMIUM is None:
+        pytest.skip("NO BROWSER: chromium is not installed, so nothing of the pages was seen; see .ci/chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(FLAGS))
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def open_page(browser, site):
+    """Open browser pages that have entered by the printed address; what goes wrong in one is in `page.problems`."""
+    contexts = []
+
+    def open_one(width=1280, height=900, **kwargs):
+        context = browser.new_context(viewport={"width": width, "height": height}, **kwargs)
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.problems = []
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        page.on("console", lambda said: "Content Security Policy" in said.text and page.problems.append(said.text))
+        page.on("request", lambda asked: _is_foreign(asked.url) and page.problems.append(asked.url))
+        page.goto(site.gate.url)
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+
+
+def _is_foreign(url):
+    return not re.match(r"http://(localhost|127\.0\.0\.1)[:/]|data:", url)
+
+
+@pytest.fixture(scope="session")
+def axe(request, tmp_path_factory):
+    """The accessibility checker's script; from npm, once, into pytest's cache. It is a tool of these tests alone."""
+    cache = getattr(request.config, "cache", None)
+    directory = cache.mkdir("axe") if cache else tmp_path_factory.mktemp("axe")
+    script = directory / "node_modules/axe-core/axe.min.js"
+    if not script.exists():
+        if shutil.which("npm") is None:
+            pytest.skip("NO AXE: npm is not installed, so accessibility was not checked")
+        done = subprocess.run(
+            ["npm", "install", "--prefix", str(directory), "--no-save", "--ignore-scripts", AXE],
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        if done.returncode:
+            pytest.skip(f"NO AXE: npm cannot fetch {AXE}, so accessibility was not checked: {done.stderr[-200:]}")
+    return SimpleNamespace(source=script.read_text())

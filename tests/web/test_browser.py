@@ -1,0 +1,267 @@
+"""The pages, in a real browser."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PHONE = {"width": 390, "height": 844, "color_scheme": "dark", "is_mobile": True, "has_touch": True}
+
+
+def run_invoices(page, **fields):
+    page.get_by_role("link", name="Garden Works").first.click()
+    page.get_by_role("link", name="List invoices").click()
+    for name, value in fields.items():
+        page.fill(f"#field-{name}", value)
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_selector("h1:has-text('List invoices')")
+
+
+def test_from_the_first_visit_to_the_chart_of_invoices(open_page, emulator):
+    page = open_page()
+    assert "key=" not in page.url
+    run_invoices(page)
+    page.wait_for_selector("svg.bars")
+    titles = page.locator(".picture h2").all_inner_texts()
+    assert titles == ["Receivables by age", "Invoices by payment status", "Customers who owe most"]
+    said = page.locator("svg.bars desc").first.text_content()
+    assert re.match(r"Receivables by age, USD: Current [\d,.]+; 1–30 days ", said)  # noqa: RUF001 -- as it is written
+    assert page.locator("tbody tr:has(td)").count() >= 60
+    assert page.evaluate("document.title") == "List invoices – Vantage"  # noqa: RUF001 -- as above
+    assert page.problems == []
+    assert len([request for request in emulator.requests() if "/query" in request["path"]]) == 1
+
+
+def test_a_column_is_sorted_in_place_and_says_how(open_page):
+    page = open_page()
+    run_invoices(page)
+    column = page.locator("thead th", has_text="Balance")
+    column.get_by_role("link").click()
+    assert column.get_attribute("aria-sort") == "ascending"
+    column.get_by_role("link").click()
+    assert column.get_attribute("aria-sort") == "descending"
+    index = column.evaluate("cell => cell.cellIndex")
+    shown = page.locator(f"table[data-sortable] tbody tr td:nth-child({index + 1})").all_inner_texts()
+    amounts = [float(text.replace(",", "")) for text in shown]
+    assert amounts == sorted(amounts, reverse=True)
+    assert "order=" not in page.url
+
+
+def test_wrong_settings_are_told_field_by_field_and_the_summary_has_the_focus(open_page):
+    page = open_page()
+    page.get_by_role("link", name="New connection").click()
+    page.fill("#field-client_secret", "typed-s3cret")
+    page.fill("#field-max_results", "lots")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.wait_for_selector("#errors")
+    assert page.evaluate("document.activeElement.id") == "errors"
+    assert page.title().startswith("Error: ")
+    field = page.locator("#field-max_results")
+    assert field.get_attribute("aria-invalid") == "true"
+    assert field.input_value() == "lots"
+    told = [page.locator(f"#{name}").inner_text() for name in field.get_attribute("aria-describedby").split()]
+    assert any("whole number from 1 to 1000" in text for text in told)
+    page.get_by_role("link", name="Client ID is missing.").click()
+    assert page.evaluate("document.activeElement.id") == "field-client_id"
+    assert "typed-s3cret" not in page.content()
+    assert page.locator("#field-client_secret").input_value() == ""
+    assert page.problems == []
+
+
+def test_a_company_is_connected_by_consent(open_page, emulator, site):
+    form = emulator.settings()
+    page = open_page()
+    page.get_by_role("link", name="New connection").click()
+    page.fill("#name", "By consent")
+    page.fill("#field-client_id", form["client_id"])
+    page.fill("#field-client_secret", form["client_secret"])
+    page.get_by_role("button", name="Save and connect").click()
+    page.wait_for_url(f"{emulator.url}/connect/oauth2**")
+    page.get_by_role("button", name="Connect", exact=True).click()
+    page.wait_for_selector("h1:has-text('By consent')")  # the session's Strict cookie came along
+    assert page.locator(".head .tag").inner_text() == "ready"
+    assert "code=" not in page.url
+    (record,) = [record for record in site.host.records() if record.name == "By consent"]
+    assert record.settings["realm_id"] == form["realm_id"]
+    assert record.settings["refresh_token"] not in (form["refresh_token"], "")
+    assert record.settings["refresh_token"] not in page.content()
+    page.get_by_role("button", name="Test connection").click()
+    page.wait_for_selector("h1:has-text('The connection works')")
+    text = page.locator("main").inner_text()
+    for told in ("Juniper & Finch Garden Works", "production", form["realm_id"], "Clock skew", "Refresh token expires"):
+        assert told in text
+    page.goto(f"{site.url}/connections/{record.id}")
+    page.get_by_role("button", name="Disconnect").click()
+    page.wait_for_selector("h1:has-text('Disconnected')")
+    assert site.host.record(record.id).settings == {key: form[key] for key in ("client_id", "client_secret")}
+    assert "refreshToken" not in site.host.store.load_credentials(record.id)
+    assert emulator.state()["tokens"]["grants"] == 1  # the first one; that of the consent has ended
+    assert page.problems == []
+
+
+def test_consent_that_is_refused_connects_nothing(open_page, emulator, site):
+    page = open_page()
+    page.goto(f"{site.url}/connections/demo")
+    page.get_by_role("button", name="Connect again").click()
+    page.wait_for_url(f"{emulator.url}/connect/oauth2**")
+    page.get_by_role("button", name="No, thanks").click()
+    page.wait_for_selector("h1:has-text('Not connected')")
+    assert "Consent was not given" in page.locator("main").inner_text()
+    assert site.host.record("demo").settings == emulator.settings()
+
+
+def test_a_grant_that_ends_in_the_middle_says_what_to_do_and_can_be_renewed(open_page, emulator):
+    page = open_page()
+    run_invoices(page)
+    emulator.revoke_grants()
+    emulator.expire_access_tokens()
+    page.get_by_role("link", name="Run again").click()
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_selector("h2:has-text('This did not work')")
+    text = page.locator("main").inner_text()
+    assert "REAUTHORIZATION_REQUIRED" in text
+    assert "intuit_tid" in text
+    assert "Connect the company again" in text
+    assert page.locator("tbody").count() == 0
+    page.get_by_role("button", name="Connect again").click()
+    page.wait_for_url(f"{emulator.url}/connect/oauth2**")
+    page.get_by_role("button", name="Connect", exact=True).click()
+    page.wait_for_selector(".head .tag.good")
+    page.get_by_role("link", name="List invoices").first.click()
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_selector("svg.bars")
+
+
+@pytest.mark.emulator(rotation="always", limits=False, invoices=400)
+def test_a_long_read_shows_how_far_it_is_and_can_be_cancelled(open_page, emulator, site):
+    def read_everything(page):
+        page.goto(f"{site.url}/connections/demo/actions/listInvoices")
+        page.fill("#field-max_results", "10")
+        page.get_by_label("Read everything").check()
+        page.get_by_role("button", name="Run").click()
+
+    emulator.fault("latency", seconds=1.2, path="/query", times=-1)
+    page = open_page()
+    read_everything(page)
+    page.wait_for_selector("#progress-done:not(:text-is('0'))")
+    page.get_by_role("button", name="Cancel").click()
+    page.wait_for_selector("h2:has-text('This did not work')")
+    assert "CANCELLED" in page.locator("main").inner_text()
+    emulator.clear_faults()
+    read_everything(page)
+    page.wait_for_selector("svg.bars")
+    assert "400 rows, everything" in page.locator("main").inner_text()
+    assert page.locator(".pager").inner_text().startswith("Page 1 of 4")
+
+
+def test_a_wrong_input_is_told_at_its_field_and_the_rest_of_the_form_is_kept(open_page, site):
+    page = open_page()
+    page.goto(f"{site.url}/connections/demo/actions/listInvoices")
+    page.fill("#field-max_results", "0")
+    page.select_option("#field-status", "overdue")
+    page.get_by_label("Read everything").check()
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_selector("#errors")
+    assert page.locator("#field-max_results").get_attribute("aria-invalid") == "true"
+    assert page.locator("#field-status").input_value() == "overdue"
+    assert page.get_by_label("Read everything").is_checked()
+
+
+def test_a_secret_is_masked_until_it_is_asked_for(open_page, site):
+    page = open_page()
+    page.goto(f"{site.url}/connections/demo/actions/getAccessToken")
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_selector("button:has-text('Reveal')")
+    token = site.host.store.load_credentials("demo")["accessToken"]
+    assert token not in page.content()
+    page.get_by_role("button", name="Reveal").click()
+    page.wait_for_selector("text=This is the secret")
+    assert token in page.content()
+
+
+def test_everything_works_without_script(open_page, emulator):
+    page = open_page(java_script_enabled=False)
+    run_invoices(page)
+    assert page.locator("svg.bars").count() > 0
+    page.locator("thead th", has_text="Balance").get_by_role("link").click()
+    assert page.locator("th[aria-sort=ascending]").inner_text().startswith("Balance")
+    page.goto(page.url.split("/runs/")[0] + "/connections/demo")
+    page.get_by_role("button", name="Connect again").click()
+    page.wait_for_url(f"{emulator.url}/connect/oauth2**")
+    page.get_by_role("button", name="Connect", exact=True).click()
+    page.wait_for_selector(".head .tag.good")
+
+
+PAGES = {
+    "home": "/",
+    "connection": "/connections/demo",
+    "new": "/connectors/quickbooks/new",
+    "settings": "/connections/demo/settings",
+    "action": "/connections/demo/actions/listInvoices",
+    "remove": "/connections/demo/remove",
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(open_page, axe, scheme, emulator):
+    page = open_page(color_scheme=scheme)
+    base = page.url.rstrip("/")
+    found = {}
+
+    def check(name):
+        # Through the debugger, not as a script of the page: our own policy refuses that, as it should.
+        page.evaluate(axe.source)
+        result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        problems = [(item["id"], [node["target"] for node in item["nodes"]][:3]) for item in result["violations"]]
+        if problems:
+            found[name] = problems
+
+    for name, path in PAGES.items():
+        page.goto(base + path)
+        check(name)
+    page.goto(base)
+    run_invoices(page)
+    for summary in page.locator("details > summary").all():
+        summary.click()
+    check("result")
+    page.goto(page.url.split("?")[0] + "?view=json")
+    check("json")
+    page.goto(base + "/connections/demo")
+    page.get_by_role("button", name="Test connection").click()
+    page.wait_for_selector("h1:has-text('works')")
+    check("test")
+    page.goto(base + PAGES["new"])
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.wait_for_selector("#errors")
+    check("errors")
+    emulator.revoke_grants()
+    emulator.expire_access_tokens()
+    page.goto(base + PAGES["action"])
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_selector("h2:has-text('This did not work')")
+    check("failed")
+    assert found == {}
+
+
+@pytest.mark.parametrize("path", PAGES.values())
+def test_a_phone_scrolls_down_and_never_sideways(open_page, path):
+    page = open_page(**PHONE)
+    page.goto(page.url.rstrip("/") + path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("name", ["desktop", "phone"])
+def test_the_pages_as_they_look(open_page, tmp_path, name):
+    """The pictures are to be looked at; with VANTAGE_SCREENSHOTS=1 the README's is made anew."""
+    page = open_page(**PHONE) if name == "phone" else open_page(1200, 860)
+    run_invoices(page)
+    page.wait_for_selector("svg.bars")
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    picture = page.screenshot(path=tmp_path / f"{name}.png")
+    assert len(picture) > 10_000
+    if os.environ.get("VANTAGE_SCREENSHOTS") and name == "desktop":
+        (ROOT / "docs" / "screenshot.png").write_bytes(picture)

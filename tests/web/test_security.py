@@ -1,0 +1,325 @@
+"""Who may come in, and what gets out: over HTTP, as an attacker would try."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sqlite3
+import stat
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+from web_site import Client
+
+from vantage_quickbooks.web.security import CALLBACK_PATH
+from vantage_quickbooks.web.server import WithoutQuery, bind, gate_for
+from vantage_quickbooks.web.store import Store, StoreError
+
+POSTS = [
+    "/connectors/quickbooks/new",
+    "/connections/demo/settings",
+    "/connections/demo/connect",
+    "/connections/demo/disconnect",
+    "/connections/demo/test",
+    "/connections/demo/remove",
+    "/connections/demo/actions/listInvoices",
+    "/api/connectors/quickbooks/validate",
+    "/api/connections/demo/test",
+    "/api/connections/demo/call/getAccessToken",
+]
+GETS = ["/", "/connections/demo", "/connections/demo/settings", "/connections/demo/actions/getAccessToken",
+        "/connectors/quickbooks/new", "/api/connectors", "/api/openapi.json", "/nowhere"]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", GETS)
+def test_nobody_comes_in_without_the_key(site, path):
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"{site.gate.cookie}=wrong"}):
+        answer = requests.get(site.url + path, headers=headers, timeout=5)
+        assert answer.status_code == 401
+        assert "Juniper" not in answer.text
+        assert "Garden Works" not in answer.text
+    assert requests.get(f"{site.url}{path}?key=wrong", timeout=5).status_code == 401
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize("token", [None, "", "wrong"])
+def test_a_form_without_its_token_changes_nothing(client, path, token):
+    data = {} if token is None else {"csrf": token}
+    answer = client.http.post(client.site.url + path, data=data)
+    assert answer.status_code == 403
+    assert client.site.host.record("demo") is not None
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "http://evil.test"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
+)
+def test_a_form_of_another_site_is_refused_though_it_has_the_token(client, headers):
+    answer = client.post("/connections/demo/remove", headers=headers)
+    assert answer.status_code == 403
+    assert client.site.host.record("demo") is not None
+
+
+def test_one_sessions_token_is_no_good_in_another(client, site):
+    other = Client(site)
+    other.get(f"/?key={site.gate.key}")
+    other.get("/connections/demo")
+    assert other.token != client.token
+    assert client.http.post(f"{site.url}/connections/demo/test", data={"csrf": other.token}).status_code == 403
+    other.close()
+
+
+@pytest.mark.parametrize("host", ["evil.test", "evil.test:80", "localhost", "localhost:1", "127.0.0.1.evil.test", ""])
+def test_another_hosts_name_is_refused(site, host):
+    answer = requests.get(site.url, headers={"Host": host, "Authorization": f"Bearer {site.gate.key}"}, timeout=5)
+    assert answer.status_code in {400, 421}
+    assert "Garden" not in answer.text
+
+
+def test_all_pages_go_by_one_name(site):
+    port = urlsplit(site.url).port
+    answer = requests.get(f"http://127.0.0.1:{port}/?key={site.gate.key}", timeout=5, allow_redirects=False)
+    assert answer.status_code == 307
+    assert answer.headers["location"].startswith(f"{site.url}/?key=")
+
+
+def test_the_key_is_dropped_from_the_address_and_the_cookie_is_another(site):
+    answer = requests.get(f"{site.url}/connections/demo?key={site.gate.key}&x=1", timeout=5, allow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/connections/demo?x=1"
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert site.gate.key.lower() not in cookie
+    assert (
+        requests.get(f"{site.url}//evil.test/?key={site.gate.key}", timeout=5, allow_redirects=False)
+        .headers["location"]
+        .startswith("/evil.test")
+    )
+
+
+@pytest.mark.parametrize("path", [*GETS, "/static/app.css", CALLBACK_PATH])
+def test_every_answer_has_the_headers(client, path):
+    answer = client.get(path)
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; ")
+    for rule in ("form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"):
+        assert rule in policy
+    assert "unsafe" not in policy
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "same-origin"
+    assert "server" not in answer.headers
+    for forbidden in (
+        r"<script(?! src=\"/static/)",
+        r"\son\w+=",
+        r"\sstyle=",
+        r"javascript:",
+        r"https?://(?!developer)[^\"']*\.(js|css)",
+    ):
+        assert not re.search(forbidden, answer.text if "html" in answer.headers.get("content-type", "") else "")
+
+
+@pytest.mark.parametrize("path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2f..%2fpyproject.toml"])
+def test_files_beside_the_static_ones_are_not_served(client, path):
+    request = requests.Request("GET", client.site.url).prepare()
+    request.url = client.site.url + path
+    with requests.Session() as http:
+        assert http.send(request, timeout=5).status_code in {401, 404}
+
+
+def test_too_large_a_form_is_refused(client):
+    assert client.post("/connections/demo/settings", {"field-client_id": "x" * 1_100_000}).status_code == 413
+
+
+# ---- consent ----
+
+
+def begin(client):
+    bounce = client.post("/connections/demo/connect")
+    target = re.search(r'url=([^"]+)"', bounce.text)[1].replace("&amp;", "&")
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(target).query).items()}
+    return target, asked
+
+
+def consent(target, asked, emulator):
+    form = {**asked, "realm": emulator.realm_id, "decision": "approve"}
+    answer = requests.post(target.split("?")[0], data=form, timeout=5, allow_redirects=False)
+    return answer.headers["location"]
+
+
+def test_the_address_of_the_consent_follows_the_deployment_and_carries_no_secret(client, emulator):
+    target, asked = begin(client)
+    assert target.startswith(f"{emulator.url}/connect/oauth2?")
+    assert set(asked) == {"client_id", "response_type", "scope", "redirect_uri", "state"}
+    assert asked["redirect_uri"] == f"{client.site.url}{CALLBACK_PATH}"
+    assert len(asked["state"]) >= 40
+
+
+def test_a_consent_is_good_in_the_browser_that_began_it_and_once(client, emulator):
+    target, asked = begin(client)
+    way_back = consent(target, asked, emulator)
+    before = client.site.host.record("demo").settings["refresh_token"]
+    assert requests.get(way_back, timeout=5).status_code == 400  # another browser: no cookie
+    cookie = f"{client.site.gate.cookie}_consent=forged"
+    assert requests.get(way_back, headers={"Cookie": cookie}, timeout=5).status_code == 400
+    assert client.site.host.record("demo").settings["refresh_token"] == before
+    answer = client.http.get(way_back)
+    assert answer.status_code == 200
+    assert client.site.host.record("demo").settings["refresh_token"] != before
+    assert client.http.get(way_back).status_code == 400  # spent
+
+
+def test_the_cookie_of_a_consent_is_lax_for_the_way_back_alone(client):
+    answer = client.post("/connections/demo/connect")
+    cookie = answer.headers["set-cookie"].lower()
+    assert "samesite=lax" in cookie
+    assert "httponly" in cookie
+    assert f"path={CALLBACK_PATH}" in cookie
+
+
+@pytest.mark.parametrize("brought", ["", "state=x&code=y", "code=y&realmId=1", "error=access_denied"])
+def test_a_redirect_that_nobody_asked_for_does_nothing(client, brought):
+    answer = client.get(f"{CALLBACK_PATH}?{brought}")
+    assert answer.status_code == 400
+    assert "belongs to no consent" in answer.text
+
+
+def test_a_spent_code_is_explained(client, emulator):
+    target, asked = begin(client)
+    way_back = consent(target, asked, emulator)
+    code = parse_qs(urlsplit(way_back).query)["code"][0]
+    answer = client.http.get(way_back.replace(code, "AB1spent"))
+    assert answer.status_code == 400
+    assert "Connect the company again" in answer.text
+    assert "REAUTHORIZATION_REQUIRED" in answer.text
+    assert "AB1spent" not in answer.text
+
+
+# ---- secrets ----
+
+
+def test_no_secret_is_in_any_page_or_log(client, emulator, caplog):
+    caplog.set_level(logging.DEBUG)
+    seen = [client.get(path) for path in GETS if not path.startswith("/api/")]
+    for action in ("listInvoices", "getCompanyInfo", "getAccessToken"):
+        client.get(f"/connections/demo/actions/{action}")
+        seen.append(client.post(f"/connections/demo/actions/{action}"))
+    seen += [client.get("/connections/demo"), client.post("/connections/demo/test")]
+    wrong = {"field-client_secret": "typed-s3cret", "field-refresh_token": "typed-t0ken", "field-max_results": "0"}
+    client.get("/connections/demo/settings")
+    seen.append(client.post("/connections/demo/settings", wrong | {"intent": "save"}))
+    target, asked = begin(client)
+    way_back = consent(target, asked, emulator)
+    seen.append(client.http.get(way_back))
+    seen += [client.get("/connections/demo"), client.get("/connections/demo/settings")]
+    form = emulator.settings()
+    kept = client.site.host.store.load_credentials("demo")
+    code = parse_qs(urlsplit(way_back).query)["code"][0]
+    secrets = [
+        form["client_secret"], form["refresh_token"], kept["accessToken"], kept["refreshToken"], code,
+        client.site.host.record("demo").settings["refresh_token"], "typed-s3cret", "typed-t0ken",
+        client.site.gate.key, asked["state"],
+    ]  # fmt: skip
+    text = "".join(answer.text + str(answer.headers) for answer in seen)
+    ours = "\n".join(f"{r.name} {r.getMessage()}" for r in caplog.records if not r.name.startswith("urllib3"))
+    assert [secret for secret in secrets if secret in text] == []
+    assert [secret for secret in secrets if secret in ours] == []
+
+
+def test_an_empty_secret_keeps_the_one_that_is_stored(client, emulator):
+    form = emulator.settings()
+    page = client.get("/connections/demo/settings").text
+    assert page.count("One is stored. Leave this empty to keep it.") == 2
+    fields = {"field-client_id": form["client_id"], "field-realm_id": form["realm_id"], "field-max_results": "7"}
+    client.post("/connections/demo/settings", fields | {"intent": "save", "name": "Renamed"})
+    record = client.site.host.record("demo")
+    assert record.settings == {**form, "max_results": "7"}
+    assert record.name == "Renamed"
+
+
+def test_the_access_log_has_no_queries():
+    args = ("127.0.0.1:1", "GET", "/oauth/callback?code=c0de&state=x", "1.1", 200)
+    record = logging.LogRecord("uvicorn.access", logging.INFO, "", 0, '%s - "%s %s HTTP/%s" %d', args, None)
+    assert WithoutQuery().filter(record)
+    assert record.getMessage() == '127.0.0.1:1 - "GET /oauth/callback HTTP/1.1" 200'
+
+
+def test_a_sensitive_result_has_no_file(client):
+    client.get("/connections/demo/actions/getAccessToken")
+    result = client.post("/connections/demo/actions/getAccessToken")
+    path = urlsplit(result.url).path
+    token = client.site.host.store.load_credentials("demo")["accessToken"]
+    for kind in ("csv", "json"):
+        assert client.get(f"{path}/download.{kind}").status_code == 404
+    assert token not in client.get(f"{path}?view=json").text
+    client.get(path)
+    assert token in client.post(f"{path}/reveal").text
+    assert token not in client.get(path).text
+
+
+# ---- at rest ----
+
+
+def test_what_is_kept_is_encrypted_and_private(client, emulator):
+    client.post("/connections/demo/test")
+    directory = client.site.directory
+    raw = b"".join(path.read_bytes() for path in directory.iterdir())
+    for value in (
+        *emulator.settings().values(),
+        "Garden Works",
+        client.site.host.store.load_credentials("demo")["accessToken"],
+    ):
+        assert value.encode() not in raw
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o600}
+
+
+def test_another_key_reads_nothing_and_changes_nothing(tmp_path):
+    store = Store(tmp_path / "web")
+    from vantage_quickbooks.web.store import Record
+
+    store.put(Record("a", "quickbooks", "A", {"x": 1}))
+    (tmp_path / "web/settings.key").write_bytes(b"A" * 43 + b"=")
+    before = (tmp_path / "web/connections.sqlite3").read_bytes()
+    with pytest.raises(StoreError, match="another key"):
+        Store(tmp_path / "web")
+    (tmp_path / "web/settings.key").unlink()
+    with pytest.raises(StoreError, match="No such file"):
+        Store(tmp_path / "web")
+    assert (tmp_path / "web/connections.sqlite3").read_bytes() == before
+
+
+def test_a_row_under_another_id_is_noticed(tmp_path):
+    from vantage_quickbooks.web.store import Record
+
+    store = Store(tmp_path / "web")
+    store.put(Record("a", "quickbooks", "A", {"x": 1}))
+    with sqlite3.connect(tmp_path / "web/connections.sqlite3") as database:
+        database.execute("UPDATE connection SET id = 'b'")
+    database.close()
+    with pytest.raises(StoreError, match="tampered"):
+        store.get("b")
+
+
+def test_it_binds_to_this_machine_alone_unless_told_otherwise():
+    sockets = bind(None, 0)
+    assert {bound.getsockname()[0] for bound in sockets} <= {"127.0.0.1", "::1"}
+    for bound in sockets:
+        bound.close()
+    gate = gate_for("0.0.0.0", 8080, "https://vantage.example")  # noqa: S104 -- compared, not bound
+    assert gate.is_secure
+    assert gate.hosts == {"localhost:8080", "127.0.0.1:8080", "[::1]:8080", "vantage.example"}
+    assert gate_for("192.0.2.7", 8080).base_url == "http://192.0.2.7:8080"
+
+
+def test_a_defect_is_written_down_by_its_place_alone(client, caplog, monkeypatch):
+    def broken():
+        raise RuntimeError("a s3cret in the message")
+
+    monkeypatch.setattr(client.site.host, "records", broken)
+    answer = client.get("/")
+    assert answer.status_code == 500
+    assert "RuntimeError" in answer.text
+    assert "a page failed: RuntimeError at " in caplog.text
+    assert "s3cret" not in answer.text + caplog.text

@@ -1,0 +1,61 @@
+"""A running site and a plain HTTP client for it, for tests/web."""
+
+from __future__ import annotations
+
+import re
+import threading
+
+import requests
+
+from vantage_quickbooks.web.host import Host
+from vantage_quickbooks.web.server import bind, gate_for, make_server
+from vantage_quickbooks.web.store import Store
+
+
+class Site:
+    """A server in a thread of this process."""
+
+    def __init__(self, directory, plugins=()):
+        self.directory = directory
+        self.host = Host(Store(directory), plugins)
+        self.sockets = bind(None, 0)
+        self.gate = gate_for(None, self.sockets[0].getsockname()[1])
+        ready = threading.Event()
+        self.server = make_server(self.host, self.gate, on_ready=lambda _: ready.set())
+        self.thread = threading.Thread(target=self.server.run, args=(self.sockets,), daemon=True)
+        self.thread.start()
+        assert ready.wait(10)
+
+    @property
+    def url(self):
+        return self.gate.base_url
+
+    def close(self):
+        self.server.should_exit = True
+        self.thread.join(10)
+        for bound in self.sockets:
+            bound.close()
+
+
+class Client:
+    """What a browser does, without one: cookies, and the CSRF token of the last page."""
+
+    def __init__(self, site):
+        self.site = site
+        self.http = requests.Session()
+        self.token = ""
+
+    def get(self, path, **kwargs):
+        return self._seen(self.http.get(self.site.url + path, **kwargs))
+
+    def post(self, path, data=None, **kwargs):
+        return self._seen(self.http.post(self.site.url + path, data={"csrf": self.token, **(data or {})}, **kwargs))
+
+    def _seen(self, answer):
+        found = re.search(r'name="csrf" value="([^"]+)"', answer.text)
+        if found:
+            self.token = found[1]
+        return answer
+
+    def close(self):
+        self.http.close()

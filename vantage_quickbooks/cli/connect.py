@@ -1,0 +1,157 @@
+"""`vantage-quickbooks connect`: consent in the browser, and the settings it leads to in a file."""
+
+from __future__ import annotations
+
+import errno
+import hmac
+import html
+import json
+import os
+import secrets
+import tempfile
+import threading
+import time
+import webbrowser
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from vantage_quickbooks.cli.inputs import UsageError, read_connectable
+from vantage_quickbooks.cli.output import say
+from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.errors import AuthenticationError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+__all__ = ["run"]
+
+CALLBACK_PATH = "/oauth/callback"
+LIFETIME_S = 600.0
+"""How long somebody may take to give consent."""
+
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">
+<title>{title}</title><h1>{title}</h1><p>{text}</p>"""
+
+
+def run(args: Namespace) -> None:
+    """Ask for consent, wait for the redirect, and write the settings file.
+
+    Args:
+        args: The command's arguments.
+
+    Raises:
+        UsageError: The port or a file cannot be used.
+        ConnectorError: Nothing was connected.
+    """
+    target = Path(args.write_settings)
+    settings = read_connectable(args.settings, target)
+    state = secrets.token_urlsafe(32)
+    try:
+        listener = _Listener(args.port, state)
+    except OSError as error:
+        why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+        raise UsageError(f"Port {args.port} {why}. Choose another with --port, and register its address.") from None
+    with listener:
+        redirect_uri = args.redirect_uri or f"http://localhost:{listener.server_port}{CALLBACK_PATH}"
+        url = QUICKBOOKS.authorization_url(settings, redirect_uri=redirect_uri, state=state)
+        say(f"Open this address and choose the company:\n\n  {url}\n")
+        say(f"It leads back to {redirect_uri}, which must be registered with the app. Waiting; Ctrl-C gives up.")
+        if not args.no_browser:
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        brought = listener.wait()
+    if "error" in brought:
+        raise AuthenticationError(
+            "Consent was not given, so nothing was connected."
+            if brought["error"] == "access_denied"
+            else "Intuit gave no consent. Check the scopes and the redirect address of the app.",
+            details={"oauthError": brought["error"][:80]},
+        )
+    named = QUICKBOOKS.describe()["auth"]["callbackFields"]
+    if not brought.get("code") or not all(brought.get(parameter) for parameter in named):
+        raise AuthenticationError("Intuit's redirect does not say which company was connected. Connect again.")
+    filled = {name: brought[parameter] for parameter, name in named.items()}
+    filled |= QUICKBOOKS.exchange_code(settings, code=brought["code"], redirect_uri=redirect_uri)
+    _write_private(target, {**settings, **filled})
+    say(f"Connected to company {filled['realm_id']}. The settings are in {target}, readable by you alone.")
+
+
+class _Listener(HTTPServer):
+    """Waits for the one redirect that carries our state; answers everything else with 404.
+
+    Args:
+        port: 0 takes a free one.
+        state: What the redirect must bring.
+    """
+
+    def __init__(self, port: int, state: str) -> None:
+        self.state = state
+        self.brought: dict[str, str] = {}
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    def wait(self) -> dict[str, str]:
+        """Return the redirect's parameters.
+
+        Raises:
+            ConnectorError: Nobody gave consent in time.
+        """
+        give_up_at = time.monotonic() + LIFETIME_S
+        self.timeout = 1.0
+        while not self.brought:
+            if time.monotonic() > give_up_at:
+                raise AuthenticationError("Nobody gave consent within ten minutes. Run the command again.")
+            self.handle_request()
+        return self.brought
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that go away."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Listener
+    timeout = 5  # a client that says nothing must not keep the redirect waiting
+
+    def do_GET(self) -> None:
+        """Answer the redirect."""
+        parts = urlsplit(self.path)
+        brought = dict(parse_qsl(parts.query))
+        is_ours = hmac.compare_digest(brought.get("state", "").encode(), self.server.state.encode())
+        if parts.path != CALLBACK_PATH or not is_ours:
+            self._answer(404, "Not here", "This page belongs to no consent that is under way.")
+            return
+        self.server.brought = brought
+        if "error" in brought:
+            self._answer(200, "Not connected", "The terminal says more. You can close this page.")
+        else:
+            self._answer(200, "Thank you", "The terminal goes on. You can close this page.")
+
+    def log_message(self, *_: object) -> None:
+        """Write nothing: the address holds a code."""
+
+    def _answer(self, status: int, title: str, text: str) -> None:
+        body = _PAGE.format(title=html.escape(title), text=html.escape(text)).encode()
+        self.send_response_only(status)
+        for name, value in {
+            "Content-Type": "text/html; charset=utf-8",
+            "Content-Length": str(len(body)),
+            "Cache-Control": "no-store",
+            "Content-Security-Policy": "default-src 'none'",
+            "Referrer-Policy": "no-referrer",
+        }.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _write_private(path: Path, settings: dict[str, Any]) -> None:
+    """Write a file that only this user can read, whole or not at all."""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}-")  # made with mode 0600
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(json.dumps(settings, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or 'the system refused'}.") from None

@@ -1,0 +1,48 @@
+"""How a company is connected: the address at which a person consents, and what the redirect's code is turned into."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vantage_quickbooks import wire
+from vantage_quickbooks.auth import exchange_code
+from vantage_quickbooks.calls import Call
+from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.errors import ConnectorError
+from vantage_quickbooks.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["address", "granted"]
+
+
+def address(form: Mapping[str, Any], redirect_uri: str, state: str, deployment: Deployment | None) -> str:
+    """Return the address of the consent. See `QuickBooksConnector.authorization_url`."""
+    failure: ConnectorError
+    try:
+        app = Settings.parse_app(form)
+        endpoints = (deployment or Deployment.from_environ()).endpoints(app.environment)
+    except ConnectorError as error:
+        failure = error
+    else:
+        return wire.authorization_url(
+            endpoints.authorization_endpoint, client_id=app.client_id, redirect_uri=redirect_uri, state=state
+        )
+    del form  # a crash reporter would print it, secrets and all
+    raise failure.bare()
+
+
+def granted(form: Mapping[str, Any], code: str, redirect_uri: str, deployment: Deployment | None) -> dict[str, Any]:
+    """Return the settings that a code leads to. See `QuickBooksConnector.exchange_code`."""
+    failure: ConnectorError
+    try:
+        app = Settings.parse_app(form)
+        endpoints = (deployment or Deployment.from_environ()).endpoints(app.environment)
+        token = exchange_code(app, endpoints, code, redirect_uri, Call())
+    except ConnectorError as error:
+        failure = error
+    else:
+        return {"refresh_token": token}
+    del form, code  # as above
+    raise failure.bare()

@@ -1,0 +1,196 @@
+"""
+Connections and their credentials, encrypted at rest.
+
+One SQLite file, mode 0600, in a directory of mode 0700. What it says of a connection beside its id and its connector is
+a Fernet token (AES-128-CBC, HMAC-SHA256) of JSON; the key lies in a file of its own beside it, mode 0600, so that a
+copy or a backup of the database alone tells nothing. Whoever can read both files can read the settings: that is the
+user, and root.
+
+Credentials are what a connector asks the host to keep (`vantage_save_credentials`): tokens, each set under a version
+that is compared and swapped in one statement, so that of two writers one wins and the other is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from vantage_quickbooks.errors import CredentialConflict
+from vantage_quickbooks.locks import make_private_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from pathlib import Path
+
+__all__ = ["Record", "Store", "StoreError", "default_directory"]
+
+_CREATE = """
+CREATE TABLE IF NOT EXISTS connection (id TEXT PRIMARY KEY, connector TEXT NOT NULL, sealed TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS credentials (id TEXT PRIMARY KEY, version INTEGER NOT NULL, sealed TEXT NOT NULL);
+"""
+_SAVE = """
+INSERT INTO credentials AS stored (id, version, sealed) VALUES (?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET version = excluded.version, sealed = excluded.sealed WHERE stored.version = ?
+"""
+
+
+class StoreError(Exception):
+    """The files cannot be used; the message says which, why and what to do, and holds no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One connection as it is kept.
+
+    Attributes:
+        id: In paths and for hooks.
+        connector: The id of its connector.
+        name: What people call it.
+        settings: What the settings form holds, secrets included.
+    """
+
+    id: str
+    connector: str
+    name: str
+    settings: dict[str, Any] = field(repr=False)
+
+
+class Store:
+    """Keeps connections in a directory; may be shared by threads and by processes.
+
+    Args:
+        directory: Made when it is missing, for this user only.
+
+    Raises:
+        StoreError: It cannot be used.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "connections.sqlite3"
+        self._lock = threading.Lock()
+        try:
+            make_private_directory(directory.absolute())
+            self._cipher = Fernet(_key(directory / "settings.key", is_new=not self._path.exists()))
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            with self._database() as database:
+                database.executescript(_CREATE)
+            self.all()  # shows a wrong key before anybody fills in a form
+        except OSError as error:
+            raise StoreError(f"{error.filename or directory} cannot be used: {error.strerror}.") from None
+        except ValueError:
+            raise StoreError(f"{directory / 'settings.key'} holds no key. Restore it from a backup.") from None
+
+    def all(self) -> list[Record]:
+        """Return the connections in the order in which they were made."""
+        with self._database() as database:
+            rows = database.execute("SELECT id, connector, sealed FROM connection ORDER BY rowid").fetchall()
+        return [self._record(*row) for row in rows]
+
+    def get(self, connection_id: str) -> Record | None:
+        """Return a connection, or None if there is none of this id."""
+        with self._database() as database:
+            row = database.execute(
+                "SELECT id, connector, sealed FROM connection WHERE id = ?", (connection_id,)
+            ).fetchone()
+        return self._record(*row) if row else None
+
+    def put(self, record: Record) -> None:
+        """Keep a connection, in place of the one of the same id."""
+        sealed = self._seal({"id": record.id, "name": record.name, "settings": record.settings})
+        with self._database() as database:
+            database.execute(
+                "INSERT INTO connection (id, connector, sealed) VALUES (?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET connector = excluded.connector, sealed = excluded.sealed",
+                (record.id, record.connector, sealed),
+            )
+
+    def remove(self, connection_id: str) -> None:
+        """Delete a connection and its credentials."""
+        with self._database() as database:
+            database.execute("DELETE FROM connection WHERE id = ?", (connection_id,))
+            database.execute("DELETE FROM credentials WHERE id = ?", (connection_id,))
+
+    def load_credentials(self, connection_id: str) -> dict[str, Any] | None:
+        """Return what was last saved for a connection, with its `version`; None if nothing was."""
+        with self._database() as database:
+            row = database.execute("SELECT sealed, version FROM credentials WHERE id = ?", (connection_id,)).fetchone()
+        return {**self._unseal(row[0])["credentials"], "version": row[1]} if row else None
+
+    def save_credentials(
+        self, connection_id: str, credentials: Mapping[str, Any], expected_version: str | int | None
+    ) -> int:
+        """Keep credentials durably.
+
+        Returns:
+            Their new version.
+
+        Raises:
+            CredentialConflict: *expected_version* is not the stored one.
+        """
+        version = int(expected_version or 0) + 1
+        sealed = self._seal({"id": connection_id, "credentials": dict(credentials)})
+        with self._database() as database:
+            saved = database.execute(_SAVE, (connection_id, version, sealed, version - 1)).rowcount
+        if not saved:
+            raise CredentialConflict("Newer credentials of this connection were saved first.")
+        return version
+
+    def _record(self, connection_id: str, connector: str, sealed: str) -> Record:
+        kept = self._unseal(sealed)
+        if kept.get("id") != connection_id:
+            raise StoreError(f"{self._path} was tampered with: a connection does not belong to its id.")
+        return Record(connection_id, connector, kept["name"], kept["settings"])
+
+    def _seal(self, value: Mapping[str, Any]) -> str:
+        return self._cipher.encrypt(json.dumps(value).encode()).decode()
+
+    def _unseal(self, sealed: str) -> dict[str, Any]:
+        try:
+            value: dict[str, Any] = json.loads(self._cipher.decrypt(sealed.encode()))
+        except (InvalidToken, ValueError):
+            raise StoreError(
+                f"{self._path} was written with another key than settings.key beside it, or is damaged. "
+                "Restore both from one backup, or move them away and begin anew."
+            ) from None
+        return value
+
+    @contextlib.contextmanager
+    def _database(self) -> Generator[sqlite3.Connection]:
+        try:
+            with (
+                self._lock,
+                contextlib.closing(sqlite3.connect(self._path, timeout=10, isolation_level=None)) as database,
+            ):
+                database.execute("PRAGMA synchronous = FULL")  # a saved token is on the disk before it is used
+                database.execute("PRAGMA secure_delete = ON")
+                yield database
+        except sqlite3.Error as error:
+            name = getattr(error, "sqlite_errorname", type(error).__name__)
+            raise StoreError(f"{self._path} cannot be used ({name}).") from None
+
+
+def default_directory() -> Path:
+    """Return where this user's connections are kept."""
+    from platformdirs import user_state_path  # noqa: PLC0415 -- only where no directory is given
+
+    return user_state_path("vantage-quickbooks") / "web"
+
+
+def _key(path: Path, *, is_new: bool) -> bytes:
+    """Read the key; make one for a store that is new, never for one whose key is lost."""
+    if is_new:
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(Fernet.generate_key())
+                file.flush()
+                os.fsync(file.fileno())
+    return path.read_bytes().strip()
