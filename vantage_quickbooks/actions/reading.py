@@ -181,6 +181,7 @@ def _results(
     decoder: Callable[[bytes, str], Decoded] | None = None,
 ) -> Iterator[tuple[list[Any], dict[str, Any]]]:
     """Yield wanted records with the members of their page's metadata."""
+    check(data)
     import orjson  # noqa: PLC0415 -- with the reader: lazily
 
     from vantage_quickbooks.cursors import Scribe  # noqa: PLC0415 -- with the reader: lazily
