@@ -17,6 +17,7 @@ from clients import Client
 from emulated import Emulated
 
 _RUN = Path(__file__).resolve().parent / "run"
+_CACHE = _RUN.parent / ".cache"
 _SKIPPED = 77  # run/harness.py
 _ENVIRONMENT = {
     "LANG": "C.UTF-8",
@@ -100,7 +101,11 @@ def measure(client: Client, python: str, emulator: Emulated, latency_s: float, t
             process.returncode = os.waitstatus_to_exitcode(status)
         busy = emulator.cpu_s() - busy
         if process.returncode:
-            raise SkippedError(_why(process.returncode, errors, timeout_s))
+            said = _CACHE / f"{client.name}.errors"
+            said.write_bytes(errors.read_bytes())
+            raise SkippedError(
+                f"{_why(process.returncode, errors, timeout_s)} (all it said: benchmarks/.cache/{said.name})"
+            )
         own = json.loads(Path(task["report"]).read_text())
         counters = emulator.counters()
         if client.output not in {"counted", "none"}:
