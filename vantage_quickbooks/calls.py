@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from vantage_quickbooks.errors import CancelledError, DeadlineExceededError
+from vantage_quickbooks.errors import CancelledError, DeadlineExceededError, IncompleteReadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +35,7 @@ class Call:
 
     Attributes:
         api_calls: Requests sent to the data API so far, failed ones included: Intuit meters them.
+        budget: Requests to the data API at the most; None means no cap.
         intuit_tids: Intuit's transaction id of each answer, in order.
         refreshed: Whether a token request succeeded in this call.
         deadline: The call's end on the monotonic clock.
@@ -53,6 +54,7 @@ class Call:
         self.now = now
         self.cancelled = cancelled
         self.api_calls = 0
+        self.budget: int | None = None
         self.intuit_tids: list[str] = []
         self.refreshed = False
         self._monotonic = monotonic
@@ -80,9 +82,24 @@ class Call:
             raise DeadlineExceededError("The call ran out of time. Ask for fewer records, or allow it more time.")
         return left
 
+    def stop(self) -> None:
+        """End the call's requests that are under way in other threads, as soon as they look up."""
+        self.cancelled = lambda: True
+
     def count(self) -> None:
-        """Count a request to the data API."""
+        """Count a request to the data API.
+
+        Raises:
+            IncompleteReadError: The call's budget is spent; the request must not be sent.
+        """
         with self._lock:
+            if self.budget is not None and self.api_calls >= self.budget:
+                raise IncompleteReadError(
+                    f"The budget of {self.budget} API calls is spent before the read is whole. Allow more, or narrow "
+                    "the conditions.",
+                    retryable=False,
+                    details={"budget": self.budget},
+                )
             self.api_calls += 1
 
     def note(self, intuit_tid: str | None) -> None:

@@ -107,17 +107,17 @@ class QuickBooksClient:
         answer = self.request(wire.query_request(self._api_url, self.settings.realm_id, statement.count()), call)
         return wire.total_count(answer)
 
-    def fetch(self, statement: Select, call: Call) -> bytes:
+    def fetch(self, statement: Select, call: Call, *, may_give_up: bool = True) -> bytes:
         """Run a query statement and return the answer as it came, to be decoded where and when it suits.
 
         The body begins as a success does; whether it is whole JSON shows when it is decoded.
 
         Raises:
-            ConnectorError: See `request`. A page that takes QuickBooks too long is not tried again: `is_too_slow`
-                tells, and a smaller one may do.
+            ConnectorError: See `request`. With *may_give_up*, a page that takes QuickBooks too long is not tried again:
+                `is_too_slow` tells, and a smaller one may do.
         """
         request = wire.query_request(self._api_url, self.settings.realm_id, str(statement))
-        return self._repeat(request, call, self._undecoded, is_too_slow)
+        return self._repeat(request, call, self._undecoded, is_too_slow if may_give_up else None)
 
     def changes(self, entity: str, since: str, call: Call) -> Answer:
         """Ask for what was created, changed or deleted since an instant (change data capture).
@@ -171,7 +171,7 @@ class QuickBooksClient:
         request: Request,
         call: Call,
         read: Callable[[int, Mapping[str, str], bytes, Call], T],
-        is_final: Callable[[ConnectorError], bool] = lambda _: False,
+        is_final: Callable[[ConnectorError], bool] | None = None,
     ) -> T:
         renewed = False
         attempt = 1
@@ -190,7 +190,12 @@ class QuickBooksClient:
                 self.authorizer.renew(call, record)
             except ConnectorError as error:
                 # A failed refresh has had its own tries; a call out of time has none left.
-                if record is None or not error.retryable or isinstance(error, DeadlineExceededError) or is_final(error):
+                if (
+                    record is None
+                    or not error.retryable
+                    or isinstance(error, DeadlineExceededError)
+                    or (is_final and is_final(error))
+                ):
                     raise
                 first = _THROTTLED_S if isinstance(error, RateLimitedError) else _FIRST_S
                 wait = call.backoff(attempt, getattr(error, "retry_after_s", None), first_s=first)

@@ -177,14 +177,16 @@ class Connection:
             ConnectorError: From the page that failed; the pages before it are whole.
         """
         request_id = str(uuid.uuid4())
+        if as_ not in {"results", "ndjson"}:
+            raise InputError(f"There is no such form of pages: {as_!r}; there are results and ndjson.")
         action = self._action(action_id)
         data = self._guarded(lambda: validate_input(action.id, {} if input is None else input), None, request_id)
         if not action.streamable:
             yield self._run(action_id, data, self._context.row_limit, request_id)
         elif is_whole(data) and self._context.row_limit is None:
             yield from self._stream_whole(action, data, as_, request_id)
-        elif as_ == "ndjson":
-            raise InputError("Newline-delimited JSON is for whole reads. Add all to the input.")
+        elif as_ != "results":
+            raise InputError("Newline-delimited JSON is for whole reads without a row limit. Add all to the input.")
         else:
             yield from self._stream_pages(action, data)
 
@@ -246,6 +248,8 @@ class Connection:
         def run() -> dict[str, Any]:
             data = validate_input(action.id, {} if input is None else input)
             total, calls = MODULES[action.id].estimate(self._ready(), data, call)
+            with self._lock:
+                self._spent[action.id] += call.api_calls
             return {"totalCount": total, "apiCalls": calls}
 
         return self._guarded(run, call, request_id)

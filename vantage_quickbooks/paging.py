@@ -9,11 +9,13 @@ Rules
    from the end of the one to the beginning of the other, ends included, and closes the gap.
 3. One answer is one instant. What stands strictly between two creation times in one answer is all there was.
 4. A page shorter than asked reaches the end.
-5. The records are counted after the first page. Where several pages came without a gap, and as many records as were
-   counted, they are all: with nothing but deletions possible (creation is bounded above, the conditions do not depend
-   on what edits change), one that is missing needs one that came and was deleted before the count, and that deletion
-   would have shown as a gap at the second page. Otherwise two things need a second look: a last page that is full, and
-   records created in the same second as a page's last one (a tie), which could have changed places among themselves.
+5. What was created before the second in which the read began is counted after the first page. Where several pages came
+   without a gap and without a record that came twice, and as many came as were counted, they are all: with nothing but
+   deletions possible (the conditions do not depend on what edits change), one that is missing needs one that came and
+   was deleted before the count, and that deletion would have shown as a gap at the second page. Otherwise a last page
+   that is full is looked behind, and, unless change data capture says that nothing was edited, the seconds in which
+   pages ended are asked for again: records of one second could have changed places among themselves. If fewer came
+   than are still counted then, the read is not whole.
 6. Every record counts once, by its Id.
 
 So every record that exists, and meets the conditions, during the whole read comes exactly once, in its state at some
@@ -56,12 +58,13 @@ def calls_for(total: int, size: int) -> int:
 
 
 class IdSet:
-    """The Ids that came, in memory that a million of them hardly fill: a bit each, for Ids that are numbers."""
+    """The Ids that came, in memory that a million of them hardly fill: a bit each, where they lie close together."""
 
     _BITS = 1 << 16
+    _FEW = 128
 
     def __init__(self) -> None:
-        self._blocks: dict[int, bytearray] = {}
+        self._blocks: dict[int, bytearray | set[int]] = {}
         self._others: set[str] = set()
         self._count = 0
 
@@ -70,20 +73,30 @@ class IdSet:
 
     def add(self, id: str) -> bool:  # noqa: A002 -- Intuit's word
         """Add an Id; return whether it is new."""
-        if id.isascii() and id.isdigit() and id[0] != "0" and len(id) <= 15:
-            block, bit = divmod(int(id), self._BITS)
-            bits = self._blocks.get(block)
-            if bits is None:
-                bits = self._blocks[block] = bytearray(self._BITS // 8)
-            byte, mask = bit >> 3, 1 << (bit & 7)
-            if bits[byte] & mask:
-                return False
-            bits[byte] |= mask
-        else:
-            if id in self._others:
-                return False
+        if not (id.isascii() and id.isdigit() and id[0] != "0" and len(id) <= 15):
+            is_new = id not in self._others
             self._others.add(id)
-        self._count += 1
+        else:
+            is_new = self._add_number(*divmod(int(id), self._BITS))
+        self._count += is_new
+        return is_new
+
+    def _add_number(self, block: int, bit: int) -> bool:
+        known = self._blocks.get(block)
+        if known is None:
+            known = self._blocks[block] = set()
+        if isinstance(known, set):
+            if bit in known:
+                return False
+            known.add(bit)
+            if len(known) > self._FEW:
+                bits = self._blocks[block] = bytearray(self._BITS // 8)
+                for number in known:
+                    bits[number >> 3] |= 1 << (number & 7)
+            return True
+        if known[bit >> 3] & 1 << (bit & 7):
+            return False
+        known[bit >> 3] |= 1 << (bit & 7)
         return True
 
 
@@ -95,19 +108,23 @@ class Frontier:
         last: The last record taken; None before the first.
         ids: What came since this process began to read.
         before: How many came before that, in the process whose cursor this one goes on from.
-        ties: Creation times at which a page ended among several records of one second, with the Ids that came of it.
+        seams: Creation times at which a page ended, with the Ids that came of that second.
         edited: Whether a gap was met.
         duplicates: Records that came again, the intended overlap of pages aside.
         group: The Ids that came of the last second.
+        began: The second in which the read began; what was created then or later proves nothing.
+        late: How many of those came.
     """
 
     last: Mark | None = None
     ids: IdSet = field(default_factory=IdSet)
     before: int = 0
-    ties: dict[str, list[str]] = field(default_factory=dict)
+    seams: dict[str, list[str]] = field(default_factory=dict)
     edited: bool = False
     duplicates: int = 0
     group: list[str] = field(default_factory=list)
+    began: datetime | None = None
+    late: int = 0
 
     @property
     def count(self) -> int:
@@ -129,9 +146,8 @@ class Frontier:
         if not marks:
             self.edited = True  # what lies behind the frontier now stands at earlier positions
             return self.last, None
+        self.seams[self.last[0]] = list(self.group)
         if marks[0][1] == self.last[1]:
-            if len(self.group) > 1 or (len(marks) > 1 and marks[1][0] == self.last[0]):
-                self.ties[self.last[0]] = list(self.group)
             return None
         self.edited = True
         return (self.last, marks[0]) if instant(marks[0]) >= instant(self.last) else None
@@ -145,11 +161,14 @@ class Frontier:
             overlap: Whether the first one may be the intended overlap with the page before.
         """
         fresh = []
+        may_be_late = bool(marks) and self.began is not None and instant(marks[-1]) >= self.began
         for index, (row, (created, id_)) in enumerate(zip(rows, marks, strict=True)):
             if self.ids.add(id_):
                 fresh.append(row)
-                if created in self.ties:
-                    self.ties[created].append(id_)
+                if created in self.seams:
+                    self.seams[created].append(id_)
+                if may_be_late and self.began is not None and datetime.fromisoformat(created) >= self.began:
+                    self.late += 1
             elif not (overlap and index == 0):
                 self.duplicates += 1
         if marks and (self.last is None or instant(marks[-1]) >= instant(self.last)):
@@ -171,6 +190,7 @@ class Frontier:
         """Tell whether the count proves that nothing is missing (rule 5), for conditions that no edit changes.
 
         Args:
-            counted: What QuickBooks counted after the first page; None if it was not asked.
+            counted: What QuickBooks counted after the first page of what was created before the read began; None if it
+                was not asked.
         """
-        return not self.edited and counted == self.count
+        return not self.edited and not self.duplicates and counted == self.count - self.late

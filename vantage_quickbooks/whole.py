@@ -176,9 +176,13 @@ class WholeRead:
                     del rows  # one page in memory at a time, here and below
                     yield batch
                     del batch
+                    self._call.progressed()  # what the consumer took its time for is not the read's
                     if self._is_over:
                         return
             yield Batch([], None, is_last=True)
+        except BaseException:
+            self._call.stop()  # or threads would go on asking for what nobody waits for
+            raise
         finally:
             if self._pool is not None:
                 self._pool.shutdown(wait=False, cancel_futures=True)
@@ -191,26 +195,47 @@ class WholeRead:
             self.started = first.time
         if not self._bounds:
             self._bounds = (query.compare(CREATED, "<=", _written(self.started + _MARGIN)),)
+        self.frontier.began = self.started.replace(microsecond=0)
         duplicates = self.frontier.duplicates
         rows = self._taken(first)
         self.frontier.duplicates = duplicates  # going on from a cursor begins with what came last: that is intended
         yield self._last(rows, first, self._size)
         if len(first.rows) == self._size:
             yield from self._rest(self._plan(len(first.rows)))
-        if self.frontier.ties and not self._is_proven():
-            yield from self._untied()
+        if self.frontier.seams and not self._is_proven():
+            yield from self._sewn()
+            self._check_count()
 
     def _plan(self, came: int) -> list[int]:
         """Count the records, and return the positions of the pages after the first, on which *came* records stood."""
         if self.counted is None:
             self._check_budget(1)
-            self.counted = self._client.count(self._statement.also(self._bounds[0]), self._call)
+            self.counted = self._count()
         planned = positions(self.counted - self.frontier.count + came, self._size)
         self._check_budget(len(planned))
         return planned
 
+    def _count(self) -> int:
+        """Count what was created before the second in which the read began."""
+        if self.started is None:
+            raise AssertionError  # the first page has told  # pragma: no cover
+        bound = query.compare(CREATED, "<", self.started.replace(microsecond=0).isoformat())
+        return self._client.count(self._statement.also(bound), self._call)
+
+    def _check_count(self) -> None:
+        """Refuse a read to which fewer records came than are still there."""
+        if not self._is_immutable or self.counted is None:
+            return
+        came = self.frontier.count - self.frontier.late
+        if came < self.counted and came < (there := self._count()):
+            raise IncompleteReadError(
+                f"{came} {self._statement.entity} records came, and QuickBooks counts {there}. Nothing was left out "
+                "knowingly; read again.",
+                details={"came": came, "counted": there},
+            )
+
     def _rest(self, planned: list[int]) -> Iterator[list[Any]]:
-        for asked, page in self._in_order(planned):
+        for asked, page, is_planned_last in self._in_order(planned):
             gap = self.frontier.gap_before(page.marks)
             if gap is not None:
                 yield from self._closed(*gap)
@@ -220,22 +245,31 @@ class WholeRead:
             yield rows
             del rows
             if is_end:
+                if not is_planned_last and self.frontier.last is not None:
+                    # Much was deleted, or the answer was capped: what lies behind is asked for, not taken as read.
+                    self.frontier.edited = True
+                    yield from self._closed(self.frontier.last, None)
                 return
 
     def _last(self, rows: list[Any], page: Decoded, asked: int) -> list[Any]:
         """Return the rows, and note whether they are the last: the end is reached, and nothing is left to prove."""
-        self._is_over = len(page.rows) < asked and (not self.frontier.ties or self._is_proven())
+        self._is_over = len(page.rows) < asked and (not self.frontier.seams or self._is_proven())
         return rows
 
-    def _in_order(self, planned: list[int]) -> Iterator[tuple[int, Decoded]]:
-        """Yield page after page with the size that was asked: those planned, then on until somebody stops."""
-        yield from self._ahead(planned)
+    def _in_order(self, planned: list[int]) -> Iterator[tuple[int, Decoded, bool]]:
+        """Yield page after page with the size that was asked: those planned, then on until somebody stops.
+
+        With each comes whether a short page at its place is no surprise.
+        """
+        end = planned[-1] + self._size - 1 if planned else 0
+        for position, asked, page in self._ahead(planned):
+            yield asked, page, position + asked - 1 >= end
         if planned and self._is_proven():
             return
         position = planned[-1] if planned else 1
         while True:
             position += self._size - 1
-            yield self._size, self._page(position, self._size)
+            yield self._size, self._page(position, self._size), True
 
     def _is_proven(self) -> bool:
         return self._is_immutable and self.frontier.is_proven(self.counted)
@@ -244,7 +278,7 @@ class WholeRead:
         self._call.progressed()
         return self.frontier.take(page.rows, page.marks, overlap=overlap)
 
-    def _ahead(self, planned: list[int]) -> Iterator[tuple[int, Decoded]]:
+    def _ahead(self, planned: list[int]) -> Iterator[tuple[int, int, Decoded]]:
         """Fetch pages several at a time, and decode each when it is its turn."""
         if not planned:
             return
@@ -261,26 +295,43 @@ class WholeRead:
                 return
             position, future = waiting.popleft()
             for size, body in future.result():
-                yield size, self._decoded(body, position, size)
+                yield position, size, self._decoded(body, position, size)
                 position += size - 1
 
-    def _bodies(self, position: int, size: int) -> list[tuple[int, bytes]]:
+    def _bodies(self, position: int, size: int, *where: str) -> list[tuple[int, bytes]]:
         """Fetch a page; in halves, each overlapping the other by one record, if it takes too long."""
-        if size <= self._page_size or size <= _SMALLEST_PAGE:
+        statement = self._at(position, size, *where)
+        if size <= _SMALLEST_PAGE:
+            return [(size, self._client.fetch(statement, self._call, may_give_up=False))]
+        if size <= self._page_size:
             try:
-                return [(size, self._client.fetch(self._at(position, size), self._call))]
+                return [(size, self._client.fetch(statement, self._call))]
             except ConnectorError as error:
-                if not is_too_slow(error) or size <= _SMALLEST_PAGE:
+                if not is_too_slow(error):
                     raise
                 self._page_size = max(_SMALLEST_PAGE, min(self._page_size, (size + 2) // 2))
         half = (size + 2) // 2
-        return [*self._bodies(position, half), *self._bodies(position + half - 1, size - half + 1)]
+        return [*self._bodies(position, half, *where), *self._bodies(position + half - 1, size - half + 1, *where)]
 
     def _page(self, position: int, size: int, *where: str) -> Decoded:
-        """Fetch and decode one page now."""
-        self._check_budget(1)
-        body = self._client.fetch(self._at(position, size, *where), self._call)
-        return self._decoded(body, position, size, *where)
+        """Fetch and decode one page now, joining its parts if it comes in parts."""
+        for _ in range(_TIE_TRIES):
+            self._check_budget(1)
+            joined: Decoded | None = None
+            for asked, body in self._bodies(position, size, *where):
+                part = self._decoded(body, position, asked, *where)
+                if joined is None:
+                    joined = part
+                elif part.marks and part.marks[0][1] == joined.marks[-1][1]:
+                    joined = Decoded(joined.rows + part.rows[1:], joined.marks + part.marks[1:], joined.time)
+                else:
+                    break  # somebody edited between the parts: once more
+                if len(part.rows) < asked:
+                    return joined
+            else:
+                if joined is not None:
+                    return joined
+        raise IncompleteReadError("QuickBooks is too slow for whole pages, and their parts keep changing. Try later.")
 
     def _decoded(self, body: bytes, position: int, size: int, *where: str) -> Decoded:
         """Decode a page; one that is damaged is fetched once more."""
@@ -340,17 +391,18 @@ class WholeRead:
             "changing places while they are read. Read them while nobody edits them."
         )
 
-    def _untied(self) -> Iterator[list[Any]]:
-        """Look once more at the seconds at whose records a page ended, unless nothing was edited at all."""
+    def _sewn(self) -> Iterator[list[Any]]:
+        """Look once more at the seconds in which pages ended, unless nothing was edited at all."""
         if self._is_untouched():
             return
         self.reconciled = True
-        for created in list(self.frontier.ties):
+        for created in list(self.frontier.seams):
             yield from self._closed((created, ""), (created, ""))
 
     def _is_untouched(self) -> bool:
         """Ask change data capture whether anything was edited since the read began; any doubt counts as yes."""
-        if self.frontier.edited or self.started is None:
+        came = self.frontier.count - self.frontier.late
+        if self.frontier.edited or self.started is None or came < (self.counted or 0):
             return False
         since = _written(self.started - _MARGIN)
         try:
@@ -381,7 +433,9 @@ class WholeRead:
         return {
             "last": list(frontier.last),
             "group": list(frontier.group),
-            "ties": {created: list(ids) for created, ids in frontier.ties.items()},
+            "seams": {created: list(ids) for created, ids in frontier.seams.items()},
+            "late": frontier.late,
+            "provable": self._is_immutable,
             "edited": frontier.edited,
             "duplicates": frontier.duplicates,
             "count": frontier.count,
@@ -394,13 +448,14 @@ class WholeRead:
         frontier = self.frontier
         frontier.last = (state["last"][0], state["last"][1])
         frontier.group = list(state["group"])
-        frontier.ties = {created: list(ids) for created, ids in state["ties"].items()}
+        frontier.seams = {created: list(ids) for created, ids in state["seams"].items()}
+        frontier.late = state["late"]
         frontier.edited, frontier.duplicates = state["edited"], state["duplicates"]
-        for ids in (frontier.group, *frontier.ties.values()):
+        for ids in (frontier.group, *frontier.seams.values()):
             for id_ in ids:
                 frontier.ids.add(id_)
         frontier.before = state["count"] - len(frontier.ids)
-        if state["counted"] is None:
+        if state["counted"] is None or not state["provable"]:
             self._is_immutable = False  # counted only now, the records prove nothing about what came before
         self.counted, self.started = state["counted"], datetime.fromisoformat(state["started"])
         self._bounds = (state["bound"], query.compare(CREATED, ">=", frontier.last[0]))

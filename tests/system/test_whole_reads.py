@@ -7,12 +7,14 @@ import itertools
 import json
 import os
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from vantage_quickbooks.calls import Call
 from vantage_quickbooks.connector import QUICKBOOKS
 from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.deployment import Deployment
@@ -147,8 +149,8 @@ def run(history, connection, plan, action, data, *, stop_after=None):
         if stop_after is None:
             return connection.invoke(action, data)[rows_key], None
         pages = list(itertools.islice(connection.stream(action, data), stop_after))
-        if cursor := pages[-1]["metadata"]["cursor"]:
-            pages += connection.stream(action, {**data, "cursor": cursor})
+        while cursor := pages[-1]["metadata"]["cursor"]:  # cut off again and again
+            pages += itertools.islice(connection.stream(action, {**data, "cursor": cursor}), stop_after)
         return [row for page in pages for row in page[rows_key]], pages[-1]["metadata"]
 
 
@@ -427,3 +429,112 @@ def test_a_transient_failure_within_a_whole_read_is_waited_out(emulator, connect
     emulator.fault("html", path="/query", times=-1, after=1)
     with pytest.raises(QuickBooksUnavailableError):
         connect().invoke("listInvoices", {"all": True, "max_results": 10})
+
+
+def test_a_customer_who_was_deactivated_is_among_what_changed(emulator, connect):
+    """A mirror that asks what changed must hear of it."""
+    connection = connect()
+    first = connection.invoke("listCustomers", {"all": True})
+    emulator.advance(60)
+    gone = first["customers"][3]["Id"]
+    emulator.update("Customer", {"Id": gone, "Active": False})
+    changed = connection.invoke("listCustomers", {"sync_cursor": first["metadata"]["syncCursor"]})
+
+    assert [(customer["Id"], customer["Active"]) for customer in changed["customers"]] == [(gone, False)]
+    assert first["metadata"]["totalCount"] >= first["count"]
+
+
+@pytest.mark.parametrize("after", [0, 1, 3, 5])
+@pytest.mark.parametrize("size", [20, 60])
+def test_a_timeout_on_any_page_is_survived(company, after, size):
+    """The first page, the count, a page ahead, the tail: each is asked for in parts or again."""
+    emulator, connection = company
+    history = fill(company, 130)
+    emulator.fault("gateway_timeout", path="/query", times=1, after=after)
+    result = connection.invoke("listInvoices", {"all": True, "max_results": size})
+    emulator.clear_faults()
+    assert_whole(history, result["invoices"])
+    assert result["metadata"]["complete"] is True
+
+
+def test_an_answer_that_was_capped_does_not_shorten_the_read(company):
+    """One page comes a record short, as valid JSON, though nobody edits: the rest is asked for."""
+    _, connection = company
+    history = fill(company, 40)
+    client = connection._ready()
+    fetch, calls = client.fetch, []
+
+    def capped(statement, call, **how):
+        body = fetch(statement, call, **how)
+        calls.append(statement)
+        if len(calls) == 3:
+            answer = json.loads(body)
+            answer["QueryResponse"]["Invoice"].pop()
+            return json.dumps(answer, separators=(",", ":")).encode()
+        return body
+
+    client.fetch = capped
+    try:
+        result = connection.invoke("listInvoices", {"all": True, "max_results": 7})
+    finally:
+        del client.fetch
+    assert_whole(history, result["invoices"])
+
+
+def test_a_consumer_may_take_its_time(company):
+    """The time limit is the read's, not the consumer's."""
+    emulator, connection = company
+    fill(company, 60)
+    deployment = Deployment(api_url=emulator.url, oauth_url=emulator.url)
+    hurried = QUICKBOOKS.connect(
+        emulator.settings(),
+        deployment=deployment,
+        store=connection._opened(),
+        new_call=lambda **known: Call(**known, time_limit_s=1.0),
+    )
+    hurried._ready()._throttle = Throttle(10, 10**9, 10**9)
+    pages = 0
+    for _ in hurried.stream("listInvoices", {"all": True, "max_results": 5}):
+        pages += 1
+        if pages in {2, 7}:
+            time.sleep(1.3)
+    assert pages >= 15
+
+
+def test_a_stream_that_is_closed_early_asks_for_nothing_more(company):
+    """No thread goes on spending API calls behind the host's back."""
+    emulator, connection = company
+    fill(company, 100)
+    emulator.fault("html", path="/query", times=-1, after=6)
+    stream = connection.stream("listInvoices", {"all": True, "max_results": 5})
+    next(stream)
+    next(stream)
+    stream.close()
+    time.sleep(0.3)
+    spent = emulator.counters()["api_requests"]["total"]
+    time.sleep(1.5)
+    assert emulator.counters()["api_requests"]["total"] <= spent + 1
+    emulator.clear_faults()
+
+
+@pytest.mark.parametrize("left", [None, 100])
+def test_an_export_whose_file_is_gone_begins_anew(company, tmp_path, left):
+    """A note without its file is worth nothing: no hole is filled with zeros."""
+    from vantage_quickbooks.cli import export
+
+    emulator, connection = company
+    fill(company, 60)
+    path, data = tmp_path / "out.ndjson", {"all": True, "max_results": 10}
+    emulator.fault("plain_text_200", path="/query", times=-1, after=5)
+    with pytest.raises(AccessDeniedError):
+        export.to_file(connection, "listInvoices", data, path)
+    emulator.clear_faults()
+    assert (tmp_path / "out.ndjson.cursor").exists()
+    if left is None:
+        path.unlink()
+    else:
+        os.truncate(path, left)
+    told = export.to_file(connection, "listInvoices", data, path)
+
+    records = [json.loads(line) for line in path.read_bytes().splitlines()]
+    assert len(records) == told["records"] == len({record["Id"] for record in records}) >= 60

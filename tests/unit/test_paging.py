@@ -56,7 +56,7 @@ def test_a_page_that_begins_where_the_last_one_ended_leaves_no_gap():
     frontier.take(["a", "b"], first)
     assert frontier.gap_before(at((B, "2"), (C, "3"))) is None
     assert frontier.take(["b", "c"], at((B, "2"), (C, "3"))) == ["c"]
-    assert (frontier.count, frontier.duplicates, frontier.ties, frontier.edited) == (3, 0, {}, False)
+    assert (frontier.count, frontier.duplicates, frontier.seams, frontier.edited) == (3, 0, {B: ["2"]}, False)
 
 
 def test_a_page_that_begins_later_leaves_a_gap_with_both_ends():
@@ -84,7 +84,7 @@ def test_a_page_that_ends_among_records_of_one_second_is_remembered():
     frontier.take(["a", "b"], at((A, "1"), (A, "2")))
     assert frontier.gap_before(at((A, "2"), (A, "3"))) is None
     frontier.take(["b", "c"], at((A, "2"), (A, "3")))
-    assert {created: sorted(known) for created, known in frontier.ties.items()} == {A: ["1", "2", "3"]}
+    assert {created: sorted(known) for created, known in frontier.seams.items()} == {A: ["1", "2", "3"]}
     assert frontier.is_proven(3) is True
     assert frontier.is_proven(4) is False
 

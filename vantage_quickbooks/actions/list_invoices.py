@@ -123,7 +123,7 @@ def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call, row_limit
     Raises:
         ConnectorError: See `QuickBooksClient.request`.
     """
-    reading.check(data)
+    reading.check(data, row_limit)
     if reading.is_whole(data) and row_limit is None:
         return reading.whole(KIND, client, data, call)
     status = data.get("status")

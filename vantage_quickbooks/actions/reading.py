@@ -66,12 +66,15 @@ def is_whole(data: Mapping[str, Any]) -> bool:
     return bool(data.get("all")) or "sync_cursor" in data
 
 
-def check(data: Mapping[str, Any]) -> None:
-    """Refuse inputs that contradict each other.
+def check(data: Mapping[str, Any], row_limit: int | None = None) -> None:
+    """Refuse inputs that contradict each other, or the host's cap.
 
     Raises:
         InputError: With one entry for each input that is out of place.
     """
+    if row_limit is not None and "sync_cursor" in data:
+        entry = FieldError("sync_cursor", "together", "sync_cursor is not for previews.", "Call without a row limit.")
+        raise InputError(f"{entry.message} {entry.mend}", [entry])
     if "sync_cursor" in data:
         wrong, why = set(data) - _WITH_SYNC, "does not go with sync_cursor, which asks for whatever changed"
     elif data.get("all"):
@@ -134,6 +137,7 @@ def estimate(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call
     """
     from vantage_quickbooks.paging import calls_for  # noqa: PLC0415 -- with the reader: lazily
 
+    check(data)
     total = client.count(query.Select(kind.entity, tuple(kind.conditions(data, call.now().date()))), call)
     return total, calls_for(total, _page_size(data))
 
@@ -193,7 +197,8 @@ def _results(
     since = sync.read(data["sync_cursor"], "sync_cursor") if "sync_cursor" in data else None
     where = kind.conditions(data, call.now().date())
     if since is not None:
-        where = [query.compare(UPDATED, ">=", _earlier(since["started"]))]
+        # With the kind's own conditions: customers must come whether they are active or not.
+        where = [*kind.conditions({}, call.now().date()), query.compare(UPDATED, ">=", _earlier(since["started"]))]
     read = WholeRead(
         client,
         query.Select(kind.entity, tuple(where)),
@@ -205,6 +210,7 @@ def _results(
         state=scribe.read(data["cursor"], "cursor") if "cursor" in data else None,
         decoder=decoder or decode,
     )
+    call.budget = data.get("budget")
     known = {} if since is None else since["seen"]
     seen: dict[str, str] = {}
     position = read.frontier.count + 1
@@ -212,9 +218,9 @@ def _results(
         day = (read.started or call.now()).date()
         rows = batch.rows
         if decoder is None:
+            _note_recent(rows, read, seen)
             if known:
                 rows = [row for row in rows if known.get(row["Id"]) != row.get("SyncToken")]
-            _note_recent(rows, read, seen)
         if since is None and kind.judges(data):
             rows = [row for row in rows if kind.keeps(row if decoder is None else orjson.loads(row), data, day)]
         members = {

@@ -50,10 +50,10 @@ def to_file(connection: Connection, action: str, data: Mapping[str, Any], path: 
         OSError: The file cannot be written.
     """
     note = path.with_name(path.name + ".cursor")
-    begun = _begun(note, data)
+    begun = _begun(note, data, path)
     records = begun["records"] if begun else 0
     told: dict[str, Any] = {}
-    with path.open("r+b" if begun and path.exists() else "wb") as file:
+    with path.open("r+b" if begun else "wb") as file:
         if begun:
             file.truncate(begun["bytes"])
             file.seek(0, os.SEEK_END)
@@ -72,6 +72,8 @@ def to_file(connection: Connection, action: str, data: Mapping[str, Any], path: 
                         note,
                         {"bytes": file.tell(), "records": records, "cursor": told["cursor"], "input": _question(data)},
                     )
+        file.flush()
+        os.fsync(file.fileno())
     note.unlink(missing_ok=True)
     return told | {"records": records}
 
@@ -80,11 +82,12 @@ def _question(data: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in data.items() if key not in {"cursor", "budget", "max_results"}}
 
 
-def _begun(note: Path, data: Mapping[str, Any]) -> dict[str, Any] | None:
+def _begun(note: Path, data: Mapping[str, Any], path: Path) -> dict[str, Any] | None:
     """Return how far an earlier run of the same question came."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         begun: dict[str, Any] = json.loads(note.read_text())
-        if begun["input"] == _question(data) and {"bytes", "records", "cursor"} <= set(begun):
+        is_ours = begun["input"] == _question(data) and {"records", "cursor"} <= set(begun)
+        if is_ours and path.stat().st_size >= begun["bytes"]:
             return begun
     return None
 
