@@ -122,7 +122,12 @@ def lines(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: C
     Raises:
         The same as `whole`.
     """
-    from vantage_quickbooks.bulk import decode_raw  # noqa: PLC0415 -- msgspec is an extra
+    try:
+        from vantage_quickbooks.bulk import decode_raw  # noqa: PLC0415 -- msgspec is an extra
+    except ModuleNotFoundError:
+        raise InputError(
+            "Newline-delimited JSON needs msgspec: run `pip install 'vantage-quickbooks[bulk]'`."
+        ) from None
 
     for rows, members in _results(kind, client, data, call, decode_raw):
         written = b"".join([part for row in rows for part in (row, b"\n")])

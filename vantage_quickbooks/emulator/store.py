@@ -77,7 +77,7 @@ CREATE TABLE IF NOT EXISTS changed (yes INTEGER);
 _INDEXES = {
     "by_id": "UNIQUE INDEX {} ON record (kind, id)",
     "by_updated": "INDEX {} ON record (kind, updated)",
-    "by_created": "INDEX {} ON record (kind, created)",
+    "by_created": "INDEX {} ON record (kind, created, doc_number)",
     "by_sort_name": "INDEX {} ON record (kind, sort_name, active)",
     "by_name": "INDEX {} ON record (kind, name COLLATE NOCASE)",
     "by_txn_date": "INDEX {} ON record (kind, txn_date)",
