@@ -13,6 +13,7 @@ The way a call goes, from the host to the wire (a file imports only from those a
     reader, whole  a page of an entity; an entity whole      bulk   without decoding it
     client         the only sender of API requests
     auth           one refresh at a time        throttle   how often QuickBooks may be asked
+    pace           the same among the processes of this machine
     adapters/      foreign conventions
     stores         where token chains are kept      sealing, locks   how they are encrypted and guarded
     deployment     what the operator decides    settings   what the form decides

@@ -57,7 +57,9 @@ class QuickBooksClient:
         self.settings = settings
         self.authorizer = Authorizer(settings, store, endpoints)
         self._api_url = endpoints.api_url
-        self._throttle = throttle or throttle_for(endpoints.api_url, settings.realm_id)
+        self._throttle = throttle or throttle_for(
+            endpoints.api_url, settings.realm_id, getattr(store, "meeting_place", None)
+        )
         self._session = requests.Session()
         # A proxy must not see what is meant for this machine.
         self._session.trust_env = not wire.is_loopback(endpoints.api_url)

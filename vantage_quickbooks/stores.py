@@ -178,7 +178,8 @@ class SQLiteStore:
         # The working directory may change between two calls, so the path is made absolute now.
         self._path = Path(path).expanduser().absolute() if path else _default_path()
         self._sealer = Sealer(encryption_key)
-        self._locks = FileLocks(self._path.with_name(self._path.name + ".locks"))
+        self.meeting_place = self._path.with_name(self._path.name + ".locks")
+        self._locks = FileLocks(self.meeting_place)
         self._is_prepared = False
 
     def load(self, key: str) -> TokenRecord | None:

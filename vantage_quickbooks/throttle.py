@@ -1,5 +1,7 @@
 """
-How often QuickBooks may be asked, shared by every thread of this process.
+How often QuickBooks may be asked.
+
+The turns are shared by every thread of this process, and by every process of this machine that shares a token file.
 
 Intuit allows a company and app 10 requests at once, 10 started in a second and 500 in a minute; its own texts name
 the first two by turns, so all three are obeyed.
@@ -14,19 +16,26 @@ import threading
 import time
 import weakref
 from collections import deque
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from vantage_quickbooks.errors import CancelledError, DeadlineExceededError
+from vantage_quickbooks.pace import MachinePace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 __all__ = ["Throttle", "throttle_for"]
 
 AT_ONCE = 10
 PER_SECOND = 10
 PER_MINUTE = 500
+
+_NO_TURN = (
+    "QuickBooks allows 10 requests at once, 10 a second and 500 a minute for a company, and no turn came in the time "
+    "this call has. Call again, or ask for less at a time."
+)
 
 _LOOK_AGAIN_S = 0.25
 """Seconds after which a waiting thread looks whether its call was cancelled."""
@@ -40,6 +49,7 @@ class Throttle:
         per_second: Requests started in any second.
         per_minute: Requests started in any minute.
         monotonic: Clock in seconds that never goes back.
+        machine: What the other processes of this machine start; None if they do not matter.
     """
 
     _all: ClassVar[weakref.WeakSet[Throttle]] = weakref.WeakSet()
@@ -51,7 +61,9 @@ class Throttle:
         per_minute: int = PER_MINUTE,
         *,
         monotonic: Callable[[], float] = time.monotonic,
+        machine: MachinePace | None = None,
     ) -> None:
+        self._machine = machine
         self._at_once = at_once
         self._windows = ((1.0, per_second), (60.0, per_minute))
         self._started: deque[float] = deque(maxlen=max(per_second, per_minute))
@@ -83,11 +95,31 @@ class Throttle:
         """
         self._acquire(deadline, cancelled)
         try:
-            yield
+            with ExitStack() as held:
+                if self._machine is not None:
+                    self._join(held, self._machine, deadline, cancelled)
+                yield
         finally:
             with self._changed:
                 self._free += 1
                 self._changed.notify()
+
+    def _join(
+        self, held: ExitStack, machine: MachinePace, deadline: float, cancelled: Callable[[], bool] | None
+    ) -> None:
+        """Take a turn among the processes of this machine, too."""
+        while True:
+            attempt = ExitStack()
+            wait = attempt.enter_context(machine.turn())
+            if wait <= 0:
+                held.push(attempt)
+                return
+            attempt.close()
+            if cancelled and cancelled():
+                raise CancelledError("The call was cancelled while it waited for its turn at QuickBooks.")
+            if self._monotonic() + wait >= deadline:
+                raise DeadlineExceededError(_NO_TURN)
+            time.sleep(min(wait, _LOOK_AGAIN_S))
 
     def _acquire(self, deadline: float, cancelled: Callable[[], bool] | None) -> None:
         while True:
@@ -101,10 +133,7 @@ class Throttle:
                     self._started.append(now)
                     return
                 if now + (0 if wait == float("inf") else wait) >= deadline:
-                    raise DeadlineExceededError(
-                        "QuickBooks allows 10 requests at once, 10 a second and 500 a minute for a company, and no "
-                        "turn came in the time this call has. Call again, or ask for less at a time."
-                    )
+                    raise DeadlineExceededError(_NO_TURN)
                 self._changed.wait(min(wait, _LOOK_AGAIN_S, deadline - now))
 
     def _wait(self, now: float) -> float:
@@ -118,14 +147,25 @@ class Throttle:
         return max(waits)
 
 
-_throttles: dict[tuple[str, str], Throttle] = {}
+_throttles: dict[tuple[str, str, Path | None], Throttle] = {}
 _lock = threading.Lock()
 
 
-def throttle_for(api_url: str, realm_id: str) -> Throttle:
-    """Return the one throttle of this process for a company."""
+def throttle_for(api_url: str, realm_id: str, directory: Path | None = None) -> Throttle:
+    """Return the one throttle of this process for a company.
+
+    Args:
+        api_url: The server asked.
+        realm_id: The company.
+        directory: Where the processes of this machine meet; None if they do not.
+    """
     with _lock:
-        return _throttles.setdefault((api_url, realm_id), Throttle())
+        throttle = _throttles.get((api_url, realm_id, directory))
+        if throttle is None:
+            windows = ((1.0, PER_SECOND), (60.0, PER_MINUTE))
+            machine = MachinePace(directory, f"{api_url} {realm_id}", AT_ONCE, windows) if directory else None
+            throttle = _throttles[api_url, realm_id, directory] = Throttle(machine=machine)
+        return throttle
 
 
 if hasattr(os, "register_at_fork"):

@@ -141,3 +141,31 @@ def test_a_killed_refresh_does_not_break_the_chain(emulator, token_store, step):
     assert json.loads(out.splitlines()[-1])["accessToken"]
     assert emulator.counters()["token_requests"]["failed"] == 0
     assert time.monotonic() - started < 30
+
+
+READER = """
+import json, sys
+from concurrent.futures import ThreadPoolExecutor
+from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.deployment import Deployment
+
+job = json.loads(sys.stdin.readline())
+connection = QUICKBOOKS.connect(job["settings"], deployment=Deployment(**job["deployment"]))
+with ThreadPoolExecutor(8) as pool:
+    print(len(list(pool.map(lambda _: connection.invoke("getCompanyInfo"), range(12)))))
+"""
+
+
+@pytest.mark.emulator(rotation="daily", limits=True)
+def test_processes_that_share_a_token_file_keep_intuits_limits_together(emulator, tmp_path):
+    """Four processes of eight threads: not one request too many in any second, though each alone may send ten."""
+    emulator.fault("latency", path="/companyinfo", times=-1, seconds=0.05)
+    work = job(emulator, str(tmp_path / "tokens.sqlite3"))
+    readers = [start(READER) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(lambda reader: reader.communicate(work, timeout=60), readers))
+
+    assert [(out.strip(), error) for out, error in outcomes] == [("12", "")] * 4
+    counters = emulator.counters()
+    assert set(counters["api_requests"]["by_status"]) == {"200"} or set(counters["api_requests"]["by_status"]) == {200}
+    assert counters["max_concurrent"] <= 10
