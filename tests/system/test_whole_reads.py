@@ -490,14 +490,14 @@ def test_a_consumer_may_take_its_time(company):
         emulator.settings(),
         deployment=deployment,
         store=connection._opened(),
-        new_call=lambda **known: Call(**known, time_limit_s=1.0),
+        new_call=lambda **known: Call(**known, time_limit_s=2.5),
     )
     hurried._ready()._throttle = Throttle(10, 10**9, 10**9)
     pages = 0
     for _ in hurried.stream("listInvoices", {"all": True, "max_results": 5}):
         pages += 1
         if pages in {2, 7}:
-            time.sleep(1.3)
+            time.sleep(2.8)
     assert pages >= 15
 
 
@@ -510,10 +510,10 @@ def test_a_stream_that_is_closed_early_asks_for_nothing_more(company):
     next(stream)
     next(stream)
     stream.close()
-    time.sleep(0.3)
+    time.sleep(1.0)  # what was on its way arrives
     spent = emulator.counters()["api_requests"]["total"]
-    time.sleep(1.5)
-    assert emulator.counters()["api_requests"]["total"] <= spent + 1
+    time.sleep(2.0)
+    assert emulator.counters()["api_requests"]["total"] == spent
     emulator.clear_faults()
 
 
