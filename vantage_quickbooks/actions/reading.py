@@ -31,9 +31,8 @@ _CDC_MOST = 1000
 """Change data capture reaches back 30 days and tells at most 1,000 objects (Intuit, "Change data capture")."""
 
 _NOT_WITH_ALL = {"start_position", "order_by"}
-_WITH_SYNC = {"all", "max_results", "fields", "budget", "cursor", "sync_cursor"}
-_ONLY_WITH_ALL = {"cursor", "budget"}
 _NO_CONDITIONS = {"all", "max_results", "fields", "budget", "cursor", "sync_cursor"}
+_ONLY_WITH_ALL = {"cursor", "budget"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ def check(data: Mapping[str, Any], row_limit: int | None = None) -> None:
         entry = FieldError("sync_cursor", "together", "sync_cursor is not for previews.", "Call without a row limit.")
         raise InputError(f"{entry.message} {entry.mend}", [entry])
     if "sync_cursor" in data:
-        wrong, why = set(data) - _WITH_SYNC, "does not go with sync_cursor, which asks for whatever changed"
+        wrong, why = set(data) - _NO_CONDITIONS, "does not go with sync_cursor, which asks for whatever changed"
     elif data.get("all"):
         wrong, why = set(data) & _NOT_WITH_ALL, "does not go with all, which reads everything in the order of creation"
     else:
