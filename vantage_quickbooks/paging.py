@@ -12,10 +12,11 @@ Rules
 5. What was created before the second in which the read began is counted after the first page. Where several pages came
    without a gap and without a record that came twice, and as many came as were counted, they are all: with nothing but
    deletions possible (the conditions do not depend on what edits change), one that is missing needs one that came and
-   was deleted before the count, and that deletion would have shown as a gap at the second page. Otherwise a last page
-   that is full is looked behind, and, unless change data capture says that nothing was edited, the seconds in which
-   pages ended are asked for again: records of one second could have changed places among themselves. If fewer came
-   than are still counted then, the read is not whole.
+   was deleted before the count. It came with the first page, then, and its deletion would show as a gap at the second:
+   that is why the first page is cut behind the last second that it surely holds whole, for beyond that records of one
+   second could change places and hide the gap. Otherwise a last page that is full is looked behind, and, unless change
+   data capture says that nothing was edited, the seconds in which pages ended are asked for again. If fewer came than
+   are still counted then, the read is not whole.
 6. Every record counts once, by its Id.
 
 So every record that exists, and meets the conditions, during the whole read comes exactly once, in its state at some
@@ -28,7 +29,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-__all__ = ["Frontier", "IdSet", "Mark", "calls_for", "instant", "positions"]
+__all__ = ["Frontier", "IdSet", "Mark", "calls_for", "instant", "positions", "whole_seconds"]
 
 Mark = tuple[str, str]
 """Where a record stands in the order of creation: its creation time, as Intuit writes it, and its Id."""
@@ -39,22 +40,33 @@ def instant(mark: Mark) -> datetime:
     return datetime.fromisoformat(mark[0])
 
 
-def positions(total: int, size: int) -> list[int]:
-    """Return the start positions of the pages after the first that cover *total* records, each overlapping by one.
+def whole_seconds(marks: list[Mark]) -> int:
+    """Return how many of a page's marks lie in seconds that the page surely holds whole: all but those of its last."""
+    kept = len(marks)
+    while kept and marks[kept - 1][0] == marks[-1][0]:
+        kept -= 1
+    return kept
+
+
+def positions(total: int, size: int, first: int) -> range:
+    """Return the start positions of the pages that cover *total* records, each overlapping by one.
 
     Args:
         total: Records counted.
         size: Records of a page, at least 2.
+        first: Position of the last record known, with which the first of these pages begins.
     """
-    return list(range(size, total, size - 1)) if total > size else []
+    return range(first, total, size - 1)
 
 
 def calls_for(total: int, size: int) -> int:
-    """Return the API calls that reading *total* records takes when nobody edits them."""
+    """Return the API calls that reading *total* records takes when nobody edits them.
+
+    One more if the first page ends among a great many records of one second.
+    """
     if total < size:
         return 1
-    further = len(positions(total, size))
-    return 2 + (further or 1)  # a full first page alone does not show the end
+    return 2 + len(positions(total, size, size - 1))
 
 
 class IdSet:

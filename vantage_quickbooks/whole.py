@@ -25,7 +25,7 @@ from vantage_quickbooks.errors import (
     IncompleteReadError,
     UnexpectedResponseError,
 )
-from vantage_quickbooks.paging import Frontier, Mark, instant, positions
+from vantage_quickbooks.paging import Frontier, Mark, instant, positions, whole_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -145,7 +145,7 @@ class WholeRead:
         self._statement = statement
         self._call = call
         self._order = (CREATED, tie_breaker)
-        self._is_immutable = is_immutable
+        self._is_provable = is_immutable  # by the count
         self._size = max(2, size)
         self._page_size = self._size
         self._budget = budget
@@ -196,22 +196,35 @@ class WholeRead:
         if not self._bounds:
             self._bounds = (query.compare(CREATED, "<=", _written(self.started + _MARGIN)),)
         self.frontier.began = self.started.replace(microsecond=0)
+        is_all = len(first.rows) < self._size
         duplicates = self.frontier.duplicates
-        rows = self._taken(first)
+        kept = first if is_all else self._cut(first)
+        rows = self._taken(kept)
         self.frontier.duplicates = duplicates  # going on from a cursor begins with what came last: that is intended
-        yield self._last(rows, first, self._size)
-        if len(first.rows) == self._size:
-            yield from self._rest(self._plan(len(first.rows)))
+        self._is_over = is_all and self._has_nothing_to_prove()
+        yield rows
+        if not is_all:
+            yield from self._rest(self._plan(len(kept.rows)))
         if self.frontier.seams and not self._is_proven():
             yield from self._sewn()
             self._check_count()
 
-    def _plan(self, came: int) -> list[int]:
-        """Count the records, and return the positions of the pages after the first, on which *came* records stood."""
+    def _cut(self, first: Decoded) -> Decoded:
+        """Cut the first page behind the last second that it surely holds whole; see rule 5 of `paging`."""
+        if not self._is_provable or self.counted is not None:
+            return first
+        kept = whole_seconds(first.marks)
+        if 2 * kept < self._size:  # to ask for so many once more would cost a page: prove the read otherwise
+            self._is_provable = False
+            return first
+        return Decoded(first.rows[:kept], first.marks[:kept], first.time)
+
+    def _plan(self, came: int) -> range:
+        """Count the records, and return the positions of the pages after the first, of which *came* were taken."""
         if self.counted is None:
             self._check_budget(1)
             self.counted = self._count()
-        planned = positions(self.counted - self.frontier.count + came, self._size)
+        planned = positions(self.counted - self.frontier.count + came, self._size, came)
         self._check_budget(len(planned))
         return planned
 
@@ -224,7 +237,7 @@ class WholeRead:
 
     def _check_count(self) -> None:
         """Refuse a read to which fewer records came than are still there."""
-        if not self._is_immutable or self.counted is None:
+        if not self._is_provable or self.counted is None:
             return
         came = self.frontier.count - self.frontier.late
         if came < self.counted and came < (there := self._count()):
@@ -234,13 +247,14 @@ class WholeRead:
                 details={"came": came, "counted": there},
             )
 
-    def _rest(self, planned: list[int]) -> Iterator[list[Any]]:
+    def _rest(self, planned: range) -> Iterator[list[Any]]:
         for asked, page, is_planned_last in self._in_order(planned):
             gap = self.frontier.gap_before(page.marks)
             if gap is not None:
                 yield from self._closed(*gap)
-            rows = self._last(self._taken(page), page, asked)
+            rows = self._taken(page)
             is_end = len(page.rows) < asked
+            self._is_over = is_end and self._has_nothing_to_prove()
             del page
             yield rows
             del rows
@@ -251,12 +265,10 @@ class WholeRead:
                     yield from self._closed(self.frontier.last, None)
                 return
 
-    def _last(self, rows: list[Any], page: Decoded, asked: int) -> list[Any]:
-        """Return the rows, and note whether they are the last: the end is reached, and nothing is left to prove."""
-        self._is_over = len(page.rows) < asked and (not self.frontier.seams or self._is_proven())
-        return rows
+    def _has_nothing_to_prove(self) -> bool:
+        return not self.frontier.seams or self._is_proven()
 
-    def _in_order(self, planned: list[int]) -> Iterator[tuple[int, Decoded, bool]]:
+    def _in_order(self, planned: range) -> Iterator[tuple[int, Decoded, bool]]:
         """Yield page after page with the size that was asked: those planned, then on until somebody stops.
 
         With each comes whether a short page at its place is no surprise.
@@ -266,19 +278,19 @@ class WholeRead:
             yield asked, page, position + asked - 1 >= end
         if planned and self._is_proven():
             return
-        position = planned[-1] if planned else 1
+        position = planned[-1] if planned else planned.start - self._size + 1
         while True:
             position += self._size - 1
             yield self._size, self._page(position, self._size), True
 
     def _is_proven(self) -> bool:
-        return self._is_immutable and self.frontier.is_proven(self.counted)
+        return self._is_provable and self.frontier.is_proven(self.counted)
 
     def _taken(self, page: Decoded, *, overlap: bool = True) -> list[Any]:
         self._call.progressed()
         return self.frontier.take(page.rows, page.marks, overlap=overlap)
 
-    def _ahead(self, planned: list[int]) -> Iterator[tuple[int, int, Decoded]]:
+    def _ahead(self, planned: range) -> Iterator[tuple[int, int, Decoded]]:
         """Fetch pages several at a time, and decode each when it is its turn."""
         if not planned:
             return
@@ -435,7 +447,7 @@ class WholeRead:
             "group": list(frontier.group),
             "seams": {created: list(ids) for created, ids in frontier.seams.items()},
             "late": frontier.late,
-            "provable": self._is_immutable,
+            "provable": self._is_provable,
             "edited": frontier.edited,
             "duplicates": frontier.duplicates,
             "count": frontier.count,
@@ -456,7 +468,7 @@ class WholeRead:
                 frontier.ids.add(id_)
         frontier.before = state["count"] - len(frontier.ids)
         if state["counted"] is None or not state["provable"]:
-            self._is_immutable = False  # counted only now, the records prove nothing about what came before
+            self._is_provable = False  # counted only now, the records prove nothing about what came before
         self.counted, self.started = state["counted"], datetime.fromisoformat(state["started"])
         self._bounds = (state["bound"], query.compare(CREATED, ">=", frontier.last[0]))
 

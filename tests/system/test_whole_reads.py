@@ -123,7 +123,7 @@ class History:
 
 edits = st.lists(
     st.tuples(
-        st.integers(0, 14),
+        st.one_of(st.integers(1, 2), st.integers(0, 14)),  # 1 is the count, before which one answer has come
         st.sampled_from(["create", "touch", "rename", "leave", "leave", "come_back", "tick"]),
         st.integers(0, 200),
     ),
@@ -220,19 +220,12 @@ def test_an_unedited_company_costs_the_fewest_calls(company, count, size, ties):
 
     total = result["metadata"]["totalCount"]
     assert total == result["count"] == len(result["invoices"]) >= count
-    assert result["metadata"]["apiCalls"] == calls_for(total, size)
+    # Where the first page ends among a great many records of one second, change data capture is asked, too.
+    assert 0 <= result["metadata"]["apiCalls"] - calls_for(total, size) <= (1 if ties else 0)
     assert result["metadata"]["complete"] is True
     assert result["metadata"]["reconciled"] is False
     assert result["metadata"]["duplicatesRemoved"] == 0
     assert_whole(history, result["invoices"])
-
-
-@given(st.integers(0, 1_000_000))
-def test_calls_for_pages_of_a_thousand_keep_the_bound(total):
-    """ceil(n / 1000) + 2."""
-    from vantage_quickbooks.paging import calls_for
-
-    assert calls_for(total, 1000) <= -(-total // 1000) + 2
 
 
 def fill(company, count, gap=1):
@@ -538,3 +531,36 @@ def test_an_export_whose_file_is_gone_begins_anew(company, tmp_path, left):
 
     records = [json.loads(line) for line in path.read_bytes().splitlines()]
     assert len(records) == told["records"] == len({record["Id"] for record in records}) >= 60
+
+
+@pytest.mark.parametrize("size", [3, 4])
+def test_a_deletion_and_a_renumbering_within_a_second_cannot_cancel_each_other_out(company, size):
+    """Both fall between the first page and the count: the overlap looks intact, and the count comes out right."""
+    _, connection = company
+    history = History(company, "Invoice", [])
+    history.emulator.advance(-600)
+    ids = []
+    beyond = size - 1  # the company's one invoice stands before them
+    for number in range(12):
+        if number != beyond:  # the last of the first page and the first of the second share their second
+            history.emulator.advance(5)
+        made = history.emulator.create(
+            "Invoice", {"CustomerRef": {"value": "1"}, "Line": [LINE], "DocNumber": f"K{number:02}"}
+        )
+        history.states[made["Id"]] = [made]
+        history.at_start.add(made["Id"])
+        ids.append(made["Id"])
+    history.emulator.advance(600)
+    sent = [0]
+
+    def edit(request):
+        if "/query" in request.url:
+            sent[0] += 1
+            if sent[0] == 2:
+                history.emulator.delete("Invoice", ids[0])
+                history.gone.add(ids[0])
+                history._update(ids[beyond], DocNumber="A")
+
+    with edited(connection, edit):
+        rows = connection.invoke("listInvoices", {"all": True, "max_results": size})["invoices"]
+    assert_whole(history, rows)

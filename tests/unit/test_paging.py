@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vantage_quickbooks.paging import Frontier, IdSet, calls_for, positions
+from vantage_quickbooks.paging import Frontier, IdSet, calls_for, positions, whole_seconds
 
 ids = st.one_of(st.integers(1, 10**16).map(str), st.text(min_size=1, max_size=5), st.just("007"))
 
@@ -29,21 +29,29 @@ def test_a_million_ids_take_little_memory():
     assert sum(len(block) for block in ours._blocks.values()) < 200_000
 
 
-@given(total=st.integers(0, 5000), size=st.integers(2, 60))
-def test_pages_cover_every_record_and_overlap_by_one(total, size):
-    starts = [1, *positions(total, size)]
+@given(total=st.integers(0, 5000), size=st.integers(2, 60), data=st.data())
+def test_pages_cover_every_record_and_overlap_by_one(total, size, data):
+    first = data.draw(st.integers(1, size))
+    starts = list(positions(total, size, first))
     covered = {rank for start in starts for rank in range(start, start + size)}
-    assert set(range(1, total + 1)) <= covered
+    assert set(range(first + 1, total + 1)) <= covered
     assert all(later - earlier == size - 1 for earlier, later in itertools.pairwise(starts))
-    assert total <= size or starts[-1] < total
+    assert not starts or (starts[0] == first and starts[-1] < total)
 
 
-@given(st.integers(0, 1_000_000))
+@given(st.integers(0, 999_999))
 def test_a_thousand_at_a_time_cost_no_more_than_a_call_each_and_two(total):
     assert calls_for(total, 1000) <= -(-total // 1000) + 2
 
 
 A, B, C = (f"2026-01-0{day}T00:00:00-08:00" for day in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "kept"), [("", 0), ("A", 0), ("AA", 0), ("AB", 1), ("AAB", 2), ("ABB", 1), ("ABBC", 3)]
+)
+def test_a_page_surely_holds_whole_all_seconds_but_its_last(seconds, kept):
+    assert whole_seconds([(second, str(id_)) for id_, second in enumerate(seconds)]) == kept
 
 
 def at(*pairs):
