@@ -52,6 +52,7 @@ from vantage_quickbooks.tokens import TokenRecord, TokenState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from vantage_quickbooks.calls import Call
     from vantage_quickbooks.deployment import Endpoints
@@ -160,7 +161,7 @@ class Authorizer:
             refresh_token=settings.refresh_token.reveal(),
         )
         self._chain = _Chain.named(self.key)
-        self._record: TokenRecord | None = None
+        self._held: tuple[TokenRecord, datetime] | None = None  # the record in force, and until when it is FRESH
 
     def token(self, call: Call) -> TokenRecord:
         """Return a record whose access token outlives the skew, refreshing it first if it must be.
@@ -177,9 +178,9 @@ class Authorizer:
             TokenStoreError: The store cannot be read, written or locked.
             ConnectorError: The token endpoint is unreachable, busy or answers nonsense.
         """
-        record = self._record
-        if record is not None and self._is_good(record, call, None):
-            return record
+        held = self._held
+        if held is not None and call.now() < held[1]:
+            return held[0]
         return self._settle(call, refused=None)
 
     def renew(self, call: Call, refused: TokenRecord) -> TokenRecord:
@@ -206,12 +207,12 @@ class Authorizer:
             is_ended = _revoke(self._settings, self._revocation_endpoint, token, call)
             self._store.forget(self.key)
             self._chain.keep(None)
-            self._record = None
+            self._held = None
         return is_ended
 
     def secrets(self) -> tuple[str, ...]:
         """Return the tokens in memory, for whoever masks them in a text."""
-        records = (self._record, self._chain.unsaved)
+        records = (self._held and self._held[0], self._chain.unsaved)
         return tuple(token for r in records if r for token in (r.access_token, r.refresh_token))
 
     def _is_good(self, record: TokenRecord, call: Call, refused: str | None) -> bool:
@@ -223,11 +224,12 @@ class Authorizer:
 
     def _settle(self, call: Call, refused: str | None) -> TokenRecord:
         with self._alone(call):
-            record = self._record
-            if record is None or self._chain.unsaved is not None or not self._is_good(record, call, refused):
+            held = self._held
+            if held is None or self._chain.unsaved is not None or not self._is_good(held[0], call, refused):
                 with self._alone_at_the_store(call):
-                    record = self._record = self._under_lock(call, refused)
-            return record
+                    record = self._under_lock(call, refused)
+                held = self._held = (record, tokens.fresh_until(record, skew_s=self._skew_s))
+            return held[0]
 
     @contextmanager
     def _alone(self, call: Call) -> Iterator[None]:

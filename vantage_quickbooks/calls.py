@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import threading
 import time
+import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,8 @@ TIME_LIMIT_S = 180.0
 _LONGEST_WAIT_S = 60.0
 """Intuit asks throttled callers to wait a minute ("API call limits and throttles")."""
 
+_NOW = functools.partial(datetime.now, UTC)
+
 
 class Call:
     """The state of one call; thread-safe.
@@ -34,8 +38,10 @@ class Call:
         sleep: Waits seconds; tests make it instant.
 
     Attributes:
+        request_id: Names the call in errors, logs and audit events.
         api_calls: Requests sent to the data API so far, failed ones included: Intuit meters them.
         budget: Requests to the data API at the most; None means no cap.
+        progress: Told how many records a long read has read, and of how many (None: not known yet).
         intuit_tids: Intuit's transaction id of each answer, in order.
         refreshed: Whether a token request succeeded in this call.
         deadline: The call's end on the monotonic clock.
@@ -47,7 +53,7 @@ class Call:
         time_limit_s: float = TIME_LIMIT_S,
         deadline: datetime | None = None,
         cancelled: Callable[[], bool] | None = None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = _NOW,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -55,14 +61,29 @@ class Call:
         self.cancelled = cancelled
         self.api_calls = 0
         self.budget: int | None = None
+        self.progress: Callable[[int, int | None], None] | None = None
         self.intuit_tids: list[str] = []
         self.refreshed = False
         self._monotonic = monotonic
         self._sleep = sleep
         self._lock = threading.Lock()
+        self._request_id: str | None = None
         self._time_limit_s = time_limit_s
-        self._last_instant = float("inf") if deadline is None else monotonic() + (deadline - now()).total_seconds()
-        self.progressed()
+        self._began = monotonic()
+        self._last_instant = float("inf") if deadline is None else self._began + (deadline - now()).total_seconds()
+        self.deadline = min(self._began + time_limit_s, self._last_instant)
+
+    @property
+    def request_id(self) -> str:
+        """Made when it is first asked for: most calls need none."""
+        with self._lock:
+            if self._request_id is None:
+                self._request_id = str(uuid.uuid4())
+            return self._request_id
+
+    def elapsed_s(self) -> float:
+        """Return the seconds since the call began."""
+        return self._monotonic() - self._began
 
     def progressed(self) -> None:
         """Begin the time limit anew, because a part of a long read is done; the host's own deadline stays."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import logging
 import threading
-import time
 import traceback
-import uuid
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 
 from vantage_quickbooks.actions import MODULES
 from vantage_quickbooks.actions.reading import is_whole
@@ -34,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NDJSON", "Connection"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
@@ -129,7 +127,7 @@ class Connection:
         Raises:
             ConnectorError: Anything that went wrong, of the class that fits.
         """
-        return self._run(action_id, input, self._context.row_limit, str(uuid.uuid4()))
+        return self._run(action_id, input, self._context.row_limit, self._start_call())
 
     def call(self, action_id: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002 -- the host's word
         """Run an action and return the host's envelope; never raises for what a connector can expect.
@@ -138,19 +136,18 @@ class Connection:
             `{"success": true, "data": ..., "meta": ...}` or `{"success": false, "error": ..., "meta": ...}`; `meta`
             holds `request_id` and `timestamp`.
         """
-        request_id = str(uuid.uuid4())
+        call = self._start_call()
         outcome: dict[str, Any]
         try:
-            outcome = {
-                "success": True,
-                "data": self._run(action_id, input, self._context.row_limit, request_id),
-            }
+            outcome = {"success": True, "data": self._run(action_id, input, self._context.row_limit, call)}
         except ConnectorError as error:
             outcome = {"success": False, "error": error.to_dict()}
-        return outcome | {"meta": {"request_id": request_id, "timestamp": iso(datetime.now(UTC))}}
+        return outcome | {"meta": {"request_id": call.request_id, "timestamp": iso(datetime.now(UTC))}}
 
     async def ainvoke(self, action_id: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002 -- the host's word
         """Run an action in a worker thread, so that an event loop goes on; otherwise as `invoke`."""
+        import asyncio  # noqa: PLC0415 -- costs 30 ms, and whoever awaits this has it
+
         return await asyncio.to_thread(self.invoke, action_id, input)
 
     def stream(
@@ -176,15 +173,14 @@ class Connection:
         Raises:
             ConnectorError: From the page that failed; the pages before it are whole.
         """
-        request_id = str(uuid.uuid4())
         if as_ not in {"results", "ndjson"}:
             raise InputError(f"There is no such form of pages: {as_!r}; there are results and ndjson.")
-        action = self._action(action_id)
-        data = self._guarded(lambda: validate_input(action.id, {} if input is None else input), None, request_id)
+        action, call = self._action(action_id), self._start_call()
+        data = self._guarded(call, validate_input, action.id, {} if input is None else input)
         if not action.streamable:
-            yield self._run(action_id, data, self._context.row_limit, request_id)
+            yield self._run(action_id, data, self._context.row_limit, call)
         elif is_whole(data) and self._context.row_limit is None:
-            yield from self._stream_whole(action, data, as_, request_id)
+            yield from self._stream_whole(action, data, as_, call)
         elif as_ != "results":
             raise InputError("Newline-delimited JSON is for whole reads without a row limit. Add all to the input.")
         else:
@@ -194,7 +190,7 @@ class Connection:
         left = self._context.row_limit
         done = 0
         while True:
-            page = self._run(action.id, data, left, str(uuid.uuid4()))
+            page = self._run(action.id, data, left, self._start_call())
             following = page["metadata"]["nextStartPosition"]
             done += page["count"]
             if page["count"] or done == 0:
@@ -207,15 +203,16 @@ class Connection:
                 return
             data = {**data, "start_position": following}
 
-    def _stream_whole(self, action: Action, data: dict[str, Any], as_: str, request_id: str) -> Iterator[Any]:
+    def _stream_whole(self, action: Action, data: dict[str, Any], as_: str, call: Call) -> Iterator[Any]:
         module = MODULES[action.id]
-        call, started, done = self._start_call(), time.monotonic(), 0
+        call.progress = functools.partial(self._progress, action)
+        done = 0
         outcome: dict[str, Any] = {"outcome": "cancelled"}
         try:
             read = module.lines if as_ == "ndjson" else module.everything
-            pages = self._guarded(lambda: read(self._ready(), data, call), call, request_id)
+            pages = self._guarded(call, lambda: read(self._ready(), data, call))
             while True:
-                page = self._guarded(lambda: next(pages, None), call, request_id)
+                page = self._guarded(call, next, pages, None)
                 if page is None:
                     break
                 if as_ == "ndjson":
@@ -223,16 +220,14 @@ class Connection:
                     done += page.records
                 else:
                     done += page["count"]
-                self._progress(action, done, None)
                 yield page
                 del page  # or two pages would be in memory while the next is decoded
-            self._progress(action, done, done)
             outcome = {"outcome": "success", "records": done}
         except ConnectorError as error:
             outcome = {"outcome": "error", "errorCode": error.code, "records": done}
             raise
         finally:
-            self._audit(action, call, request_id, durationMs=round((time.monotonic() - started) * 1000), **outcome)
+            self._audit(action, call, outcome)
 
     def estimate(self, action_id: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002 -- the host's word
         """Return what a whole read would find and cost, for one API call: `totalCount` and `apiCalls`.
@@ -241,7 +236,7 @@ class Connection:
             InputError: The action has no whole read, or the input is wrong.
             ConnectorError: See `QuickBooksClient.request`.
         """
-        action, request_id, call = self._action(action_id), str(uuid.uuid4()), self._start_call()
+        action, call = self._action(action_id), self._start_call()
         if not action.streamable:
             raise InputError(f"{action_id} reads one record; there is nothing to estimate.")
 
@@ -252,7 +247,7 @@ class Connection:
                 self._spent[action.id] += call.api_calls
             return {"totalCount": total, "apiCalls": calls}
 
-        return self._guarded(run, call, request_id)
+        return self._guarded(call, run)
 
     def api_calls(self) -> dict[str, int]:
         """Return the API calls that this connection has spent so far, by action: Intuit meters them by company."""
@@ -266,12 +261,11 @@ class Connection:
             `ok`, a list of `checks` (`name`, `ok`, `message` and, where it failed, `error`), `warnings` about
             settings that look wrong, and the `apiCalls` it took. Never raises for what a connector can expect.
         """
-        call, request_id = self._start_call(), str(uuid.uuid4())
+        call = self._start_call()
         checks: list[dict[str, Any]] = []
         for name, check in (("token", self._test_token), ("company", self._test_company)):
-            run = functools.partial(check, call)
             try:
-                checks.append({"name": name, "ok": True, **self._guarded(run, call, request_id)})
+                checks.append({"name": name, "ok": True, **self._guarded(call, check, call)})
             except ConnectorError as error:
                 checks.append({"name": name, "ok": False, "message": error.message, "error": error.to_dict()})
                 break
@@ -305,7 +299,7 @@ class Connection:
             )
             return {"revoked": is_ended, "message": message}
 
-        return self._guarded(run, call, str(uuid.uuid4()))
+        return self._guarded(call, run)
 
     def _test_token(self, call: Call) -> dict[str, Any]:
         record = self._ready().authorizer.token(call)
@@ -341,47 +335,45 @@ class Connection:
     def _start_call(self) -> Call:
         return self._new_call(deadline=self._context.deadline, cancelled=self._context.cancelled)
 
-    def _run(
-        self, action_id: str, data: Mapping[str, Any] | None, row_limit: int | None, request_id: str
-    ) -> dict[str, Any]:
+    def _run(self, action_id: str, data: Mapping[str, Any] | None, row_limit: int | None, call: Call) -> dict[str, Any]:
         action = self._action(action_id)
-        call = self._start_call()
-        started = time.monotonic()
-        outcome: dict[str, Any] = {"outcome": "success"}
+        outcome: dict[str, Any] = {"outcome": "cancelled"}
         try:
-            result = self._guarded(lambda: self._result(action, data, call, row_limit), call, request_id)
-            outcome["records"] = result.get("count")
+            result = self._guarded(call, self._result, action, data, call, row_limit)
+            outcome = {"outcome": "success", "records": result.get("count")}
         except ConnectorError as error:
             outcome = {"outcome": "error", "errorCode": error.code}
             raise
         else:
             return result
         finally:
-            self._audit(action, call, request_id, durationMs=round((time.monotonic() - started) * 1000), **outcome)
+            self._audit(action, call, outcome)
 
     def _result(
         self, action: Action, data: Mapping[str, Any] | None, call: Call, row_limit: int | None
     ) -> dict[str, Any]:
         valid = validate_input(action.id, {} if data is None else data)
-        limit = {"row_limit": row_limit} if action.streamable else {}
-        result: dict[str, Any] = MODULES[action.id].run(self._ready(), valid, call, **limit)
-        return result
+        run: Callable[..., dict[str, Any]] = MODULES[action.id].run
+        if action.streamable:
+            call.progress = functools.partial(self._progress, action)
+            return run(self._ready(), valid, call, row_limit)
+        return run(self._ready(), valid, call)
 
-    def _guarded(self, run: Callable[[], T], call: Call | None, request_id: str) -> T:
+    def _guarded(self, call: Call, run: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Let expected errors out with the call's facts added, and turn a defect into an InternalError."""
         failure: ConnectorError
         try:
-            return run()
+            return run(*args, **kwargs)
         except ConnectorError as error:
             failure = error
         except Exception:  # noqa: BLE001 -- whatever it is, the host gets an error it knows
-            self._log.error("request %s failed by a defect:\n%s", request_id, self._clean(traceback.format_exc()))
+            self._log.error("request %s failed by a defect:\n%s", call.request_id, self._clean(traceback.format_exc()))
             failure = InternalError(
-                f"The connector failed by a defect of its own. Report it with request id {request_id} and the log."
+                f"The connector failed by a defect of its own. Report it with request id {call.request_id} and the log."
             )
-        failure.details.setdefault("apiCalls", call.api_calls if call else 0)
-        failure.details.setdefault("requestId", request_id)
-        if call and call.intuit_tids:
+        failure.details.setdefault("apiCalls", call.api_calls)
+        failure.details.setdefault("requestId", call.request_id)
+        if call.intuit_tids:
             failure.details.setdefault("intuitTid", call.intuit_tids[-1])
         raise failure.bare()
 
@@ -412,10 +404,13 @@ class Connection:
         tokens = self._client.authorizer.secrets() if self._client else ()
         return self._settings.redactor(*tokens)(text)
 
-    def _audit(self, action: Action, call: Call, request_id: str, **outcome: Any) -> None:
-        with self._lock:
-            self._spent[action.id] += call.api_calls
+    def _audit(self, action: Action, call: Call, outcome: dict[str, Any]) -> None:
+        if call.api_calls:
+            with self._lock:
+                self._spent[action.id] += call.api_calls
         context = self._context
+        if context.audit is None:
+            return
         event = {
             "category": "integrations",
             "operation": f"quickbooks.{action.id}",
@@ -424,8 +419,9 @@ class Connection:
             "userId": context.user_id,
             "workflowId": context.workflow_id,
             "executionId": context.execution_id,
-            "requestId": request_id,
+            "requestId": call.request_id,
             "timestamp": iso(call.now()),
+            "durationMs": round(call.elapsed_s() * 1000),
             "apiCalls": call.api_calls,
             "tokenRefreshed": call.refreshed,
             **outcome,

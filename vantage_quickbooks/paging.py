@@ -27,7 +27,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from itertools import compress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["Frontier", "IdSet", "Mark", "calls_for", "instant", "positions", "whole_seconds"]
 
@@ -74,41 +78,43 @@ class IdSet:
 
     _BITS = 1 << 16
     _FEW = 128
+    _DIGITS = 15
 
     def __init__(self) -> None:
-        self._blocks: dict[int, bytearray | set[int]] = {}
+        self._blocks: dict[int, bytearray] = {}
+        self._sparse: dict[int, set[int]] = {}
         self._others: set[str] = set()
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
-    def add(self, id: str) -> bool:  # noqa: A002 -- Intuit's word
-        """Add an Id; return whether it is new."""
-        if not (id.isascii() and id.isdigit() and id[0] != "0" and len(id) <= 15):
-            is_new = id not in self._others
-            self._others.add(id)
-        else:
-            is_new = self._add_number(*divmod(int(id), self._BITS))
-        self._count += is_new
-        return is_new
+    def add(self, ids: Iterable[str]) -> list[bool]:
+        """Add Ids; return for each whether it is new."""
+        are_new = []
+        for id_ in ids:
+            if not (id_.isdecimal() and id_.isascii() and id_[0] != "0" and len(id_) <= self._DIGITS):
+                is_new = id_ not in self._others
+                self._others.add(id_)
+            elif (known := self._blocks.get((number := int(id_)) // self._BITS)) is None:
+                is_new = self._add_sparse(*divmod(number, self._BITS))
+            else:
+                place, mask = number % self._BITS >> 3, 1 << (number & 7)
+                is_new = not known[place] & mask
+                known[place] |= mask
+            are_new.append(is_new)
+        self._count += sum(are_new)
+        return are_new
 
-    def _add_number(self, block: int, bit: int) -> bool:
-        known = self._blocks.get(block)
-        if known is None:
-            known = self._blocks[block] = set()
-        if isinstance(known, set):
-            if bit in known:
-                return False
-            known.add(bit)
-            if len(known) > self._FEW:
-                bits = self._blocks[block] = bytearray(self._BITS // 8)
-                for number in known:
-                    bits[number >> 3] |= 1 << (number & 7)
-            return True
-        if known[bit >> 3] & 1 << (bit & 7):
+    def _add_sparse(self, block: int, bit: int) -> bool:
+        known = self._sparse.setdefault(block, set())
+        if bit in known:
             return False
-        known[bit >> 3] |= 1 << (bit & 7)
+        known.add(bit)
+        if len(known) > self._FEW:
+            bits = self._blocks[block] = bytearray(self._BITS // 8)
+            for number in self._sparse.pop(block):
+                bits[number >> 3] |= 1 << (number & 7)
         return True
 
 
@@ -172,20 +178,17 @@ class Frontier:
             marks: Their marks.
             overlap: Whether the first one may be the intended overlap with the page before.
         """
-        fresh = []
-        may_be_late = bool(marks) and self.began is not None and instant(marks[-1]) >= self.began
-        for index, (row, (created, id_)) in enumerate(zip(rows, marks, strict=True)):
-            if self.ids.add(id_):
-                fresh.append(row)
-                if created in self.seams:
-                    self.seams[created].append(id_)
-                if may_be_late and self.began is not None and datetime.fromisoformat(created) >= self.began:
-                    self.late += 1
-            elif not (overlap and index == 0):
-                self.duplicates += 1
+        are_new = self.ids.add(id_ for _, id_ in marks)
+        self.duplicates += are_new.count(False) - (overlap and are_new[:1] == [False])
+        fresh = marks if all(are_new) else list(compress(marks, are_new))
+        for created, id_ in fresh:
+            if created in self.seams:
+                self.seams[created].append(id_)
+        if fresh and self.began is not None and instant(fresh[-1]) >= self.began:
+            self.late += sum(instant(mark) >= self.began for mark in fresh)
         if marks and (self.last is None or instant(marks[-1]) >= instant(self.last)):
             self._move_to(marks)
-        return fresh
+        return list(compress(rows, are_new))
 
     def _move_to(self, marks: list[Mark]) -> None:
         second = marks[-1][0]

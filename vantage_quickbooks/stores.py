@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 
-__all__ = ["HostStore", "MemoryStore", "SQLiteStore", "TokenStore", "conflict", "open_store"]
+__all__ = ["HostStore", "MemoryStore", "SQLiteStore", "TokenStore", "conflict", "open_store", "state_directory"]
 
 BUSY_TIMEOUT_S = 10.0
 """How long an operation waits for other writers of a database file: each holds it for one commit, some milliseconds."""
@@ -176,7 +176,7 @@ class SQLiteStore:
 
     def __init__(self, path: str | Path | None = None, *, encryption_key: str | None = None) -> None:
         # The working directory may change between two calls, so the path is made absolute now.
-        self._path = Path(path).expanduser().absolute() if path else _default_path()
+        self._path = Path(path).expanduser().absolute() if path else state_directory() / "tokens.sqlite3"
         self._sealer = Sealer(encryption_key)
         self.meeting_place = self._path.with_name(self._path.name + ".locks")
         self._locks = FileLocks(self.meeting_place)
@@ -538,10 +538,11 @@ def _sqlite_store(rest: str, encryption_key: str | None) -> TokenStore:
     return SQLiteStore(path, encryption_key=encryption_key)
 
 
-def _default_path() -> Path:
+def state_directory() -> Path:
+    """Return where this user's programs keep such things on this machine; it need not exist yet."""
     from platformdirs import user_state_path  # noqa: PLC0415 -- only where no path is given
 
-    return user_state_path("vantage-quickbooks") / "tokens.sqlite3"
+    return user_state_path("vantage-quickbooks")
 
 
 def _make_private(file: Path) -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "TokenState",
     "chain_key",
     "fingerprint",
+    "fresh_until",
     "from_token_response",
     "iso",
     "state",
@@ -137,11 +138,15 @@ def state(record: TokenRecord, now: datetime, *, skew_s: float = REFRESH_SKEW_S)
     Returns:
         FRESH, STALE or EXPIRED.
     """
-    left = (record.access_token_expires_at - now).total_seconds()
-    if left <= 0:
+    if now >= record.access_token_expires_at:
         return TokenState.EXPIRED
-    lifetime = (record.access_token_expires_at - record.obtained_at).total_seconds()
-    return TokenState.FRESH if left > min(skew_s, lifetime / 2) else TokenState.STALE
+    return TokenState.FRESH if now < fresh_until(record, skew_s=skew_s) else TokenState.STALE
+
+
+def fresh_until(record: TokenRecord, *, skew_s: float = REFRESH_SKEW_S) -> datetime:
+    """Return the instant from which the access token of *record* is no longer FRESH; arguments as for `state`."""
+    lifetime = record.access_token_expires_at - record.obtained_at
+    return record.access_token_expires_at - min(timedelta(seconds=skew_s), lifetime / 2)
 
 
 def fingerprint(client_id: str, client_secret: str) -> str:
@@ -225,7 +230,8 @@ def iso(at: datetime | None) -> str | None:
     """Write an aware time as the host's JSON does: UTC, milliseconds, `Z`."""
     if at is None:
         return None
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    utc = at.astimezone(UTC)
+    return f"{utc.date().isoformat()}T{utc.time().isoformat('milliseconds')}Z"  # the zone's part costs twice that
 
 
 def _lifetime(response: Mapping[str, Any], key: str, now: datetime) -> datetime | None:

@@ -8,10 +8,8 @@ takes QuickBooks too long is asked for in halves.
 
 from __future__ import annotations
 
-import gc
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -25,7 +23,9 @@ from vantage_quickbooks.errors import (
     IncompleteReadError,
     UnexpectedResponseError,
 )
+from vantage_quickbooks.nursery import grown_up
 from vantage_quickbooks.paging import Frontier, Mark, instant, positions, whole_seconds
+from vantage_quickbooks.throttle import AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,9 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["Batch", "Decoded", "WholeRead", "decode"]
 
 _SMALLEST_PAGE = 25
-_AHEAD = 8
-"""Pages under way or waiting: as many as keep one decoder busy at 150 ms of latency, and within Intuit's ten at once.
-Each waits as some 2.5 MB of text."""
+_AHEAD = AT_ONCE
+"""Pages under way or waiting: they keep one decoder busy at 150 ms of latency. Each waits as some 2.5 MB of text."""
 
 _TIE_TRIES = 3
 _MARGIN = timedelta(seconds=2)
@@ -79,7 +78,7 @@ def decode(body: bytes, entity: str) -> Decoded:
         UnexpectedResponseError: It is no page of this entity.
     """
     try:
-        with _no_collection():
+        with grown_up():
             answer = orjson.loads(body)
         response = answer["QueryResponse"]
         rows = response[entity] if response else []
@@ -89,22 +88,6 @@ def decode(body: bytes, entity: str) -> Decoded:
         raise UnexpectedResponseError(
             f"QuickBooks answered with a damaged page of {entity} records, or without their Ids and creation times."
         ) from None
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep the cyclic garbage collector out while a page is decoded.
-
-    A thousand records are some 30,000 new containers, at which it would search them several times over, in vain: they
-    hold no cycles. It costs a quarter of the decoding.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 class WholeRead:
@@ -464,8 +447,7 @@ class WholeRead:
         frontier.late = state["late"]
         frontier.edited, frontier.duplicates = state["edited"], state["duplicates"]
         for ids in (frontier.group, *frontier.seams.values()):
-            for id_ in ids:
-                frontier.ids.add(id_)
+            frontier.ids.add(ids)
         frontier.before = state["count"] - len(frontier.ids)
         if state["counted"] is None or not state["provable"]:
             self._is_provable = False  # counted only now, the records prove nothing about what came before

@@ -151,6 +151,27 @@ def test_a_stream_reports_progress(connect):
     assert seen[-1][2:] == (total, total)
 
 
+@pytest.mark.parametrize("how", ["invoke", "stream", "ndjson"])
+def test_a_whole_read_tells_how_far_it_is_of_how_much(connect, how):
+    """The count is known after the first page, however the records are handed out, and inactive ones are read, too."""
+    seen = []
+    context = HostContext(connection_id="c3", progress=lambda *facts: seen.append(facts[2:]))
+    connection, data = connect(context=context), {"all": True, "max_results": 10}
+    if how == "invoke":
+        total = connection.invoke("listCustomers", data)["metadata"]["totalCount"]
+    elif how == "stream":
+        *_, last = connection.stream("listCustomers", data)
+        total = last["metadata"]["totalCount"]
+    else:
+        *_, last = connection.stream("listCustomers", data, as_="ndjson")
+        total = last.metadata["totalCount"]
+
+    assert seen[0][1] is None
+    assert {of for _, of in seen[1:]} == {total}
+    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
+    assert seen[-1] == (total, total)
+
+
 def test_an_event_loop_goes_on_while_an_action_runs(connect, emulator):
     """ainvoke does not block the loop: ten slow calls take about as long as one."""
     emulator.fault("latency", path="/companyinfo", times=-1, seconds=0.2)

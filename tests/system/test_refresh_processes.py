@@ -157,13 +157,14 @@ with ThreadPoolExecutor(8) as pool:
 
 
 @pytest.mark.emulator(rotation="daily", limits=True)
-def test_processes_that_share_a_token_file_keep_intuits_limits_together(emulator, tmp_path):
+def test_processes_that_share_a_store_keep_intuits_limits_together(emulator, token_store, tmp_path, monkeypatch):
     """Four processes of eight threads, each of which alone may send ten a second: QuickBooks refuses next to none.
 
     A request counts where it arrives, so on a busy machine two seconds' worth may arrive a little closer.
     """
     emulator.fault("latency", path="/companyinfo", times=-1, seconds=0.05)
-    work = job(emulator, str(tmp_path / "tokens.sqlite3"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # where those that share a database server meet
+    work = job(emulator, token_store)
     readers = [start(READER) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         outcomes = list(pool.map(lambda reader: reader.communicate(work, timeout=150), readers))

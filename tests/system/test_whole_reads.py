@@ -351,6 +351,27 @@ def test_ndjson_is_intuits_very_bytes(company):
     assert sum(chunk.records for chunk in chunks) == whole["count"]
 
 
+@pytest.mark.parametrize(
+    ("action", "data"),
+    [
+        ("listCustomers", {}),
+        ("listCustomers", {"active": "inactive"}),
+        ("listInvoices", {"status": "overdue"}),
+        ("listInvoices", {"status": "partiallyPaid"}),
+    ],
+)
+def test_ndjson_of_what_is_chosen_here_holds_the_same_records(connect, action, data):
+    """Inactive customers and other states of payment are sorted out, whether records are decoded or not."""
+    data = {"all": True, "max_results": 10, **data}
+    whole = connect().invoke(action, data)
+    chunks = list(connect().stream(action, data, as_="ndjson"))
+
+    rows = whole["customers" if action == "listCustomers" else "invoices"]
+    assert [json.loads(line)["Id"] for chunk in chunks for line in chunk.splitlines()] == [row["Id"] for row in rows]
+    assert 0 < whole["count"] < whole["metadata"]["totalCount"]
+    assert chunks[-1].metadata["totalCount"] == whole["metadata"]["totalCount"]
+
+
 def test_the_sum_of_everything_says_so(company):
     """scope all, and the counts add up."""
     _, connection = company

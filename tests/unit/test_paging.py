@@ -5,27 +5,30 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vantage_quickbooks.paging import Frontier, IdSet, calls_for, positions, whole_seconds
 
-ids = st.one_of(st.integers(1, 10**16).map(str), st.text(min_size=1, max_size=5), st.just("007"))
+ids = st.one_of(
+    st.integers(-3, 10**16).map(str), st.text(min_size=1, max_size=5), st.sampled_from(["007", "1_0", " 1", "٣"])
+)
 
 
-@given(st.lists(ids))
-def test_an_id_set_is_a_set(added):
+@given(st.lists(st.lists(ids)))
+@example([list(map(str, range(400))) * 2])
+def test_an_id_set_is_a_set(pages):
     known, ours = set(), IdSet()
-    for id_ in added:
-        assert ours.add(id_) is (id_ not in known)
-        known.add(id_)
+    for page in pages:
+        for id_, is_new in zip(page, ours.add(page), strict=True):
+            assert is_new is (id_ not in known)
+            known.add(id_)
     assert len(ours) == len(known)
 
 
 def test_a_million_ids_take_little_memory():
     ours = IdSet()
-    for number in range(1, 1_000_001):
-        ours.add(str(number))
+    ours.add(map(str, range(1, 1_000_001)))
     assert sum(len(block) for block in ours._blocks.values()) < 200_000
 
 

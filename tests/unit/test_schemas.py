@@ -137,7 +137,8 @@ def test_outputs__share_their_metadata():
     for action, node in metadata.items():
         assert common.items() <= node["properties"].items()
         extra = {"listCustomers": page, "listInvoices": page | {"companyDate"}}.get(action, set())
-        whole = {"complete", "totalCount", "duplicatesRemoved", "reconciled", "cursor", "syncCursor", "deletions"}
+        whole = {"complete", "readCount", "expectedCount", "totalCount", "duplicatesRemoved", "reconciled", "cursor"}
+        whole |= {"syncCursor", "deletions"}
         required = set(common) | extra
         assert set(node["properties"]) == required | (whole if extra else set())
         assert set(node["required"]) == required

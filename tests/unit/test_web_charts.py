@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 
 import pytest
 from hypothesis import given
@@ -88,7 +88,8 @@ def test_bars_stay_in_the_picture_and_add_up(rows):
                 assert 0 <= bar.width <= WIDTH
                 assert bar.part_width is None or bar.part_width >= 0
                 assert len(bar.short) <= 26
-    if rows and (pictures := draw(rows, VIEWS)):
-        shown = sum((bar.amount for picture in pictures if picture.title == "Receivables by age"
-                     for chart in picture.charts for bar in chart.bars), Decimal(0))  # fmt: skip
-        assert shown == sum((Decimal(str(row["Balance"])) for row in rows), Decimal(0)) or abs(shown) > 10**20
+    with localcontext(Context(prec=1000)):  # in 28 digits, the order of adding shows
+        if rows and (pictures := draw(rows, VIEWS)):
+            shown = sum((bar.amount for picture in pictures if picture.title == "Receivables by age"
+                         for chart in picture.charts for bar in chart.bars), Decimal(0))  # fmt: skip
+            assert shown == sum((Decimal(str(row["Balance"])) for row in rows), Decimal(0))

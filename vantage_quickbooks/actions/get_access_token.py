@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.contract import Action
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.calls import Call
     from vantage_quickbooks.client import QuickBooksClient
+
+_written = functools.lru_cache(maxsize=256)(iso)  # the same three instants, as long as a token is good
 
 ACTION = Action(
     id="getAccessToken",
@@ -45,10 +48,10 @@ def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> dict[s
     return {
         "accessToken": record.access_token,
         "tokenType": record.token_type,
-        "expiresAt": iso(record.access_token_expires_at),
+        "expiresAt": _written(record.access_token_expires_at),
         "expiresIn": int((record.access_token_expires_at - call.now()).total_seconds()),
         "refreshed": call.refreshed,
-        "refreshTokenExpiresAt": iso(record.refresh_token_expires_at),
-        "refreshTokenHardExpiresAt": iso(record.refresh_token_hard_expires_at),
+        "refreshTokenExpiresAt": _written(record.refresh_token_expires_at),
+        "refreshTokenHardExpiresAt": _written(record.refresh_token_hard_expires_at),
         "metadata": metadata(client, call),
     }

@@ -26,7 +26,7 @@ from vantage_quickbooks.errors import UnexpectedResponseError
 from vantage_quickbooks.reader import Page, page_metadata, project, read_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from vantage_quickbooks.calls import Call
     from vantage_quickbooks.client import QuickBooksClient
@@ -100,6 +100,7 @@ DEFAULT_ORDER = "MetaData.CreateTime DESC"
 
 ZERO = Decimal(0)
 CENT = Decimal("0.01")
+_NUMBERS = (float, int)  # as JSON has them: a bool is none
 _EXACT = Context(prec=1000)  # the host's own context may round to a few digits
 
 
@@ -168,8 +169,8 @@ def derived(invoice: Mapping[str, Any], today: date) -> dict[str, Any]:
         UnexpectedResponseError: The record has no amounts, so its status cannot be told.
     """
     total, balance = _amount(invoice, "TotalAmt"), _amount(invoice, "Balance")
-    due = _day(invoice.get("DueDate"))
-    overdue = max(0, (today - due).days) if due and balance > 0 else 0
+    due = _day(invoice.get("DueDate")) if balance > 0 else None
+    overdue = max(0, (today - due).days) if due else 0
     return {
         "customerName": (invoice.get("CustomerRef") or {}).get("name"),
         "currency": (invoice.get("CurrencyRef") or {}).get("value"),
@@ -188,50 +189,40 @@ def summary(rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]], scope: 
     Returns:
         `scope` (what was summed up) and `byCurrency`, amounts as decimal strings.
     """
-    with localcontext(_EXACT):
-        return _summed_up(rows, scope)
-
-
-def _summed_up(rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]], scope: str) -> dict[str, Any]:
-    groups: dict[str | None, dict[str, _Sum]] = {}
+    groups: dict[str | None, dict[str, tuple[list[float], list[float]]]] = {}
     for invoice, facts in rows:
-        sums = groups.setdefault(facts["currency"], {})
-        sums.setdefault(facts["paymentStatus"], _Sum()).add(invoice["TotalAmt"], invoice["Balance"])
-    return {
-        "scope": scope,
-        "byCurrency": [
-            {
-                "currency": currency,
-                **_Sum.of(sums.values()).to_dict(),
-                "byStatus": [{"status": status, **sums[status].to_dict()} for status in STATUSES if status in sums],
-            }
-            for currency, sums in sorted(groups.items(), key=lambda item: item[0] or "")
-        ],
-    }
+        statuses = groups.setdefault(facts["currency"], {})
+        totals, balances = statuses.setdefault(facts["paymentStatus"], ([], []))
+        totals.append(invoice["TotalAmt"])
+        balances.append(invoice["Balance"])
+    by_currency = []
+    with localcontext(_EXACT):
+        for currency, statuses in sorted(groups.items(), key=lambda item: item[0] or ""):
+            sums = {status: _Sum.of(*statuses[status]) for status in STATUSES if status in statuses}
+            by_status = [{"status": status, **part.to_dict()} for status, part in sums.items()]
+            by_currency.append({"currency": currency, **_Sum.over(sums.values()).to_dict(), "byStatus": by_status})
+    return {"scope": scope, "byCurrency": by_currency}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Sum:
     """Invoices added up in exact decimals."""
 
-    count: int = 0
-    total: Decimal = ZERO
-    outstanding: Decimal = ZERO
-
-    def add(self, total: float, outstanding: float) -> None:
-        # The shortest decimal that reads back as the same float is what QuickBooks sent.
-        self.count += 1
-        self.total += Decimal(repr(total))
-        self.outstanding += Decimal(repr(outstanding))
+    count: int
+    total: Decimal
+    outstanding: Decimal
 
     @classmethod
-    def of(cls, parts: Iterable[_Sum]) -> _Sum:
-        whole = cls()
-        for part in parts:
-            whole.count += part.count
-            whole.total += part.total
-            whole.outstanding += part.outstanding
-        return whole
+    def of(cls, totals: list[float], balances: list[float]) -> _Sum:
+        return cls(len(totals), _added(totals), _added(balances))
+
+    @classmethod
+    def over(cls, parts: Collection[_Sum]) -> _Sum:
+        return cls(
+            sum(part.count for part in parts),
+            sum((part.total for part in parts), ZERO),
+            sum((part.outstanding for part in parts), ZERO),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         return {"count": self.count, "total": _money(self.total), "outstanding": _money(self.outstanding)}
@@ -300,11 +291,16 @@ def _is_void(invoice: Mapping[str, Any]) -> bool:
 
 def _amount(invoice: Mapping[str, Any], key: str) -> float:
     value = invoice.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if type(value) not in _NUMBERS:
         raise UnexpectedResponseError(
             f"Invoice {invoice.get('Id')} came without {key}, so its payment status cannot be told."
         )
-    return value
+    return value  # type: ignore[return-value]  # one of the numbers, by its type
+
+
+def _added(amounts: list[float]) -> Decimal:
+    # The shortest decimal that reads back as the same float is what QuickBooks sent.
+    return sum(map(Decimal, map(repr, filter(None, amounts))), ZERO)
 
 
 def _day(text: Any) -> date | None:

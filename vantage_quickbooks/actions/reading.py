@@ -220,18 +220,23 @@ def _results(
     position = read.frontier.count + 1
     for batch in read:
         day = (read.started or call.now()).date()
+        done = read.frontier.count
         rows = batch.rows
         if decoder is None:
             _note_recent(rows, read, seen)
             if known:
                 rows = [row for row in rows if known.get(row["Id"]) != row.get("SyncToken")]
         if since is None and kind.judges(data):
-            rows = [row for row in rows if kind.keeps(row if decoder is None else orjson.loads(row), data, day)]
+            rows = [
+                row for row in rows if kind.keeps(row if decoder is None else orjson.loads(memoryview(row)), data, day)
+            ]
         members = {
             "day": day,
             "startPosition": position,
             "complete": batch.is_last,
-            "totalCount": read.frontier.count if batch.is_last else None,
+            "readCount": done,
+            "expectedCount": read.counted,
+            "totalCount": done if batch.is_last else None,
             "duplicatesRemoved": read.frontier.duplicates,
             "reconciled": read.reconciled,
             "cursor": scribe.write(batch.cursor) if batch.cursor else None,
@@ -243,6 +248,8 @@ def _results(
             if since is not None:
                 members |= _deletions(kind, client, call, since["started"], _page_size(data))
         position += len(rows)
+        if call.progress:
+            call.progress(done, done if batch.is_last else read.counted)
         del batch
         yield rows, members
         del rows
@@ -253,9 +260,10 @@ def _note_recent(rows: list[dict[str, Any]], read: WholeRead, seen: dict[str, st
     if read.started is None:
         return
     earliest = read.started - _OVERLAP
+    day = (earliest - timedelta(days=1)).date().isoformat()  # nearly all are older by days: told apart as texts
     for row in rows:
         updated = row["MetaData"].get("LastUpdatedTime")
-        if updated and datetime.fromisoformat(updated) >= earliest:
+        if updated and updated >= day and datetime.fromisoformat(updated) >= earliest:
             seen[row["Id"]] = row.get("SyncToken", "")
 
 

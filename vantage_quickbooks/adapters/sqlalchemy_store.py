@@ -37,7 +37,7 @@ from sqlalchemy.exc import (
 from vantage_quickbooks.errors import STORE_INVALID, STORE_UNREADABLE, STORE_UNWRITABLE, TokenStoreError
 from vantage_quickbooks.locks import locked
 from vantage_quickbooks.sealing import Sealer
-from vantage_quickbooks.stores import conflict
+from vantage_quickbooks.stores import conflict, state_directory
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -91,6 +91,9 @@ class SQLAlchemyStore:
     def __init__(self, url: str, *, encryption_key: str | None = None) -> None:
         self._sealer = Sealer(encryption_key)
         self._engine = _engine(url)
+        # Processes of one machine take turns at QuickBooks by lock files: a look at the server would cost each request
+        # more than that.
+        self.meeting_place = state_directory() / "turns"
         self._is_prepared = False
 
     def load(self, key: str) -> TokenRecord | None:

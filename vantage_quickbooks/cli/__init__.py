@@ -241,7 +241,7 @@ def _print_result(envelope: Mapping[str, Any], action: Mapping[str, Any], form: 
 
 def _failed(envelope: Mapping[str, Any], form: str | None) -> int:
     """Report a failed call: as JSON where a program may read it, in words where a person does."""
-    to_person = form in {"table", "csv", "text"} or (form is None and sys.stdout.isatty())
+    to_person = form in {"table", "csv", "text", "ndjson"} or (form is None and sys.stdout.isatty())
     if not to_person:
         write(json_text(envelope))
     if to_person or sys.stderr.isatty():

@@ -13,9 +13,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.cli.output import say
+from vantage_quickbooks.errors import ConnectorError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from vantage_quickbooks.connection import Connection
@@ -26,10 +27,17 @@ __all__ = ["to_file", "to_stdout"]
 def to_stdout(connection: Connection, action: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """Write newline-delimited JSON to standard output; return the last page's metadata."""
     told: dict[str, Any] = {}
-    for page in connection.stream(action, data, as_="ndjson"):
-        sys.stdout.buffer.write(page)
-        told = page.metadata
-    sys.stdout.buffer.flush()
+    records = 0
+    try:
+        for page in connection.stream(action, data, as_="ndjson"):
+            sys.stdout.buffer.write(page)
+            records += page.records
+            told = page.metadata
+    except (ConnectorError, KeyboardInterrupt):
+        say(f"Stopped after {records:,} whole records. With --output FILE the same command goes on where it stopped.")
+        raise
+    finally:
+        sys.stdout.buffer.flush()
     return told
 
 
@@ -59,21 +67,25 @@ def to_file(connection: Connection, action: str, data: Mapping[str, Any], path: 
             file.seek(0, os.SEEK_END)
             data = {**data, "cursor": begun["cursor"]}
             say(f"Going on after {records:,} records of {path}.")
-        with _progress(action, records) as show:
-            for page in connection.stream(action, data, as_="ndjson"):
-                file.write(page)
-                records += page.records
-                told = page.metadata
-                show(records)
-                if told["cursor"]:
-                    file.flush()
-                    os.fsync(file.fileno())  # the note must never tell of bytes that a power failure took
-                    _write_note(
-                        note,
-                        {"bytes": file.tell(), "records": records, "cursor": told["cursor"], "input": _question(data)},
-                    )
-        file.flush()
-        os.fsync(file.fileno())
+        good = records
+        try:
+            with _progress(action) as show:
+                for page in connection.stream(action, data, as_="ndjson"):
+                    file.write(page)
+                    records += page.records
+                    told = page.metadata
+                    show(told["readCount"], told["expectedCount"])
+                    if told["cursor"]:
+                        file.flush()
+                        os.fsync(file.fileno())  # the note must never tell of bytes that a power failure took
+                        found = {"bytes": file.tell(), "records": records, "cursor": told["cursor"]}
+                        _write_note(note, found | {"input": _question(data)})
+                        good = records
+            file.flush()
+            os.fsync(file.fileno())
+        except (ConnectorError, KeyboardInterrupt):
+            say(f"Stopped. {path} holds {good:,} whole records; the same command goes on after them.")
+            raise
     note.unlink(missing_ok=True)
     return told | {"records": records}
 
@@ -102,18 +114,23 @@ def _write_note(note: Path, begun: Mapping[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _progress(action: str, begun: int) -> Iterator[Any]:
+def _progress(action: str) -> Iterator[Callable[[int, int | None], None]]:
     """Show a bar on a terminal, where rich is installed; nothing otherwise."""
     if not sys.stderr.isatty():
-        yield lambda _: None
+        yield lambda *_: None
         return
     try:
         from rich.console import Console  # noqa: PLC0415 -- an extra
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 -- an extra
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415 -- an extra
     except ImportError:
-        yield lambda _: None
+        yield lambda *_: None
         return
-    columns = (TextColumn(action), BarColumn(), TextColumn("{task.completed:,} records"), TimeElapsedColumn())
+    columns = (TextColumn(action), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(action, total=None, completed=begun)
-        yield lambda records: bar.update(task, completed=records)
+        task = bar.add_task("", total=None)
+
+        def show(done: int, total: int | None) -> None:
+            of = "" if total is None else f" of {total:,}"
+            bar.update(task, completed=done, total=total, description=f"{done:,}{of} records")
+
+        yield show

@@ -1,0 +1,93 @@
+"""Pages of records grow up at once, and nothing else does that should not."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import pytest
+
+from vantage_quickbooks.nursery import grown_up
+
+OLD = 2
+
+
+class Knot:
+    """Garbage that only the collector finds."""
+
+    def __init__(self):
+        self.myself = self
+
+
+@pytest.fixture(autouse=True)
+def _collector():
+    gc.collect()
+    gc.enable()
+    yield
+    gc.unfreeze()
+    gc.enable()
+
+
+def pages():
+    return [{"Line": [{"Amount": number}]} for number in range(20_000)]
+
+
+def collections():
+    return sum(generation["collections"] for generation in gc.get_stats())
+
+
+def is_old(made):
+    return any(there is made for there in gc.get_objects(OLD))
+
+
+def test_what_a_block_made_is_old_and_nothing_was_collected_meanwhile():
+    with grown_up():
+        before = collections()
+        made = pages()
+        assert collections() == before
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    assert is_old(made[0])
+    assert is_old(made[-1])
+
+
+def test_without_a_block_the_same_is_searched_again_and_again():
+    before = collections()
+    pages()
+    assert collections() > before
+
+
+def test_garbage_from_before_does_not_grow_old():
+    knot = weakref.ref(Knot())
+    with grown_up():
+        assert knot() is None
+
+
+def test_garbage_of_the_block_is_found_in_the_end():
+    with grown_up():
+        knot = weakref.ref(Knot())
+    gc.collect()
+    assert knot() is None
+
+
+def test_what_the_host_froze_stays_frozen():
+    gc.freeze()
+    frozen = gc.get_freeze_count()
+    with grown_up():
+        made = pages()
+    assert made
+    assert frozen - 500 < gc.get_freeze_count() <= frozen
+    assert not is_old(made[0])
+
+
+def test_a_collector_that_the_host_switched_off_stays_off():
+    gc.disable()
+    with grown_up():
+        pages()
+    assert not gc.isenabled()
+
+
+def test_an_error_in_the_block_leaves_the_collector_on():
+    with pytest.raises(ValueError, match="x"), grown_up():
+        raise ValueError("x")
+    assert gc.isenabled()

@@ -1,0 +1,42 @@
+"""
+Keeps Python's cyclic garbage collector from searching pages of records, in which there are no cycles to find.
+
+A page of a thousand records is some 30,000 containers, all young. The collector goes through the young again and again,
+first while they are made and then at the first occasion afterwards: for a page that cost as much as decoding it.
+"""
+
+from __future__ import annotations
+
+import gc
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["grown_up"]
+
+_YOUNG = 1
+"""The older of the two generations that count as young."""
+
+
+@contextmanager
+def grown_up() -> Iterator[None]:
+    """Let a block make many containers without cycles: nothing is collected meanwhile, and they count as old at once.
+
+    What was young before is collected first, so that no garbage grows old with them. Reference counts free everything
+    as ever. Where the host has switched the collector off, or froze objects itself, nothing grows up: what follows
+    would thaw the host's objects.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.collect(_YOUNG)
+    gc.disable()
+    try:
+        yield
+    finally:
+        if not gc.get_freeze_count():
+            gc.freeze()  # moves all there is out of the generations, without looking at it,
+            gc.unfreeze()  # and this moves it into the oldest
+        gc.enable()
