@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
@@ -11,6 +10,7 @@ from requests.adapters import HTTPAdapter
 
 from vantage_quickbooks import wire
 from vantage_quickbooks.auth import Authorizer, transport_error
+from vantage_quickbooks.body import Body
 from vantage_quickbooks.errors import AccessTokenRefusedError, ConnectorError, DeadlineExceededError, RateLimitedError
 from vantage_quickbooks.throttle import AT_ONCE, Throttle, throttle_for
 
@@ -37,11 +37,6 @@ _TRIES = 6
 _FIRST_S = 0.5
 _THROTTLED_S = 10.0
 """Seconds before the first repetition after a throttled request: Intuit's window is a minute, and it names no time."""
-
-_GZIP = 31
-"""To zlib: a gzip header and trailer, and the largest window."""
-
-_LARGEST_HINT = 1 << 24
 
 _CHUNK = 1 << 16
 """Bytes between two looks at the clock: small, because a server that drips them holds up one such piece."""
@@ -116,8 +111,8 @@ class QuickBooksClient:
         answer = self.request(wire.query_request(self._api_url, self.settings.realm_id, statement.count()), call)
         return wire.total_count(answer)
 
-    def fetch(self, statement: Select, call: Call, *, may_give_up: bool = True) -> bytes:
-        """Run a query statement and return the answer as it came, to be decoded where and when it suits.
+    def fetch(self, statement: Select, call: Call, *, may_give_up: bool = True) -> Body:
+        """Run a query statement and return the answer as it came, to be unpacked and decoded where and when it suits.
 
         The body begins as a success does; whether it is whole JSON shows when it is decoded.
 
@@ -179,7 +174,7 @@ class QuickBooksClient:
         self,
         request: Request,
         call: Call,
-        read: Callable[[int, Mapping[str, str], bytes, Call], T],
+        read: Callable[[int, Mapping[str, str], Body, Call], T],
         is_final: Callable[[ConnectorError], bool] | None = None,
     ) -> T:
         renewed = False
@@ -214,7 +209,7 @@ class QuickBooksClient:
                 attempt += 1
                 call.pause(wait)
 
-    def _send(self, request: Request, headers: dict[str, str], call: Call) -> tuple[int, Mapping[str, str], bytes]:
+    def _send(self, request: Request, headers: dict[str, str], call: Call) -> tuple[int, Mapping[str, str], Body]:
         call.count()
         failure: ConnectorError | None = None
         try:
@@ -237,16 +232,16 @@ class QuickBooksClient:
             raise failure  # out here, so that the request does not ride along as the error's context
         return response.status_code, response.headers, body
 
-    def _undecoded(self, status: int, headers: Mapping[str, str], body: bytes, call: Call) -> bytes:
-        if status != 200 or not body.startswith(b'{"QueryResponse":'):
+    def _undecoded(self, status: int, headers: Mapping[str, str], body: Body, call: Call) -> Body:
+        if status != 200 or not body.begins_with(b'{"QueryResponse":'):
             wire.with_member(self._decoded(status, headers, body, call), "QueryResponse")
         return body
 
-    def _decoded(self, status: int, headers: Mapping[str, str], body: bytes, call: Call) -> Answer:
+    def _decoded(self, status: int, headers: Mapping[str, str], body: Body, call: Call) -> Answer:
         return wire.decipher(
             status,
             headers,
-            body,
+            body.take(),
             loads=orjson.loads,
             now=call.now(),
             environment=self.settings.environment,
@@ -260,25 +255,15 @@ def is_too_slow(error: ConnectorError) -> bool:
     return timed_out or error.details.get("cause") == "ReadTimeout"
 
 
-def _body(response: requests.Response, call: Call) -> bytes:
+def _body(response: requests.Response, call: Call) -> Body:
     is_packed = response.raw.headers.get("Content-Encoding", "").lower() == "gzip"
     if is_packed:
-        # We unpack at one go: urllib3 does it in pieces that must be joined, at twice the time and memory.
-        del response.raw.headers["Content-Encoding"]
+        del response.raw.headers["Content-Encoding"]  # or urllib3 would unpack it, piece by piece
     chunks = []
     for chunk in response.iter_content(_CHUNK):
         chunks.append(chunk)
         call.remaining()  # a server that drips bytes must not outlive the deadline by much
-    body = b"".join(chunks)
-    return _unpacked(body) if is_packed else body
-
-
-def _unpacked(packed: bytes) -> bytes:
-    size = int.from_bytes(packed[-4:], "little")  # RFC 1952 section 2.3.1, ISIZE: a hint, so that nothing is copied
-    try:
-        return zlib.decompress(packed, wbits=_GZIP, bufsize=min(max(size, 1), _LARGEST_HINT))
-    except zlib.error:
-        raise requests.exceptions.ContentDecodingError from None
+    return Body(b"".join(chunks), is_packed=is_packed)
 
 
 def _keep_headers(prepared: Any) -> Any:

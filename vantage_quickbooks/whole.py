@@ -2,16 +2,18 @@
 Reads an entity whole: pages in parallel within Intuit's limits, in order, with flat memory. `paging` has the rules.
 
 One answer that is shorter than asked is the whole, and costs one call. Otherwise the records are counted, the pages are
-fetched several at a time, and each is decoded only when it is its turn: while it waits, a page is text. A page that
-takes QuickBooks too long is asked for in halves.
+fetched several at a time, and each is decoded only when it is its turn: while it waits, a page is packed text. A page
+that takes QuickBooks too long is asked for in halves.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -30,6 +32,7 @@ from vantage_quickbooks.throttle import AT_ONCE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from vantage_quickbooks.body import Body
     from vantage_quickbooks.calls import Call
     from vantage_quickbooks.client import QuickBooksClient
     from vantage_quickbooks.query import Select
@@ -38,7 +41,7 @@ __all__ = ["Batch", "Decoded", "WholeRead", "decode"]
 
 _SMALLEST_PAGE = 25
 _AHEAD = AT_ONCE
-"""Pages under way or waiting: they keep one decoder busy at 150 ms of latency. Each waits as some 2.5 MB of text."""
+"""Pages under way or waiting: they keep one decoder busy at 150 ms of latency."""
 
 _TIE_TRIES = 3
 _MARGIN = timedelta(seconds=2)
@@ -231,7 +234,8 @@ class WholeRead:
             )
 
     def _rest(self, planned: range) -> Iterator[list[Any]]:
-        for asked, page, is_planned_last in self._in_order(planned):
+        for asked, decoded, is_planned_last in self._in_order(planned):
+            page = decoded()
             gap = self.frontier.gap_before(page.marks)
             if gap is not None:
                 yield from self._closed(*gap)
@@ -251,20 +255,21 @@ class WholeRead:
     def _has_nothing_to_prove(self) -> bool:
         return not self.frontier.seams or self._is_proven()
 
-    def _in_order(self, planned: range) -> Iterator[tuple[int, Decoded, bool]]:
+    def _in_order(self, planned: range) -> Iterator[tuple[int, Callable[[], Decoded], bool]]:
         """Yield page after page with the size that was asked: those planned, then on until somebody stops.
 
-        With each comes whether a short page at its place is no surprise.
+        Each is decoded by whoever takes it, so that nobody here holds on to it. With it comes whether a short page at
+        its place is no surprise.
         """
         end = planned[-1] + self._size - 1 if planned else 0
-        for position, asked, page in self._ahead(planned):
-            yield asked, page, position + asked - 1 >= end
+        for position, asked, body in self._ahead(planned):
+            yield asked, partial(self._decoded, body, position, asked), position + asked - 1 >= end
         if planned and self._is_proven():
             return
         position = planned[-1] if planned else planned.start - self._size + 1
         while True:
             position += self._size - 1
-            yield self._size, self._page(position, self._size), True
+            yield self._size, partial(self._page, position, self._size), True
 
     def _is_proven(self) -> bool:
         return self._is_provable and self.frontier.is_proven(self.counted)
@@ -273,12 +278,12 @@ class WholeRead:
         self._call.progressed()
         return self.frontier.take(page.rows, page.marks, overlap=overlap)
 
-    def _ahead(self, planned: range) -> Iterator[tuple[int, int, Decoded]]:
-        """Fetch pages several at a time, and decode each when it is its turn."""
+    def _ahead(self, planned: range) -> Iterator[tuple[int, int, Body]]:
+        """Fetch pages several at a time, and yield each when it is its turn, with its position and size."""
         if not planned:
             return
-        self._pool = self._pool or ThreadPoolExecutor(_AHEAD, thread_name_prefix="quickbooks-page")
-        waiting: deque[tuple[int, Future[list[tuple[int, bytes]]]]] = deque()
+        self._pool = self._pool or ThreadPoolExecutor(_AHEAD + 1, thread_name_prefix="quickbooks-page")
+        waiting: deque[tuple[int, Future[list[tuple[int, Body]]]]] = deque()
         upcoming = iter(planned)
         while True:
             while len(waiting) < _AHEAD:
@@ -289,11 +294,14 @@ class WholeRead:
             if not waiting:
                 return
             position, future = waiting.popleft()
-            for size, body in future.result():
-                yield position, size, self._decoded(body, position, size)
+            parts = future.result()
+            if waiting:
+                self._pool.submit(_unpack, waiting[0][1])  # while this one is decoded, and no further ahead
+            for size, body in parts:
+                yield position, size, body
                 position += size - 1
 
-    def _bodies(self, position: int, size: int, *where: str) -> list[tuple[int, bytes]]:
+    def _bodies(self, position: int, size: int, *where: str) -> list[tuple[int, Body]]:
         """Fetch a page; in halves, each overlapping the other by one record, if it takes too long."""
         statement = self._at(position, size, *where)
         if size <= _SMALLEST_PAGE:
@@ -328,13 +336,13 @@ class WholeRead:
                     return joined
         raise IncompleteReadError("QuickBooks is too slow for whole pages, and their parts keep changing. Try later.")
 
-    def _decoded(self, body: bytes, position: int, size: int, *where: str) -> Decoded:
+    def _decoded(self, body: Body, position: int, size: int, *where: str) -> Decoded:
         """Decode a page; one that is damaged is fetched once more."""
         try:
-            page = self._decoder(body, self._statement.entity)
+            page = self._decoder(body.take(), self._statement.entity)
         except UnexpectedResponseError:
             body = self._client.fetch(self._at(position, size, *where), self._call)
-            page = self._decoder(body, self._statement.entity)
+            page = self._decoder(body.take(), self._statement.entity)
         return page if len(page.rows) <= size else Decoded(page.rows[:size], page.marks[:size], page.time)
 
     def _at(self, position: int, size: int, *where: str) -> Select:
@@ -453,6 +461,13 @@ class WholeRead:
             self._is_provable = False  # counted only now, the records prove nothing about what came before
         self.counted, self.started = state["counted"], datetime.fromisoformat(state["started"])
         self._bounds = (state["bound"], query.compare(CREATED, ">=", frontier.last[0]))
+
+
+def _unpack(fetched: Future[list[tuple[int, Body]]]) -> None:
+    """Unpack a page as soon as it is there; what goes wrong shows to whoever takes it."""
+    with contextlib.suppress(ConnectorError):
+        for _, body in fetched.result():
+            body.unpack()
 
 
 def _written(at: datetime) -> str:

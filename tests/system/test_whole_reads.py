@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from vantage_quickbooks.body import Body
 from vantage_quickbooks.calls import Call
 from vantage_quickbooks.connector import QUICKBOOKS
 from vantage_quickbooks.contract import HostContext
@@ -482,9 +483,9 @@ def test_an_answer_that_was_capped_does_not_shorten_the_read(company):
         body = fetch(statement, call, **how)
         calls.append(statement)
         if len(calls) == 3:
-            answer = json.loads(body)
+            answer = json.loads(body.take())
             answer["QueryResponse"]["Invoice"].pop()
-            return json.dumps(answer, separators=(",", ":")).encode()
+            return Body(json.dumps(answer, separators=(",", ":")).encode())
         return body
 
     client.fetch = capped

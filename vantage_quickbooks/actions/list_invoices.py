@@ -189,16 +189,18 @@ def summary(rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]], scope: 
     Returns:
         `scope` (what was summed up) and `byCurrency`, amounts as decimal strings.
     """
-    groups: dict[str | None, dict[str, tuple[list[float], list[float]]]] = {}
+    amounts: dict[tuple[str | None, str], tuple[list[float], list[float]]] = {}
     for invoice, facts in rows:
-        statuses = groups.setdefault(facts["currency"], {})
-        totals, balances = statuses.setdefault(facts["paymentStatus"], ([], []))
+        key = facts["currency"], facts["paymentStatus"]
+        if key not in amounts:
+            amounts[key] = ([], [])
+        totals, balances = amounts[key]
         totals.append(invoice["TotalAmt"])
         balances.append(invoice["Balance"])
     by_currency = []
     with localcontext(_EXACT):
-        for currency, statuses in sorted(groups.items(), key=lambda item: item[0] or ""):
-            sums = {status: _Sum.of(*statuses[status]) for status in STATUSES if status in statuses}
+        for currency in sorted({currency for currency, _ in amounts}, key=lambda code: code or ""):
+            sums = {status: _Sum.of(*amounts[currency, status]) for status in STATUSES if (currency, status) in amounts}
             by_status = [{"status": status, **part.to_dict()} for status, part in sums.items()]
             by_currency.append({"currency": currency, **_Sum.over(sums.values()).to_dict(), "byStatus": by_status})
     return {"scope": scope, "byCurrency": by_currency}
