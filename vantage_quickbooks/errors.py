@@ -19,7 +19,7 @@ Everything that can go wrong, one class for each different reaction of the calle
     ├─ NetworkError                   no answer at all                                 NETWORK_ERROR
     ├─ DeadlineExceededError          the call's own time ran out                      DEADLINE_EXCEEDED
     ├─ CancelledError                 the host cancelled the call                      CANCELLED
-    ├─ IncompleteReadError            a whole read cannot be proven whole; .cursor     RESULT_INCOMPLETE
+    ├─ IncompleteReadError            a whole read cannot be proven whole              RESULT_INCOMPLETE
     ├─ UnexpectedResponseError        an answer that cannot be read                    RESPONSE_UNEXPECTED
     └─ InternalError                  a defect of the connector                        INTERNAL_ERROR
 

@@ -99,11 +99,10 @@ class WholeRead:
     Args:
         client: Asks QuickBooks.
         statement: Entity and conditions, without order and position.
-        call: The call; its time limit begins anew with each page.
+        call: The call, with its budget; its time limit begins anew with each page.
         tie_breaker: A property that orders records of the same second, `DocNumber`.
         is_immutable: Whether no edit can make a record begin or cease to meet the conditions.
         size: Records of a page, 2 to 1000.
-        budget: API calls at the most; None means no cap.
         state: The state of a cursor to go on from.
         decoder: Makes rows and marks of an answer.
 
@@ -123,7 +122,6 @@ class WholeRead:
         tie_breaker: str,
         is_immutable: bool,
         size: int = query.MAX_PAGE,
-        budget: int | None = None,
         state: dict[str, Any] | None = None,
         decoder: Callable[[bytes, str], Decoded] = decode,
     ) -> None:
@@ -134,9 +132,7 @@ class WholeRead:
         self._is_provable = is_immutable  # by the count
         self._size = max(2, size)
         self._page_size = self._size
-        self._budget = budget
         self._decoder = decoder
-        self._calls_before = call.api_calls
         self._pool: ThreadPoolExecutor | None = None
         self._bounds: tuple[str, ...] = ()
         self.frontier = Frontier()
@@ -208,11 +204,21 @@ class WholeRead:
     def _plan(self, came: int) -> range:
         """Count the records, and return the positions of the pages after the first, of which *came* were taken."""
         if self.counted is None:
-            self._check_budget(1)
             self.counted = self._count()
         planned = positions(self.counted - self.frontier.count + came, self._size, came)
         self._check_budget(len(planned))
         return planned
+
+    def _check_budget(self, further: int) -> None:
+        """Refuse to begin with *further* requests that the call's budget does not hold."""
+        needed, budget = self._call.api_calls + further, self._call.budget
+        if budget is not None and needed > budget:
+            raise IncompleteReadError(
+                f"Reading the {self.counted} records whole takes {needed} API calls or more, and the budget is "
+                f"{budget}. Allow as many, or narrow the conditions.",
+                retryable=False,
+                details={"budget": budget, "needed": needed},
+            )
 
     def _count(self) -> int:
         """Count what was created before the second in which the read began."""
@@ -319,7 +325,6 @@ class WholeRead:
     def _page(self, position: int, size: int, *where: str) -> Decoded:
         """Fetch and decode one page now, joining its parts if it comes in parts."""
         for _ in range(_TIE_TRIES):
-            self._check_budget(1)
             joined: Decoded | None = None
             for asked, body in self._bodies(position, size, *where):
                 part = self._decoded(body, position, asked, *where)
@@ -415,19 +420,7 @@ class WholeRead:
         except (ConnectorError, KeyError, TypeError, AttributeError):
             return False
 
-    # ---- budget and cursor ------------------------------------------------------------------------------------------
-
-    def _check_budget(self, further: int) -> None:
-        """Refuse to send *further* requests that the budget does not hold."""
-        needed = self._call.api_calls - self._calls_before + further
-        if self._budget is not None and needed > self._budget:
-            what = f"the {self.counted} records" if self.counted is not None else "them"
-            raise IncompleteReadError(
-                f"Reading {what} whole takes {needed} API calls or more, and the budget is {self._budget}. "
-                "Allow as many, or narrow the conditions.",
-                retryable=False,
-                details={"budget": self._budget, "needed": needed},
-            )
+    # ---- cursor ------------------------------------------------------------------------------------------------------
 
     def _state(self) -> dict[str, Any] | None:
         frontier = self.frontier

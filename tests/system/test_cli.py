@@ -582,7 +582,8 @@ def assert_no_secret(found, secrets):
 # ---- whole reads -----------------------------------------------------------------------------------------------------
 
 
-def test_call__a_whole_read_goes_on_after_ctrl_c(tmp_path):
+@pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_call__a_whole_read_goes_on_after_ctrl_c_or_a_kill(tmp_path, how, status):
     """What is in the file is whole records; the same command goes on, and in the end nothing is missing or twice."""
     with Emulator(limits=False, invoices=900, customers=5) as running:
         environment = {
@@ -601,9 +602,12 @@ def test_call__a_whole_read_goes_on_after_ctrl_c(tmp_path):
         first = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         while not note.exists() and first.poll() is None:
             time.sleep(0.01)
-        first.send_signal(signal.SIGINT)
+        first.send_signal(how)
         _, told = first.communicate(timeout=30)
-        assert first.returncode == 130, told
+        assert first.returncode == status, told
+        if how == signal.SIGINT:
+            good = json.loads(note.read_text())["records"]
+            assert told == f"Stopped. {target} holds {good:,} whole records; the same command goes on after them.\n"
         with target.open("ab") as file:
             file.write(b'{"Id": "half a rec')  # as a killed process may leave it
         again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
@@ -613,6 +617,34 @@ def test_call__a_whole_read_goes_on_after_ctrl_c(tmp_path):
     records = [json.loads(line) for line in target.read_text().splitlines()]
     assert len(records) == len({record["Id"] for record in records}) == 900
     assert not note.exists()
+
+
+@pytest.mark.parametrize("to_file", [True, False])
+def test_call__a_fault_in_the_middle_leaves_whole_records_and_is_told(tmp_path, to_file):
+    """In words, on standard error: standard output holds records and nothing else."""
+    with Emulator(limits=False, invoices=100, customers=5) as running:
+        running.fault("plain_text_200", path="/query", times=-1, after=4)
+        (tmp_path / "s.json").write_text(json.dumps(running.settings()))
+        command = [
+            str(Path(sys.executable).with_name("vantage-quickbooks")), "call", "listInvoices", "--settings",
+            str(tmp_path / "s.json"), "--input", '{"all": true, "max_results": 10}', "--format", "ndjson",
+            *(["--output", str(tmp_path / "lines")] if to_file else []),
+        ]  # fmt: skip
+        environment = {
+            **os.environ,
+            "VANTAGE_QUICKBOOKS_API_URL": running.url,
+            "VANTAGE_QUICKBOOKS_OAUTH_URL": running.url,
+            "VANTAGE_QUICKBOOKS_TOKEN_STORE": "memory:",
+        }
+        found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    written = (tmp_path / "lines").read_text() if to_file else found.stdout
+    records = [json.loads(line) for line in written.splitlines()]
+    assert found.returncode == 1
+    assert 0 < len(records) < 100
+    assert f"{len(records)} whole records" in found.stderr
+    assert "PERMISSION_DENIED" in found.stderr
+    assert not (to_file and found.stdout)
 
 
 def test_call__a_dry_run_tells_what_a_whole_read_costs(tmp_path):

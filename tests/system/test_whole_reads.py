@@ -418,6 +418,33 @@ def test_what_changed_since_is_told_with_what_is_gone(company):
     assert quiet["count"] == 0
 
 
+def test_a_read_of_what_is_new_since_a_time_is_followed_up_like_any_other(company):
+    """updated_since once, the syncCursor from then on: nothing is missed and nothing comes twice."""
+    emulator, connection = company
+    history = fill(company, 20)
+    written = history.states[history._pick(9)][-1]["MetaData"]["LastUpdatedTime"]
+    first = connection.invoke("listInvoices", {"all": True, "updated_since": written})
+    assert 0 < first["count"] < 20
+
+    emulator.advance(60)
+    history.touch(1)  # one that the first read left out
+    history.touch(12)
+    changed = connection.invoke("listInvoices", {"sync_cursor": first["metadata"]["syncCursor"]})
+    assert {row["Id"] for row in changed["invoices"]} == {history._pick(1), history._pick(12)}
+    narrow = connection.invoke("listInvoices", {"all": True, "customer_id": "1"})
+    assert narrow["metadata"]["syncCursor"] is None  # it would tell of other customers' invoices, too
+
+
+def test_changes_are_not_for_lines(company):
+    """What is gone would be lost in them, in silence."""
+    _, connection = company
+    fill(company, 3)
+    cursor = connection.invoke("listInvoices", {"all": True})["metadata"]["syncCursor"]
+    with pytest.raises(InputError) as caught:
+        list(connection.stream("listInvoices", {"sync_cursor": cursor}, as_="ndjson"))
+    assert [entry.field for entry in caught.value.fields] == ["sync_cursor"]
+
+
 def test_where_change_data_capture_cannot_tell_all_ids_are_listed(company, monkeypatch):
     """A saturated or too old window fails closed: what is not among the Ids is gone."""
     from vantage_quickbooks.actions import reading

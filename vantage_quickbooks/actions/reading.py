@@ -33,6 +33,8 @@ _CDC_MOST = 1000
 _NOT_WITH_ALL = {"start_position", "order_by"}
 _NO_CONDITIONS = {"all", "max_results", "fields", "budget", "cursor", "sync_cursor"}
 _ONLY_WITH_ALL = {"cursor", "budget"}
+_NO_SELECTION = {"active", "updated_since"}
+"""Conditions under which all that changes later is what the next look for changes will tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,14 @@ def lines(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: C
             "Newline-delimited JSON needs msgspec: run `pip install 'vantage-quickbooks[bulk]'`."
         ) from None
 
+    if "sync_cursor" in data:
+        entry = FieldError(
+            "sync_cursor",
+            "together",
+            "What changed comes with what is gone, for which newline-delimited JSON has no place.",
+            "Ask for results in place of lines.",
+        )
+        raise InputError(f"{entry.message} {entry.mend}", [entry])
     for rows, members in _results(kind, client, data, call, decode_raw):
         written = b"".join([part for row in rows for part in (row, b"\n")])
         yield written, _metadata(kind, client, data, call, members)
@@ -190,6 +200,7 @@ def _results(
 ) -> Iterator[tuple[list[Any], dict[str, Any]]]:
     """Yield wanted records with the members of their page's metadata."""
     check(data)
+    call.budget = data.get("budget")
     import orjson  # noqa: PLC0415 -- with the reader: lazily
 
     from vantage_quickbooks.cursors import Scribe  # noqa: PLC0415 -- with the reader: lazily
@@ -210,11 +221,9 @@ def _results(
         tie_breaker=kind.tie_breaker,
         is_immutable=since is None and not kind.mutable & set(data),
         size=_page_size(data),
-        budget=data.get("budget"),
         state=scribe.read(data["cursor"], "cursor") if "cursor" in data else None,
         decoder=decoder or decode,
     )
-    call.budget = data.get("budget")
     known = {} if since is None else since["seen"]
     seen: dict[str, str] = {}
     position = read.frontier.count + 1
@@ -243,7 +252,7 @@ def _results(
             "syncCursor": None,
         }
         if batch.is_last:
-            if decoder is None and read.started and not set(data) - _NO_CONDITIONS - {"active"}:
+            if decoder is None and read.started and not set(data) - _NO_CONDITIONS - _NO_SELECTION:
                 members["syncCursor"] = sync.write({"started": read.started.isoformat(), "seen": seen})
             if since is not None:
                 members |= _deletions(kind, client, call, since["started"], _page_size(data))
