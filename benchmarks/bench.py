@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from clients import CLIENTS, ENVIRONMENTS, STREAM, Client
+from clients import BULK, CLIENTS, ENVIRONMENTS, STREAM, Client
 from emulated import Emulated
 from environments import InstallError, python_of, versions
 from measure import Figures, SkippedError, measure
@@ -140,8 +140,8 @@ def main() -> None:
 
 
 def _with_million(benchmark: Benchmark) -> Benchmark:
-    """Stream a million with ours alone: for the memory."""
-    huge = Benchmark([client for client in CLIENTS if client.name in {STREAM, "ours, bulk"}], 1)
+    """Read a million with ours alone: for the memory."""
+    huge = Benchmark([client for client in CLIENTS if client.name in {STREAM, BULK}], 1)
     huge.install()
     huge.size(_HUGE, _LATENCIES_S[:1])
     benchmark.results.cells += huge.results.cells

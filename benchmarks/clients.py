@@ -51,6 +51,7 @@ ENVIRONMENTS: dict[str, Sequence[str]] = {
 """What pip installs into each; what else comes along is printed in the results."""
 
 STREAM = "ours, streamed"
+BULK = "ours, bulk"
 KEPT = "ours, streamed, Intuit's limits kept"
 SESSION = "requests.Session + orjson"
 PYTHON_QUICKBOOKS = "python-quickbooks"
@@ -67,7 +68,7 @@ CLIENTS = (
     Client(
         "ours, whole", "ours", "ours", "whole:lifted", note="the same by `connection.invoke`: all rows in one answer"
     ),
-    Client("ours, bulk", "ours", "ours", "bulk:lifted", "lines", 'the same by `stream(..., as_="ndjson")`, to a file'),
+    Client(BULK, "ours", "ours", "bulk:lifted", "lines", 'the same by `stream(..., as_="ndjson")`, to a file'),
     Client(KEPT, "ours", "ours", "stream:kept", note="as it comes: at most 10 at once, 10 a second, 500 a minute"),
     Client("requests.get + json", "bare", "bare", "requests", note="a loop over pages of 1,000"),
     Client(SESSION, "bare", "bare", "session", note="the same with one session; sequential"),

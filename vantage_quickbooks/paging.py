@@ -7,7 +7,8 @@ Rules
 2. The reader's pages overlap by one record. Where page n+1 begins with the record that page n ended with, nothing was
    lost between the two answers. Where it does not, somebody edited: the reader asks once more for all that was created
    from the end of the one to the beginning of the other, ends included, and closes the gap.
-3. One answer is one instant. What stands strictly between two creation times in one answer is all there was.
+3. One answer is one instant. What stands strictly between two creation times in one answer is all there was. A page
+   that came in parts is not one instant; where the parts met is remembered like the end of a page.
 4. A page shorter than asked reaches the end.
 5. What was created before the second in which the read began is counted after the first page. Where several pages came
    without a gap and without a record that came twice, and as many came as were counted, they are all: with nothing but
@@ -169,6 +170,11 @@ class Frontier:
             return None
         self.edited = True
         return (self.last, marks[0]) if instant(marks[0]) >= instant(self.last) else None
+
+    def sew_later(self, created: str) -> None:
+        """Note a second in which two answers met that are about to be taken as one page."""
+        is_last = self.last is not None and self.last[0] == created
+        self.seams.setdefault(created, list(self.group) if is_last else [])
 
     def take(self, rows: list[Any], marks: list[Mark], *, overlap: bool = True) -> list[Any]:
         """Take what is next in order, and return the rows that had not come yet.

@@ -133,7 +133,8 @@ class WholeRead:
         self._size = max(2, size)
         self._page_size = self._size
         self._decoder = decoder
-        self._pool: ThreadPoolExecutor | None = None
+        self._fetchers: ThreadPoolExecutor | None = None
+        self._unpacker: ThreadPoolExecutor | None = None
         self._bounds: tuple[str, ...] = ()
         self.frontier = Frontier()
         self.counted: int | None = None
@@ -166,8 +167,9 @@ class WholeRead:
             self._call.stop()  # or threads would go on asking for what nobody waits for
             raise
         finally:
-            if self._pool is not None:
-                self._pool.shutdown(wait=False, cancel_futures=True)
+            for pool in (self._fetchers, self._unpacker):
+                if pool is not None:
+                    pool.shutdown(wait=False, cancel_futures=True)
 
     # ---- the main chain ---------------------------------------------------------------------------------------------
 
@@ -288,7 +290,9 @@ class WholeRead:
         """Fetch pages several at a time, and yield each when it is its turn, with its position and size."""
         if not planned:
             return
-        self._pool = self._pool or ThreadPoolExecutor(_AHEAD + 1, thread_name_prefix="quickbooks-page")
+        self._fetchers = ThreadPoolExecutor(_AHEAD, thread_name_prefix="quickbooks-page")
+        # A thread of its own, or each of the others would come to keep some megabytes of room for a page.
+        self._unpacker = ThreadPoolExecutor(1, thread_name_prefix="quickbooks-unpack")
         waiting: deque[tuple[int, Future[list[tuple[int, Body]]]]] = deque()
         upcoming = iter(planned)
         while True:
@@ -296,34 +300,42 @@ class WholeRead:
                 position = next(upcoming, None)
                 if position is None:
                     break
-                waiting.append((position, self._pool.submit(self._bodies, position, self._size)))
+                waiting.append((position, self._fetchers.submit(list, self._bodies(position, self._size))))
             if not waiting:
                 return
             position, future = waiting.popleft()
             parts = future.result()
             if waiting:
-                self._pool.submit(_unpack, waiting[0][1])  # while this one is decoded, and no further ahead
+                self._unpacker.submit(_unpack, waiting[0][1])  # while this one is decoded, and no further ahead
             for size, body in parts:
                 yield position, size, body
                 position += size - 1
 
-    def _bodies(self, position: int, size: int, *where: str) -> list[tuple[int, Body]]:
+    def _bodies(self, position: int, size: int, *where: str) -> Iterator[tuple[int, Body]]:
         """Fetch a page; in halves, each overlapping the other by one record, if it takes too long."""
         statement = self._at(position, size, *where)
         if size <= _SMALLEST_PAGE:
-            return [(size, self._client.fetch(statement, self._call, may_give_up=False))]
+            yield size, self._client.fetch(statement, self._call, may_give_up=False)
+            return
         if size <= self._page_size:
             try:
-                return [(size, self._client.fetch(statement, self._call))]
+                body = self._client.fetch(statement, self._call)
             except ConnectorError as error:
                 if not is_too_slow(error):
                     raise
                 self._page_size = max(_SMALLEST_PAGE, min(self._page_size, (size + 2) // 2))
+            else:
+                yield size, body
+                return
         half = (size + 2) // 2
-        return [*self._bodies(position, half, *where), *self._bodies(position + half - 1, size - half + 1, *where)]
+        yield from self._bodies(position, half, *where)
+        yield from self._bodies(position + half - 1, size - half + 1, *where)
 
     def _page(self, position: int, size: int, *where: str) -> Decoded:
-        """Fetch and decode one page now, joining its parts if it comes in parts."""
+        """Fetch and decode one page now, joining its parts if it comes in parts.
+
+        It is not one instant then: where the parts meet is a seam like those between pages.
+        """
         for _ in range(_TIE_TRIES):
             joined: Decoded | None = None
             for asked, body in self._bodies(position, size, *where):
@@ -331,6 +343,8 @@ class WholeRead:
                 if joined is None:
                     joined = part
                 elif part.marks and part.marks[0][1] == joined.marks[-1][1]:
+                    self.frontier.sew_later(joined.marks[-1][0])
+                    self._is_provable = self._is_provable and self.counted is not None
                     joined = Decoded(joined.rows + part.rows[1:], joined.marks + part.marks[1:], joined.time)
                 else:
                     break  # somebody edited between the parts: once more

@@ -74,8 +74,7 @@ def check(data: Mapping[str, Any], row_limit: int | None = None) -> None:
         InputError: With one entry for each input that is out of place.
     """
     if row_limit is not None and "sync_cursor" in data:
-        entry = FieldError("sync_cursor", "together", "sync_cursor is not for previews.", "Call without a row limit.")
-        raise InputError(f"{entry.message} {entry.mend}", [entry])
+        raise _refused([("sync_cursor", "sync_cursor is not for previews.", "Call without a row limit.")])
     if "sync_cursor" in data:
         wrong, why = set(data) - _NO_CONDITIONS, "does not go with sync_cursor, which asks for whatever changed"
     elif data.get("all"):
@@ -83,10 +82,13 @@ def check(data: Mapping[str, Any], row_limit: int | None = None) -> None:
     else:
         wrong, why = set(data) & _ONLY_WITH_ALL, "goes with all only"
     if wrong:
-        entries = [
-            FieldError(name, "together", f"{name} {why}.", "Leave one of the two out.") for name in sorted(wrong)
-        ]
-        raise InputError(" ".join(f"{entry.message} {entry.mend}" for entry in entries), entries)
+        raise _refused([(name, f"{name} {why}.", "Leave one of the two out.") for name in sorted(wrong)])
+
+
+def _refused(reasons: list[tuple[str, str, str]]) -> InputError:
+    """Return the error for inputs that do not go together: each with what is wrong and what to do about it."""
+    entries = [FieldError(name, "together", message, mend) for name, message, mend in reasons]
+    return InputError(" ".join(f"{entry.message} {entry.mend}" for entry in entries), entries)
 
 
 def whole(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> dict[str, Any]:
@@ -131,13 +133,8 @@ def lines(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: C
         ) from None
 
     if "sync_cursor" in data:
-        entry = FieldError(
-            "sync_cursor",
-            "together",
-            "What changed comes with what is gone, for which newline-delimited JSON has no place.",
-            "Ask for results in place of lines.",
-        )
-        raise InputError(f"{entry.message} {entry.mend}", [entry])
+        why = "What changed comes with what is gone, for which newline-delimited JSON has no place."
+        raise _refused([("sync_cursor", why, "Ask for results in place of lines.")])
     for rows, members in _results(kind, client, data, call, decode_raw):
         written = b"".join([part for row in rows for part in (row, b"\n")])
         yield written, _metadata(kind, client, data, call, members)
