@@ -212,7 +212,8 @@ class Authorizer:
 
     def secrets(self) -> tuple[str, ...]:
         """Return the tokens in memory, for whoever masks them in a text."""
-        records = (self._held and self._held[0], self._chain.unsaved)
+        held = self._held
+        records = (held[0] if held else None, self._chain.unsaved)
         return tuple(token for r in records if r for token in (r.access_token, r.refresh_token))
 
     def _is_good(self, record: TokenRecord, call: Call, refused: str | None) -> bool:

@@ -233,9 +233,11 @@ class QuickBooksClient:
         return response.status_code, response.headers, body
 
     def _undecoded(self, status: int, headers: Mapping[str, str], body: Body, call: Call) -> Body:
-        if status != 200 or not body.begins_with(b'{"QueryResponse":'):
-            wire.with_member(self._decoded(status, headers, body, call), "QueryResponse")
-        return body
+        if status == 200 and body.begins_with(b'{"QueryResponse":'):
+            return body
+        data = body.take()
+        wire.with_member(self._decoded(status, headers, Body(data), call), "QueryResponse")
+        return Body(data)
 
     def _decoded(self, status: int, headers: Mapping[str, str], body: Body, call: Call) -> Answer:
         return wire.decipher(
@@ -263,7 +265,8 @@ def _body(response: requests.Response, call: Call) -> Body:
     for chunk in response.iter_content(_CHUNK):
         chunks.append(chunk)
         call.remaining()  # a server that drips bytes must not outlive the deadline by much
-    return Body(b"".join(chunks), is_packed=is_packed)
+    data = b"".join(chunks)
+    return Body(data, is_packed=is_packed and bool(data))  # nothing is nothing, whatever it is called
 
 
 def _keep_headers(prepared: Any) -> Any:

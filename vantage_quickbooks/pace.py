@@ -2,7 +2,8 @@
 Turns for a company, shared by all processes of this machine.
 
 A turn is a lock file out of ten, which the kernel frees when its holder is killed; the last minute's starts stand in a
-small file beside them. Both lie where the tokens lie, so whoever shares the tokens shares the turns.
+small file beside them. Both lie beside the file of tokens, or in the user's state directory where a database server
+keeps the tokens. Where they cannot be written, each process keeps the limits by itself.
 """
 
 from __future__ import annotations
@@ -59,7 +60,11 @@ class MachinePace:
             yield 0.02
             return
         try:
-            yield self._start()
+            try:
+                wait = self._start()
+            except OSError:  # a full disk, say
+                wait = 0.0
+            yield wait
         finally:
             self._locks.release(place)
 

@@ -56,12 +56,14 @@ def whole_seconds(marks: list[Mark]) -> int:
 def positions(total: int, size: int, first: int) -> range:
     """Return the start positions of the pages that cover *total* records, each overlapping by one.
 
+    The last of them is not full, so that it shows the end.
+
     Args:
         total: Records counted.
         size: Records of a page, at least 2.
         first: Position of the last record known, with which the first of these pages begins.
     """
-    return range(first, total, size - 1)
+    return range(first, total + 1, size - 1)
 
 
 def calls_for(total: int, size: int) -> int:
@@ -128,7 +130,7 @@ class Frontier:
         ids: What came since this process began to read.
         before: How many came before that, in the process whose cursor this one goes on from.
         seams: Creation times at which a page ended, with the Ids that came of that second.
-        edited: Whether a gap was met.
+        edited: Whether a gap was met, or anything else that the count cannot make good.
         duplicates: Records that came again, the intended overlap of pages aside.
         group: The Ids that came of the last second.
         began: The second in which the read began; what was created then or later proves nothing.
@@ -166,6 +168,8 @@ class Frontier:
             self.edited = True  # what lies behind the frontier now stands at earlier positions
             return self.last, None
         self.seams[self.last[0]] = list(self.group)
+        if self.began is not None and instant(self.last) >= self.began:
+            self.edited = True  # the count says nothing of so late a second
         if marks[0][1] == self.last[1]:
             return None
         self.edited = True

@@ -1,7 +1,8 @@
 """
 How often QuickBooks may be asked.
 
-The turns are shared by every thread of this process, and by every process of this machine that shares a token file.
+The turns are shared by every thread of this process, and by every process of this machine that shares a token file, or
+a database server that keeps the tokens.
 
 Intuit allows a company and app 10 requests at once, 10 started in a second and 500 in a minute; its own texts name
 the first two by turns, so all three are obeyed.

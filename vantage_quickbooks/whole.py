@@ -30,7 +30,7 @@ from vantage_quickbooks.paging import Frontier, Mark, instant, positions, whole_
 from vantage_quickbooks.throttle import AT_ONCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from vantage_quickbooks.body import Body
     from vantage_quickbooks.calls import Call
@@ -269,11 +269,8 @@ class WholeRead:
         Each is decoded by whoever takes it, so that nobody here holds on to it. With it comes whether a short page at
         its place is no surprise.
         """
-        end = planned[-1] + self._size - 1 if planned else 0
         for position, asked, body in self._ahead(planned):
-            yield asked, partial(self._decoded, body, position, asked), position + asked - 1 >= end
-        if planned and self._is_proven():
-            return
+            yield asked, partial(self._decoded, body, position, asked), position + asked >= planned.stop
         position = planned[-1] if planned else planned.start - self._size + 1
         while True:
             position += self._size - 1
@@ -338,8 +335,10 @@ class WholeRead:
         """
         for _ in range(_TIE_TRIES):
             joined: Decoded | None = None
+            at = position
             for asked, body in self._bodies(position, size, *where):
-                part = self._decoded(body, position, asked, *where)
+                part = self._decoded(body, at, asked, *where)
+                at += asked - 1
                 if joined is None:
                     joined = part
                 elif part.marks and part.marks[0][1] == joined.marks[-1][1]:
@@ -392,32 +391,40 @@ class WholeRead:
     def _of_one_second(self, created: str) -> Iterator[list[Any]]:
         """Read more than a page of records that were created in the same second, by position."""
         same = (query.compare(CREATED, ">=", created), query.compare(CREATED, "<=", created))
+        statement = self._statement.also(*self._bounds, *same)
+        before = self._client.count(statement, self._call)
         for _ in range(_TIE_TRIES):
-            counted, position, before = None, 1, None
-            seen: set[str] = set()
-            while True:
-                page = self._page(position, self._size, *same)
-                if before is not None and (not page.marks or page.marks[0][1] != before):
-                    break  # somebody edited: once more
-                seen.update(mark[1] for mark in page.marks)
-                yield self._taken(page)
-                if len(page.rows) < self._size:
-                    counted = self._client.count(self._statement.also(*self._bounds, *same), self._call)
-                    break
-                before = page.marks[-1][1]
-                position += self._size - 1
-            if counted == len(seen):
+            came = yield from self._by_position(*same)
+            after = self._client.count(statement, self._call)
+            if before == len(came) == after:  # none was deleted meanwhile, and so none is missing
                 return
+            before = after
         raise IncompleteReadError(
             f"More than {self._size} {self._statement.entity} records were created in the second {created} and keep "
             "changing places while they are read. Read them while nobody edits them."
         )
+
+    def _by_position(self, *where: str) -> Generator[list[Any], None, set[str]]:
+        """Read by position until the end, or until an overlap fails; return the Ids that came."""
+        came: set[str] = set()
+        position, last = 1, None
+        while True:
+            page = self._page(position, self._size, *where)
+            if last is not None and (not page.marks or page.marks[0] != last):
+                return came
+            came.update(id_ for _, id_ in page.marks)
+            yield self._taken(page)
+            if len(page.rows) < self._size:
+                return came
+            last = page.marks[-1]
+            position += self._size - 1
 
     def _sewn(self) -> Iterator[list[Any]]:
         """Look once more at the seconds in which pages ended, unless nothing was edited at all."""
         if self._is_untouched():
             return
         self.reconciled = True
+        self._bounds = self._bounds[:1]  # seams may lie before the place where a cursor went on
         for created in list(self.frontier.seams):
             yield from self._closed((created, ""), (created, ""))
 

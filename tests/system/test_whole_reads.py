@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import itertools
 import json
 import os
@@ -114,10 +115,13 @@ class History:
     def leave(self, n):
         if id_ := self._pick(n):
             if self.entity == "Invoice":
-                self.emulator.delete("Invoice", id_)
-                self.gone.add(id_)
+                self.remove(id_)
             else:
                 self._update(id_, Active=False)
+
+    def remove(self, id_):
+        self.emulator.delete("Invoice", id_)
+        self.gone.add(id_)
 
     def come_back(self, n):
         if self.entity == "Customer" and (id_ := self._pick(n)):
@@ -626,34 +630,137 @@ def test_an_export_whose_file_is_gone_begins_anew(company, tmp_path, left):
     assert len(records) == told["records"] == len({record["Id"] for record in records}) >= 60
 
 
+def stocked(company, seconds):
+    """Return a history and the Ids of invoices created in the seconds given, after the one that the company has."""
+    history = History(company, "Invoice", [])
+    emulator = history.emulator
+    emulator.advance(-600)
+    ids, now = [None], 0
+    for number, second in enumerate(seconds):
+        emulator.advance(second - now)
+        now = second
+        record = {"CustomerRef": {"value": "1"}, "Line": [LINE], "DocNumber": f"K{number:02}"}
+        made = emulator.create("Invoice", record)
+        history.states[made["Id"]] = [made]
+        history.at_start.add(made["Id"])
+        ids.append(made["Id"])
+    emulator.advance(600)
+    return history, ids
+
+
 @pytest.mark.parametrize("size", [3, 4])
 def test_a_deletion_and_a_renumbering_within_a_second_cannot_cancel_each_other_out(company, size):
     """Both fall between the first page and the count: the overlap looks intact, and the count comes out right."""
     _, connection = company
-    history = History(company, "Invoice", [])
-    history.emulator.advance(-600)
-    ids = []
-    beyond = size - 1  # the company's one invoice stands before them
-    for number in range(12):
-        if number != beyond:  # the last of the first page and the first of the second share their second
-            history.emulator.advance(5)
-        made = history.emulator.create(
-            "Invoice", {"CustomerRef": {"value": "1"}, "Line": [LINE], "DocNumber": f"K{number:02}"}
-        )
-        history.states[made["Id"]] = [made]
-        history.at_start.add(made["Id"])
-        ids.append(made["Id"])
-    history.emulator.advance(600)
+    # The last of the first page and the first of the second share their second.
+    history, ids = stocked(company, [5 * (number - (number >= size - 1)) for number in range(1, 13)])
     sent = [0]
 
     def edit(request):
         if "/query" in request.url:
             sent[0] += 1
             if sent[0] == 2:
-                history.emulator.delete("Invoice", ids[0])
-                history.gone.add(ids[0])
-                history._update(ids[beyond], DocNumber="A")
+                history.remove(ids[1])
+                history._update(ids[size], DocNumber="A")
 
     with edited(connection, edit):
         rows = connection.invoke("listInvoices", {"all": True, "max_results": size})["invoices"]
     assert_whole(history, rows)
+
+
+@contextmanager
+def edited_between(connection, first, second, edit):
+    """Call *edit* when the page at position *first* was answered, and before that at *second* is asked for."""
+    client = connection._ready()
+    send, answered = client._send, threading.Event()
+
+    def sending(request, *args):
+        if f"STARTPOSITION%20{second}%20" in request.url and not answered.is_set():
+            assert answered.wait(10)
+        answer = send(request, *args)
+        if f"STARTPOSITION%20{first}%20" in request.url and not answered.is_set():
+            edit()
+            answered.set()
+        return answer
+
+    client._send = sending
+    try:
+        yield
+    finally:
+        client._send = send
+
+
+@pytest.mark.parametrize("is_cut_off", [True, False])
+def test_a_cursor_goes_on_with_what_is_left_to_look_at_once_more(company, is_cut_off):
+    """A page ended within a second in which somebody renumbered; that second lies before the cursor."""
+    _, connection = company
+    history, ids = stocked(company, [0, 5, 10, 15, 20, 20, 25, 30, 35, 40, 45, 50, 55])
+    data = {"all": True, "max_results": 4}
+
+    def edit():
+        history.remove(ids[1])
+        history._update(ids[6], DocNumber="A")  # now before the one that shares its second, with which page 2 ended
+
+    with edited_between(connection, 3, 6, edit):
+        pages = list(itertools.islice(connection.stream("listInvoices", data), 3 if is_cut_off else None))
+    if is_cut_off:
+        assert pages[-1]["metadata"]["complete"] is False
+        pages += connection.stream("listInvoices", {**data, "cursor": pages[-1]["metadata"]["cursor"]})
+    assert pages[-1]["metadata"]["complete"] is True
+    assert_whole(history, [row for page in pages for row in page["invoices"]])
+
+
+def test_more_than_a_page_of_one_second_is_whole(company):
+    """Deleted and renumbered among them, while they are read by position."""
+    _, connection = company
+    history, ids = stocked(company, [0] * 6 + [5])
+    whole, asked = connection._ready()._send, []
+
+    def sending(request, *args):
+        asked.append(request.url)
+        by_position = [url for url in asked if url.count("CreateTime") >= 4 and "COUNT" not in url]
+        if "/query" in request.url and len(asked) == 3:
+            history._update(ids[7], PrivateNote="so that change data capture tells of an edit")
+        if len(by_position) == 3 and by_position[-1] == request.url and ids[2] not in history.gone:
+            history.remove(ids[2])
+            history._update(ids[5], DocNumber="K00a")
+        return whole(request, *args)
+
+    connection._ready()._send = sending
+    try:
+        rows = connection.invoke("listInvoices", {"all": True, "max_results": 4})["invoices"]
+    finally:
+        connection._ready()._send = whole
+    assert ids[2] in history.gone
+    assert_whole(history, rows)
+
+
+def test_what_was_written_just_before_comes(company):
+    """Read your own write: no count tells of the second in which a read begins, and the last page planned is full."""
+    _, connection = company
+    for before in range(8):
+        history, _ = stocked(company, [5 * number for number in range(before)])
+        history.create()
+        history.at_start = set(history.states)
+        assert_whole(history, connection.invoke("listInvoices", {"all": True, "max_results": 4})["invoices"])
+
+
+def test_an_answer_whose_members_come_in_another_order_is_read(company):
+    """Only the commonest one is told by its first bytes."""
+    _, connection = company
+    history = fill(company, 20)
+    client = connection._ready()
+    send = client._send
+
+    def sending(request, *args):
+        status, headers, body = send(request, *args)
+        answer = json.loads(body.take())
+        turned = json.dumps(dict(reversed(answer.items())), indent=1).encode()
+        return status, headers, Body(gzip.compress(turned), is_packed=True)
+
+    client._send = sending
+    try:
+        result = connection.invoke("listInvoices", {"all": True, "max_results": 7})
+    finally:
+        client._send = send
+    assert_whole(history, result["invoices"])

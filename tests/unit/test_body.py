@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import io
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
+import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vantage_quickbooks.body import Body
+from vantage_quickbooks.calls import Call
+from vantage_quickbooks.client import _body
 from vantage_quickbooks.errors import UnexpectedResponseError
 
 
@@ -43,6 +48,18 @@ def test_a_size_that_is_a_lie_takes_no_memory_and_changes_nothing():
     packed = gzip.compress(b"x" * 1000)
     with pytest.raises(UnexpectedResponseError):
         Body(packed[:-4] + b"\xff\xff\xff\xff", is_packed=True).take()
+
+
+@pytest.mark.parametrize("data", [b"", b"page" * 100_000])
+@pytest.mark.parametrize("packs", [True, False])
+def test_a_response_is_read_as_it_came(data, packs):
+    """Nothing is nothing, though it is called gzip: its status tells what happened."""
+    sent = gzip.compress(data) if packs and data else data
+    response = requests.Response()
+    response.raw = urllib3.HTTPResponse(
+        io.BytesIO(sent), headers={"Content-Encoding": "GZIP"} if packs else {}, preload_content=False
+    )
+    assert _body(response, Call()).take() == data
 
 
 def test_what_is_no_gzip_begins_with_nothing():

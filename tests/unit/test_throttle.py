@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vantage_quickbooks.errors import CancelledError, DeadlineExceededError
+from vantage_quickbooks.pace import MachinePace
 from vantage_quickbooks.throttle import Throttle, throttle_for
 
 
@@ -231,3 +232,18 @@ def test_a_company_has_one_throttle_in_a_process():
     assert throttle_for("https://a", "1") is throttle_for("https://a", "1")
     assert throttle_for("https://a", "1") is not throttle_for("https://a", "2")
     assert throttle_for("https://a", "1") is not throttle_for("https://b", "1")
+
+
+def test_processes_that_cannot_note_their_starts_keep_the_limits_by_themselves(tmp_path):
+    """A full disk, say: no call fails for it."""
+    pace = MachinePace(tmp_path / "turns", "company", 10, ((60.0, 1),))
+    with pace.turn() as wait:
+        assert wait == 0
+    with pace.turn() as wait:
+        assert wait > 0
+    (starts,) = tmp_path.glob("turns/*.starts")
+    starts.unlink()
+    starts.mkdir()
+    for _ in range(3):
+        with pace.turn() as wait:
+            assert wait == 0

@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.cli.output import say
-from vantage_quickbooks.errors import ConnectorError
+from vantage_quickbooks.errors import ConnectorError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -83,6 +83,10 @@ def to_file(connection: Connection, action: str, data: Mapping[str, Any], path: 
                         good = records
             file.flush()
             os.fsync(file.fileno())
+        except InputError:
+            if begun:
+                say(f"{note} does not fit, as after a change of the client secret. Delete it to read everything anew.")
+            raise
         except (ConnectorError, KeyboardInterrupt):
             say(f"Stopped. {path} holds {good:,} whole records; the same command goes on after them.")
             raise
