@@ -70,7 +70,7 @@ def edited(connection, before_request):
 class History:
     """Records and what happens to them, with what was true of each at every instant."""
 
-    def __init__(self, company, entity, gaps):
+    def __init__(self, company, entity, gaps, lull=600):
         emulator, connection = company
         emulator.reset()
         emulator.clear_faults()
@@ -80,7 +80,7 @@ class History:
         for gap in gaps:
             emulator.advance(gap)
             self.create()
-        emulator.advance(600)  # the read begins well after
+        emulator.advance(lull)  # between the last of them and the beginning of the read
         connection.invoke("getCompanyInfo")  # a reset ends access tokens: the calls counted are those of the read
         self.at_start = set(self.states)
         self.gone: set[str] = set()
@@ -179,11 +179,11 @@ def assert_whole(history, rows, *, is_wanted=lambda _: True):
 
 
 @UNHURRIED
-@given(gaps=gaps, plan=edits, size=st.integers(2, 9))
-def test_invoices_come_whole_whatever_is_edited(company, gaps, plan, size):
-    """Created, changed, renumbered, deleted while pages are fetched in parallel."""
+@given(gaps=gaps, plan=edits, size=st.integers(2, 9), lull=st.sampled_from([0, 1, 600]))
+def test_invoices_come_whole_whatever_is_edited(company, gaps, plan, size, lull):
+    """Created, changed, renumbered, deleted while pages are fetched in parallel; before it begins, too."""
     _, connection = company
-    history = History(company, "Invoice", gaps)
+    history = History(company, "Invoice", gaps, lull)
     rows, _ = run(history, connection, plan, "listInvoices", {"all": True, "max_results": size})
     assert_whole(history, rows)
 
@@ -199,11 +199,11 @@ def test_active_customers_come_whole_whatever_is_edited(company, gaps, plan, siz
 
 
 @UNHURRIED
-@given(gaps=gaps, plan=edits, size=st.integers(2, 9), stop_after=st.integers(1, 6))
-def test_a_read_that_was_cut_off_goes_on_and_is_whole(company, gaps, plan, size, stop_after):
+@given(gaps=gaps, plan=edits, size=st.integers(2, 9), lull=st.sampled_from([0, 1, 600]), stop_after=st.integers(1, 6))
+def test_a_read_that_was_cut_off_goes_on_and_is_whole(company, gaps, plan, size, lull, stop_after):
     """The cursor of the last page that was seen goes on, in the middle of edits, and nothing comes twice."""
     _, connection = company
-    history = History(company, "Invoice", gaps)
+    history = History(company, "Invoice", gaps, lull)
     data = {"all": True, "max_results": size}
     rows, last = run(history, connection, plan, "listInvoices", data, stop_after=stop_after)
     assert last["complete"] or last["cursor"] is None
