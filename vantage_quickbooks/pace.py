@@ -60,10 +60,9 @@ class MachinePace:
             yield 0.02
             return
         try:
-            try:
+            wait = 0.0
+            with contextlib.suppress(OSError):  # a full disk, say
                 wait = self._start()
-            except OSError:  # a full disk, say
-                wait = 0.0
             yield wait
         finally:
             self._locks.release(place)

@@ -9,15 +9,14 @@ Rules
    from the end of the one to the beginning of the other, ends included, and closes the gap.
 3. One answer is one instant. What stands strictly between two creation times in one answer is all there was. A page
    that came in parts is not one instant; where the parts met is remembered like the end of a page.
-4. A page shorter than asked reaches the end.
+4. A page shorter than asked reaches the end; a last page that is full is looked behind.
 5. What was created before the second in which the read began is counted after the first page. Where several pages came
    without a gap and without a record that came twice, and as many came as were counted, they are all: with nothing but
    deletions possible (the conditions do not depend on what edits change), one that is missing needs one that came and
    was deleted before the count. It came with the first page, then, and its deletion would show as a gap at the second:
    that is why the first page is cut behind the last second that it surely holds whole, for beyond that records of one
-   second could change places and hide the gap. Otherwise a last page that is full is looked behind, and, unless change
-   data capture says that nothing was edited, the seconds in which pages ended are asked for again. If fewer came than
-   are still counted then, the read is not whole.
+   second could change places and hide the gap. Otherwise, unless change data capture says that nothing was edited, the
+   seconds in which pages ended are asked for again. If fewer came than are still counted then, the read is not whole.
 6. Every record counts once, by its Id.
 
 So every record that exists, and meets the conditions, during the whole read comes exactly once, in its state at some

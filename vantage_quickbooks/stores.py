@@ -540,7 +540,7 @@ def _sqlite_store(rest: str, encryption_key: str | None) -> TokenStore:
 
 def state_directory() -> Path:
     """Return where this user's programs keep such things on this machine; it need not exist yet."""
-    from platformdirs import user_state_path  # noqa: PLC0415 -- only where no path is given
+    from platformdirs import user_state_path  # noqa: PLC0415 -- only where nobody says another place
 
     return user_state_path("vantage-quickbooks")
 

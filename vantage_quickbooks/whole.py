@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -271,9 +272,7 @@ class WholeRead:
         """
         for position, asked, body in self._ahead(planned):
             yield asked, partial(self._decoded, body, position, asked), position + asked >= planned.stop
-        position = planned[-1] if planned else planned.start - self._size + 1
-        while True:
-            position += self._size - 1
+        for position in count(planned.start + len(planned) * planned.step, planned.step):
             yield self._size, partial(self._page, position, self._size), True
 
     def _is_proven(self) -> bool:

@@ -582,16 +582,20 @@ def assert_no_secret(found, secrets):
 # ---- whole reads -----------------------------------------------------------------------------------------------------
 
 
+def environment_for(running, token_store):
+    return {
+        **os.environ,
+        "VANTAGE_QUICKBOOKS_API_URL": running.url,
+        "VANTAGE_QUICKBOOKS_OAUTH_URL": running.url,
+        "VANTAGE_QUICKBOOKS_TOKEN_STORE": token_store,
+    }
+
+
 @pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_call__a_whole_read_goes_on_after_ctrl_c_or_a_kill(tmp_path, how, status):
     """What is in the file is whole records; the same command goes on, and in the end nothing is missing or twice."""
     with Emulator(limits=False, invoices=900, customers=5) as running:
-        environment = {
-            **os.environ,
-            "VANTAGE_QUICKBOOKS_API_URL": running.url,
-            "VANTAGE_QUICKBOOKS_OAUTH_URL": running.url,
-            "VANTAGE_QUICKBOOKS_TOKEN_STORE": str(tmp_path / "tokens.sqlite3"),
-        }
+        environment = environment_for(running, str(tmp_path / "tokens.sqlite3"))
         (tmp_path / "s.json").write_text(json.dumps(running.settings()))
         command = [
             str(Path(sys.executable).with_name("vantage-quickbooks")), "call", "listInvoices", "--settings",
@@ -630,12 +634,7 @@ def test_call__a_fault_in_the_middle_leaves_whole_records_and_is_told(tmp_path, 
             str(tmp_path / "s.json"), "--input", '{"all": true, "max_results": 10}', "--format", "ndjson",
             *(["--output", str(tmp_path / "lines")] if to_file else []),
         ]  # fmt: skip
-        environment = {
-            **os.environ,
-            "VANTAGE_QUICKBOOKS_API_URL": running.url,
-            "VANTAGE_QUICKBOOKS_OAUTH_URL": running.url,
-            "VANTAGE_QUICKBOOKS_TOKEN_STORE": "memory:",
-        }
+        environment = environment_for(running, "memory:")
         found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     written = (tmp_path / "lines").read_text() if to_file else found.stdout
@@ -650,12 +649,7 @@ def test_call__a_fault_in_the_middle_leaves_whole_records_and_is_told(tmp_path, 
 def test_call__a_dry_run_tells_what_a_whole_read_costs(tmp_path):
     with Emulator(limits=False, invoices=60) as running:
         (tmp_path / "s.json").write_text(json.dumps(running.settings()))
-        environment = {
-            **os.environ,
-            "VANTAGE_QUICKBOOKS_API_URL": running.url,
-            "VANTAGE_QUICKBOOKS_OAUTH_URL": running.url,
-            "VANTAGE_QUICKBOOKS_TOKEN_STORE": "memory:",
-        }
+        environment = environment_for(running, "memory:")
         command = [str(Path(sys.executable).with_name("vantage-quickbooks")), "call", "listInvoices", "--settings"]
         found = subprocess.run(
             [*command, str(tmp_path / "s.json"), "--input", '{"all": true}', "--dry-run"],

@@ -52,21 +52,27 @@ def company():
 
 
 @contextmanager
-def edited(connection, before_request):
-    """Call *before_request* before each API request, one at a time."""
+def sent_through(connection, sending):
+    """Let *sending* stand between the reader and the API: it is given what sends, and what is to be sent."""
     client = connection._ready()
-    send, lock = client._send, threading.Lock()
-
-    def sending(request, *args):
-        with lock:
-            before_request(request)
-        return send(request, *args)
-
-    client._send = sending
+    send = client._send
+    client._send = lambda *request: sending(send, *request)
     try:
         yield
     finally:
         client._send = send
+
+
+def edited(connection, before_request):
+    """Call *before_request* before each API request, one at a time."""
+    lock = threading.Lock()
+
+    def sending(send, request, *args):
+        with lock:
+            before_request(request)
+        return send(request, *args)
+
+    return sent_through(connection, sending)
 
 
 class History:
@@ -670,13 +676,11 @@ def test_a_deletion_and_a_renumbering_within_a_second_cannot_cancel_each_other_o
     assert_whole(history, rows)
 
 
-@contextmanager
 def edited_between(connection, first, second, edit):
     """Call *edit* when the page at position *first* was answered, and before that at *second* is asked for."""
-    client = connection._ready()
-    send, answered = client._send, threading.Event()
+    answered = threading.Event()
 
-    def sending(request, *args):
+    def sending(send, request, *args):
         if f"STARTPOSITION%20{second}%20" in request.url and not answered.is_set():
             assert answered.wait(10)
         answer = send(request, *args)
@@ -685,11 +689,7 @@ def edited_between(connection, first, second, edit):
             answered.set()
         return answer
 
-    client._send = sending
-    try:
-        yield
-    finally:
-        client._send = send
+    return sent_through(connection, sending)
 
 
 @pytest.mark.parametrize("is_cut_off", [True, False])
@@ -743,18 +743,12 @@ def test_an_answer_whose_members_come_in_another_order_is_read(company):
     """Only the commonest one is told by its first bytes."""
     _, connection = company
     history = fill(company, 20)
-    client = connection._ready()
-    send = client._send
 
-    def sending(request, *args):
-        status, headers, body = send(request, *args)
-        answer = json.loads(body.take())
-        turned = json.dumps(dict(reversed(answer.items())), indent=1).encode()
+    def sending(send, *request):
+        status, headers, body = send(*request)
+        turned = json.dumps(dict(reversed(json.loads(body.take()).items())), indent=1).encode()
         return status, headers, Body(gzip.compress(turned), is_packed=True)
 
-    client._send = sending
-    try:
+    with sent_through(connection, sending):
         result = connection.invoke("listInvoices", {"all": True, "max_results": 7})
-    finally:
-        client._send = send
     assert_whole(history, result["invoices"])
