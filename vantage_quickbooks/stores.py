@@ -46,10 +46,22 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 
-__all__ = ["HostStore", "MemoryStore", "SQLiteStore", "TokenStore", "conflict", "open_store", "state_directory"]
+__all__ = [
+    "UNORDERED_VERSION",
+    "HostStore",
+    "MemoryStore",
+    "SQLiteStore",
+    "TokenStore",
+    "conflict",
+    "open_store",
+    "state_directory",
+]
 
 BUSY_TIMEOUT_S = 10.0
 """How long an operation waits for other writers of a database file: each holds it for one commit, some milliseconds."""
+
+UNORDERED_VERSION = 1 << 48
+"""From here on a version is no count, and tells nothing of older and newer: out of reach of any count."""
 
 
 class TokenStore(Protocol):
@@ -398,7 +410,7 @@ class HostStore:
             number = 0
         else:
             digest = hashlib.sha256(json.dumps(version, sort_keys=True, default=str).encode()).digest()
-            number = int.from_bytes(digest[:6]) | 1 << 48  # out of reach of any host's count
+            number = int.from_bytes(digest[:6]) | UNORDERED_VERSION
         self._host_versions[number] = version
         return number
 
