@@ -9,7 +9,8 @@ There may be several keys: the first encrypts, each decrypts. That is how a key 
 some process cannot read: see `keys_of` for the spelling, and the stores' `reencrypt`.
 
 An encrypted record names its chain, and is good for no other: whoever may write to the store, but has no key, cannot
-give one company's tokens to another. Records of version 0.1 name none, and are still read.
+give one company's tokens to another. Records of earlier releases name none, and are
+still read.
 """
 
 from __future__ import annotations

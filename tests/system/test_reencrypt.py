@@ -145,3 +145,30 @@ def test_where_there_is_nothing_to_do_it_says_so(monkeypatch, capsys, variables,
         monkeypatch.setenv(f"VANTAGE_QUICKBOOKS_{name}", value)
     assert main(["tokens", "reencrypt"]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_record_saved_between_the_look_and_the_exchange_stays(url):
+    """A worker saves in the very middle: either it is first, and its record is looked at anew, or it waits."""
+    worker = open_store(url, encryption_key=json.dumps([OLD, NEW]))
+    worker.save("chain", RECORD)
+    store = open_store(url, encryption_key=BOTH)
+    saved, threads = [], []
+
+    def save():
+        saved.append(worker.save("chain", replace(RECORD, refresh_token=Secret("RT1-newest"), version=1)))
+
+    def look(text, chain):
+        if not threads:
+            threads.append(threading.Thread(target=save))
+            threads[0].start()
+            threads[0].join(3)  # SQLite has saved by then; a database server lets it wait for us
+        return is_current(text, chain)
+
+    is_current, store._sealer.is_current = store._sealer.is_current, look
+    counts = store.reencrypt()
+    threads[0].join(60)
+
+    assert (counts.changed, counts.unreadable) == (1, 0)
+    assert [store.load("chain")] == saved
+    store.close()
+    worker.close()
