@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from vantage_quickbooks import auth
 from vantage_quickbooks.calls import Call
 from vantage_quickbooks.connector import QUICKBOOKS
 from vantage_quickbooks.contract import HostContext
@@ -28,10 +29,11 @@ def pytest_report_header():
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch, tmp_path):
-    """No test reads or writes this user's own settings and tokens."""
+    """No test reads or writes this user's own settings and tokens, or remembers another's refusals."""
     for name in ("API_URL", "OAUTH_URL", "ALLOW_HOST", "TOKEN_STORE", "TOKEN_KEY"):
         monkeypatch.delenv(f"VANTAGE_QUICKBOOKS_{name}", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    auth._REFUSALS.clear()  # emulators and cassettes hand out the same tokens again and again
 
 
 @pytest.fixture

@@ -10,11 +10,22 @@ at once with the same token may cost the customer the connection. Hence:
 3. The new record is durably saved before its access token is used or returned. If the save fails, the record stays in
    this process's memory, whatever connection is closed, and the next call saves it before anything else: Intuit has
    already rotated. For the same reason a request that was sent is waited for beyond the call's deadline.
-4. The data API refused a token: refresh once, unless somebody has replaced that token since.
-5. `invalid_grant`: look whether another process rotated in the meantime (a host's store has no lock over processes);
-   only if none did is the chain dead.
-6. A record obtained with another client secret is not good: its access token is never handed out again. Its refresh
-   token is the newest link of this form's chain, so it is tried first, and the form's own after it.
+4. The data API refused a token: take the one that another thread or process has fetched since, or refresh. What
+   others stored may have ended, too: only a token that this process fetched after a refusal, and that is refused as
+   well, is a reason to ask a person to connect again.
+5. A refresh is tried with every link that is known, the newest first: those in the store and in this process's memory,
+   and the form's. A store may go back in time (a file deleted, yesterday's backup restored): then memory has the newest
+   one, and what worked is saved over what is stored. A stored record of a higher version, or of a later time, is newer
+   than what is in memory.
+6. `invalid_grant`: look whether another process rotated in the meantime (a host's store has no lock over processes),
+   and go on to the next link. Once there is none left, the chain is dead.
+7. A link that Intuit refused is not asked again for some minutes (`_REFUSAL_S`), by no connection of this process: a
+   dead chain costs one request a link, not one a call. It is the link that is remembered, for one client id and secret:
+   another token in the form, a record that another process stored and another secret are asked at once.
+8. A record obtained with another client secret is not good: its access token is never handed out again. Its refresh
+   token is a link like any other.
+9. What is kept of a chain ends when its last connection is closed. Beyond it live a record that is not saved yet,
+   until it is, and the refusals of rule 7, of which there are `_MOST_REFUSALS` at the most.
 
 The refresh goes through requests-oauthlib with our own lock around it: its automatic refresh has no lock, no skew,
 and uses a token before anybody stored it.
@@ -24,9 +35,11 @@ Source: RFC 6749 section 6; Intuit, "OAuth 2.0: refresh token" and "Validity of 
 
 from __future__ import annotations
 
+import hmac
 import logging
 import os
 import threading
+import time
 import weakref
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -48,6 +61,7 @@ from vantage_quickbooks.errors import (
     TokenStoreError,
     UnexpectedResponseError,
 )
+from vantage_quickbooks.stores import UNORDERED_VERSION
 from vantage_quickbooks.tokens import TokenRecord, TokenState
 
 if TYPE_CHECKING:
@@ -56,6 +70,7 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.calls import Call
     from vantage_quickbooks.deployment import Endpoints
+    from vantage_quickbooks.secret import Secret
     from vantage_quickbooks.settings import Settings
     from vantage_quickbooks.stores import TokenStore
 
@@ -78,6 +93,16 @@ _TRIES = 3
 _SAVES = 3
 _ROUNDS = 4
 
+_LINKS = 4
+"""Links of a chain that are kept in memory: the newest, and some before it in case a clock was wrong about that."""
+
+_REFUSAL_S = 300.0
+"""Seconds for which a refused link is not asked again: longer than a full read and those who repeat it at once, and
+short enough that a refusal by mistake heals by itself."""
+
+_MOST_REFUSALS = 10_000
+"""About 4 MB. A link that falls out of memory is asked once more, no more than that."""
+
 
 class _NoDebug(logging.Filter):
     """requests-oauthlib writes tokens in clear at DEBUG (its issue 536); nothing of that may reach a log."""
@@ -89,8 +114,61 @@ class _NoDebug(logging.Filter):
 logging.getLogger("requests_oauthlib.oauth2_session").addFilter(_NoDebug())
 
 
+class _Refusals:
+    """The links that Intuit refused lately, by a digest that nobody can read back; thread-safe.
+
+    Args:
+        most: How many are remembered; the oldest go first.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: dict[str, tuple[float, dict[str, Any]]] = {}
+        self.begin_in_child()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def add(self, link: str, details: dict[str, Any]) -> None:
+        """Remember a refusal, with what is told of it."""
+        with self._guard:
+            self._known.pop(link, None)
+            while len(self._known) >= self._most:
+                del self._known[next(iter(self._known))]
+            self._known[link] = (time.monotonic(), dict(details))
+
+    def of(self, link: str) -> dict[str, Any] | None:
+        """Return what is told of a link's refusal, or None if it may be asked."""
+        with self._guard:
+            at, details = self._known.get(link, (float("-inf"), {}))
+            if time.monotonic() - at < _REFUSAL_S:
+                return details
+            self._known.pop(link, None)
+        return None
+
+    def clear(self) -> None:
+        """Forget them all."""
+        with self._guard:
+            self._known.clear()
+
+    def begin_in_child(self) -> None:
+        """Give a forked child a lock that nobody holds."""
+        self._guard = threading.Lock()
+
+
+_REFUSALS = _Refusals(_MOST_REFUSALS)
+
+
 class _Chain:
-    """What the connections of this process share about one chain: the threads' lock, and a record not saved yet."""
+    """What the connections of this process share about one chain.
+
+    Attributes:
+        lock: Excludes the threads that would refresh.
+        unsaved: The newest record, while the store does not have it.
+        links: Records whose refresh tokens may still work, of this process's fetches and of the store.
+        fetches: How many tokens this process has fetched.
+        users: The connections that are not closed.
+    """
 
     _all: ClassVar[weakref.WeakValueDictionary[str, _Chain]] = weakref.WeakValueDictionary()
     _unsaved: ClassVar[dict[str, _Chain]] = {}
@@ -100,6 +178,10 @@ class _Chain:
         self.key = key
         self.lock = threading.Lock()
         self.unsaved: TokenRecord | None = None
+        self.links: tuple[TokenRecord, ...] = ()
+        self.fetches = 0
+        self.users: weakref.WeakSet[Authorizer] = weakref.WeakSet()
+        self._fetched: tuple[Secret, int] | None = None  # the access token fetched last, and its number
 
     @classmethod
     def named(cls, key: str) -> _Chain:
@@ -117,9 +199,26 @@ class _Chain:
         else:
             self._unsaved[self.key] = self
 
+    def know(self, record: TokenRecord) -> None:
+        """Remember the link of a record in force, in place of an earlier record with the same one."""
+        others = [known for known in self.links if known.refresh_token != record.refresh_token]
+        self.links = tuple(sorted([*others, record], key=lambda known: known.obtained_at)[-_LINKS:])
+
+    def fetched(self, record: TokenRecord) -> None:
+        """Count what Intuit has handed out; whatever went before it is spent."""
+        self.links = (record,)
+        self.fetches += 1
+        self._fetched = (record.access_token, self.fetches)
+
+    def has_fetched(self, record: TokenRecord, since: int) -> bool:
+        """Tell whether the access token of *record* was fetched by this process, after *since* fetches."""
+        fetched = self._fetched
+        return fetched is not None and fetched[1] > since and fetched[0] == record.access_token
+
     @classmethod
     def begin_in_child(cls) -> None:
         """Give a forked child locks that nobody holds."""
+        _REFUSALS.begin_in_child()
         cls._guard = threading.Lock()
         for chain in cls._all.values():
             chain.lock = threading.Lock()
@@ -161,7 +260,15 @@ class Authorizer:
             refresh_token=settings.refresh_token.reveal(),
         )
         self._chain = _Chain.named(self.key)
+        self._chain.users.add(self)
         self._held: tuple[TokenRecord, datetime] | None = None  # the record in force, and until when it is FRESH
+
+    def close(self) -> None:
+        """Forget the tokens in memory, but for one that is not saved; a later call reads them again."""
+        self._held = None
+        self._chain.users.discard(self)
+        if not self._chain.users:
+            self._chain.links = ()
 
     def token(self, call: Call) -> TokenRecord:
         """Return a record whose access token outlives the skew, refreshing it first if it must be.
@@ -183,13 +290,27 @@ class Authorizer:
             return held[0]
         return self._settle(call, refused=None)
 
-    def renew(self, call: Call, refused: TokenRecord) -> TokenRecord:
+    @property
+    def fetches(self) -> int:
+        """How many tokens of the chain this process has fetched so far."""
+        return self._chain.fetches
+
+    def has_fetched(self, record: TokenRecord, since: int) -> bool:
+        """Tell whether the access token of *record* was fetched by this process, after *since* `fetches`."""
+        return self._chain.has_fetched(record, since)
+
+    def renew(self, call: Call, refused: TokenRecord, since: int | None = None) -> TokenRecord:
         """Return a record whose access token is another than the one the data API *refused*.
+
+        Args:
+            call: The call it is for.
+            refused: The record whose access token was refused.
+            since: Take none but a token that was fetched after so many `fetches`; None takes what others stored, too.
 
         Raises:
             The same as `token`.
         """
-        return self._settle(call, refused=refused.access_token)
+        return self._settle(call, refused, since)
 
     def disconnect(self, call: Call) -> bool:
         """End the grant at Intuit, then forget its tokens; under the chain's locks, so that nobody refreshes meanwhile.
@@ -202,33 +323,40 @@ class Authorizer:
                 same call may be made again.
         """
         with self._alone(call), self._alone_at_the_store(call):
-            newest = self._chain.unsaved or self._store.load(self.key)
-            token = newest.refresh_token if newest else self._settings.refresh_token.reveal()
-            is_ended = _revoke(self._settings, self._revocation_endpoint, token, call)
+            is_ended = any(
+                _revoke(self._settings, self._revocation_endpoint, link.reveal(), call)
+                for link in self._links(self._store.load(self.key))
+            )
             self._store.forget(self.key)
             self._chain.keep(None)
+            self._chain.links = ()
             self._held = None
         return is_ended
 
     def secrets(self) -> tuple[str, ...]:
         """Return the tokens in memory, for whoever masks them in a text."""
         held = self._held
-        records = (held[0] if held else None, self._chain.unsaved)
-        return tuple(token for r in records if r for token in (r.access_token, r.refresh_token))
+        records = (held[0] if held else None, self._chain.unsaved, *self._chain.links)
+        return tuple(token.reveal() for r in records if r for token in (r.access_token, r.refresh_token))
 
-    def _is_good(self, record: TokenRecord, call: Call, refused: str | None) -> bool:
+    def _is_good(self, record: TokenRecord, call: Call, refused: TokenRecord | None, since: int | None) -> bool:
         return (
             record.fingerprint == self._fingerprint
-            and record.access_token != refused
+            and (refused is None or record.access_token != refused.access_token)
+            and (since is None or self._chain.has_fetched(record, since))
             and tokens.state(record, call.now(), skew_s=self._skew_s) is TokenState.FRESH
         )
 
-    def _settle(self, call: Call, refused: str | None) -> TokenRecord:
+    def _settle(self, call: Call, refused: TokenRecord | None, since: int | None = None) -> TokenRecord:
+        def is_good(record: TokenRecord) -> bool:
+            return self._is_good(record, call, refused, since)
+
         with self._alone(call):
             held = self._held
-            if held is None or self._chain.unsaved is not None or not self._is_good(held[0], call, refused):
+            if held is None or self._chain.unsaved is not None or not is_good(held[0]):
                 with self._alone_at_the_store(call):
-                    record = self._under_lock(call, refused)
+                    record = self._under_lock(call, is_good)
+                self._chain.know(record)
                 held = self._held = (record, tokens.fresh_until(record, skew_s=self._skew_s))
             return held[0]
 
@@ -259,24 +387,25 @@ class Authorizer:
                         raise
             yield
 
-    def _under_lock(self, call: Call, refused: str | None) -> TokenRecord:
+    def _under_lock(self, call: Call, is_good: Callable[[TokenRecord], bool]) -> TokenRecord:
         for _ in range(_ROUNDS):
             stored, mine = self._store.load(self.key), self._chain.unsaved
-            is_rescue = mine is not None and (stored is None or stored.version == mine.version)
+            is_rescue = mine is not None and _may_replace(mine, stored)
             if mine is not None and is_rescue:
-                record = mine if stored else mine.with_version(0)
-            elif stored is not None and self._is_good(stored, call, refused):
-                self._chain.keep(None)
+                record = mine.with_version(stored.version if stored else 0)
+            elif stored is not None and is_good(stored):
+                if mine is not None and mine.version < stored.version < UNORDERED_VERSION:
+                    self._chain.keep(None)
                 return stored
             else:
-                record, is_new = self._refresh(stored, mine, call)
+                record, is_new = self._refresh(stored, call, is_good)
                 if not is_new:
                     return record
             try:
                 saved = self._save(record, call)
             except CredentialConflict:
                 continue  # another process was faster: use what it saved, or go on from there
-            if not is_rescue or self._is_good(saved, call, refused):
+            if not is_rescue or is_good(saved):
                 return saved
         raise CredentialConflict(
             "Another process keeps replacing this connection's credentials while they are refreshed. Try again."
@@ -300,39 +429,60 @@ class Authorizer:
                 return saved
         raise AssertionError  # pragma: no cover -- the last attempt returns or raises
 
-    def _refresh(self, stored: TokenRecord | None, mine: TokenRecord | None, call: Call) -> tuple[TokenRecord, bool]:
-        """Refresh with the likeliest link of the chain, and with the others if that is refused.
+    def _refresh(
+        self, stored: TokenRecord | None, call: Call, is_good: Callable[[TokenRecord], bool]
+    ) -> tuple[TokenRecord, bool]:
+        """Refresh with the newest link of the chain, and with the others if that is refused.
 
         Returns:
             A new record and True; or a good one that another process has saved meanwhile, and False.
         """
-        form_token = self._settings.refresh_token.reveal()
-        links = [record.refresh_token for record in (stored, mine) if record]
-        if not links or (stored and stored.fingerprint != self._fingerprint):
-            links.append(form_token)
-        tried: set[str] = set()
+        asked: set[Secret] = set()
+        refusal: dict[str, Any] = {}
         while True:
-            refresh_token = links.pop(0)
-            if refresh_token in tried:
-                continue
-            tried.add(refresh_token)
+            link = None
+            for known in self._links(stored):
+                told = _REFUSALS.of(self._digest(known))
+                refusal = refusal or told or {}
+                if told is None and known not in asked:
+                    link = known
+                    break
+            if link is None:
+                raise wire.reauthorization_required(refusal)
+            asked.add(link)
             try:
-                return self._request(refresh_token, stored, call), True
-            except ReauthorizationRequired:
-                sibling = self._store.load(self.key)
-                if sibling is not None and sibling.refresh_token not in tried:
-                    if self._is_good(sibling, call, None):
-                        return sibling, False
-                    stored = sibling
-                    links.insert(0, sibling.refresh_token)
-                if not set(links) - tried:
-                    raise
+                record = self._request(link, stored, call)
+            except ReauthorizationRequired as error:
+                refusal = dict(error.details)
+                _REFUSALS.add(self._digest(link), refusal)
+            else:
+                self._chain.fetched(record)
+                return record, True
+            sibling = self._store.load(self.key)
+            if sibling is not None and sibling.refresh_token not in asked and is_good(sibling):
+                return sibling, False
+            stored = sibling
 
-    def _request(self, refresh_token: str, previous: TokenRecord | None, call: Call) -> TokenRecord:
+    def _links(self, stored: TokenRecord | None) -> list[Secret]:
+        """Return the refresh tokens that may still work, the newest first, each once."""
+        known = sorted(self._chain.links, key=lambda record: record.obtained_at, reverse=True)
+        if self._chain.unsaved is not None:
+            known.insert(0, self._chain.unsaved)
+        if stored is not None:
+            newer = [record for record in known if _is_newer(record, stored)]
+            known = [*newer, stored, *(record for record in known if record not in newer)]
+        return list(dict.fromkeys([*(record.refresh_token for record in known), self._settings.refresh_token]))
+
+    def _digest(self, link: Secret) -> str:
+        """Name a link of this client, so that nobody can read it back."""
+        message = f"refusal\0{self._endpoint}\0{self._fingerprint}".encode()
+        return hmac.new(link.reveal().encode(), message, "sha256").hexdigest()
+
+    def _request(self, link: Secret, previous: TokenRecord | None, call: Call) -> TokenRecord:
         """Send one refresh, again where it certainly did nothing (no connection, HTTP 429 or 503)."""
         for attempt in range(1, _TRIES + 1):
             try:
-                return self._request_once(refresh_token, previous, call)
+                return self._request_once(link, previous, call)
             except ConnectorError as error:
                 wait = call.backoff(attempt, getattr(error, "retry_after_s", None))
                 if attempt == _TRIES or wait is None or not _did_nothing(error):
@@ -340,10 +490,10 @@ class Authorizer:
                 call.pause(wait)
         raise AssertionError  # pragma: no cover -- the last attempt returns or raises
 
-    def _request_once(self, refresh_token: str, previous: TokenRecord | None, call: Call) -> TokenRecord:
+    def _request_once(self, link: Secret, previous: TokenRecord | None, call: Call) -> TokenRecord:
         sent_at = call.now()
         answer = _ask_token_endpoint(
-            lambda session, url, **how: session.refresh_token(url, refresh_token=refresh_token, **how),
+            lambda session, url, **how: session.refresh_token(url, refresh_token=link.reveal(), **how),
             self._settings,
             self._endpoint,
             call,
@@ -356,8 +506,22 @@ class Authorizer:
             environment=self._settings.environment,
             fingerprint=self._fingerprint,
             previous=previous,
-            sent_refresh_token=refresh_token,
+            sent_refresh_token=link.reveal(),
         )
+
+
+def _is_newer(record: TokenRecord, stored: TokenRecord) -> bool:
+    """Tell whether a record in memory is surely newer than the stored one; versions count, clocks may err."""
+    is_counted = max(record.version, stored.version) < UNORDERED_VERSION
+    return record.obtained_at > stored.obtained_at and (record.version >= stored.version or not is_counted)
+
+
+def _may_replace(mine: TokenRecord, stored: TokenRecord | None) -> bool:
+    """Tell whether a record that is not saved may be saved over what is stored: nothing newer must be lost."""
+    if stored is None or stored.version == mine.version:
+        return True
+    is_counted = max(mine.version, stored.version) < UNORDERED_VERSION
+    return is_counted and _is_newer(mine, stored)
 
 
 class _NotSentError(NetworkError):

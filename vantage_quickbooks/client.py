@@ -70,7 +70,8 @@ class QuickBooksClient:
         self._session.mount("http://", adapter)
 
     def close(self) -> None:
-        """Close pooled connections."""
+        """Close pooled connections, and forget tokens."""
+        self.authorizer.close()
         self._session.close()
 
     def authorize(self, headers: MutableMapping[str, str], call: Call) -> TokenRecord:
@@ -87,7 +88,7 @@ class QuickBooksClient:
             ConnectorError: No token can be had; see `Authorizer.token`.
         """
         record = self.authorizer.token(call)
-        headers["Authorization"] = f"Bearer {record.access_token}"
+        headers["Authorization"] = f"Bearer {record.access_token.reveal()}"
         return record
 
     def query(self, statement: Select, call: Call) -> Answer:
@@ -154,7 +155,8 @@ class QuickBooksClient:
     def request(self, request: Request, call: Call) -> Answer:
         """Send a request that reads, and send it again where another try may help.
 
-        A refused access token is replaced and the request repeated once. Throttling, unavailability, broken
+        A refused access token is replaced and the request repeated, until one is refused that was fetched for it.
+        Throttling, unavailability, broken
         connections and cut-off answers are waited out with growing pauses (never shorter than Retry-After), until the
         call's deadline.
 
@@ -177,10 +179,10 @@ class QuickBooksClient:
         read: Callable[[int, Mapping[str, str], Body, Call], T],
         is_final: Callable[[ConnectorError], bool] | None = None,
     ) -> T:
-        renewed = False
         attempt = 1
+        since: int | None = None  # how many tokens had been fetched when the one refused last was handed out
         while True:
-            record = None
+            record, fetches = None, self.authorizer.fetches
             try:
                 headers = dict(request.headers)
                 record = self.authorize(headers, call)
@@ -188,10 +190,11 @@ class QuickBooksClient:
                     status, told, body = self._send(request, headers, call)
                 return read(status, told, body, call)
             except AccessTokenRefusedError as error:
-                if renewed or record is None:
+                # One refresh comes before any accusation: a token that others have stored may have ended, too.
+                if record is None or (since is not None and self.authorizer.has_fetched(record, since)):
                     raise _refused_for_good(error) from None
-                renewed = True
-                self.authorizer.renew(call, record)
+                self.authorizer.renew(call, record, since)
+                since = fetches
             except ConnectorError as error:
                 # A failed refresh has had its own tries; a call out of time has none left.
                 if (
@@ -207,6 +210,7 @@ class QuickBooksClient:
                     error.details["attempts"] = attempt
                     raise
                 attempt += 1
+                since = None  # by the next answer a token may have ended anew
                 call.pause(wait)
 
     def _send(self, request: Request, headers: dict[str, str], call: Call) -> tuple[int, Mapping[str, str], Body]:

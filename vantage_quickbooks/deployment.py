@@ -7,19 +7,20 @@ What the operator of a host decides, and no settings form shows: which servers a
 | `VANTAGE_QUICKBOOKS_OAUTH_URL` | Scheme and host of the OAuth server, in place of Intuit's |
 | `VANTAGE_QUICKBOOKS_ALLOW_HOST` | Hosts (comma-separated) that the two may name beside Intuit's and loopback |
 | `VANTAGE_QUICKBOOKS_TOKEN_STORE` | `memory:`, a path or a database URL; else a file in the user's state directory |
-| `VANTAGE_QUICKBOOKS_TOKEN_KEY` | Passphrase with which stored tokens are encrypted |
+| `VANTAGE_QUICKBOOKS_TOKEN_KEY` | Key or keys with which stored tokens are encrypted; see `sealing.keys_of` |
 """
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from vantage_quickbooks import wire
 from vantage_quickbooks.errors import FieldError, SettingsError
+from vantage_quickbooks.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,15 +51,24 @@ class Deployment:
         api_url: Scheme and host of the data API; None means Intuit's.
         oauth_url: Scheme and host of the OAuth server; None means Intuit's.
         allow_hosts: Further hosts that tokens may be sent to, over https only.
-        token_store: See `stores.open_store`; None means the default file.
-        token_key: Encrypts stored tokens; None leaves the file to its permissions (0600).
+        token_store: See `stores.open_store`; None means the default file. A database server's URL may hold a password,
+            so it becomes a `Secret`.
+        token_key: Encrypts stored tokens; None leaves the file to its permissions (0600). Text that is given becomes a
+            `Secret`; such a deployment is not pickled: let the other process read its own environment.
     """
 
     api_url: str | None = None
     oauth_url: str | None = None
     allow_hosts: tuple[str, ...] = ()
-    token_store: str | None = None
-    token_key: str | None = field(default=None, repr=False)
+    token_store: str | Secret | None = None
+    token_key: str | Secret | None = None
+
+    def __post_init__(self) -> None:
+        """Guard what must not be seen."""
+        if isinstance(self.token_key, str):
+            object.__setattr__(self, "token_key", Secret(self.token_key))
+        if isinstance(self.token_store, str) and "://" in self.token_store and "sqlite:" not in self.token_store:
+            object.__setattr__(self, "token_store", Secret(self.token_store))
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Deployment:

@@ -1,23 +1,22 @@
 """
 The settings of one connection: read once from what a form holds, checked, and never changed.
 
-A secret is guarded by its type. It is printed, formatted and logged as asterisks wherever it goes, cannot be written
-as JSON or pickled, and gives its value to `reveal` only: search for that word to see every place that has it.
+Its secrets are guarded by their type: see `secret`.
 """
 
 from __future__ import annotations
 
 import base64
-import hmac
 import json
 import re
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from vantage_quickbooks import tokens
 from vantage_quickbooks.errors import FieldError, SettingsError
+from vantage_quickbooks.secret import MASK, Secret, encoded, revealed
 from vantage_quickbooks.validation import clean, summarize
 
 if TYPE_CHECKING:
@@ -25,79 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["GRANT_FIELDS", "MASK", "Secret", "Settings", "redact"]
 
-MASK = "********"
-"""What stands for a secret in every text: always eight, so that it does not tell the length."""
-
 GRANT_FIELDS = ("refresh_token", "realm_id")
 """The settings that connecting a company fills in."""
 
 # Intuit's keys since 2018: a client id is "AB" and 48 letters and digits, a client secret 40 letters and digits.
 _CLIENT_ID = re.compile(r"AB[A-Za-z0-9]{48}")
 _CLIENT_SECRET = re.compile(r"[A-Za-z0-9]{40}")
-
-
-class Secret:
-    """Text that nobody sees by accident.
-
-    Args:
-        value: The text.
-    """
-
-    __slots__ = ("__value",)
-    __value: str
-
-    def __init__(self, value: str) -> None:
-        if not isinstance(value, str):
-            raise TypeError("a secret is a str")
-        object.__setattr__(self, "_Secret__value", value)
-
-    def reveal(self) -> str:
-        """Return the text itself, to be used at once and kept nowhere."""
-        return self.__value
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError("a secret does not change")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError("a secret does not change")
-
-    def __repr__(self) -> str:
-        return f"Secret('{MASK}')"
-
-    def __str__(self) -> str:
-        return MASK
-
-    def __format__(self, spec: str) -> str:
-        return format(MASK, spec)
-
-    def __bool__(self) -> bool:
-        return bool(self.__value)
-
-    def __eq__(self, other: object) -> bool:
-        """Compare in constant time, and with other secrets only."""
-        if not isinstance(other, Secret):
-            return NotImplemented
-        return hmac.compare_digest(_bytes(self.reveal()), _bytes(other.reveal()))
-
-    def __hash__(self) -> int:
-        return hash((Secret, self.__value))
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self  # dataclasses.asdict copies deeply; a copy would come by way of __reduce_ex__, and tell the value
-
-    def __getstate__(self) -> NoReturn:
-        raise TypeError("a secret is not serialised; hand over the settings form's own data instead")
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        # Asterisks in its place would come back as a secret that looks usable and locks a customer out.
-        self.__getstate__()
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode(errors="surrogatepass")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,23 +160,23 @@ def redact(text: str, secrets: Iterable[str | Secret]) -> str:
 
 
 def _patterns(secrets: Iterable[str | Secret]) -> re.Pattern[str]:
-    values = {secret.reveal() if isinstance(secret, Secret) else secret for secret in secrets} - {""}
+    values = {revealed(secret) for secret in secrets} - {""}
     spellings = {spelling for value in values for spelling in _spellings(value)}
     # The longest first: one secret may begin with another. Nothing to hide: a pattern that matches nowhere.
     return re.compile("|".join(re.escape(text) for text in sorted(spellings, key=len, reverse=True)) or r"(?!)")
 
 
 def _spellings(value: str) -> set[str]:
-    raw = _bytes(value)
-    encoded = base64.b64encode(raw).decode()
+    raw = encoded(value)
+    basic = base64.b64encode(raw).decode()
     quoted = {urllib.parse.quote(raw, safe=""), urllib.parse.quote(raw), urllib.parse.quote_plus(raw)}
     quoted |= {re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), text) for text in quoted}
     escaped = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
-    return {value, encoded, urllib.parse.quote(encoded, safe=""), encoded.rstrip("="), *quoted, *escaped}
+    return {value, basic, urllib.parse.quote(basic, safe=""), basic.rstrip("="), *quoted, *escaped}
 
 
 def _revealed(data: Any) -> Any:
     """Return the data with its `Secret`s opened, for validation; anything but an object as it is."""
     if not isinstance(data, Mapping):
         return data
-    return {key: value.reveal() if isinstance(value, Secret) else value for key, value in data.items()}
+    return {key: revealed(value) for key, value in data.items()}

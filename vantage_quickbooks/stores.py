@@ -25,6 +25,7 @@ import hashlib
 import importlib
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 from urllib.parse import quote
@@ -38,6 +39,7 @@ from vantage_quickbooks.errors import (
 )
 from vantage_quickbooks.locks import FORK_GUARD, FileLocks, ThreadLocks, make_private_directory
 from vantage_quickbooks.sealing import RECONNECT, Sealer
+from vantage_quickbooks.secret import revealed
 from vantage_quickbooks.tokens import TokenRecord
 
 if TYPE_CHECKING:
@@ -45,11 +47,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
     from contextlib import AbstractContextManager
 
+    from vantage_quickbooks.secret import Secret
 
-__all__ = ["HostStore", "MemoryStore", "SQLiteStore", "TokenStore", "conflict", "open_store", "state_directory"]
+__all__ = [
+    "UNORDERED_VERSION",
+    "HostStore",
+    "MemoryStore",
+    "Reencrypted",
+    "SQLiteStore",
+    "TokenStore",
+    "conflict",
+    "open_store",
+    "state_directory",
+]
 
 BUSY_TIMEOUT_S = 10.0
 """How long an operation waits for other writers of a database file: each holds it for one commit, some milliseconds."""
+
+_HOST_VERSIONS = 64
+"""Versions of a host that are remembered: those of the records that may still be saved, and many more."""
+
+UNORDERED_VERSION = 1 << 48
+"""From here on a version is no count, and tells nothing of older and newer: out of reach of any count."""
 
 
 class TokenStore(Protocol):
@@ -118,6 +137,39 @@ class TokenStore(Protocol):
         ...
 
 
+@dataclass
+class Reencrypted:
+    """What encrypting every record of a store anew came to.
+
+    It is safe while others refresh: a record is exchanged for the same one under another key, if nobody has saved a
+    newer one meanwhile, and nobody waits for it longer than a save takes. A process that still has the old list of keys
+    saves with its own first key; so each gets the new list before.
+
+    Attributes:
+        store: Which store, for people.
+        changed: Records that were encrypted with another key, or plain, or not bound to their chain.
+        current: Records that were encrypted with the first key already.
+        unreadable: Records that no key fits, or that are damaged; they were left as they are.
+    """
+
+    store: str
+    changed: int = 0
+    current: int = 0
+    unreadable: int = 0
+
+    def resealed(self, sealer: Sealer, key: str, text: str) -> str | None:
+        """Return what is to be stored in place of *text*, or count it and return None."""
+        if sealer.is_current(text, key):
+            self.current += 1
+            return None
+        try:
+            record = sealer.unseal(text, self.store, key)
+        except TokenStoreError:
+            self.unreadable += 1
+            return None
+        return sealer.seal(record, key)
+
+
 class MemoryStore:
     """Keeps records in this process alone: for tests, and for hosts that live as long as their tokens.
 
@@ -168,13 +220,13 @@ class SQLiteStore:
 
     Args:
         path: The file; `tokens.sqlite3` in the user's state directory by default. Made when first needed.
-        encryption_key: A Fernet key or a passphrase; None keeps records as plain text in the 0600 file.
+        encryption_key: A key or several, see `sealing.keys_of`; None keeps records as plain text in the 0600 file.
 
     Raises:
-        TokenStoreError: The key is empty, or the extra `encryption` is not installed.
+        TokenStoreError: The key is no good, or the extra `encryption` is not installed.
     """
 
-    def __init__(self, path: str | Path | None = None, *, encryption_key: str | None = None) -> None:
+    def __init__(self, path: str | Path | None = None, *, encryption_key: str | Secret | None = None) -> None:
         # The working directory may change between two calls, so the path is made absolute now.
         self._path = Path(path).expanduser().absolute() if path else state_directory() / "tokens.sqlite3"
         self._sealer = Sealer(encryption_key)
@@ -186,12 +238,12 @@ class SQLiteStore:
         """Read the record from the file. See `TokenStore.load`."""
         with self._database(STORE_UNREADABLE) as database:
             row = database.execute(_LOAD, (key,)).fetchone()
-        return self._sealer.unseal(row[0], self.describe()).with_version(row[1]) if row else None
+        return self._sealer.unseal(row[0], self.describe(), key).with_version(row[1]) if row else None
 
     def save(self, key: str, record: TokenRecord) -> TokenRecord:
         """Write the record and sync it to the disk. See `TokenStore.save`."""
         saved = record.with_version(record.version + 1)
-        sealed = self._sealer.seal(saved)
+        sealed = self._sealer.seal(saved, key)
         with self._database(STORE_UNWRITABLE) as database:
             # One statement is one transaction: compare, swap and sync in one step.
             is_saved = database.execute(_SAVE, (key, saved.version, sealed, record.version)).rowcount
@@ -203,6 +255,27 @@ class SQLiteStore:
         """Delete the record. See `TokenStore.forget`."""
         with self._database(STORE_UNWRITABLE) as database:
             database.execute(_FORGET, (key,))
+
+    def reencrypt(self) -> Reencrypted:
+        """Encrypt every record with the first key, in place; see `Reencrypted`."""
+        with self._database(STORE_UNREADABLE) as database:
+            keys = [row[0] for row in database.execute("SELECT chain FROM vantage_quickbooks_token")]
+        counts = Reencrypted(self.describe())
+        for key in keys:
+            while not self._reencrypt_one(key, counts):
+                """Saved meanwhile, so that it is looked at anew."""
+        return counts
+
+    def _reencrypt_one(self, key: str, counts: Reencrypted) -> bool:
+        with self._database(STORE_UNWRITABLE) as database:
+            row = database.execute(_LOAD, (key,)).fetchone()
+            sealed = counts.resealed(self._sealer, key, row[0]) if row else None
+            if sealed is None:
+                return True
+            # The version stays: what is stored is the same record, and whoever derives the next one from it may save.
+            swapped = database.execute(_RESEAL, (sealed, key, row[1], row[0])).rowcount
+        counts.changed += swapped
+        return bool(swapped)
 
     @contextlib.contextmanager
     def lock(self, key: str, timeout_s: float) -> Generator[None]:
@@ -398,19 +471,22 @@ class HostStore:
             number = 0
         else:
             digest = hashlib.sha256(json.dumps(version, sort_keys=True, default=str).encode()).digest()
-            number = int.from_bytes(digest[:6]) | 1 << 48  # out of reach of any host's count
+            number = int.from_bytes(digest[:6]) | UNORDERED_VERSION
         self._host_versions[number] = version
+        while len(self._host_versions) > _HOST_VERSIONS:
+            oldest = next(known for known in self._host_versions if known not in {0, number})
+            del self._host_versions[oldest]
         return number
 
 
-def open_store(url: str | None, *, encryption_key: str | None = None) -> TokenStore:
+def open_store(url: str | Secret | None, *, encryption_key: str | Secret | None = None) -> TokenStore:
     """Make the store that a setting names. Opens and creates nothing yet.
 
     Args:
         url: `memory:`; a path or `sqlite:///path` (four slashes for an absolute one) for a SQLite file; any other URL
             for a database server that SQLAlchemy knows; None or blank for the SQLite file in the user's state
             directory.
-        encryption_key: A Fernet key or a passphrase with which records are encrypted; memory needs none.
+        encryption_key: The key or keys with which records are encrypted, see `sealing.keys_of`; memory needs none.
 
     Returns:
         The store.
@@ -418,7 +494,7 @@ def open_store(url: str | None, *, encryption_key: str | None = None) -> TokenSt
     Raises:
         TokenStoreError: The URL or the key is no good, or an extra is missing; the message names it.
     """
-    url = (url or "").strip()
+    url = str(revealed(url) or "").strip()
     scheme, separator, rest = url.partition(":")
     if scheme == "memory" and separator:
         return _MEMORY
@@ -461,6 +537,7 @@ CREATE TABLE IF NOT EXISTS vantage_quickbooks_token (
 """
 _LOAD = "SELECT record, version FROM vantage_quickbooks_token WHERE chain = ?"
 _FORGET = "DELETE FROM vantage_quickbooks_token WHERE chain = ?"
+_RESEAL = "UPDATE vantage_quickbooks_token SET record = ? WHERE chain = ? AND version = ? AND record = ?"
 _SAVE = """
 INSERT INTO vantage_quickbooks_token AS stored (chain, version, record) VALUES (?, ?, ?)
 ON CONFLICT (chain) DO UPDATE SET version = excluded.version, record = excluded.record WHERE stored.version = ?
@@ -524,7 +601,7 @@ def _host_failed(what: str, code: str, error: Exception) -> TokenStoreError:
     )
 
 
-def _sqlite_store(rest: str, encryption_key: str | None) -> TokenStore:
+def _sqlite_store(rest: str, encryption_key: str | Secret | None) -> TokenStore:
     """Read what follows `sqlite:` as SQLAlchemy does."""
     path = rest.removeprefix("///")
     if rest in ("", "//", "///") or path == ":memory:":

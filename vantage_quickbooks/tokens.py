@@ -15,9 +15,11 @@ from __future__ import annotations
 import enum
 import hashlib
 import hmac
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from vantage_quickbooks.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,8 +61,8 @@ class TokenRecord:
         realm_id: The QuickBooks company.
         environment: `production` or `sandbox`.
         fingerprint: HMAC of the client id and secret with which the tokens were obtained.
-        refresh_token: The newest refresh token.
-        access_token: The newest access token.
+        refresh_token: The newest refresh token; plain text that is given becomes a `Secret`.
+        access_token: The newest access token; likewise.
         token_type: RFC 6749 section 7.1; Intuit says `bearer`.
         access_token_expires_at: End of the access token.
         refresh_token_expires_at: End of the refresh token unless it is used before (rolling 100 days); None if unknown.
@@ -72,8 +74,8 @@ class TokenRecord:
     realm_id: str
     environment: str
     fingerprint: str
-    refresh_token: str = field(repr=False)
-    access_token: str = field(repr=False)
+    refresh_token: Secret
+    access_token: Secret
     access_token_expires_at: datetime
     obtained_at: datetime
     token_type: str = "bearer"
@@ -81,14 +83,21 @@ class TokenRecord:
     refresh_token_hard_expires_at: datetime | None = None
     version: int = 0
 
+    def __post_init__(self) -> None:
+        """Take tokens that are plain text, too."""
+        for name in ("refresh_token", "access_token"):
+            value = getattr(self, name)
+            if not isinstance(value, Secret):
+                object.__setattr__(self, name, Secret(value))
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the record as plain JSON, the shape that stores and credentials hooks keep."""
+        """Return the record as plain JSON, tokens and all: the shape that stores and credentials hooks keep."""
         return {
             "realmId": self.realm_id,
             "environment": self.environment,
             "fingerprint": self.fingerprint,
-            "refreshToken": self.refresh_token,
-            "accessToken": self.access_token,
+            "refreshToken": self.refresh_token.reveal(),
+            "accessToken": self.access_token.reveal(),
             "tokenType": self.token_type,
             "accessTokenExpiresAt": iso(self.access_token_expires_at),
             "refreshTokenExpiresAt": iso(self.refresh_token_expires_at),
@@ -109,8 +118,8 @@ class TokenRecord:
                 realm_id=_text(data, "realmId"),
                 environment=_text(data, "environment"),
                 fingerprint=_text(data, "fingerprint"),
-                refresh_token=_text(data, "refreshToken"),
-                access_token=_text(data, "accessToken"),
+                refresh_token=Secret(_text(data, "refreshToken")),
+                access_token=Secret(_text(data, "accessToken")),
                 token_type=_text(data, "tokenType"),
                 access_token_expires_at=_time(data, "accessTokenExpiresAt"),
                 obtained_at=_time(data, "obtainedAt"),
@@ -215,8 +224,8 @@ def from_token_response(
         realm_id=realm_id,
         environment=environment,
         fingerprint=fingerprint,
-        access_token=_text(response, "access_token"),
-        refresh_token=refresh_token if isinstance(refresh_token, str) and refresh_token else sent_refresh_token,
+        access_token=Secret(_text(response, "access_token")),
+        refresh_token=Secret(refresh_token if isinstance(refresh_token, str) and refresh_token else sent_refresh_token),
         token_type=token_type if isinstance(token_type, str) and token_type else "bearer",
         access_token_expires_at=expires_at,
         refresh_token_expires_at=_lifetime(response, "x_refresh_token_expires_in", now),

@@ -56,6 +56,7 @@ __all__ = [
     "decipher_token",
     "is_loopback",
     "query_request",
+    "reauthorization_required",
     "redact_tokens",
     "retry_after_s",
     "total_count",
@@ -297,6 +298,15 @@ def decipher_token(
     raise AuthenticationError(f"Intuit's token endpoint refused the request (HTTP {status}).", details=details)
 
 
+def reauthorization_required(details: Mapping[str, Any]) -> ReauthorizationRequired:
+    """Return the error for `invalid_grant`, of which *details* holds the facts."""
+    return ReauthorizationRequired(
+        "Intuit no longer accepts the refresh token: it was replaced, revoked, has expired, or belongs to another app. "
+        "Connect the company again and paste the new refresh token into the settings.",
+        details=details,
+    )
+
+
 def decipher_revocation(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime | None = None) -> bool:
     """Read an answer of the revocation endpoint.
 
@@ -531,11 +541,7 @@ def _token_error(error: str, details: dict[str, Any]) -> AuthenticationError:
             details=details,
         )
     if error == "invalid_grant":
-        return ReauthorizationRequired(
-            "Intuit no longer accepts the refresh token: it was replaced, revoked, has expired, or belongs to another "
-            "app. Connect the company again and paste the new refresh token into the settings.",
-            details=details,
-        )
+        return reauthorization_required(details)
     return AuthenticationError(
         f"Intuit's token endpoint refused the request ({details['oauthError']}). "
         "Check Client ID, Client Secret and Refresh Token.",

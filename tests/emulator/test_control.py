@@ -11,6 +11,8 @@ import threading
 import pytest
 import requests
 
+from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.deployment import Deployment
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.emulator.pytest_plugin import (  # noqa: F401 -- pytest finds fixtures by name
     quickbooks_emulator,
@@ -158,6 +160,16 @@ def test_serve_writes_settings_for_its_owner_and_ends_on_a_signal(tmp_path, numb
 def test_the_fixture_for_others_is_as_good_as_new(quickbooks_emulator):  # noqa: F811 -- pytest's way
     assert quickbooks_emulator.counters()["api_requests"]["total"] == 0
     assert quickbooks_emulator.url.startswith("http://127.0.0.1:")
+    assert quickbooks_emulator.state()["tokens"]["grants"] == 1
+
+
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_a_grant_that_ended_in_one_test_is_not_remembered_in_the_next(quickbooks_emulator, time):  # noqa: F811 -- see above
+    deployment = Deployment(api_url=quickbooks_emulator.url, oauth_url=quickbooks_emulator.url, token_store="memory:")
+    with QUICKBOOKS.connect(quickbooks_emulator.settings(), deployment=deployment) as connection:
+        assert connection.test()["ok"], time
+        quickbooks_emulator.revoke_grants()
+        assert not connection.test()["ok"]
 
 
 def test_importing_the_package_loads_nothing():

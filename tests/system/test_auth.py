@@ -291,7 +291,7 @@ def test_a_save_that_fails_keeps_the_new_token_for_the_next_call(connect, emulat
 
     assert token["refreshed"] is False
     assert token_requests(emulator) == 1
-    assert store.load(connection._ready().authorizer.key).access_token == token["accessToken"]
+    assert store.load(connection._ready().authorizer.key).access_token.reveal() == token["accessToken"]
 
 
 def test_the_new_token_is_stored_before_it_is_used(connect, emulator):

@@ -116,7 +116,7 @@ def test_no_secret_comes_out_but_by_get_access_token(emulator, deployment, patie
     if token:
         secrets["first access_token"] = token["accessToken"]
     if record:
-        secrets |= {"access_token": record.access_token, "refresh_token": record.refresh_token}
+        secrets |= {"access_token": record.access_token.reveal(), "refresh_token": record.refresh_token.reveal()}
         told.append(repr(record))
     assert_none("\n".join([heard.stream.getvalue(), out, err, json.dumps(audited), *told]), secrets)
     assert "POST /oauth2/v1/tokens/bearer" in heard.stream.getvalue() or fault  # the ears were open
@@ -146,7 +146,7 @@ def test_the_state_directory_holds_no_readable_secret(emulator, deployment, tmp_
     assert files
     for path in files:
         content = path.read_bytes()
-        for secret in (token, record.refresh_token, form["client_secret"], form["refresh_token"]):
+        for secret in (token, record.refresh_token.reveal(), form["client_secret"], form["refresh_token"]):
             assert secret.encode() not in content
             assert secret.encode().hex().encode() not in content
         assert path.stat().st_mode & 0o077 == 0

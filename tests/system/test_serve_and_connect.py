@@ -126,6 +126,12 @@ def test_connect_asks_for_consent_and_writes_the_settings(environment, tmp_path,
             url.split("?")[0], data={**asked, "realm": emulator.realm_id, "decision": decision}, timeout=10
         )
         assert ("Thank you" if decision == "approve" else "Not connected") in answer.text
+        assert answer.url == asked["redirect_uri"]  # the page's address holds neither code nor state
+        for response in (answer, answer.history[-1]):
+            assert response.headers["cache-control"] == "no-store"
+            assert response.headers["referrer-policy"] == "no-referrer"
+        assert (answer.history[-1].status_code, answer.history[-1].text) == (303, "")
+        assert asked["state"] in answer.history[-1].url
         command.wait(20)
         said = command.stderr.read()
     if decision == "deny":

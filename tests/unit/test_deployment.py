@@ -242,5 +242,5 @@ def test_each_url_is_set_for_itself():
 
 def test_the_key_that_encrypts_tokens_is_not_printed():
     deployment = from_environ(TOKEN_KEY="planted-passphrase", TOKEN_STORE="memory:")
-    assert deployment.token_key == "planted-passphrase"
+    assert deployment.token_key.reveal() == "planted-passphrase"
     assert "planted-passphrase" not in f"{deployment!r}{deployment!s}"

@@ -272,7 +272,10 @@ def test_the_recorded_token_response_makes_a_record():
     record = tokens.from_token_response(
         response, now=NOW, realm_id="1", environment="sandbox", fingerprint="f", sent_refresh_token="old"
     )
-    assert (record.access_token, record.refresh_token) == ("sample_access_token", "sample_refresh_token")
+    assert (record.access_token.reveal(), record.refresh_token.reveal()) == (
+        "sample_access_token",
+        "sample_refresh_token",
+    )
     assert (record.access_token_expires_at - NOW).total_seconds() == 3600
     assert (record.refresh_token_expires_at - NOW).days == 101
     assert record.refresh_token_hard_expires_at is None

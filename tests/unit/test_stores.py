@@ -197,7 +197,7 @@ def test_versions_follow_each_other(store):
     second = store.save(KEY, record(first.version, access_token="second"))
 
     assert first.version != second.version
-    assert store.load(KEY).access_token == "second"
+    assert store.load(KEY).access_token.reveal() == "second"
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["first save", "later save"])
@@ -211,7 +211,7 @@ def test_the_second_of_two_writers_gets_a_conflict_and_changes_nothing(store, is
     assert caught.value.code == "CREDENTIALS_CONFLICT"
     assert caught.value.retryable
     assert winner == store.load(KEY)
-    assert store.save(KEY, winner).access_token == "winner"
+    assert store.save(KEY, winner).access_token.reveal() == "winner"
 
 
 def test_of_many_threads_that_save_at_once_one_wins_each_version(store):
@@ -306,7 +306,9 @@ def test_a_store_goes_on_after_a_fork_in_the_middle_of_everything(store):
         thread.start()
     try:
         answers = [
-            in_child(lambda: [try_lock(store, f"chain {n}", 5) for n in range(4)] + [store.load(KEY).access_token])
+            in_child(
+                lambda: [try_lock(store, f"chain {n}", 5) for n in range(4)] + [store.load(KEY).access_token.reveal()]
+            )
             for _ in range(10)
         ]
     finally:
@@ -424,7 +426,7 @@ def test_sqlite__plain_text_is_gone_from_the_file_once_a_key_is_given(tmp_path):
 
     encrypted = SQLiteStore(path, encryption_key="PLANTED-key")
     loaded = encrypted.load(KEY)
-    assert loaded.access_token == "PLANTED-access"
+    assert loaded.access_token.reveal() == "PLANTED-access"
     saved = encrypted.save(KEY, loaded)
 
     assert not [file for file in tmp_path.rglob("*") if file.is_file() and b"PLANTED" in file.read_bytes()]

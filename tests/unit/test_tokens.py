@@ -194,13 +194,13 @@ def test_a_token_response_makes_a_record_counted_from_when_it_was_asked_for():
     assert made_record.access_token_expires_at == NOW + timedelta(seconds=3600)
     assert made_record.refresh_token_expires_at == NOW + timedelta(days=101)
     assert made_record.refresh_token_hard_expires_at == NOW + timedelta(seconds=157680000)
-    assert (made_record.refresh_token, made_record.obtained_at, made_record.version) == ("RT1-next", NOW, 0)
+    assert (made_record.refresh_token.reveal(), made_record.obtained_at, made_record.version) == ("RT1-next", NOW, 0)
 
 
 @pytest.mark.parametrize("absent", [{}, {"refresh_token": None}, {"refresh_token": ""}])
 def test_a_response_without_a_refresh_token_keeps_the_one_that_was_sent(absent):
     response = {key: value for key, value in RESPONSE.items() if key != "refresh_token"} | absent
-    assert made(response).refresh_token == SECRETS["refresh"]
+    assert made(response).refresh_token.reveal() == SECRETS["refresh"]
 
 
 def test_the_hard_end_carries_over_when_an_answer_omits_it():
@@ -229,7 +229,7 @@ ODD = ["soon", "", [], {}, True, "nan", "inf", 1e300, 10**400, "9" * 5000]
 def test_an_odd_lifetime_of_the_access_token_counts_as_the_documented_hour(odd):
     """Intuit has rotated by then: refusing the answer would throw the new refresh token away."""
     made_record = made(RESPONSE | {"expires_in": odd})
-    assert made_record.refresh_token == "RT1-next"
+    assert made_record.refresh_token.reveal() == "RT1-next"
     assert made_record.access_token_expires_at == NOW + timedelta(hours=1)
 
 
@@ -238,7 +238,7 @@ def test_an_odd_lifetime_of_the_access_token_counts_as_the_documented_hour(odd):
 def test_an_odd_lifetime_that_only_informs_costs_no_rotated_token(name, odd):
     """Intuit has ended the old refresh token by then; the new one is kept whatever is said of its end."""
     made_record = made(RESPONSE | {name: odd})
-    assert made_record.refresh_token == "RT1-next"
+    assert made_record.refresh_token.reveal() == "RT1-next"
     assert getattr(made_record, name.removeprefix("x_").replace("_in", "_at")) is None
 
 
@@ -250,7 +250,7 @@ def test_an_odd_token_is_named_without_its_value(odd):
 
 @pytest.mark.parametrize("odd", [5, [], {}, True, None, ""])
 def test_an_odd_refresh_token_leaves_the_one_that_was_sent_in_force(odd):
-    assert made(RESPONSE | {"refresh_token": odd}, sent_refresh_token="RT1-sent").refresh_token == "RT1-sent"
+    assert made(RESPONSE | {"refresh_token": odd}, sent_refresh_token="RT1-sent").refresh_token.reveal() == "RT1-sent"
 
 
 @pytest.mark.parametrize("absent", [{}, {"access_token": None}, {"access_token": ""}])

@@ -253,4 +253,4 @@ def test_whatever_the_token_endpoint_says_the_caller_gets_an_error_of_ours_or_a_
         for secret in (TOKEN, "planted-secret-62", "planted-refresh-63"):
             assert secret not in told(error)  # noqa: PT017 -- an error and a token are both right
     else:
-        assert record.access_token == TOKEN
+        assert record.access_token.reveal() == TOKEN

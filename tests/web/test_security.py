@@ -185,6 +185,35 @@ def test_a_redirect_that_nobody_asked_for_does_nothing(client, brought):
     assert "belongs to no consent" in answer.text
 
 
+@pytest.mark.parametrize("brought", ["granted", "denied", "spent", "unasked"])
+def test_no_page_stands_at_an_address_that_holds_code_and_state(client, emulator, brought):
+    """Whatever comes of it, the redirect is answered by a redirect to an address without them."""
+    target, asked = begin(client)
+    way_back = {
+        "granted": lambda: consent(target, asked, emulator),
+        "denied": lambda: f"{client.site.url}{CALLBACK_PATH}?error=access_denied&state={asked['state']}",
+        "spent": lambda: f"{client.site.url}{CALLBACK_PATH}?code=AB1spent&realmId=1&state={asked['state']}",
+        "unasked": lambda: f"{client.site.url}{CALLBACK_PATH}?code=AB1x&realmId=1&state=unasked",
+    }[brought]()
+    secrets = [values[0] for values in parse_qs(urlsplit(way_back).query).values() if len(values[0]) > 3]
+
+    answer = client.http.get(way_back, allow_redirects=False, timeout=20)
+    shown = client.http.get(f"{client.site.url}{answer.headers['location']}", timeout=20)
+
+    assert (answer.status_code, answer.text) == (303, "")
+    assert (answer.headers["location"], shown.request.path_url) == (CALLBACK_PATH, CALLBACK_PATH)
+    for response in (answer, shown):
+        assert response.headers["cache-control"] == "no-store"
+        assert response.headers["referrer-policy"] == "same-origin"
+    assert ("Connected" in shown.text, shown.status_code) == ((True, 200) if brought == "granted" else (False, 400))
+    told = answer.text + str(answer.headers) + shown.text + str(shown.headers)
+    assert [secret for secret in secrets if secret in told and secret != "access_denied"] == []
+    cookie = answer.headers["set-cookie"].lower()
+    assert "_outcome=" in cookie
+    for word in ("httponly", "samesite=lax", f"path={CALLBACK_PATH}"):
+        assert word in cookie.partition("_outcome=")[2].partition("_consent=")[0]
+
+
 def test_a_spent_code_is_explained(client, emulator):
     target, asked = begin(client)
     way_back = consent(target, asked, emulator)

@@ -46,7 +46,7 @@ def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> dict[s
     del data
     record = client.authorizer.token(call)
     return {
-        "accessToken": record.access_token,
+        "accessToken": record.access_token.reveal(),
         "tokenType": record.token_type,
         "expiresAt": _written(record.access_token_expires_at),
         "expiresIn": int((record.access_token_expires_at - call.now()).total_seconds()),

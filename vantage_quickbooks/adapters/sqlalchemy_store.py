@@ -37,11 +37,12 @@ from sqlalchemy.exc import (
 from vantage_quickbooks.errors import STORE_INVALID, STORE_UNREADABLE, STORE_UNWRITABLE, TokenStoreError
 from vantage_quickbooks.locks import locked
 from vantage_quickbooks.sealing import Sealer
-from vantage_quickbooks.stores import conflict, state_directory
+from vantage_quickbooks.stores import Reencrypted, conflict, state_directory
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from vantage_quickbooks.secret import Secret
     from vantage_quickbooks.tokens import TokenRecord
 
 __all__ = ["SQLAlchemyStore"]
@@ -82,13 +83,13 @@ class SQLAlchemyStore:
 
     Args:
         url: A SQLAlchemy URL with a synchronous driver, such as `postgresql+psycopg://user:password@host/database`.
-        encryption_key: A Fernet key or a passphrase; None keeps records as plain text in the table.
+        encryption_key: A key or several, see `sealing.keys_of`; None keeps records as plain text in the table.
 
     Raises:
         TokenStoreError: The URL is no good, its driver is missing, or its database has no row locks.
     """
 
-    def __init__(self, url: str, *, encryption_key: str | None = None) -> None:
+    def __init__(self, url: str, *, encryption_key: str | Secret | None = None) -> None:
         self._sealer = Sealer(encryption_key)
         self._engine = _engine(url)
         # Processes of one machine take turns at QuickBooks by lock files: a look at the server would cost each request
@@ -100,12 +101,12 @@ class SQLAlchemyStore:
         """Read the record from its table. See `TokenStore.load`."""
         with self._transaction("read") as database:
             row = database.execute(sa.select(_TOKEN.c.record, _TOKEN.c.version).where(_TOKEN.c.chain == key)).first()
-        return self._sealer.unseal(row.record, self.describe()).with_version(row.version) if row else None
+        return self._sealer.unseal(row.record, self.describe(), key).with_version(row.version) if row else None
 
     def save(self, key: str, record: TokenRecord) -> TokenRecord:
         """Write the record and commit. See `TokenStore.save`."""
         saved = record.with_version(record.version + 1)
-        values = {"record": self._sealer.seal(saved), "version": saved.version}
+        values = {"record": self._sealer.seal(saved, key), "version": saved.version}
         swap = sa.update(_TOKEN).where(_TOKEN.c.chain == key, _TOKEN.c.version == record.version).values(values)
         with self._transaction("saved") as database:
             if self._is_postgresql:
@@ -122,6 +123,26 @@ class SQLAlchemyStore:
         """Delete the record. See `TokenStore.forget`."""
         with self._transaction("saved") as database:
             database.execute(sa.delete(_TOKEN).where(_TOKEN.c.chain == key))
+
+    def reencrypt(self) -> Reencrypted:
+        """Encrypt every record with the first key, in place; see `stores.Reencrypted`."""
+        with self._transaction("read") as database:
+            keys = database.execute(sa.select(_TOKEN.c.chain)).scalars().all()
+        counts = Reencrypted(self.describe())
+        for key in keys:
+            with self._transaction("saved") as database:
+                if self._is_postgresql:
+                    database.execute(_DURABLE)
+                # Nobody saves a newer one between the look and the exchange.
+                row = database.execute(
+                    sa.select(_TOKEN.c.record).where(_TOKEN.c.chain == key).with_for_update()
+                ).first()
+                sealed = counts.resealed(self._sealer, key, row.record) if row else None
+                if sealed is not None:
+                    # The version stays: whoever derives the next record from this one may still save it.
+                    database.execute(sa.update(_TOKEN).where(_TOKEN.c.chain == key).values(record=sealed))
+                    counts.changed += 1
+        return counts
 
     @contextlib.contextmanager
     def lock(self, key: str, timeout_s: float) -> Generator[None]:

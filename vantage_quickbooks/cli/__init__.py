@@ -300,6 +300,17 @@ def _connect(args: argparse.Namespace) -> int:
     return SUCCESS
 
 
+def _tokens(_: argparse.Namespace) -> int:
+    from vantage_quickbooks.cli import tokens  # noqa: PLC0415 -- needed here only
+
+    try:
+        is_done = tokens.reencrypt()
+    except ConnectorError as error:
+        _print_error(error.to_dict())
+        return FAILURE
+    return SUCCESS if is_done else FAILURE
+
+
 def _demo(_: argparse.Namespace) -> int:
     _require("lark", "emulator", "The demo runs against the emulator, which needs")
     _require("rich", "cli", "The demo shows tables, which need")
@@ -352,6 +363,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_connect(add)
     _add_serve(add)
     _add_emulator(add)
+    _add_tokens(add)
     add("demo", _demo, "Show a host that finds the plugin and runs its actions against a local QuickBooks.")
     return parser
 
@@ -406,6 +418,13 @@ def _add_emulator(add: Any) -> None:
         help="let answers take 0.2 (seconds), 0.1..0.4 or median=0.3,p99=2; on some paths: /query=0.2 (repeatable)",
     )
     emulator.add_argument("--write-settings", metavar="FILE", help="write the settings that fit to this file")
+
+
+def _add_tokens(add: Any) -> None:
+    text = "Look after the stored tokens (of VANTAGE_QUICKBOOKS_TOKEN_STORE)."
+    commands = add("tokens", _tokens, text).add_subparsers(title="commands", metavar="COMMAND", required=True)
+    text = "Encrypt all of them with the first key of VANTAGE_QUICKBOOKS_TOKEN_KEY; safe while others refresh."
+    commands.add_parser("reencrypt", help=text, description=text, allow_abbrev=False)
 
 
 def _port(text: str) -> int:

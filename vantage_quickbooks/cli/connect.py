@@ -10,11 +10,11 @@ import os
 import secrets
 import tempfile
 import threading
-import time
 import webbrowser
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from vantage_quickbooks.cli.inputs import UsageError, read_connectable
@@ -24,12 +24,16 @@ from vantage_quickbooks.errors import AuthenticationError
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Mapping
 
 __all__ = ["run"]
 
 CALLBACK_PATH = "/oauth/callback"
 LIFETIME_S = 600.0
 """How long somebody may take to give consent."""
+
+FOLLOW_S = 3.0
+"""Seconds in which a browser asks for the page that it is led to; after that nobody will."""
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">
 <title>{title}</title><h1>{title}</h1><p>{text}</p>"""
@@ -49,12 +53,12 @@ def run(args: Namespace) -> None:
     settings = read_connectable(args.settings, target)
     state = secrets.token_urlsafe(32)
     try:
-        listener = _Listener(args.port, state)
+        listener = _Listener(args.port, state, args.redirect_uri)
     except OSError as error:
         why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
         raise UsageError(f"Port {args.port} {why}. Choose another with --port, and register its address.") from None
     with listener:
-        redirect_uri = args.redirect_uri or f"http://localhost:{listener.server_port}{CALLBACK_PATH}"
+        redirect_uri = listener.redirect_uri
         url = QUICKBOOKS.authorization_url(settings, redirect_uri=redirect_uri, state=state)
         say(f"Open this address and choose the company:\n\n  {url}\n")
         say(f"It leads back to {redirect_uri}, which must be registered with the app. Waiting; Ctrl-C gives up.")
@@ -77,18 +81,38 @@ def run(args: Namespace) -> None:
     say(f"Connected to company {filled['realm_id']}. The settings are in {target}, readable by you alone.")
 
 
-class _Listener(HTTPServer):
+class _Listener(ThreadingHTTPServer):
     """Waits for the one redirect that carries our state; answers everything else with 404.
+
+    No page stands at the address that holds code and state: the redirect is answered by another, to the same address
+    without them, and the page is there (RFC 9700 section 4.2.4; Intuit's security requirements).
 
     Args:
         port: 0 takes a free one.
         state: What the redirect must bring.
+        redirect_uri: Where Intuit leads back to; None for the port itself.
     """
 
-    def __init__(self, port: int, state: str) -> None:
+    daemon_threads = True  # a client that says nothing must not keep the program from ending
+
+    def __init__(self, port: int, state: str, redirect_uri: str | None) -> None:
         self.state = state
         self.brought: dict[str, str] = {}
+        self.is_brought, self.is_seen = threading.Event(), threading.Event()
         super().__init__(("127.0.0.1", port), _Handler)
+        self.redirect_uri = redirect_uri or f"http://localhost:{self.server_port}{CALLBACK_PATH}"
+
+    def __enter__(self) -> Self:
+        """Begin to listen."""
+        threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let the browser see the page that it was led to, if it is on its way, and stop."""
+        if self.is_brought.is_set():
+            self.is_seen.wait(FOLLOW_S)
+        self.shutdown()
+        self.server_close()
 
     def wait(self) -> dict[str, str]:
         """Return the redirect's parameters.
@@ -96,12 +120,8 @@ class _Listener(HTTPServer):
         Raises:
             ConnectorError: Nobody gave consent in time.
         """
-        give_up_at = time.monotonic() + LIFETIME_S
-        self.timeout = 1.0
-        while not self.brought:
-            if time.monotonic() > give_up_at:
-                raise AuthenticationError("Nobody gave consent within ten minutes. Run the command again.")
-            self.handle_request()
+        if not self.is_brought.wait(LIFETIME_S):
+            raise AuthenticationError("Nobody gave consent within ten minutes. Run the command again.")
         return self.brought
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -110,27 +130,34 @@ class _Listener(HTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Listener
-    timeout = 5  # a client that says nothing must not keep the redirect waiting
+    timeout = 5  # a client that says nothing is dropped
 
     def do_GET(self) -> None:
-        """Answer the redirect."""
+        """Answer the redirect, and then the request for the address without its parameters."""
         parts = urlsplit(self.path)
         brought = dict(parse_qsl(parts.query))
-        is_ours = hmac.compare_digest(brought.get("state", "").encode(), self.server.state.encode())
-        if parts.path != CALLBACK_PATH or not is_ours:
-            self._answer(404, "Not here", "This page belongs to no consent that is under way.")
-            return
-        self.server.brought = brought
-        if "error" in brought:
-            self._answer(200, "Not connected", "The terminal says more. You can close this page.")
+        server = self.server
+        if parts.path == CALLBACK_PATH and "state" not in brought and server.is_brought.is_set():
+            if "error" in server.brought:
+                self._answer(200, "Not connected", "The terminal says more. You can close this page.")
+            else:
+                self._answer(200, "Thank you", "The terminal goes on. You can close this page.")
+            server.is_seen.set()
+        elif parts.path == CALLBACK_PATH and hmac.compare_digest(
+            brought.get("state", "").encode(), server.state.encode()
+        ):
+            if not server.is_brought.is_set():  # the first one counts
+                server.brought = brought
+                server.is_brought.set()
+            self._answer(303, "Taken", "", {"Location": server.redirect_uri})
         else:
-            self._answer(200, "Thank you", "The terminal goes on. You can close this page.")
+            self._answer(404, "Not here", "This page belongs to no consent that is under way.")
 
     def log_message(self, *_: object) -> None:
         """Write nothing: the address holds a code."""
 
-    def _answer(self, status: int, title: str, text: str) -> None:
-        body = _PAGE.format(title=html.escape(title), text=html.escape(text)).encode()
+    def _answer(self, status: int, title: str, text: str, more: Mapping[str, str] = MappingProxyType({})) -> None:
+        body = b"" if 300 <= status < 400 else _PAGE.format(title=html.escape(title), text=html.escape(text)).encode()
         self.send_response_only(status)
         for name, value in {
             "Content-Type": "text/html; charset=utf-8",
@@ -138,6 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
             "Cache-Control": "no-store",
             "Content-Security-Policy": "default-src 'none'",
             "Referrer-Policy": "no-referrer",
+            **more,
         }.items():
             self.send_header(name, value)
         self.end_headers()

@@ -167,6 +167,12 @@ class OAuth:
 
     # ---- what the emulator's owner may do ----
 
+    def replace_first_grant(self) -> None:
+        """Give the first grant another refresh token: whatever a client remembers of the one before means nothing."""
+        with self._lock:
+            del self._current[self.first_refresh_token]
+            self.first_refresh_token = self.grant(self._realm_id)
+
     def grant(self, realm_id: str) -> str:
         """
         Authorize the app once more.

@@ -22,4 +22,6 @@ def quickbooks_emulator_session() -> Iterator[Emulator]:
 def quickbooks_emulator(quickbooks_emulator_session: Emulator) -> Emulator:
     """Lend the emulator, as good as new."""
     quickbooks_emulator_session.reset()
+    # A client may remember of the last test that the first grant has ended.
+    quickbooks_emulator_session.oauth.replace_first_grant()
     return quickbooks_emulator_session

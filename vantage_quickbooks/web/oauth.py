@@ -9,8 +9,11 @@ Theory of operation
    The redirect must bring both, `state` and cookie: nobody can slip another company's grant into this browser.
 3. A state is good once, and for ten minutes. What the redirect brings besides the code goes into the fields that the
    descriptor names (`callbackFields`), the connector turns the code into the others, and none of it into any page.
-4. The redirect comes from another site, so the session's Strict cookie is not with it. Its answer is therefore a page
-   of ours that leads on: that step is of the same site again.
+4. The redirect's address holds code and state, so it is answered by a redirect, whatever came of it: to the same path
+   without them, and a cookie that names the outcome. No page stands at an address that holds a code, and none is left
+   in the history (Intuit's security requirements; RFC 9700 section 4.2.4).
+5. The redirect comes from another site, so the session's Strict cookie is not with it, nor with what it redirects to.
+   The outcome is therefore a page of ours that leads on: that step is of the same site again.
 """
 
 from __future__ import annotations
@@ -34,10 +37,14 @@ if TYPE_CHECKING:
     from vantage_quickbooks.web.host import Host
     from vantage_quickbooks.web.store import Record
 
-__all__ = ["ConsentFailed", "Consents", "is_offered"]
+__all__ = ["ConsentFailed", "Consents", "Outcome", "is_offered"]
 
 LIFETIME_S = 600.0
 _MOST = 32
+_UNKNOWN = (
+    "This answer belongs to no consent that was begun in this browser within the last ten minutes. "
+    "Begin again at the connection's page."
+)
 _REFUSALS = {
     "access_denied": "Consent was not given, so nothing was connected.",
     "invalid_scope": "The provider does not let this app ask for what the connector needs. Check the app's scopes.",
@@ -58,6 +65,23 @@ class ConsentFailed(Exception):  # noqa: N818 -- what happened, not a mistake
         self.message = message
         self.connection_id = connection_id
         self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a consent, to be shown once the address holds no code any more.
+
+    Attributes:
+        connection_id: For which connection it was, if that is known.
+        name: What that is called.
+        message: Why nothing was connected; empty if it was.
+        error: The connector's error, if it was that.
+    """
+
+    connection_id: str | None
+    name: str = ""
+    message: str = ""
+    error: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +111,7 @@ class Consents:
         self.redirect_uri = redirect_uri
         self._now = now
         self._pending: dict[str, _Pending] = {}
+        self._outcomes: dict[str, tuple[Outcome, float]] = {}
         self._lock = threading.Lock()
 
     def begin(self, record: Record) -> tuple[str, str]:
@@ -134,10 +159,7 @@ class Consents:
             self._expire()
             pending = self._pending.get(brought.get("state", ""))
             if pending is None or not hmac.compare_digest(pending.browser.encode(), browser.encode()):
-                raise ConsentFailed(
-                    "This answer belongs to no consent that was begun in this browser within the last ten minutes. "
-                    "Begin again at the connection's page."
-                )
+                raise ConsentFailed(_UNKNOWN)
             del self._pending[brought["state"]]
         record = self._host.record(pending.connection_id)
         if record is None:
@@ -147,6 +169,23 @@ class Consents:
             message = _REFUSALS.get(refusal, "The provider gave no consent. Try again.")
             raise ConsentFailed(message, record.id)
         return self._connected(record, brought, pending.verifier)
+
+    def keep(self, outcome: Outcome) -> str:
+        """Keep an outcome for as long as a consent may take; return the name under which `outcome` finds it."""
+        name = secrets.token_urlsafe(32)
+        with self._lock:
+            self._expire()
+            while len(self._outcomes) >= _MOST:
+                self._outcomes.pop(next(iter(self._outcomes)))
+            self._outcomes[name] = (outcome, self._now())
+        return name
+
+    def outcome(self, name: str) -> Outcome:
+        """Return what was kept under *name*."""
+        with self._lock:
+            self._expire()
+            kept = self._outcomes.get(name)
+        return kept[0] if kept else Outcome(None, message=_UNKNOWN)
 
     def _connected(self, record: Record, brought: Mapping[str, str], verifier: str) -> Record:
         auth = self._host.describe(record.connector)["auth"]
@@ -172,3 +211,5 @@ class Consents:
         oldest = self._now() - LIFETIME_S
         for state in [state for state, pending in self._pending.items() if pending.began < oldest]:
             del self._pending[state]
+        for name in [name for name, (_, at) in self._outcomes.items() if at < oldest]:
+            del self._outcomes[name]

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.errors import ConnectorError
 from vantage_quickbooks.web import forms
-from vantage_quickbooks.web.oauth import ConsentFailed, is_offered
+from vantage_quickbooks.web.oauth import ConsentFailed, Outcome, is_offered
 from vantage_quickbooks.web.results import Results
 from vantage_quickbooks.web.runs import Run, failure
 from vantage_quickbooks.web.security import CALLBACK_PATH, cookies
+from vantage_quickbooks.web.store import StoreError
 from vantage_quickbooks.web.templating import NotFound, see, sent
 
 if TYPE_CHECKING:
@@ -120,25 +121,37 @@ class Pages(Results):
         return self._begin(request, self._record(request))
 
     def callback(self, request: Request) -> Response:
-        """Take the person back from the provider (see `oauth`)."""
+        """Take the person back from the provider, and lead on to the outcome (see `oauth`)."""
+        if not request.query_params:
+            return self._outcome(request)
         browser = cookies(request.headers).get(self._consent_cookie, "")
         try:
             record = self._consents.finish(dict(request.query_params), browser)
         except ConsentFailed as failed:
-            answer = self._templates.message(
-                400,
-                "Not connected",
-                failed.message,
-                link=f"/connections/{failed.connection_id}" if failed.connection_id else "/",
-                link_text="Back to the connection" if failed.connection_id else "Back to the start",
-                error=failed.error,
-            )
+            outcome = Outcome(failed.connection_id, message=failed.message, error=failed.error)
+        except StoreError as error:
+            outcome = Outcome(None, message=str(error))
         else:
-            answer = self._templates.page(
-                "bounce.html", title="Connected", target=f"/connections/{record.id}", where=record.name, is_away=False
-            )
+            outcome = Outcome(record.id, record.name)
+        answer = see(CALLBACK_PATH)
+        self._set_cookie(answer, self._outcome_cookie, self._consents.keep(outcome))
         answer.delete_cookie(self._consent_cookie, path=CALLBACK_PATH)
         return answer
+
+    def _outcome(self, request: Request) -> Response:
+        """Show what came of a consent."""
+        outcome = self._consents.outcome(cookies(request.headers).get(self._outcome_cookie, ""))
+        target = f"/connections/{outcome.connection_id}"
+        if outcome.message:
+            return self._templates.message(
+                400,
+                "Not connected",
+                outcome.message,
+                link=target if outcome.connection_id else "/",
+                link_text="Back to the connection" if outcome.connection_id else "Back to the start",
+                error=outcome.error,
+            )
+        return self._templates.page("bounce.html", title="Connected", target=target, where=outcome.name, is_away=False)
 
     def disconnect(self, request: Request) -> Response:
         """Revoke the grant, and forget what connecting had filled in."""
@@ -166,6 +179,22 @@ class Pages(Results):
     @property
     def _consent_cookie(self) -> str:
         return f"{self._gate.cookie}_consent"
+
+    @property
+    def _outcome_cookie(self) -> str:
+        return f"{self._gate.cookie}_outcome"
+
+    def _set_cookie(self, answer: Response, name: str, value: str) -> None:
+        """Set a cookie of the callback's path alone, which comes along from another site."""
+        answer.set_cookie(
+            name,
+            value,
+            max_age=600,
+            httponly=True,
+            samesite="lax",
+            secure=self._gate.is_secure,
+            path=CALLBACK_PATH,
+        )
 
     def _described(self, request: Request) -> dict[str, Any]:
         try:
@@ -238,15 +267,7 @@ class Pages(Results):
         answer = self._page(
             request, "bounce.html", title="To the provider", target=url, where=_host_of(url), is_away=True
         )
-        answer.set_cookie(
-            self._consent_cookie,
-            browser,
-            max_age=600,
-            httponly=True,
-            samesite="lax",
-            secure=self._gate.is_secure,
-            path=CALLBACK_PATH,
-        )
+        self._set_cookie(answer, self._consent_cookie, browser)
         return answer
 
 

@@ -10,8 +10,8 @@ Rules
 3. What is not GET or HEAD needs the session's CSRF token, in the form or as `X-CSRF-Token`, and must not come from
    another origin. A bearer token needs neither, since no browser sends one by itself.
 4. The redirect that ends a consent comes from another site, so a Strict cookie does not come with it. That one path is
-   open, and does nothing without the `state` of a consent begun here and the Lax cookie of the browser that began it
-   (see `oauth`).
+   open, and does nothing without the `state` of a consent begun here and the Lax cookie of the browser that began it;
+   it is answered by a redirect to an address without code and state (see `oauth`).
 5. No page runs inline script, loads from elsewhere, is framed or cached, or tells others where one came from.
 """
 

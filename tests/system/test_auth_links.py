@@ -1,0 +1,365 @@
+"""Which link of a chain is asked, and what must have happened before a person is asked to connect again."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from vantage_quickbooks import auth
+from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.contract import HostContext
+from vantage_quickbooks.errors import AccessTokenRefusedError, ReauthorizationRequired, TokenStoreError
+from vantage_quickbooks.stores import HostStore, MemoryStore, SQLiteStore, open_store
+
+HOURS = timedelta(hours=2)
+
+
+def chain_of(connection):
+    return connection._ready().authorizer.key
+
+
+def token_requests(emulator):
+    counters = emulator.counters()["token_requests"]
+    return counters["total"], counters["failed"]
+
+
+def aged(record, by=HOURS):
+    """Return the record as if it had been obtained earlier."""
+    return replace(
+        record,
+        access_token_expires_at=record.access_token_expires_at - by,
+        obtained_at=record.obtained_at - by,
+    )
+
+
+@contextlib.contextmanager
+def refused_by_mistake(emulator):
+    """Let Intuit refuse every grant for a while."""
+    emulator.revoke_grants()
+    yield
+    for chain in emulator.oauth._current.values():
+        chain.revoked = False
+
+
+def let_time_pass(connection):
+    """Let the access token that the connection holds in memory, and the stored one, end."""
+    authorizer = connection._ready().authorizer
+    stored = authorizer._store.load(authorizer.key)
+    if stored:
+        authorizer._store.save(authorizer.key, aged(stored))
+    authorizer._held = None
+
+
+# ---- no accusation without a refresh -------------------------------------------------------------------------------
+
+
+def test_a_stored_token_that_is_refused_too_is_renewed(connect, emulator):
+    """The token in memory and the newer one in the store have both ended: the call refreshes, and succeeds."""
+    store = MemoryStore()
+    first = connect(store=store)
+    first.invoke("getCompanyInfo")
+    first._ready().authorizer._chain = auth._Chain("elsewhere")
+    other = connect(store=store)
+    other._ready().authorizer.renew(other._start_call(), store.load(chain_of(other)))  # as another process does
+    emulator.expire_access_tokens()
+
+    assert first.invoke("getCompanyInfo")["companyInfo"]["Id"] == "1"
+    assert token_requests(emulator) == (3, 0)
+
+
+def test_a_new_token_that_ends_while_the_request_is_repeated_is_renewed(connect, emulator):
+    """Refused, renewed, an answer of another kind, refused again: the refresh was not the last thing that happened."""
+    connection = connect()
+    emulator.fault("expired_token", path="/companyinfo", times=1)
+    emulator.fault("status", path="/companyinfo", times=1, status=503)
+    emulator.fault("expired_token", path="/companyinfo", times=1)
+
+    assert connection.invoke("getCompanyInfo")["companyInfo"]["Id"] == "1"
+    assert token_requests(emulator) == (3, 0)
+
+
+def test_threads_that_are_refused_for_good_ask_for_one_new_token(connect, emulator):
+    """Each has seen a new token refused, and one refresh was enough for all of them."""
+    connection = connect()
+    connection.invoke("getAccessToken")
+    emulator.fault("expired_token", path="/companyinfo", times=-1)
+    barrier = threading.Barrier(8)
+
+    def refused(_):
+        barrier.wait()
+        with pytest.raises(AccessTokenRefusedError, match="connect the company again"):
+            connection.invoke("getCompanyInfo")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(refused, range(8)))
+    assert token_requests(emulator)[0] <= 1 + 8  # one each at the most, whatever the interleaving
+
+
+# ---- every link that is known --------------------------------------------------------------------------------------
+
+
+def sqlite(request):
+    return SQLiteStore(request.getfixturevalue("tmp_path") / "tokens.sqlite3")
+
+
+def postgresql(request):
+    return open_store(request.getfixturevalue("fresh_postgresql_url"))
+
+
+STORES = {
+    "memory": lambda _: MemoryStore(),
+    "sqlite": sqlite,
+    "postgresql": postgresql,
+    "host": lambda _: Vault().store(),
+}
+
+
+class Vault:
+    """A host that keeps credentials with versions, and may go back in time."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def load(self, connection_id):
+        return self.kept.get(connection_id)
+
+    def save(self, connection_id, credentials, expected_version):
+        version = self.kept.get(connection_id, {}).get("version", 0)
+        assert version == expected_version
+        self.kept[connection_id] = {**credentials, "version": version + 1}
+        return version + 1
+
+    def store(self):
+        return HostStore("c1", self.load, self.save)
+
+
+@pytest.fixture(params=[pytest.param(n, marks=pytest.mark.system if n == "postgresql" else []) for n in STORES])
+def store(request):
+    made = STORES[request.param](request)
+    yield made
+    made.close()
+
+
+def go_back(store, key, backup):
+    """Restore *backup*, or nothing at all, in place of the newest record."""
+    if isinstance(store, HostStore):
+        store._load.__self__.kept.clear()
+    else:
+        store.forget(key)
+    for version in range(backup.version if backup else 0):
+        store.save(key, backup.with_version(version))
+
+
+@pytest.mark.parametrize("is_deleted", [True, False], ids=["deleted", "restored"])
+def test_a_store_that_goes_back_in_time_does_not_cost_the_connection(connect, emulator, store, is_deleted):
+    """The newest link is in memory, and no grace for the older ones: it is asked first, and saved."""
+    connection = connect(store=store)
+    connection.invoke("getAccessToken")
+    key = chain_of(connection)
+    backup = aged(store.load(key))
+    for _ in range(3):
+        let_time_pass(connection)
+        connection.invoke("getAccessToken")
+    go_back(store, key, None if is_deleted else backup)
+    connection._ready().authorizer._held = None
+
+    token = connection.invoke("getAccessToken")
+
+    assert token["refreshed"] is True
+    assert token_requests(emulator) == (5, 0)
+    assert store.load(key).access_token.reveal() == token["accessToken"]
+    let_time_pass(connection)
+    assert connection.invoke("getAccessToken")["refreshed"] is True
+
+
+def test_a_link_that_another_process_saved_is_newer_than_the_one_in_memory(connect, emulator):
+    """Two processes that take turns: neither asks with what the other has replaced."""
+    store = MemoryStore()
+    one, two = connect(store=store), connect(store=store)
+    two._ready().authorizer._chain = auth._Chain("elsewhere")
+    for connection in (one, two, one, two, one):
+        let_time_pass(connection)
+        assert connection.invoke("getAccessToken")["refreshed"] is True
+    assert token_requests(emulator) == (5, 0)
+
+
+def test_a_link_that_is_not_saved_outlives_a_store_that_goes_back_in_time(connect, emulator):
+    """Refreshed but not saved, and the store was restored meanwhile: what is in memory is saved over the backup."""
+    store = MemoryStore()
+    connection = connect(store=store)
+    connection.invoke("getAccessToken")
+    key = chain_of(connection)
+    backup = store.load(key)
+    for _ in range(2):
+        let_time_pass(connection)
+        connection.invoke("getAccessToken")
+    let_time_pass(connection)
+    save, store.save = store.save, lambda *_: (_ for _ in ()).throw(TokenStoreError("the disk is full"))
+    with pytest.raises(TokenStoreError):
+        connection.invoke("getAccessToken")
+    store.save = save
+    unsaved = connection._ready().authorizer._chain.unsaved
+    go_back(store, key, backup)
+
+    token = connection.invoke("getAccessToken")
+
+    assert token["accessToken"] == unsaved.access_token.reveal()
+    assert store.load(key).refresh_token == unsaved.refresh_token
+    assert token_requests(emulator)[1] == 0
+
+
+def test_disconnecting_revokes_by_whatever_link_still_works(connect):
+    """The stored link is one that Intuit has forgotten: the grant is ended all the same."""
+    store = MemoryStore()
+    connection = connect(store=store)
+    connection.invoke("getAccessToken")
+    key = chain_of(connection)
+    record = store.load(key)
+    store.save(key, replace(aged(record), refresh_token="RT1-unknown"))
+
+    assert connection.disconnect()["revoked"] is True
+    assert store.load(key) is None
+    with pytest.raises(ReauthorizationRequired):
+        connection.invoke("getAccessToken")
+
+
+# ---- a dead chain --------------------------------------------------------------------------------------------------
+
+
+def test_a_dead_link_is_asked_once(connect, emulator):
+    """Ten threads with a connection each, a test and another call: Intuit refuses each link of the chain once."""
+    store = MemoryStore()
+    connect(store=store).invoke("getAccessToken")
+    emulator.revoke_grants()
+    connections = [connect(store=store) for _ in range(10)]
+    barrier = threading.Barrier(10)
+
+    def refused(connection):
+        barrier.wait()
+        with pytest.raises(ReauthorizationRequired, match="Connect the company again") as caught:
+            connection.invoke("listInvoices", {"all": True})
+        return caught.value.details
+
+    with ThreadPoolExecutor(10) as pool:
+        told = list(pool.map(refused, connections))
+    asked = connections[0].test()
+
+    assert token_requests(emulator) == (3, 2)  # the first refresh; the stored link and the form's
+    assert not asked["ok"]
+    assert "REAUTHORIZATION_REQUIRED" in str(asked)
+    assert {details["oauthError"] for details in told} == {"invalid_grant"}
+    assert len({details["requestId"] for details in told}) == 10
+
+
+def test_a_dead_link_is_remembered_beyond_its_connection(emulator, deployment):
+    """A host that connects for each call asks once, too."""
+    form, store = emulator.settings(), MemoryStore()
+    emulator.revoke_grants()
+    for _ in range(5):
+        connection = QUICKBOOKS.connect(form, deployment=deployment, store=store)
+        with connection, pytest.raises(ReauthorizationRequired):
+            connection.invoke("getAccessToken")
+        del connection
+        gc.collect()
+    assert token_requests(emulator) == (1, 1)
+
+
+def test_a_newly_pasted_token_is_asked_at_once(connect, emulator):
+    """Reconnected by the form."""
+    store = MemoryStore()
+    emulator.revoke_grants()
+    with pytest.raises(ReauthorizationRequired):
+        connect(store=store).invoke("getAccessToken")
+    assert connect(store=store, refresh_token=emulator.grant()).invoke("getAccessToken")["refreshed"] is True
+
+
+def test_a_record_that_another_process_saved_is_asked_at_once(connect, emulator):
+    """Another process put a working link into the store."""
+    store = MemoryStore()
+    connection = connect(store=store)
+    connection.invoke("getAccessToken")
+    let_time_pass(connection)
+    emulator.revoke_grants()
+    for _ in range(2):
+        with pytest.raises(ReauthorizationRequired):
+            connection.invoke("getAccessToken")
+    key = chain_of(connection)
+    store.save(key, replace(store.load(key), refresh_token=emulator.grant()))
+
+    assert connection.invoke("getAccessToken")["refreshed"] is True
+
+
+def test_a_link_refused_to_one_secret_is_asked_with_another(connect, emulator):
+    """What Intuit refuses to one app or secret says nothing of the next."""
+    store = MemoryStore()
+    form_token = emulator.refresh_token
+    with refused_by_mistake(emulator), pytest.raises(ReauthorizationRequired):
+        connect(store=store, refresh_token=form_token).invoke("getAccessToken")
+    secret = emulator.rotate_client_secret(invalidate_tokens=False)
+
+    assert connect(store=store, refresh_token=form_token, client_secret=secret).invoke("getAccessToken")["refreshed"]
+
+
+def test_a_dead_link_is_asked_again_after_a_while(connect, emulator, monkeypatch):
+    """A refusal by mistake heals by itself."""
+    connection = connect()
+    with refused_by_mistake(emulator), pytest.raises(ReauthorizationRequired):
+        connection.invoke("getAccessToken")
+    with pytest.raises(ReauthorizationRequired):
+        connection.invoke("getAccessToken")
+    assert token_requests(emulator) == (1, 1)
+
+    monkeypatch.setattr(auth, "_REFUSAL_S", 0.0)
+    assert connection.invoke("getAccessToken")["refreshed"] is True
+
+
+# ---- growth --------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_process_remembers_of_chains_does_not_grow(emulator, deployment, monkeypatch):
+    """Many companies through one process, each of them dead: nothing of them stays but a bounded memory."""
+    monkeypatch.setattr(auth._REFUSALS, "_most", 50)
+    emulator.revoke_grants()
+    gc.collect()
+    before, unsaved = len(auth._Chain._all), len(auth._Chain._unsaved)
+    store = MemoryStore()
+    for number in range(200):
+        form = {**emulator.settings(), "refresh_token": f"RT1-dead-{number}"}
+        connection = QUICKBOOKS.connect(form, HostContext(), deployment=deployment, store=store)
+        with connection, pytest.raises(ReauthorizationRequired):
+            connection.invoke("getAccessToken")
+    del connection
+    gc.collect()
+
+    assert len(auth._REFUSALS) == 50
+    assert len(auth._Chain._all) <= before
+    assert len(auth._Chain._unsaved) == unsaved
+
+
+def test_a_token_that_is_not_saved_is_never_dropped(emulator, deployment):
+    """However many chains pass through the process, and whatever is collected."""
+
+    def fail(*_):
+        raise OSError("the host's database is down")
+
+    vault = Vault()
+    broken = HostContext(connection_id="c1", load_credentials=vault.load, save_credentials=fail)
+    form = emulator.settings()
+    with QUICKBOOKS.connect(form, broken, deployment=deployment) as connection:
+        with pytest.raises(TokenStoreError):
+            connection.invoke("getAccessToken")
+        key = chain_of(connection)
+    del connection
+    for number in range(2_000):
+        auth._Chain.named(f"sandbox:{number}:x")
+        auth._REFUSALS.add(f"link {number}", {})
+    gc.collect()
+
+    assert auth._Chain.named(key).unsaved.refresh_token
+    auth._Chain.named(key).keep(None)
