@@ -51,6 +51,10 @@ settings:
   _CLIENT_SECRET, _REFRESH_TOKEN, _REALM_ID, _MAX_RESULTS and _ENVIRONMENT. Never on the command
   line: every user of this machine can read it there.
 
+emulator:
+  The settings that `emulator --write-settings FILE` writes lead to it by themselves. With other
+  settings, --emulator URL or the variable VANTAGE_QUICKBOOKS_EMULATOR_URL leads there.
+
 exit status:
   0 it succeeded; 1 it failed; 2 it cannot be carried out as written.
 """
@@ -136,7 +140,7 @@ def _as_error(fields: Sequence[Mapping[str, str]]) -> dict[str, Any]:
 
 
 def _test(args: argparse.Namespace) -> int:
-    settings = read_settings(args.settings)
+    settings = read_settings(args.settings, args.emulator)
     try:
         with QUICKBOOKS.connect(settings) as connection:
             found = connection.test()
@@ -170,7 +174,7 @@ def _call(args: argparse.Namespace) -> int:
     data = read_input(args.input)
     _check_export(args, action, data)
     try:
-        with QUICKBOOKS.connect(read_settings(args.settings)) as connection:
+        with QUICKBOOKS.connect(read_settings(args.settings, args.emulator)) as connection:
             if args.dry_run:
                 return _estimate(connection.estimate(action["id"], data))
             if args.format == "ndjson":
@@ -293,11 +297,10 @@ def _connect(args: argparse.Namespace) -> int:
     from vantage_quickbooks.cli import connect  # noqa: PLC0415 -- needed here only
 
     try:
-        connect.run(args)
+        return SUCCESS if connect.run(args) else FAILURE
     except ConnectorError as error:
         _print_error(error.to_dict())
         return FAILURE
-    return SUCCESS
 
 
 def _demo(_: argparse.Namespace) -> int:
@@ -347,6 +350,7 @@ def _parser() -> argparse.ArgumentParser:
     test = add("test", _test, "Prove the settings by the cheapest real calls: one token, one read of the company.")
     test.add_argument("--settings", metavar="FILE", help=_SETTINGS_HELP)
     test.add_argument("--format", choices=("text", "json"), default="text")
+    _emulator_url(test)
     _verbose(test)
     _add_call(add)
     _add_connect(add)
@@ -365,6 +369,7 @@ def _add_call(add: Any) -> None:
     call.add_argument("--format", choices=("json", "table", "csv", "ndjson"), help="what to print (json)")
     call.add_argument("--output", metavar="FILE", help="with ndjson: write a file; run again after Ctrl-C to go on")
     call.add_argument("--dry-run", action="store_true", help="with all: count, and say what reading it costs")
+    _emulator_url(call)
     _verbose(call)
 
 
@@ -377,12 +382,16 @@ def _add_connect(add: Any) -> None:
         "--redirect-uri", metavar="URL", help="registered address, if a proxy leads from it to the port"
     )
     connect.add_argument("--no-browser", action="store_true", help="print the address only")
+    connect.add_argument("--force", action="store_true", help="replace FILE even if it holds something else")
+    _emulator_url(connect)
     _verbose(connect)
 
 
 def _add_serve(add: Any) -> None:
     serve = add("serve", _serve, "Serve a small host in the browser: settings, connect, run, look; until Ctrl-C.")
-    serve.add_argument("--demo", action="store_true", help="on a local QuickBooks with a sample company; keeps nothing")
+    demo = serve.add_mutually_exclusive_group()
+    demo.add_argument("--demo", action="store_true", help="on a local QuickBooks with a sample company; keeps nothing")
+    _emulator_url(demo)
     serve.add_argument("--port", type=_port, default=8765, metavar="N", help="port (8765); 0 takes a free one")
     serve.add_argument("--host", metavar="ADDRESS", help="address to listen on (this machine alone)")
     serve.add_argument("--public-url", metavar="URL", help="the address that browsers use, behind a proxy")
@@ -406,12 +415,17 @@ def _add_emulator(add: Any) -> None:
         help="let answers take 0.2 (seconds), 0.1..0.4 or median=0.3,p99=2; on some paths: /query=0.2 (repeatable)",
     )
     emulator.add_argument("--write-settings", metavar="FILE", help="write the settings that fit to this file")
+    emulator.add_argument("--force", action="store_true", help="replace FILE even if it holds something else")
 
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
         raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
     return int(text)
+
+
+def _emulator_url(command: Any) -> None:
+    command.add_argument("--emulator", metavar="URL", help="speak to a local emulator, whatever the settings say")
 
 
 def _verbose(command: argparse.ArgumentParser) -> None:

@@ -37,6 +37,8 @@ def run(args: Namespace) -> None:
         UsageError: An address or a directory cannot be used.
     """
     public_url = _public_url(args.public_url)
+    if args.emulator:
+        os.environ["VANTAGE_QUICKBOOKS_EMULATOR_URL"] = args.emulator  # where the connector of this process looks
     with contextlib.ExitStack() as stack:
         try:
             sockets = [stack.enter_context(bound) for bound in bind(args.host, args.port)]
@@ -84,9 +86,9 @@ def _start_emulator(stack: contextlib.ExitStack) -> tuple[str, dict[str, str]]:
     from vantage_quickbooks.emulator import Emulator  # noqa: PLC0415 -- lark is an extra
 
     emulator = stack.enter_context(Emulator(rotation="always"))
-    variables = {"API_URL": emulator.url, "OAUTH_URL": emulator.url, "TOKEN_STORE": "memory:"}
+    variables = {"EMULATOR_URL": emulator.url, "TOKEN_STORE": "memory:"}
     os.environ.update({f"VANTAGE_QUICKBOOKS_{name}": value for name, value in variables.items()})
-    return emulator.company().name(), emulator.settings()
+    return emulator.company().name(), emulator.credentials()
 
 
 def _public_url(text: str | None) -> str | None:

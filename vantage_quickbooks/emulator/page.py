@@ -97,7 +97,7 @@ def render(emulator: "Emulator", asked: Mapping[str, str], *, mistake: str = "")
 
 def _settings(emulator: "Emulator") -> dict[str, str]:
     """Fill in a settings form with the grant that was given last: the first may be revoked."""
-    return emulator.settings() | {"refresh_token": emulator.oauth.granted_refresh_token}
+    return emulator.credentials() | {"refresh_token": emulator.oauth.granted_refresh_token}
 
 
 @cache
