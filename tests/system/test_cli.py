@@ -19,8 +19,9 @@ from pathlib import Path
 import pytest
 
 from vantage_quickbooks.cli import main
-from vantage_quickbooks.cli.output import clean, csv_text, mask
+from vantage_quickbooks.cli.output import clean, mask
 from vantage_quickbooks.emulator import Emulator
+from vantage_quickbooks.export import csv_text
 
 pytestmark = pytest.mark.system
 
@@ -352,7 +353,8 @@ def test_csv__is_what_the_json_says(call):
     for row, cells in zip(rows, parsed, strict=True):
         assert row["customerName"] == cells["customerName"]
         assert row["TotalAmt"] == float(cells["TotalAmt"])
-        assert "CustomerRef" not in cells
+        assert (cells["CustomerRef.value"], cells["CustomerRef.name"]) == tuple(row["CustomerRef"].values())
+        assert cells["MetaData.LastUpdatedTime"] == row["MetaData"]["LastUpdatedTime"]
     assert found.stderr == ""
 
 
@@ -364,7 +366,8 @@ def test_csv__says_that_more_may_follow_where_it_does_not_disturb(call):
 
 def test_csv__without_rows_has_its_header(call):
     found = call("call", "listCustomers", "--format", "csv", "--input", '{"name": "Nobody at all"}')
-    assert found.stdout == "Id,customerName,email,phone,Balance\n"  # text mode has made a newline of \r\n
+    assert found.stdout.startswith("Id,customerName,email,phone,SyncToken,MetaData.CreateTime,")
+    assert found.stdout.count("\n") == 1
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1 (415) 555", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1"])  # noqa: RUF001 -- full width
@@ -565,7 +568,7 @@ def _recipes(shown):
     """Return what the emulator tells a person to paste: the program's lines, and curl's."""
     program = shown.split("In another terminal:")[1].split("With curl:")[0]
     curl = shown.split("With curl:")[1].split("The secrets above")[0]
-    return program.replace("vantage-quickbooks call", f"{PROGRAM} call"), curl
+    return program.replace("  vantage-quickbooks ", f"  {PROGRAM} "), curl
 
 
 def _shell(script, environ):

@@ -7,7 +7,9 @@ Exit status: 0 it succeeded, 1 it failed (the settings, the call, a check), 2 it
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
+import errno
 import importlib.util
 import json
 import logging
@@ -20,11 +22,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from vantage_quickbooks.cli.export import Export, to_file, to_stdout
+from vantage_quickbooks.cli.files import replacing
 from vantage_quickbooks.cli.inputs import UsageError, read_input, read_object, read_settings
 from vantage_quickbooks.cli.output import (
-    COLUMNS,
     clean,
-    csv_text,
     error_lines,
     field_lines,
     json_text,
@@ -32,13 +34,13 @@ from vantage_quickbooks.cli.output import (
     say,
     write,
 )
+from vantage_quickbooks.columns import columns_for
 from vantage_quickbooks.connector import QUICKBOOKS
 from vantage_quickbooks.errors import ConnectorError
+from vantage_quickbooks.export import csv_header, csv_rows, csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from vantage_quickbooks.connection import Connection
 
 __all__ = ["main"]
 
@@ -63,9 +65,11 @@ formats:
   json   the envelope that a host gets, {"success": true, "data": ...} or {"success": false,
          "error": ...}; where nothing but a person reads it, a failure is told in words
   table  the columns that people like; of invoices, also what is outstanding; tokens are masked
-  csv    of each row, the top-level fields that hold one value; nested ones are in the JSON.
+  csv    the same columns whatever the rows hold: every property that Intuit's schema knows, of a
+         reference value and name (CustomerRef.value), lists as JSON text (docs/command-line.md).
          A text that a spreadsheet would run as a formula (= + - @ or a tab in front) gets an
-         apostrophe before it; numbers stay numbers; tokens are masked
+         apostrophe before it; numbers stay numbers; tokens are masked. With all, page by page
+  ndjson with all: one record a line as Intuit sent it, page by page
 """
 
 
@@ -95,11 +99,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # `... | head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return FAILURE
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO} or error.filename:
+            return _defect(error)
+        _drop_output()
+        return _unwritable("Standard output", error)
     except Exception as error:  # noqa: BLE001 -- a person gets a sentence, whatever it is
         return _defect(error)
     return status
+
+
+def _drop_output() -> None:
+    """Send what is still in the buffer of standard output nowhere, or Python would fail at it once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _defect(error: Exception) -> int:
@@ -177,25 +191,52 @@ def _call(args: argparse.Namespace) -> int:
         with QUICKBOOKS.connect(read_settings(args.settings, args.emulator)) as connection:
             if args.dry_run:
                 return _estimate(connection.estimate(action["id"], data))
-            if args.format == "ndjson":
-                return _export(connection, action, data, args.output)
+            if args.format == "ndjson" or (args.format == "csv" and _is_full(action, data)):
+                return _export(Export(connection, action["id"], data, args.format), args.output)
             envelope = connection.call(action["id"], data)
     except ConnectorError as error:
         envelope = _envelope(error)
     if not envelope["success"]:
         return _failed(envelope, args.format)
+    if args.output:
+        return _save_result(envelope, action, args, data)
     _print_result(envelope, action, args.format or "json", data)
     return SUCCESS
 
 
+def _save_result(
+    envelope: Mapping[str, Any], action: Mapping[str, Any], args: argparse.Namespace, data: Mapping[str, Any]
+) -> int:
+    try:
+        is_private = action["sensitiveOutput"]
+        with replacing(Path(args.output), is_private=is_private) as file, contextlib.redirect_stdout(file):
+            _print_result(envelope, action, args.format or "json", data)
+    except OSError as error:
+        return _unwritable(args.output, error)
+    return SUCCESS
+
+
+def _unwritable(name: str, error: OSError) -> int:
+    """Report an output that cannot be written."""
+    is_full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    reason = "the disk is full" if is_full else error.strerror or "the system refused"
+    say(f"vantage-quickbooks: {name} cannot be written: {clean(reason)}.")
+    return FAILURE
+
+
+def _is_full(action: Mapping[str, Any], data: Any) -> bool:
+    """Return whether an input asks for a full read."""
+    return bool(action["streamable"] and isinstance(data, dict) and (data.get("all") or "sync_cursor" in data))
+
+
 def _check_export(args: argparse.Namespace, action: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-    whole = action["streamable"] and isinstance(data, dict) and (data.get("all") or "sync_cursor" in data)
+    whole = _is_full(action, data)
     if (args.format == "ndjson" or args.dry_run) and not whole:
         raise UsageError("This is for whole reads: listCustomers or listInvoices with --input '{\"all\": true}'.")
     if args.format == "ndjson":
         _require("msgspec", "bulk", "Newline-delimited JSON needs")
-    if args.output and args.format != "ndjson":
-        raise UsageError("--output goes with --format ndjson; send other formats to a file with >.")
+    if args.format in {"ndjson", "csv"} and whole and "sync_cursor" in data:
+        raise UsageError("Deleted records have no place in NDJSON or CSV. Read changes with --format json.")
 
 
 def _estimate(found: Mapping[str, Any]) -> int:
@@ -203,16 +244,14 @@ def _estimate(found: Mapping[str, Any]) -> int:
     return SUCCESS
 
 
-def _export(connection: Connection, action: Mapping[str, Any], data: Mapping[str, Any], output: str | None) -> int:
-    from vantage_quickbooks.cli import export  # noqa: PLC0415 -- only here
-
+def _export(export: Export, output: str | None) -> int:
     if output is None:
-        export.to_stdout(connection, action["id"], data)
+        to_stdout(export)
         return SUCCESS
     try:
-        told = export.to_file(connection, action["id"], data, Path(output))
+        told = to_file(export, Path(output))
     except OSError as error:
-        raise UsageError(f"{output} cannot be written: {error.strerror}.") from None
+        return _unwritable(output, error)
     say(f"{told['records']:,} records in {output}, whole; {told['apiCalls']:,} API calls in this run.")
     return SUCCESS
 
@@ -233,7 +272,8 @@ def _print_result(envelope: Mapping[str, Any], action: Mapping[str, Any], form: 
         return
     data = envelope["data"]
     if form == "csv":
-        write(csv_text(rows_of(data, action), COLUMNS.get(action["id"], ())))
+        rows, columns = rows_of(data, action), columns_for(action["id"], _fields(given))
+        write(csv_header(columns) + csv_rows(rows, columns) if columns else csv_text(rows))
     else:
         from vantage_quickbooks.cli import tables  # noqa: PLC0415 -- rich is an extra
 
@@ -241,6 +281,14 @@ def _print_result(envelope: Mapping[str, Any], action: Mapping[str, Any], form: 
     if data["metadata"].get("mayHaveMore"):
         following = json.dumps({**given, "start_position": data["metadata"]["nextStartPosition"]})
         say(f"More may follow these {data['count']} {action['rowsKey']}: use --input {shlex.quote(following)}")
+
+
+def _fields(given: Any) -> list[str] | None:
+    """Return the properties that an input asks for; None for all."""
+    asked = given.get("fields") if isinstance(given, dict) else None
+    if isinstance(asked, str):
+        asked = [name.strip() for name in asked.split(",") if name.strip()]
+    return asked or None
 
 
 def _failed(envelope: Mapping[str, Any], form: str | None) -> int:
@@ -367,7 +415,11 @@ def _add_call(add: Any) -> None:
     call.add_argument("--settings", metavar="FILE", help=_SETTINGS_HELP)
     call.add_argument("--input", metavar="JSON", help="the action's input: JSON, @FILE, or - for standard input")
     call.add_argument("--format", choices=("json", "table", "csv", "ndjson"), help="what to print (json)")
-    call.add_argument("--output", metavar="FILE", help="with ndjson: write a file; run again after Ctrl-C to go on")
+    call.add_argument(
+        "--output",
+        metavar="FILE",
+        help="write to this file; csv and ndjson with all: the same command goes on after Ctrl-C",
+    )
     call.add_argument("--dry-run", action="store_true", help="with all: count, and say what reading it costs")
     _emulator_url(call)
     _verbose(call)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import stat
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.settings import is_emulators
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["SettingsFile", "check_not_settings", "is_of_app", "is_of_emulator", "keep_elsewhere"]
+__all__ = ["SettingsFile", "check_not_settings", "is_of_app", "is_of_emulator", "keep_elsewhere", "replacing"]
 
 _RESERVED = 1 << 16
 """Bytes set aside before a consent, so that a disk that fills up meanwhile does not cost the grant."""
@@ -98,6 +99,34 @@ class SettingsFile:
     def _close(self) -> None:
         os.close(self._descriptor)
         self._descriptor = -1
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, is_private: bool) -> Iterator[TextIO]:
+    """Yield a text file that takes the place of *path* once it is complete.
+
+    Args:
+        path: The file. One that holds settings is not replaced.
+        is_private: Whether only this user may read it.
+
+    Raises:
+        UsageError: It holds settings, or is not a regular file.
+        OSError: It cannot be written.
+    """
+    check_not_settings(path)
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is not a regular file. Leave --output out to write to standard output.")
+    draft = path.with_name(f".{path.name}-{secrets.token_hex(6)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if is_private else 0o666)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def keep_elsewhere(settings: Mapping[str, Any], directories: list[Path]) -> Path | None:
