@@ -157,11 +157,11 @@ def _place(record: Mapping[str, Any], places: _Places, cells: list[Any], cell: C
         place = places.get(name)
         if place is None or value is None:
             continue
-        if type(value) is str and value[:1].isalnum() and type(place) is int:
-            cells[place] = value
-        elif type(place) is dict:
+        if isinstance(place, dict):
             if isinstance(value, dict):
                 _place(value, place, cells, cell)
+        elif type(value) is str and value[:1].isalnum():
+            cells[place] = value
         elif isinstance(value, (dict, list)):
             cells[place] = orjson.dumps(value).decode()
         else:

@@ -432,7 +432,9 @@ def test_reader_that_has_seen_enough_is_no_error_to_tell(environ):
     ("args", "stdin", "expected"),
     [
         (["call", "listInvoice"], "", "Did you mean listInvoices?"),
-        (["call", "drop tables"], "", "There is no action"),
+        (["call", "drop tables"], "", '"drop tables" is not a known action. The actions are listCustomers, '),
+        (["call", "listPayments"], "", '"listPayments" is not a known action. The actions are listCustomers, '),
+        (["call", "GetCustomer"], "", "Did you mean listCustomers?"),
         (["call", "listInvoices"], "", "There are no settings."),
         (["validate", "/nowhere/settings.json"], "", "/nowhere/settings.json cannot be read: No such file"),
         (["validate", "/"], "", "/ cannot be read: Is a directory."),
@@ -482,6 +484,20 @@ def test_missing_extra_is_named_with_the_command_that_installs_it(cli, tmp_path,
     found = cli(*args, PYTHONPATH=str(tmp_path))
     assert (found.returncode, found.stdout) == (2, "")
     assert f"pip install 'vantage-quickbooks[{extra}]'" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "packages", "extras"),
+    [(["demo"], "lark, rich", "cli,emulator"),
+     (["serve", "--demo"], "starlette, uvicorn, jinja2, lark", "emulator,web")],
+)  # fmt: skip
+def test_missing_extras_are_named_at_once_with_one_command(cli, tmp_path, args, packages, extras):
+    gone = ("rich", "lark", "starlette", "uvicorn", "jinja2")
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({gone}))\n")
+    found = cli(*args, PYTHONPATH=str(tmp_path))
+    assert (found.returncode, found.stdout, found.stderr.count("\n")) == (2, "", 1)
+    assert f" the packages {packages}. " in found.stderr
+    assert f"pip install 'vantage-quickbooks[{extras}]'" in found.stderr
 
 
 def test_json_and_csv_need_no_extra(call, tmp_path):

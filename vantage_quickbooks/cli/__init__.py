@@ -1,7 +1,8 @@
 """
 The command line: reads what a person hands over, asks the connector, prints, and exits. It decides nothing.
 
-Exit status: 0 it succeeded, 1 it failed (the settings, the call, a check), 2 it cannot be carried out as written.
+Exit status: 0 it succeeded, 1 it failed (the settings, the call, a check), 2 it cannot be carried out as written, 130
+Ctrl-C ended it before it was done. A server that is asked to stop has done what it should: 0.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import importlib.util
 import json
 import logging
 import os
+import re
 import shlex
 import sys
 import traceback
@@ -46,6 +48,8 @@ __all__ = ["main"]
 
 SUCCESS, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
 
+_VERB = re.compile("^(list|get)", re.IGNORECASE)
+
 _SETTINGS_HELP = "JSON file with the settings, - for standard input; VANTAGE_QUICKBOOKS_* variables override it"
 _EPILOG = """\
 settings:
@@ -58,7 +62,8 @@ emulator:
   settings, --emulator URL or the variable VANTAGE_QUICKBOOKS_EMULATOR_URL leads there.
 
 exit status:
-  0 it succeeded; 1 it failed; 2 it cannot be carried out as written.
+  0 it succeeded; 1 it failed; 2 it cannot be carried out as written; 130 Ctrl-C ended it before it
+  was done. `serve` and `emulator` run until they are asked to stop: Ctrl-C and SIGTERM end them with 0.
 """
 _CALL_EPILOG = """\
 formats:
@@ -86,12 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # in JSON, what no encoding can write is written as \\uXXXX
     try:
-        args = _parser().parse_args(argv)
-        if getattr(args, "verbose", False):
-            _log_to_stderr()
-        else:
-            logging.getLogger("vantage_quickbooks").addHandler(logging.NullHandler())
-        status: int = args.run(args)
+        status = _run(argv)
         sys.stdout.flush()
     except UsageError as error:
         say(f"vantage-quickbooks: {clean(str(error))}")
@@ -108,6 +108,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _unwritable("Standard output", error)
     except Exception as error:  # noqa: BLE001 -- a person gets a sentence, whatever it is
         return _defect(error)
+    return status
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        args = _parser().parse_args(argv)
+    except SystemExit as ended:  # help, version and wrong usage: standard output is not flushed yet
+        return int(ended.code or SUCCESS)
+    if getattr(args, "verbose", False):
+        _log_to_stderr()
+    else:
+        logging.getLogger("vantage_quickbooks").addHandler(logging.NullHandler())
+    status: int = args.run(args)
     return status
 
 
@@ -182,7 +195,7 @@ def _warn(warnings: Sequence[Mapping[str, str]]) -> None:
 def _call(args: argparse.Namespace) -> int:
     action = _action(args.action)
     if args.format == "table":
-        _require("rich", "cli", "Tables need")
+        _require("Tables need", cli=("rich",))
     if args.settings == "-" and args.input in {"-", "@-"}:
         raise UsageError("Settings and input cannot both be read from standard input. Give one of them as a file.")
     data = read_input(args.input)
@@ -234,7 +247,7 @@ def _check_export(args: argparse.Namespace, action: Mapping[str, Any], data: Map
     if (args.format == "ndjson" or args.dry_run) and not whole:
         raise UsageError("This is for whole reads: listCustomers or listInvoices with --input '{\"all\": true}'.")
     if args.format == "ndjson":
-        _require("msgspec", "bulk", "Newline-delimited JSON needs")
+        _require("Newline-delimited JSON needs", bulk=("msgspec",))
     if args.format in {"ndjson", "csv"} and whole and "sync_cursor" in data:
         raise UsageError("Deleted records have no place in NDJSON or CSV. Read changes with --format json.")
 
@@ -260,10 +273,11 @@ def _action(name: str) -> dict[str, Any]:
     actions: dict[str, dict[str, Any]] = {action["id"]: action for action in QUICKBOOKS.describe()["actions"]}
     if name in actions:
         return actions[name]
-    lower = {known.lower(): known for known in actions}
-    near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
-    hint = f" Did you mean {lower[near[0]]}?" if near else ""
-    raise UsageError(f"There is no action {json.dumps(name[:60])}.{hint} The actions are {', '.join(actions)}.")
+    # What follows the verb is compared: listPayments has more letters of listCustomers than not, and is another thing.
+    nouns = {_VERB.sub("", known).lower(): known for known in actions}
+    near = difflib.get_close_matches(_VERB.sub("", name).lower(), nouns, n=1, cutoff=0.7)
+    hint = f" Did you mean {nouns[near[0]]}?" if near else ""
+    raise UsageError(f"{json.dumps(name[:60])} is not a known action.{hint} The actions are {', '.join(actions)}.")
 
 
 def _print_result(envelope: Mapping[str, Any], action: Mapping[str, Any], form: str, given: Mapping[str, Any]) -> None:
@@ -323,7 +337,7 @@ def _print_error(error: Mapping[str, Any], meta: Mapping[str, Any] | None = None
 
 
 def _emulator(args: argparse.Namespace) -> int:
-    _require("lark", "emulator", "The emulator needs")
+    _require("The emulator needs", emulator=("lark",))
     from vantage_quickbooks.cli import emulate  # noqa: PLC0415 -- lark is an extra
 
     emulate.run(args)
@@ -331,10 +345,8 @@ def _emulator(args: argparse.Namespace) -> int:
 
 
 def _serve(args: argparse.Namespace) -> int:
-    for package in ("starlette", "uvicorn", "jinja2", "cryptography"):
-        _require(package, "web", "The host in the browser needs")
-    if args.demo:
-        _require("lark", "emulator", "The demo runs against the emulator, which needs")
+    emulator = {"emulator": ("lark",)} if args.demo else {}
+    _require("The web UI needs", web=("starlette", "uvicorn", "jinja2", "cryptography"), **emulator)
     from vantage_quickbooks.cli import serve  # noqa: PLC0415 -- starlette and the others are extras
 
     serve.run(args)
@@ -352,16 +364,29 @@ def _connect(args: argparse.Namespace) -> int:
 
 
 def _demo(_: argparse.Namespace) -> int:
-    _require("lark", "emulator", "The demo runs against the emulator, which needs")
-    _require("rich", "cli", "The demo shows tables, which need")
+    _require("The demo needs", emulator=("lark",), cli=("rich",))
     from vantage_quickbooks.cli import demo  # noqa: PLC0415 -- rich and lark are extras
 
     return SUCCESS if demo.run() else FAILURE
 
 
-def _require(package: str, extra: str, why: str) -> None:
-    if importlib.util.find_spec(package) is None:
-        raise UsageError(f"{why} the package {package}. Install it: pip install 'vantage-quickbooks[{extra}]'")
+def _require(why: str, **extras: tuple[str, ...]) -> None:
+    """Refuse a command whose packages are missing, naming all of them and the one command that installs them."""
+    missing = {extra: [name for name in names if not _is_there(name)] for extra, names in extras.items()}
+    packages = [name for names in missing.values() for name in names]
+    if packages:
+        noun = "package" if len(packages) == 1 else "packages"
+        wanted = ",".join(sorted(extra for extra, names in missing.items() if names))
+        raise UsageError(
+            f"{why} the {noun} {', '.join(packages)}. To install: pip install 'vantage-quickbooks[{wanted}]'"
+        )
+
+
+def _is_there(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ValueError:  # it is in sys.modules as None: somebody has shut it out
+        return False
 
 
 # ---- arguments -------------------------------------------------------------------------------------------------------
