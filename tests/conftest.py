@@ -78,7 +78,7 @@ def connect(emulator, deployment, patient_call):
     made, shared = [], MemoryStore()
 
     def make(*, store=None, context=None, client_secret=None, **settings):
-        form = {**emulator.settings(), **settings}
+        form = {**emulator.credentials(), **settings}
         if client_secret is not None:
             form["client_secret"] = client_secret
         connection = QUICKBOOKS.connect(

@@ -243,3 +243,15 @@ def test_changes_have_no_place_in_csv(command, environment):
     args[args.index("--input") + 1] = '{"sync_cursor": "x"}'
     found = run(args, environment)
     assert (found.returncode, "--format json" in found.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("fields", [["TotalAmt", "CustomerRef"], "TotalAmt, CustomerRef"])
+def test_a_csv_of_chosen_fields_has_their_columns(command, environment, company, fields, full):
+    args = command("csv", None)
+    args[args.index("--input") + 1] = json.dumps({"fields": fields} | ({"all": True} if full else {}))
+    lines = run(args, environment).stdout.splitlines()
+    flat = "customerName,currency,paymentStatus,daysOverdue"
+    assert lines[0] == f"Id,{flat},CustomerRef.value,CustomerRef.name,TotalAmt"
+    assert len(lines) == 1 + (INVOICES if full else 100)
+    assert company.crashes == []

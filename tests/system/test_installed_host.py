@@ -39,7 +39,7 @@ def environment(tmp_path_factory):
 
 @pytest.fixture
 def report(environment, emulator, tmp_path):
-    job = {"settings": emulator.settings(), "calls": [[action, {}] for action in ACTIONS]}
+    job = {"settings": emulator.credentials(), "calls": [[action, {}] for action in ACTIONS]}
     variables = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),

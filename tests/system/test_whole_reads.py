@@ -41,7 +41,7 @@ def company():
     with Emulator(rotation="daily", limits=False, customers=2, invoices=1) as emulator:
         deployment = Deployment(api_url=emulator.url, oauth_url=emulator.url)
         connection = QUICKBOOKS.connect(
-            emulator.settings(),
+            emulator.credentials(),
             deployment=deployment,
             store=MemoryStore(),
             new_call=lambda **known: Call(**known, sleep=lambda _: None),
@@ -387,7 +387,7 @@ def test_a_cursor_is_bound_to_its_question_and_cannot_be_altered(company):
             connection.invoke(action, data)
         assert caught.value.fields[0].field == "cursor"
     other = QUICKBOOKS.connect(
-        emulator.settings() | {"realm_id": "1234"}, deployment=connection._deployment, store=MemoryStore()
+        emulator.credentials() | {"realm_id": "1234"}, deployment=connection._deployment, store=MemoryStore()
     )
     with pytest.raises(InputError):
         other.invoke("listInvoices", {"all": True, "cursor": cursor})
@@ -444,7 +444,7 @@ def test_a_preview_of_everything_is_one_page(company):
     fill(company, 30)
     deployment = Deployment(api_url=emulator.url, oauth_url=emulator.url)
     connection = QUICKBOOKS.connect(
-        emulator.settings(), HostContext(row_limit=10), deployment=deployment, store=MemoryStore()
+        emulator.credentials(), HostContext(row_limit=10), deployment=deployment, store=MemoryStore()
     )
     result = connection.invoke("listInvoices", {"all": True})
     assert result["count"] == 10
@@ -585,7 +585,7 @@ def test_a_consumer_may_take_its_time(company):
     fill(company, 60)
     deployment = Deployment(api_url=emulator.url, oauth_url=emulator.url)
     hurried = QUICKBOOKS.connect(
-        emulator.settings(),
+        emulator.credentials(),
         deployment=deployment,
         store=connection._opened(),
         new_call=lambda **known: Call(**known, time_limit_s=2.5),

@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from vantage_quickbooks.cli.export import Export, to_file, to_stdout
+from vantage_quickbooks.cli.export import Export, fields_of, to_file, to_stdout
 from vantage_quickbooks.cli.files import replacing
 from vantage_quickbooks.cli.inputs import UsageError, read_input, read_object, read_settings
 from vantage_quickbooks.cli.output import (
@@ -286,7 +286,7 @@ def _print_result(envelope: Mapping[str, Any], action: Mapping[str, Any], form: 
         return
     data = envelope["data"]
     if form == "csv":
-        rows, columns = rows_of(data, action), columns_for(action["id"], _fields(given))
+        rows, columns = rows_of(data, action), columns_for(action["id"], fields_of(given))
         write(csv_header(columns) + csv_rows(rows, columns) if columns else csv_text(rows))
     else:
         from vantage_quickbooks.cli import tables  # noqa: PLC0415 -- rich is an extra
@@ -295,14 +295,6 @@ def _print_result(envelope: Mapping[str, Any], action: Mapping[str, Any], form: 
     if data["metadata"].get("mayHaveMore"):
         following = json.dumps({**given, "start_position": data["metadata"]["nextStartPosition"]})
         say(f"More may follow these {data['count']} {action['rowsKey']}: use --input {shlex.quote(following)}")
-
-
-def _fields(given: Any) -> list[str] | None:
-    """Return the properties that an input asks for; None for all."""
-    asked = given.get("fields") if isinstance(given, dict) else None
-    if isinstance(asked, str):
-        asked = [name.strip() for name in asked.split(",") if name.strip()]
-    return asked or None
 
 
 def _failed(envelope: Mapping[str, Any], form: str | None) -> int:

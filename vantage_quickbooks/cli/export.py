@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.columns import Columns
     from vantage_quickbooks.connection import Connection
 
-__all__ = ["Export", "to_file", "to_stdout"]
+__all__ = ["Export", "fields_of", "to_file", "to_stdout"]
 
 _CHUNK = 1 << 20
 
@@ -56,7 +56,7 @@ class Export:
     @property
     def columns(self) -> Columns | None:
         """Return the columns of a CSV."""
-        return columns_for(self.action, self.data.get("fields")) if self.format == "csv" else None
+        return columns_for(self.action, fields_of(self.data)) if self.format == "csv" else None
 
     def head(self) -> bytes:
         """Return what stands before the first record."""
@@ -79,6 +79,16 @@ class Export:
         """Return what a later run must ask, too, to go on with the same file."""
         asked = {key: value for key, value in self.data.items() if key not in {"cursor", "budget", "max_results"}}
         return {"input": asked, "format": self.format, "head": hashlib.blake2b(self.head()).hexdigest()[:32]}
+
+
+def fields_of(data: Any) -> list[str] | None:
+    """Return the properties that an input asks for, given as a list or as a text with commas; None for all."""
+    asked = data.get("fields") if isinstance(data, dict) else None
+    if isinstance(asked, str):
+        asked = asked.split(",")
+    if not isinstance(asked, list):
+        return None
+    return [name.strip() for name in asked if isinstance(name, str) and name.strip()] or None
 
 
 def to_stdout(export: Export) -> dict[str, Any]:
