@@ -56,6 +56,8 @@ def test_the_fixtures_settings_connect(quickbooks_emulator, round_):  # noqa: AR
         assert quickbooks_emulator.url in found["checks"][1]["message"]
         assert connection.call("listCustomers")["data"]["metadata"]["environment"] == "emulator"
     assert quickbooks_emulator.counters()["token_requests"]["ok"] == 1
+    quickbooks_emulator.revoke_grants()  # the next test does not notice
+    assert not QUICKBOOKS.connect(quickbooks_emulator.settings()).test()["ok"]
 
 
 def test_real_and_emulated_companies_go_side_by_side(monkeypatch):

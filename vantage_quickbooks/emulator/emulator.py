@@ -215,12 +215,12 @@ class Emulator:
         Fill in a settings form, or any client: what the same seed gives, wherever the emulator listens.
 
         Returns:
-            client_id, client_secret, refresh_token (the first one) and realm_id.
+            client_id, client_secret, refresh_token (of the last grant; the first one may be revoked) and realm_id.
         """
         return {
             "client_id": self.client_id,
             "client_secret": self.client_secret,
-            "refresh_token": self.refresh_token,
+            "refresh_token": self.oauth.granted_refresh_token,
             "realm_id": self.realm_id,
         }
 
