@@ -104,17 +104,16 @@ class Columns:
     names: tuple[str, ...]
     places: _Places
 
-    def cells(self, row: Mapping[str, Any], cell: Callable[[Any], Any]) -> list[Any]:
+    def cells(self, row: Mapping[str, Any], cell: Callable[[Any], str]) -> list[str]:
         """Return a row's cells, one a column; a column that the row lacks is "".
 
         The row's own properties are walked, not the columns: a record has a quarter of what its entity may have.
 
         Args:
             row: The record.
-            cell: Makes a cell of a value that is not null, an object, a list, or a text that begins with a letter or
-                digit: most values are such texts, and stay as they are.
+            cell: Makes a cell of a text, a number or a boolean; it is given objects and lists as JSON text.
         """
-        cells: list[Any] = [""] * len(self.names)
+        cells = [""] * len(self.names)
         _place(row, self.places, cells, cell)
         return cells
 
@@ -152,7 +151,7 @@ def _compile(words: Iterable[str], prefix: str, names: list[str]) -> _Places:
     return places
 
 
-def _place(record: Mapping[str, Any], places: _Places, cells: list[Any], cell: Callable[[Any], Any]) -> None:
+def _place(record: Mapping[str, Any], places: _Places, cells: list[str], cell: Callable[[Any], str]) -> None:
     for name, value in record.items():
         place = places.get(name)
         if place is None or value is None:
@@ -160,9 +159,7 @@ def _place(record: Mapping[str, Any], places: _Places, cells: list[Any], cell: C
         if isinstance(place, dict):
             if isinstance(value, dict):
                 _place(value, place, cells, cell)
-        elif type(value) is str and value[:1].isalnum():
-            cells[place] = value
         elif isinstance(value, (dict, list)):
-            cells[place] = orjson.dumps(value).decode()
+            cells[place] = cell(orjson.dumps(value).decode())
         else:
             cells[place] = cell(value)

@@ -32,7 +32,8 @@ def csv_rows(rows: Iterable[Mapping[str, Any]], columns: Columns) -> str:
         rows: The records.
         columns: What each line holds.
     """
-    return _written(columns.cells(row, _cell) for row in rows)
+    # By hand: the csv module takes twice the time, for it looks at each character, and most cells are empty.
+    return "".join([",".join(columns.cells(row, _quoted)) + "\r\n" for row in rows])
 
 
 def csv_text(rows: Iterable[Mapping[str, Any]], first: Iterable[str] = ()) -> str:
@@ -54,6 +55,14 @@ def _written(lines: Iterable[Iterable[Any]]) -> str:
     out = io.StringIO(newline="")
     csv.writer(out).writerows(lines)
     return out.getvalue()
+
+
+def _quoted(value: Any) -> str:
+    """Return a value as it stands in a file: quoted where it holds a quote, a comma or the end of a line."""
+    text = str(_cell(value))
+    if '"' in text or "," in text or "\n" in text or "\r" in text:
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 def _cell(value: Any) -> Any:

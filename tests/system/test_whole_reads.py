@@ -615,24 +615,31 @@ def test_a_stream_that_is_closed_early_asks_for_nothing_more(company):
     emulator.clear_faults()
 
 
-@pytest.mark.parametrize("left", [None, 100])
-def test_an_export_whose_file_is_gone_begins_anew(company, tmp_path, left):
+@pytest.mark.parametrize("left", [None, 0, 100])
+def test_an_export_whose_file_is_gone_begins_anew_and_one_that_was_cut_is_left_alone(company, tmp_path, left):
     """A note without its file is worth nothing: no hole is filled with zeros."""
-    from vantage_quickbooks.cli import export
+    from vantage_quickbooks.cli.export import Export, to_file
+    from vantage_quickbooks.cli.inputs import UsageError
 
     emulator, connection = company
     fill(company, 60)
-    path, data = tmp_path / "out.ndjson", {"all": True, "max_results": 10}
+    path = tmp_path / "out.ndjson"
+    export = Export(connection, "listInvoices", {"all": True, "max_results": 10}, "ndjson")
     emulator.fault("plain_text_200", path="/query", times=-1, after=5)
     with pytest.raises(AccessDeniedError):
-        export.to_file(connection, "listInvoices", data, path)
+        to_file(export, path)
     emulator.clear_faults()
     assert (tmp_path / "out.ndjson.cursor").exists()
     if left is None:
         path.unlink()
     else:
         os.truncate(path, left)
-    told = export.to_file(connection, "listInvoices", data, path)
+    if left:
+        with pytest.raises(UsageError, match="changed or replaced"):
+            to_file(export, path)
+        assert path.stat().st_size == left
+        return
+    told = to_file(export, path)
 
     records = [json.loads(line) for line in path.read_bytes().splitlines()]
     assert len(records) == told["records"] == len({record["Id"] for record in records}) >= 60
