@@ -7,5 +7,5 @@ from vantage_quickbooks.emulator import Emulator
 
 database, invoices = sys.argv[1], int(sys.argv[2])
 with Emulator(customers=max(30, invoices // 100), invoices=invoices, database=database, limits=False) as emulator:
-    print(json.dumps({"url": emulator.url, **emulator.settings()}), flush=True)
+    print(json.dumps({"url": emulator.url, **emulator.credentials()}), flush=True)
     sys.stdin.read()

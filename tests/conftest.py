@@ -30,7 +30,7 @@ def pytest_report_header():
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch, tmp_path):
     """No test reads or writes this user's own settings and tokens, or remembers another's refusals."""
-    for name in ("API_URL", "OAUTH_URL", "ALLOW_HOST", "TOKEN_STORE", "TOKEN_KEY"):
+    for name in ("API_URL", "OAUTH_URL", "ALLOW_HOST", "EMULATOR_URL", "TOKEN_STORE", "TOKEN_KEY"):
         monkeypatch.delenv(f"VANTAGE_QUICKBOOKS_{name}", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     auth._REFUSALS.clear()  # emulators and cassettes hand out the same tokens again and again
@@ -80,7 +80,7 @@ def connect(emulator, deployment, patient_call):
     made, shared = [], MemoryStore()
 
     def make(*, store=None, context=None, client_secret=None, **settings):
-        form = {**emulator.settings(), **settings}
+        form = {**emulator.credentials(), **settings}
         if client_secret is not None:
             form["client_secret"] = client_secret
         connection = QUICKBOOKS.connect(

@@ -16,6 +16,7 @@ from vantage_quickbooks.calls import Call
 from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.deployment import Deployment
 from vantage_quickbooks.errors import ConnectorError, FieldError, InputError, InternalError, SettingsError
+from vantage_quickbooks.settings import EMULATOR
 from vantage_quickbooks.stores import HostStore, open_store
 from vantage_quickbooks.tokens import iso
 from vantage_quickbooks.validation import validate_input
@@ -78,12 +79,11 @@ class Connection:
         store: TokenStore | None = None,
         new_call: Callable[..., Call] = Call,
     ) -> None:
-        self._settings = settings
         self._context = HostContext() if context is None else context
         if not isinstance(self._context, HostContext):
             raise SettingsError("The host's context must be a HostContext; HostContext.from_dict makes one.")
         self._deployment = deployment or Deployment.from_environ()
-        self._endpoints = self._deployment.endpoints(settings.environment)
+        self._settings, self._endpoints = self._deployment.resolve(settings)
         self._given_store = store
         self._new_call = new_call
         self._lock = threading.Lock()
@@ -315,10 +315,18 @@ class Connection:
         answer = self._ready().company_info(call)
         name = answer.body["CompanyInfo"].get("CompanyName")
         return {
-            "message": f"Connected to {name} in the {self._settings.environment} environment.",
+            "message": f"Connected to {name} {self._where()}.",
             "companyName": name,
             "clockSkewSeconds": _clock_skew_s(answer.body.get("time"), call.now()),
         }
+
+    def _where(self) -> str:
+        """Say which server the connection speaks to, where it is not Intuit's own."""
+        environment, api_url = self._settings.environment, self._endpoints.api_url
+        if environment == EMULATOR:
+            return f"on the emulator at {api_url}"
+        where = f"in the {environment} environment"
+        return where if self._endpoints.reaches_intuit() else f"{where}, at {api_url} in place of Intuit"
 
     def _action(self, action_id: str) -> Action:
         module = MODULES.get(action_id) if isinstance(action_id, str) else None

@@ -21,8 +21,7 @@ def address(form: Mapping[str, Any], redirect_uri: str, state: str, deployment: 
     """Return the address of the consent. See `QuickBooksConnector.authorization_url`."""
     failure: ConnectorError
     try:
-        app = Settings.parse_app(form)
-        endpoints = (deployment or Deployment.from_environ()).endpoints(app.environment)
+        app, endpoints = (deployment or Deployment.from_environ()).resolve(Settings.parse_app(form))
     except ConnectorError as error:
         failure = error
     else:
@@ -37,8 +36,7 @@ def granted(form: Mapping[str, Any], code: str, redirect_uri: str, deployment: D
     """Return the settings that a code leads to. See `QuickBooksConnector.exchange_code`."""
     failure: ConnectorError
     try:
-        app = Settings.parse_app(form)
-        endpoints = (deployment or Deployment.from_environ()).endpoints(app.environment)
+        app, endpoints = (deployment or Deployment.from_environ()).resolve(Settings.parse_app(form))
         token = exchange_code(app, endpoints, code, redirect_uri, Call())
     except ConnectorError as error:
         failure = error

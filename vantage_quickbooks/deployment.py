@@ -6,6 +6,7 @@ What the operator of a host decides, and no settings form shows: which servers a
 | `VANTAGE_QUICKBOOKS_API_URL` | Scheme and host of the data API, in place of Intuit's |
 | `VANTAGE_QUICKBOOKS_OAUTH_URL` | Scheme and host of the OAuth server, in place of Intuit's |
 | `VANTAGE_QUICKBOOKS_ALLOW_HOST` | Hosts (comma-separated) that the two may name beside Intuit's and loopback |
+| `VANTAGE_QUICKBOOKS_EMULATOR_URL` | A local emulator for every company of the process; `off` refuses emulators |
 | `VANTAGE_QUICKBOOKS_TOKEN_STORE` | `memory:`, a path or a database URL; else a file in the user's state directory |
 | `VANTAGE_QUICKBOOKS_TOKEN_KEY` | Key or keys with which stored tokens are encrypted; see `sealing.keys_of` |
 """
@@ -14,21 +15,25 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from vantage_quickbooks import wire
 from vantage_quickbooks.errors import FieldError, SettingsError
 from vantage_quickbooks.secret import Secret
+from vantage_quickbooks.settings import EMULATOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from vantage_quickbooks.settings import Settings
 
 __all__ = ["Deployment", "Endpoints"]
 
 _PREFIX = "VANTAGE_QUICKBOOKS_"
 _INTUIT = ".intuit.com"
+_OFF = "off"
 _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f.]*:[0-9a-f:.]*")
 """ASCII only: of `https://a\\.intuit.com` urllib3 takes `a` for the host, and urlsplit all of it."""
 
@@ -41,6 +46,11 @@ class Endpoints:
     token_endpoint: str
     revocation_endpoint: str
     authorization_endpoint: str = wire.AUTHORIZATION_URL
+
+    def reaches_intuit(self) -> bool:
+        """Return whether any of them is Intuit's."""
+        urls = (self.api_url, self.token_endpoint, self.revocation_endpoint, self.authorization_endpoint)
+        return any((urlsplit(url).hostname or "").lower().endswith(_INTUIT) for url in urls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,8 @@ class Deployment:
             so it becomes a `Secret`.
         token_key: Encrypts stored tokens; None leaves the file to its permissions (0600). Text that is given becomes a
             `Secret`; such a deployment is not pickled: let the other process read its own environment.
+        emulator_url: A local emulator that every connection speaks to; None leaves it to the connection's settings;
+            `off` refuses settings that name one: a host of many users may not want its own machine to be addressed.
     """
 
     api_url: str | None = None
@@ -62,6 +74,7 @@ class Deployment:
     allow_hosts: tuple[str, ...] = ()
     token_store: str | Secret | None = None
     token_key: str | Secret | None = None
+    emulator_url: str | None = None
 
     def __post_init__(self) -> None:
         """Guard what must not be seen."""
@@ -84,14 +97,43 @@ class Deployment:
             allow_hosts=tuple(host.strip().lower() for host in (value("ALLOW_HOST") or "").split(",") if host.strip()),
             token_store=value("TOKEN_STORE"),
             token_key=value("TOKEN_KEY"),
+            emulator_url=value("EMULATOR_URL"),
         )
 
-    def endpoints(self, environment: str) -> Endpoints:
+    def resolve(self, settings: Settings) -> tuple[Settings, Endpoints]:
+        """Return a connection's settings as they apply in this process, and where it is reached.
+
+        An emulator is reached at its own URL: `api_url` and `oauth_url` stand in for Intuit's alone, so that real and
+        emulated companies go side by side.
+
+        Raises:
+            SettingsError: A URL cannot be used, or credentials of an emulator would be sent to Intuit.
+        """
+        if self.emulator_url == _OFF and settings.environment == EMULATOR:
+            raise _switched_off()
+        if self.emulator_url and self.emulator_url != _OFF:
+            if not wire.is_loopback_origin(self.emulator_url):
+                message = "It is not an address of this machine."
+                raise _refused("EMULATOR_URL", message, "Write it like http://127.0.0.1:8085.")
+            settings = replace(settings, environment=EMULATOR, emulator_url=self.emulator_url)
+        endpoints = self.endpoints(settings.environment, settings.emulator_url)
+        if settings.is_emulators() and endpoints.reaches_intuit():
+            raise _misdirected()
+        return settings, endpoints
+
+    def endpoints(self, environment: str, emulator_url: str | None = None) -> Endpoints:
         """Return where *environment* is reached.
+
+        Args:
+            environment: `production`, `sandbox` or `emulator`.
+            emulator_url: Scheme and host of the emulator, for the last.
 
         Raises:
             SettingsError: A URL would send tokens in the clear, or to a host that nobody allowed.
         """
+        if environment == EMULATOR and emulator_url:
+            parts = urlsplit(emulator_url)
+            return _at(f"{parts.scheme}://{parts.netloc}")
         oauth_url = self._checked("OAUTH_URL", self.oauth_url) if self.oauth_url else None
         return Endpoints(
             api_url=self._checked("API_URL", self.api_url) if self.api_url else wire.API_URLS[environment],
@@ -124,6 +166,30 @@ class Deployment:
                 f"If tokens may be sent there, set {_PREFIX}ALLOW_HOST={host}.",
             )
         return f"https://{parts.netloc}"
+
+
+def _at(url: str) -> Endpoints:
+    return Endpoints(
+        api_url=url,
+        token_endpoint=url + wire.TOKEN_PATH,
+        revocation_endpoint=url + wire.REVOCATION_PATH,
+        authorization_endpoint=url + wire.AUTHORIZATION_PATH,
+    )
+
+
+def _misdirected() -> SettingsError:
+    message = "These credentials belong to the QuickBooks emulator, and Intuit does not know them. Nothing was sent."
+    hint = (
+        "Set environment to emulator and emulator_url to its address, such as http://127.0.0.1:8085; or, for every "
+        f"company at once, {_PREFIX}EMULATOR_URL, or --emulator URL on the command line."
+    )
+    return SettingsError(f"{message} {hint}", [FieldError("environment", "emulator", message, hint)])
+
+
+def _switched_off() -> SettingsError:
+    message = "Companies on an emulator are switched off here."
+    hint = f"Choose production or sandbox, or unset {_PREFIX}EMULATOR_URL."
+    return SettingsError(f"{message} {hint}", [FieldError("environment", "emulator", message, hint)])
 
 
 def _refused(name: str, message: str, mend: str) -> SettingsError:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from vantage_quickbooks import tokens
+from vantage_quickbooks import tokens, wire
 from vantage_quickbooks.errors import FieldError, SettingsError
 from vantage_quickbooks.secret import MASK, Secret, encoded, revealed
 from vantage_quickbooks.validation import clean, summarize
@@ -22,7 +22,7 @@ from vantage_quickbooks.validation import clean, summarize
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["GRANT_FIELDS", "MASK", "Secret", "Settings", "redact"]
+__all__ = ["EMULATOR", "GRANT_FIELDS", "MASK", "Secret", "Settings", "is_emulators", "redact"]
 
 GRANT_FIELDS = ("refresh_token", "realm_id")
 """The settings that connecting a company fills in."""
@@ -30,6 +30,16 @@ GRANT_FIELDS = ("refresh_token", "realm_id")
 # Intuit's keys since 2018: a client id is "AB" and 48 letters and digits, a client secret 40 letters and digits.
 _CLIENT_ID = re.compile(r"AB[A-Za-z0-9]{48}")
 _CLIENT_SECRET = re.compile(r"[A-Za-z0-9]{40}")
+
+EMULATOR = "emulator"
+"""The environment of companies on a local emulator of QuickBooks, at `emulator_url`."""
+
+# The emulator's credentials have Intuit's form and this mark (`emulator.oauth.MARK`); by chance, one in 10**14 has it.
+_EMULATORS = {
+    "client_id": re.compile(r"ABemulator[A-Za-z0-9]{40}"),
+    "client_secret": re.compile(r"emulator[A-Za-z0-9]{32}"),
+    "refresh_token": re.compile(r"RT1-\d+-H0-\d+emulator[A-Za-z0-9]{12}"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,8 @@ class Settings:
         refresh_token: First link of the chain of refresh tokens; Intuit has long replaced it in a running connection.
         realm_id: The QuickBooks company.
         max_results: Most records that one API call fetches, unless the call says otherwise.
-        environment: `production` or `sandbox`.
+        environment: `production`, `sandbox` or `emulator`.
+        emulator_url: Where the emulator listens, on this machine; None for Intuit's two environments.
     """
 
     client_id: str
@@ -51,6 +62,7 @@ class Settings:
     realm_id: str
     max_results: int = 100
     environment: str = "production"
+    emulator_url: str | None = None
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
@@ -66,6 +78,7 @@ class Settings:
             SettingsError: With one entry for each field that is wrong, all at once, and no secret in any.
         """
         cleaned, fields = clean("settings.schema", _revealed(data))
+        fields = fields or _misplaced(cleaned)
         if fields:
             raise SettingsError(summarize("setting", fields), fields)
         for name in ("client_secret", "refresh_token"):
@@ -86,6 +99,11 @@ class Settings:
             SettingsError: Another field is wrong.
         """
         return cls.parse({**data, **dict.fromkeys(GRANT_FIELDS, "not-connected-yet")})
+
+    def is_emulators(self) -> bool:
+        """Return whether client id, client secret or refresh token was made up by the emulator."""
+        secrets = {"client_secret": self.client_secret.reveal(), "refresh_token": self.refresh_token.reveal()}
+        return is_emulators({"client_id": self.client_id, **secrets})
 
     def fingerprint(self) -> str:
         """Return what tells whether tokens were obtained with this client id and secret (see `tokens.fingerprint`)."""
@@ -147,6 +165,28 @@ class Settings:
                 "In QuickBooks, press Ctrl+Alt+? or open Account and settings, Billing & subscription, and copy the "
                 "company ID without its blanks; it is also the realmId of the address that connecting leads back to.",
             )
+
+
+def is_emulators(data: Mapping[str, Any]) -> bool:
+    """Return whether a settings form's data holds a credential that the emulator made up."""
+    return any(pattern.fullmatch(str(data.get(name, ""))) for name, pattern in _EMULATORS.items())
+
+
+def _misplaced(cleaned: Mapping[str, Any]) -> list[FieldError]:
+    """Return what is wrong with environment and emulator_url together: each needs the other."""
+    url, is_emulator = cleaned.get("emulator_url"), cleaned.get("environment") == EMULATOR
+    if is_emulator and url is None:
+        message = "The emulator's address is missing."
+        hint = "Set emulator_url to where it listens, such as http://127.0.0.1:8085; the emulator prints it."
+        return [FieldError("emulator_url", "required", message, hint)]
+    if url is not None and not is_emulator:
+        message = f"Emulator URL goes with environment emulator, not {cleaned.get('environment', 'production')}."
+        return [FieldError("emulator_url", "together", message, "Set environment to emulator, or leave the URL out.")]
+    if url is not None and not wire.is_loopback_origin(url):
+        message = "Emulator URL is not an address of this machine."
+        hint = "Write a scheme, this machine and a port: http://127.0.0.1:8085. No emulator is spoken to elsewhere."
+        return [FieldError("emulator_url", "url", message, hint)]
+    return []
 
 
 def redact(text: str, secrets: Iterable[str | Secret]) -> str:

@@ -291,7 +291,9 @@ class _Report:
 
     @property
     def properties(self) -> Mapping[str, Any]:
-        return self.schema.get("properties", {})  # type: ignore[no-any-return]  # an object, by the metaschema
+        # Properties that forms do not show are patterns of one name: form libraries make no field of a pattern.
+        unlisted = {name.strip("^$"): rules for name, rules in self.schema.get("patternProperties", {}).items()}
+        return {**self.schema.get("properties", {}), **unlisted}
 
     def entries(self) -> list[FieldError]:
         """Return the entries in the order of the schema, unknown fields last."""

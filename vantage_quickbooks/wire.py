@@ -55,6 +55,7 @@ __all__ = [
     "decipher_revocation",
     "decipher_token",
     "is_loopback",
+    "is_loopback_origin",
     "query_request",
     "reauthorization_required",
     "redact_tokens",
@@ -361,6 +362,17 @@ def is_loopback(url: str) -> bool:
     """Tell whether *url* names this machine."""
     host = (urlsplit(url).hostname or "").lower()
     return host in {"localhost", "::1"} or bool(_LOOPBACK.fullmatch(host))
+
+
+def is_loopback_origin(url: str) -> bool:
+    """Return whether *url* is an http(s) scheme, a name of this machine and perhaps a port, and nothing else."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    plain = not ("@" in parts.netloc or "\\" in url or parts.query or parts.fragment or parts.path.strip("/"))
+    return plain and parts.scheme in {"http", "https"} and is_loopback(url)
 
 
 _LOOPBACK = re.compile(r"127(\.(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){3}")

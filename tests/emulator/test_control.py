@@ -3,7 +3,6 @@
 import json
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import threading
@@ -26,7 +25,9 @@ def test_the_state_is_told(client, emulator):
     assert told["companies"][emulator.realm_id]["Invoice"] == 60
     assert told["tokens"]["access_tokens_alive"] == 1
     assert emulator.settings() == client.control("GET", "settings").json()
-    assert set(emulator.settings()) == {"client_id", "client_secret", "refresh_token", "realm_id"}
+    assert set(emulator.credentials()) == {"client_id", "client_secret", "refresh_token", "realm_id"}
+    where = {"environment": "emulator", "emulator_url": emulator.url}
+    assert emulator.settings() == emulator.credentials() | where
 
 
 def test_the_clock_moves(client):
@@ -134,22 +135,18 @@ def test_a_taken_port_is_an_error_and_leaves_nothing_open():
 
 
 SCRIPT = """
-import sys
+import json
 from vantage_quickbooks.emulator import serve
-serve(0, write_settings=sys.argv[1], on_ready=lambda emulator: print(emulator.url, flush=True), limits=False)
+serve(0, on_ready=lambda emulator: print(json.dumps(emulator.settings()), flush=True), limits=False)
 """
 
 
 @pytest.mark.system
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serve_writes_settings_for_its_owner_and_ends_on_a_signal(tmp_path, number):
-    path = tmp_path / "settings.json"
-    path.write_text("old")
-    path.chmod(0o644)
-    with subprocess.Popen([sys.executable, "-c", SCRIPT, str(path)], stdout=subprocess.PIPE, text=True) as process:
-        url = process.stdout.readline().strip()
-        settings = json.loads(path.read_text())
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+def test_serve_says_when_it_is_ready_and_ends_on_a_signal(number):
+    with subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True) as process:
+        settings = json.loads(process.stdout.readline())
+        url = settings["emulator_url"]
         form = {"grant_type": "refresh_token", "refresh_token": settings["refresh_token"]}
         auth = (settings["client_id"], settings["client_secret"])
         assert requests.post(f"{url}/oauth2/v1/tokens/bearer", data=form, auth=auth, timeout=10).status_code == 200

@@ -117,4 +117,4 @@ def test_the_same_seed_makes_the_same_books_and_credentials():
         for seed in (3, 3, 4)
     ]
     assert books[0] == books[1] != books[2]
-    assert Emulator(seed=3).settings() == Emulator(seed=3).settings() != Emulator(seed=4).settings()
+    assert Emulator(seed=3).credentials() == Emulator(seed=3).credentials() != Emulator(seed=4).credentials()

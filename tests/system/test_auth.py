@@ -307,7 +307,7 @@ def test_the_new_token_is_stored_before_it_is_used(connect, emulator):
 def test_a_hosts_credentials_hooks_keep_the_chain(emulator, deployment):
     """With both hooks the connector stores nothing itself."""
     host = DictHost()
-    form = emulator.settings()
+    form = emulator.credentials()
     first = QUICKBOOKS.connect(form, host.context(), deployment=deployment).invoke("getAccessToken")
     second = QUICKBOOKS.connect(form, host.context(), deployment=deployment).invoke("getAccessToken")
 
@@ -319,7 +319,7 @@ def test_a_hosts_credentials_hooks_keep_the_chain(emulator, deployment):
 def test_a_siblings_rotation_is_used_after_invalid_grant(emulator, deployment):
     """A host's store has no lock over processes: the loser of a race looks again and uses the winner's token."""
     host = DictHost()
-    form = emulator.settings()
+    form = emulator.credentials()
     winner = of_another_process(QUICKBOOKS.connect(form, host.context(), deployment=deployment))
     loser = QUICKBOOKS.connect(form, host.context(), deployment=deployment)
     real_load, loads = host.load, []
@@ -346,7 +346,7 @@ def test_a_siblings_rotation_is_used_after_invalid_grant(emulator, deployment):
 def test_a_save_that_loses_the_race_uses_the_winners_record(emulator, deployment):
     """CredentialConflict: load again and use what the winner saved."""
     host = DictHost()
-    form = emulator.settings()
+    form = emulator.credentials()
     winner = QUICKBOOKS.connect(form, host.context(), deployment=deployment)
     loser = QUICKBOOKS.connect(form, host.context(), deployment=deployment)
     winner.invoke("getAccessToken")
@@ -371,13 +371,13 @@ def test_half_a_credentials_host_is_refused(emulator, deployment):
 
     with pytest.raises(SettingsError, match="vantage_save_credentials"):
         QUICKBOOKS.connect(
-            emulator.settings(), HostContext(load_credentials=lambda _: None), deployment=deployment
+            emulator.credentials(), HostContext(load_credentials=lambda _: None), deployment=deployment
         ).invoke("getAccessToken")
 
 
 def test_threads_with_a_connection_each_over_a_hosts_store_refresh_once(emulator, deployment):
     """A host that connects for each call: the chain's lock is the process's, not the connection's."""
-    host, form = DictHost(), emulator.settings()
+    host, form = DictHost(), emulator.credentials()
     connections = [QUICKBOOKS.connect(form, host.context(), deployment=deployment) for _ in range(16)]
     with ThreadPoolExecutor(16) as pool:
         handed_out = list(pool.map(lambda connection: connection.invoke("getAccessToken")["accessToken"], connections))
@@ -388,7 +388,7 @@ def test_threads_with_a_connection_each_over_a_hosts_store_refresh_once(emulator
 
 def test_a_hosts_deadline_does_not_cost_the_chain(emulator, deployment):
     """Once a token request is sent its answer is awaited and stored, however little time the call has left."""
-    host, form = DictHost(), emulator.settings()
+    host, form = DictHost(), emulator.credentials()
     emulator.fault("latency", path="/tokens/bearer", times=1, seconds=1.2)
     hurried = replace(host.context(), deadline=datetime.now(UTC) + timedelta(seconds=0.6))
     with pytest.raises(DeadlineExceededError):
@@ -400,7 +400,7 @@ def test_a_hosts_deadline_does_not_cost_the_chain(emulator, deployment):
 
 def test_a_token_that_could_not_be_saved_outlives_its_connection(emulator, deployment):
     """A host that connects for each call: the next connection of the process saves what the last one could not."""
-    host, form = DictHost(), emulator.settings()
+    host, form = DictHost(), emulator.credentials()
 
     def fail(*_):
         raise OSError("the host's database is down")
@@ -417,7 +417,7 @@ def test_a_token_that_could_not_be_saved_outlives_its_connection(emulator, deplo
 
 def test_an_unsaved_link_does_not_replace_a_newer_one(emulator, deployment):
     """Somebody has saved a newer link since: that one counts."""
-    host, form = DictHost(), emulator.settings()
+    host, form = DictHost(), emulator.credentials()
     first = QUICKBOOKS.connect(form, host.context(), deployment=deployment)
     first.invoke("getAccessToken")
     unsaved = replace(first._ready().authorizer._held[0], version=0, refresh_token="RT1-older", access_token="older")
@@ -433,7 +433,7 @@ def test_an_unsaved_link_does_not_replace_a_newer_one(emulator, deployment):
 
 def test_a_conflict_that_is_none_does_not_cost_the_new_token(emulator, deployment):
     """A host that reports a conflict by mistake: what it has is older, so ours is saved after all."""
-    host, form = DictHost(), emulator.settings()
+    host, form = DictHost(), emulator.credentials()
     real_save, tries = host.save, []
 
     def save(*args):
@@ -450,7 +450,7 @@ def test_a_conflict_that_is_none_does_not_cost_the_new_token(emulator, deploymen
 def test_memory_is_one_store_for_the_process(emulator):
     """Connections that keep tokens in memory go on with each other's chain."""
     deployment = Deployment(api_url=emulator.url, oauth_url=emulator.url, token_store="memory:")
-    form = emulator.settings()
+    form = emulator.credentials()
     for _ in range(2):
         with QUICKBOOKS.connect(form, deployment=deployment) as connection:
             connection.invoke("getCompanyInfo")
@@ -468,7 +468,7 @@ def test_a_proxy_does_not_see_what_is_meant_for_this_machine(connect, monkeypatc
 
 def test_a_cancelled_call_does_not_wait_for_anothers_refresh(emulator, deployment):
     """Waiting for a lock, a call looks whether it was cancelled."""
-    form = emulator.settings()
+    form = emulator.credentials()
     store, cancelled = MemoryStore(), threading.Event()
     emulator.fault("latency", path="/tokens/bearer", times=1, seconds=3)
     slow = QUICKBOOKS.connect(form, deployment=deployment, store=store)
@@ -487,7 +487,7 @@ def test_a_cancelled_call_does_not_wait_for_anothers_refresh(emulator, deploymen
 def test_a_forked_child_has_locks_and_places_that_nobody_holds(emulator, deployment):
     """A host that forks while requests are under way."""
     throttle = throttle_for(emulator.url, emulator.realm_id)
-    connection = QUICKBOOKS.connect(emulator.settings(), deployment=deployment, store=MemoryStore())
+    connection = QUICKBOOKS.connect(emulator.credentials(), deployment=deployment, store=MemoryStore())
     chain = connection._ready().authorizer._chain
     with contextlib.ExitStack() as held:
         held.enter_context(chain.lock)

@@ -19,8 +19,9 @@ from pathlib import Path
 import pytest
 
 from vantage_quickbooks.cli import main
-from vantage_quickbooks.cli.output import clean, csv_text, mask
+from vantage_quickbooks.cli.output import clean, mask
 from vantage_quickbooks.emulator import Emulator
+from vantage_quickbooks.export import csv_text
 
 pytestmark = pytest.mark.system
 
@@ -352,7 +353,8 @@ def test_csv__is_what_the_json_says(call):
     for row, cells in zip(rows, parsed, strict=True):
         assert row["customerName"] == cells["customerName"]
         assert row["TotalAmt"] == float(cells["TotalAmt"])
-        assert "CustomerRef" not in cells
+        assert (cells["CustomerRef.value"], cells["CustomerRef.name"]) == tuple(row["CustomerRef"].values())
+        assert cells["MetaData.LastUpdatedTime"] == row["MetaData"]["LastUpdatedTime"]
     assert found.stderr == ""
 
 
@@ -364,7 +366,8 @@ def test_csv__says_that_more_may_follow_where_it_does_not_disturb(call):
 
 def test_csv__without_rows_has_its_header(call):
     found = call("call", "listCustomers", "--format", "csv", "--input", '{"name": "Nobody at all"}')
-    assert found.stdout == "Id,customerName,email,phone,Balance\n"  # text mode has made a newline of \r\n
+    assert found.stdout.startswith("Id,customerName,email,phone,SyncToken,MetaData.CreateTime,")
+    assert found.stdout.count("\n") == 1
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1 (415) 555", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1"])  # noqa: RUF001 -- full width
@@ -429,7 +432,9 @@ def test_reader_that_has_seen_enough_is_no_error_to_tell(environ):
     ("args", "stdin", "expected"),
     [
         (["call", "listInvoice"], "", "Did you mean listInvoices?"),
-        (["call", "drop tables"], "", "There is no action"),
+        (["call", "drop tables"], "", '"drop tables" is not a known action. The actions are listCustomers, '),
+        (["call", "listPayments"], "", '"listPayments" is not a known action. The actions are listCustomers, '),
+        (["call", "GetCustomer"], "", "Did you mean listCustomers?"),
         (["call", "listInvoices"], "", "There are no settings."),
         (["validate", "/nowhere/settings.json"], "", "/nowhere/settings.json cannot be read: No such file"),
         (["validate", "/"], "", "/ cannot be read: Is a directory."),
@@ -479,6 +484,20 @@ def test_missing_extra_is_named_with_the_command_that_installs_it(cli, tmp_path,
     found = cli(*args, PYTHONPATH=str(tmp_path))
     assert (found.returncode, found.stdout) == (2, "")
     assert f"pip install 'vantage-quickbooks[{extra}]'" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "packages", "extras"),
+    [(["demo"], "lark, rich", "cli,emulator"),
+     (["serve", "--demo"], "starlette, uvicorn, jinja2, lark", "emulator,web")],
+)  # fmt: skip
+def test_missing_extras_are_named_at_once_with_one_command(cli, tmp_path, args, packages, extras):
+    gone = ("rich", "lark", "starlette", "uvicorn", "jinja2")
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({gone}))\n")
+    found = cli(*args, PYTHONPATH=str(tmp_path))
+    assert (found.returncode, found.stdout, found.stderr.count("\n")) == (2, "", 1)
+    assert f" the packages {packages}. " in found.stderr
+    assert f"pip install 'vantage-quickbooks[{extras}]'" in found.stderr
 
 
 def test_json_and_csv_need_no_extra(call, tmp_path):
@@ -565,7 +584,7 @@ def _recipes(shown):
     """Return what the emulator tells a person to paste: the program's lines, and curl's."""
     program = shown.split("In another terminal:")[1].split("With curl:")[0]
     curl = shown.split("With curl:")[1].split("The secrets above")[0]
-    return program.replace("vantage-quickbooks call", f"{PROGRAM} call"), curl
+    return program.replace("  vantage-quickbooks ", f"  {PROGRAM} "), curl
 
 
 def _shell(script, environ):

@@ -102,7 +102,7 @@ def test_a_hanging_server_does_not_outlive_the_deadline(emulator, deployment):
     """The host's deadline bounds the whole call."""
     emulator.fault("hang", path="/companyinfo", times=-1, seconds=30)
     context = HostContext(deadline=datetime.now(UTC) + timedelta(seconds=1.5))
-    connection = QUICKBOOKS.connect(emulator.settings(), context, deployment=deployment, store=MemoryStore())
+    connection = QUICKBOOKS.connect(emulator.credentials(), context, deployment=deployment, store=MemoryStore())
 
     started = datetime.now(UTC)
     with pytest.raises((NetworkError, DeadlineExceededError)):

@@ -64,7 +64,7 @@ def test_wrong_settings_are_all_reported_at_once(deployment):
 
 def test_connecting_opens_nothing(emulator, deployment, tmp_path):
     """No network, no disk, before the first action."""
-    QUICKBOOKS.connect(emulator.settings(), deployment=deployment)
+    QUICKBOOKS.connect(emulator.credentials(), deployment=deployment)
 
     assert emulator.counters()["connections"] == 0
     assert list(tmp_path.iterdir()) == []
@@ -115,7 +115,7 @@ def test_hooks_of_a_pluggy_host_are_observers_and_credential_stores(emulator, de
     manager.register(Host())
     manager.check_pending()
     context = HostContext.from_hooks(manager.hook, connection_id="c9")
-    with QUICKBOOKS.connect(emulator.settings(), context, deployment=deployment) as connection:
+    with QUICKBOOKS.connect(emulator.credentials(), context, deployment=deployment) as connection:
         connection.invoke("getCompanyInfo")
 
     assert events[0]["operation"] == "quickbooks.getCompanyInfo"

@@ -17,6 +17,9 @@ from vantage_quickbooks.errors import ConnectorError, SettingsError
 REDIRECT = "http://localhost:8765/oauth/callback"
 
 
+INTUITS = {"client_id": "a-client-id-of-intuits", "client_secret": "a-client-secret-of-intuits"}
+
+
 @pytest.fixture
 def app(emulator):
     form = emulator.settings()
@@ -45,7 +48,8 @@ def test_a_consent_leads_to_a_connection_that_works(emulator, deployment, app, c
     assert connection.invoke("getCompanyInfo")["companyInfo"]["CompanyName"]
 
 
-def test_the_address_is_intuits_unless_an_operator_decides_otherwise(app):
+def test_the_address_is_intuits_unless_an_operator_decides_otherwise():
+    app = INTUITS
     url = QUICKBOOKS.authorization_url(app, redirect_uri=REDIRECT, state="x", deployment=Deployment())
     assert url.startswith("https://appcenter.intuit.com/connect/oauth2?")
     assert parse_qs(urlsplit(url).query) == {
@@ -56,8 +60,8 @@ def test_the_address_is_intuits_unless_an_operator_decides_otherwise(app):
 
 
 @pytest.mark.parametrize("more", [{}, {"refresh_token": " ", "realm_id": "not a realm!"}])
-def test_what_consent_fills_in_may_be_missing_or_wrong_and_nothing_else(app, more):
-    QUICKBOOKS.authorization_url(app | more, redirect_uri=REDIRECT, state="x", deployment=Deployment())
+def test_what_consent_fills_in_may_be_missing_or_wrong_and_nothing_else(more):
+    QUICKBOOKS.authorization_url(INTUITS | more, redirect_uri=REDIRECT, state="x", deployment=Deployment())
     with pytest.raises(SettingsError) as caught:
         QUICKBOOKS.authorization_url({"max_results": "0"} | more, redirect_uri=REDIRECT, state="x")
     assert [entry.field for entry in caught.value.fields] == ["client_id", "client_secret", "max_results"]

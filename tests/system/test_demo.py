@@ -88,7 +88,7 @@ def test_demo__fits_100_columns_and_has_no_colour_when_piped(played):
 
 def test_demo__shows_no_secret_and_leaves_nothing_behind(played):
     found, state = played
-    form = Emulator().settings()  # the same seed gives the same
+    form = Emulator().credentials()  # the same seed gives the same
     for secret in (form["client_secret"], form["refresh_token"]):
         assert secret not in found.stdout
     assert not re.search(r"eyJ[\w-]{20}|RT1-", found.stdout)

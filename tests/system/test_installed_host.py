@@ -39,7 +39,7 @@ def environment(tmp_path_factory):
 
 @pytest.fixture
 def report(environment, emulator, tmp_path):
-    job = {"settings": emulator.settings(), "calls": [[action, {}] for action in ACTIONS]}
+    job = {"settings": emulator.credentials(), "calls": [[action, {}] for action in ACTIONS]}
     variables = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
@@ -70,3 +70,21 @@ def test_the_wheel_carries_its_schemas(report, environment):
 def test_registering_imports_no_heavy_package(report):
     """A host loads hundreds of plugins at its start."""
     assert report["imported"] == []
+
+
+def test_the_installed_command_and_the_one_line_way_in_work(environment, emulator, tmp_path):
+    """As the README has it, without any extra; the settings say themselves where their company is."""
+    settings = tmp_path / "emulator.json"
+    settings.write_text(json.dumps(emulator.settings()))
+    bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    command = environment / "bin/vantage-quickbooks"
+    assert "on the emulator" in run(command, "test", "--settings", settings, env=bare, cwd=tmp_path)
+    everything = ("--input", '{"all": true}', "--format", "csv")
+    csv_text = run(command, "call", "listInvoices", "--settings", settings, *everything, env=bare, cwd=tmp_path)
+    assert csv_text.startswith("Id,customerName,currency,paymentStatus,daysOverdue,")
+    script = (
+        "import json, sys; from vantage_quickbooks import QUICKBOOKS; "
+        "print(QUICKBOOKS.connect(json.load(sys.stdin)).call('listInvoices', {'status': 'overdue'})['success'])"
+    )
+    shown = run(environment / "bin/python", "-c", script, input=settings.read_text(), env=bare, cwd=tmp_path)
+    assert shown == "True\n"

@@ -86,7 +86,7 @@ def said_by(error):
 )
 def test_no_secret_comes_out_but_by_get_access_token(emulator, deployment, patient_call, capfd, fault):
     """Logs at DEBUG, outputs, errors, reprs, audit events and crash reports, in success and in every failure."""
-    form = emulator.settings()
+    form = emulator.credentials()
     audited = []
     store = MemoryStore()
     context = HostContext(audit=audited.append)
@@ -136,7 +136,7 @@ def test_a_refused_form_does_not_show_its_secrets(deployment, field):
 
 def test_the_state_directory_holds_no_readable_secret(emulator, deployment, tmp_path):
     """With a key, what is stored is encrypted; the form's own secrets are never stored at all."""
-    form = emulator.settings()
+    form = emulator.credentials()
     store = SQLiteStore(tmp_path / "state" / "tokens.sqlite3", encryption_key="a passphrase of the operator's")
     connection = QUICKBOOKS.connect(form, deployment=deployment, store=store)
     token = connection.invoke("getAccessToken")["accessToken"]
@@ -154,7 +154,7 @@ def test_the_state_directory_holds_no_readable_secret(emulator, deployment, tmp_
 
 def test_without_a_key_the_forms_secrets_still_are_not_stored(emulator, deployment, tmp_path):
     """The client secret and the pasted refresh token stay with the host."""
-    form = emulator.settings()
+    form = emulator.credentials()
     store = SQLiteStore(tmp_path / "tokens.sqlite3")
     QUICKBOOKS.connect(form, deployment=deployment, store=store).invoke("getAccessToken")
     content = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())

@@ -78,7 +78,7 @@ def start(script):
 
 def job(emulator, token_store, **more):
     deployment = {"api_url": emulator.url, "oauth_url": emulator.url, "token_store": token_store}
-    return json.dumps({"settings": emulator.settings(), "deployment": deployment, **more}) + "\n"
+    return json.dumps({"settings": emulator.credentials(), "deployment": deployment, **more}) + "\n"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -61,8 +61,33 @@ def test_the_demo_is_ready_to_click_and_leaves_nothing_behind(environment, tmp_p
             f"{base}/api/connections/demo/call/listInvoices", headers={"Authorization": f"Bearer {key}"}, timeout=10
         ).json()
         assert answer["data"]["count"] == 60
-    assert server.returncode in {0, 130, -signal.SIGINT}
+    assert server.returncode == 0
     assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", [("serve", "--demo", "--port", "0"), ("serve", "--port", "0"), ("emulator",)])
+def test_a_server_that_is_asked_to_stop_ends_with_0_and_leaves_nothing(environment, tmp_path, command, number):
+    (tmp_path / "temporary").mkdir()
+    env = environment | {"TMPDIR": str(tmp_path / "temporary")}
+    with started(*command, env=env) as server:
+        read_until(server.stdout, r"http://\S+")
+        server.send_signal(number)
+        assert server.wait(60) == 0
+        assert server.stderr.read() == ""
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+@pytest.mark.system
+def test_a_command_that_ctrl_c_ends_before_it_is_done_ends_with_130(environment, tmp_path, emulator):
+    app = tmp_path / "app.json"
+    app.write_text(json.dumps(emulator.settings()))
+    args = ("connect", "--settings", str(app), "--write-settings", str(tmp_path / "s.json"), "--port", "0")
+    with started(*args, "--no-browser", env=environment) as command:
+        read_until(command.stderr, "Waiting")
+        command.send_signal(signal.SIGINT)
+        assert command.wait(60) == 130
 
 
 @pytest.mark.system
@@ -76,7 +101,7 @@ def test_connections_outlive_the_server_and_the_key_does_not(environment, tmp_pa
                 pages.append((url.split("key=")[1], http.get(url, timeout=10).text))
                 form = http.get(f"{url.split('/?')[0]}/connectors/quickbooks/new", timeout=10).text
                 token = re.search(r'name="csrf" value="([^"]+)"', form)[1]
-                data = {f"field-{name}": value for name, value in emulator.settings().items()}
+                data = {f"field-{name}": value for name, value in emulator.credentials().items()}
                 http.post(
                     f"{url.split('/?')[0]}/connectors/quickbooks/new",
                     data={"csrf": token, "name": "Kept one", "intent": "save", **data},

@@ -41,7 +41,7 @@ def company():
     with Emulator(rotation="daily", limits=False, customers=2, invoices=1) as emulator:
         deployment = Deployment(api_url=emulator.url, oauth_url=emulator.url)
         connection = QUICKBOOKS.connect(
-            emulator.settings(),
+            emulator.credentials(),
             deployment=deployment,
             store=MemoryStore(),
             new_call=lambda **known: Call(**known, sleep=lambda _: None),
@@ -387,7 +387,7 @@ def test_a_cursor_is_bound_to_its_question_and_cannot_be_altered(company):
             connection.invoke(action, data)
         assert caught.value.fields[0].field == "cursor"
     other = QUICKBOOKS.connect(
-        emulator.settings() | {"realm_id": "1234"}, deployment=connection._deployment, store=MemoryStore()
+        emulator.credentials() | {"realm_id": "1234"}, deployment=connection._deployment, store=MemoryStore()
     )
     with pytest.raises(InputError):
         other.invoke("listInvoices", {"all": True, "cursor": cursor})
@@ -444,7 +444,7 @@ def test_a_preview_of_everything_is_one_page(company):
     fill(company, 30)
     deployment = Deployment(api_url=emulator.url, oauth_url=emulator.url)
     connection = QUICKBOOKS.connect(
-        emulator.settings(), HostContext(row_limit=10), deployment=deployment, store=MemoryStore()
+        emulator.credentials(), HostContext(row_limit=10), deployment=deployment, store=MemoryStore()
     )
     result = connection.invoke("listInvoices", {"all": True})
     assert result["count"] == 10
@@ -585,7 +585,7 @@ def test_a_consumer_may_take_its_time(company):
     fill(company, 60)
     deployment = Deployment(api_url=emulator.url, oauth_url=emulator.url)
     hurried = QUICKBOOKS.connect(
-        emulator.settings(),
+        emulator.credentials(),
         deployment=deployment,
         store=connection._opened(),
         new_call=lambda **known: Call(**known, time_limit_s=2.5),
@@ -615,24 +615,31 @@ def test_a_stream_that_is_closed_early_asks_for_nothing_more(company):
     emulator.clear_faults()
 
 
-@pytest.mark.parametrize("left", [None, 100])
-def test_an_export_whose_file_is_gone_begins_anew(company, tmp_path, left):
+@pytest.mark.parametrize("left", [None, 0, 100])
+def test_an_export_whose_file_is_gone_begins_anew_and_one_that_was_cut_is_left_alone(company, tmp_path, left):
     """A note without its file is worth nothing: no hole is filled with zeros."""
-    from vantage_quickbooks.cli import export
+    from vantage_quickbooks.cli.export import Export, to_file
+    from vantage_quickbooks.cli.inputs import UsageError
 
     emulator, connection = company
     fill(company, 60)
-    path, data = tmp_path / "out.ndjson", {"all": True, "max_results": 10}
+    path = tmp_path / "out.ndjson"
+    export = Export(connection, "listInvoices", {"all": True, "max_results": 10}, "ndjson")
     emulator.fault("plain_text_200", path="/query", times=-1, after=5)
     with pytest.raises(AccessDeniedError):
-        export.to_file(connection, "listInvoices", data, path)
+        to_file(export, path)
     emulator.clear_faults()
     assert (tmp_path / "out.ndjson.cursor").exists()
     if left is None:
         path.unlink()
     else:
         os.truncate(path, left)
-    told = export.to_file(connection, "listInvoices", data, path)
+    if left:
+        with pytest.raises(UsageError, match="changed or replaced"):
+            to_file(export, path)
+        assert path.stat().st_size == left
+        return
+    told = to_file(export, path)
 
     records = [json.loads(line) for line in path.read_bytes().splitlines()]
     assert len(records) == told["records"] == len({record["Id"] for record in records}) >= 60

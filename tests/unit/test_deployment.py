@@ -206,7 +206,7 @@ def test_blank_variables_count_as_not_set(blank):
     assert from_environ(**dict.fromkeys(names, blank)) == Deployment()
 
 
-def test_only_the_five_variables_are_read():
+def test_only_the_six_variables_are_read():
     asked = set()
 
     class Watched(dict):
@@ -219,7 +219,8 @@ def test_only_the_five_variables_are_read():
 
     Deployment.from_environ(Watched())
     assert asked == {
-        f"VANTAGE_QUICKBOOKS_{name}" for name in ("API_URL", "OAUTH_URL", "ALLOW_HOST", "TOKEN_STORE", "TOKEN_KEY")
+        f"VANTAGE_QUICKBOOKS_{name}"
+        for name in ("API_URL", "OAUTH_URL", "ALLOW_HOST", "EMULATOR_URL", "TOKEN_STORE", "TOKEN_KEY")
     }
 
 

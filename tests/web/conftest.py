@@ -44,7 +44,7 @@ def site(serve, emulator, monkeypatch):
     for name in ("API_URL", "OAUTH_URL"):
         monkeypatch.setenv(f"VANTAGE_QUICKBOOKS_{name}", emulator.url)
     running = serve()
-    running.host.save("quickbooks", "Garden Works", emulator.settings(), "demo")
+    running.host.save("quickbooks", "Garden Works", emulator.credentials(), "demo")
     return running
 
 

@@ -37,11 +37,11 @@ def test_connections_are_listed_without_their_settings(api, emulator):
     assert answer.json()["data"]["connections"] == [
         {"id": "demo", "connector": "quickbooks", "name": "Garden Works", "ready": True}
     ]
-    assert emulator.settings()["client_id"] not in answer.text
+    assert emulator.credentials()["client_id"] not in answer.text
 
 
 def test_settings_are_validated_by_the_connectors_own_validator(api, emulator):
-    form = emulator.settings() | {"max_results": "lots"}
+    form = emulator.credentials() | {"max_results": "lots"}
     assert api("POST", "/api/connectors/quickbooks/validate", json=form).json()["data"] == QUICKBOOKS.validate(form)
 
 

@@ -73,7 +73,7 @@ def test_wrong_settings_are_told_field_by_field_and_the_summary_has_the_focus(op
 
 
 def test_a_company_is_connected_by_consent(open_page, emulator, site):
-    form = emulator.settings()
+    form = emulator.credentials()
     page = open_page()
     page.get_by_role("link", name="New connection").click()
     page.fill("#name", "By consent")
@@ -111,7 +111,7 @@ def test_consent_that_is_refused_connects_nothing(open_page, emulator, site):
     page.get_by_role("button", name="No, thanks").click()
     page.wait_for_selector("h1:has-text('Not connected')")
     assert "Consent was not given" in page.locator("main").inner_text()
-    assert site.host.record("demo").settings == emulator.settings()
+    assert site.host.record("demo").settings == emulator.credentials()
 
 
 def test_a_grant_that_ends_in_the_middle_says_what_to_do_and_can_be_renewed(open_page, emulator):

@@ -242,7 +242,7 @@ def test_no_secret_is_in_any_page_or_log(client, emulator, caplog):
     way_back = consent(target, asked, emulator)
     seen.append(client.http.get(way_back))
     seen += [client.get("/connections/demo"), client.get("/connections/demo/settings")]
-    form = emulator.settings()
+    form = emulator.credentials()
     kept = client.site.host.store.load_credentials("demo")
     code = parse_qs(urlsplit(way_back).query)["code"][0]
     secrets = [
@@ -257,7 +257,7 @@ def test_no_secret_is_in_any_page_or_log(client, emulator, caplog):
 
 
 def test_an_empty_secret_keeps_the_one_that_is_stored(client, emulator):
-    form = emulator.settings()
+    form = emulator.credentials()
     page = client.get("/connections/demo/settings").text
     assert page.count("One is stored. Leave this empty to keep it.") == 2
     fields = {"field-client_id": form["client_id"], "field-realm_id": form["realm_id"], "field-max_results": "7"}
@@ -295,7 +295,7 @@ def test_what_is_kept_is_encrypted_and_private(client, emulator):
     directory = client.site.directory
     raw = b"".join(path.read_bytes() for path in directory.iterdir())
     for value in (
-        *emulator.settings().values(),
+        *emulator.credentials().values(),
         "Garden Works",
         client.site.host.store.load_credentials("demo")["accessToken"],
     ):

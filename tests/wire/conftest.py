@@ -42,7 +42,7 @@ def connection(quickbooks):
     """A connection whose clock stands still, so that a request is the same at every replay."""
     url = quickbooks.url if quickbooks else "http://127.0.0.1:1"
     opened = QUICKBOOKS.connect(
-        quickbooks.settings() if quickbooks else FORM,
+        quickbooks.credentials() if quickbooks else FORM,
         deployment=Deployment(api_url=url, oauth_url=url),
         store=MemoryStore(),
         new_call=lambda **kwargs: Call(**kwargs, now=lambda: RECORDED_AT, sleep=lambda _: None),

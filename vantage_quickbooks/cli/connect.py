@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import hmac
 import html
-import json
-import os
 import secrets
 import tempfile
 import threading
@@ -17,10 +15,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
+from vantage_quickbooks.cli.files import SettingsFile, is_of_app, keep_elsewhere
 from vantage_quickbooks.cli.inputs import UsageError, read_connectable
 from vantage_quickbooks.cli.output import say
 from vantage_quickbooks.connector import QUICKBOOKS
 from vantage_quickbooks.errors import AuthenticationError
+from vantage_quickbooks.stores import state_directory
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -39,18 +39,29 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="colo
 <title>{title}</title><h1>{title}</h1><p>{text}</p>"""
 
 
-def run(args: Namespace) -> None:
+def run(args: Namespace) -> bool:
     """Ask for consent, wait for the redirect, and write the settings file.
 
     Args:
         args: The command's arguments.
+
+    Returns:
+        Whether the settings are in their file; False if they had to be kept elsewhere.
 
     Raises:
         UsageError: The port or a file cannot be used.
         ConnectorError: Nothing was connected.
     """
     target = Path(args.write_settings)
-    settings = read_connectable(args.settings, target)
+    settings = read_connectable(args.settings, target, args.emulator)
+    # Before a person is asked: a grant whose settings cannot be written would be lost.
+    with SettingsFile(target, is_of_app(str(settings.get("client_id"))), force=args.force) as file:
+        filled = _consent(args, settings)
+        return _keep(file, {**settings, **filled})
+
+
+def _consent(args: Namespace, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that a consent leads to."""
     state = secrets.token_urlsafe(32)
     try:
         listener = _Listener(args.port, state, args.redirect_uri)
@@ -76,9 +87,24 @@ def run(args: Namespace) -> None:
     if not brought.get("code") or not all(brought.get(parameter) for parameter in named):
         raise AuthenticationError("Intuit's redirect does not say which company was connected. Connect again.")
     filled = {name: brought[parameter] for parameter, name in named.items()}
-    filled |= QUICKBOOKS.exchange_code(settings, code=brought["code"], redirect_uri=redirect_uri)
-    _write_private(target, {**settings, **filled})
-    say(f"Connected to company {filled['realm_id']}. The settings are in {target}, readable by you alone.")
+    return filled | QUICKBOOKS.exchange_code(settings, code=brought["code"], redirect_uri=redirect_uri)
+
+
+def _keep(file: SettingsFile, settings: dict[str, Any]) -> bool:
+    """Write the settings to their file, or, where it cannot take them after all, to another: the grant is not lost."""
+    connected = f"Connected to company {settings['realm_id']}."
+    try:
+        file.check(is_of_app(str(settings.get("client_id")), settings["realm_id"]))  # it may have changed meanwhile
+        file.commit(settings)
+    except (OSError, UsageError) as error:
+        why = str(error) if isinstance(error, UsageError) else f"{file.path} cannot be written: {error.strerror}."
+        kept = keep_elsewhere(settings, [state_directory(), Path(tempfile.gettempdir())])
+        if kept is None:
+            raise UsageError(f"{connected} But {why} No other place takes the settings: connect again.") from None
+        say(f"{connected} But {why}\nThe settings are in {kept}, readable by you alone.")
+        return False
+    say(f"{connected} The settings are in {file.path}, readable by you alone.")
+    return True
 
 
 class _Listener(ThreadingHTTPServer):
@@ -170,16 +196,3 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
-
-
-def _write_private(path: Path, settings: dict[str, Any]) -> None:
-    """Write a file that only this user can read, whole or not at all."""
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}-")  # made with mode 0600
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(json.dumps(settings, indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror or 'the system refused'}.") from None

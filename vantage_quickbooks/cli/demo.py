@@ -92,7 +92,7 @@ def _discover(stage: Stage) -> Any:
 
 def _validate(stage: Stage, connector: Any) -> dict[str, Any]:
     stage.chapter("A settings form is checked")
-    form: dict[str, Any] = stage.emulator.settings()
+    form: dict[str, Any] = stage.emulator.credentials()
     mistakes = {"client_secret": " ", "realm_id": int(form["realm_id"]), "max_results": "lots", "enviroment": "sandbox"}
     found = connector.validate(form | mistakes)
     stage.fields(found["fields"])
@@ -108,7 +108,7 @@ def _validate(stage: Stage, connector: Any) -> dict[str, Any]:
 def _connect(stage: Stage, connector: Any, form: dict[str, Any]) -> Any:
     url = stage.emulator.url
     context = HostContext.from_hooks(stage.manager.hook, connection_id="demo-connection", user_id="demo-user")
-    deployment = Deployment(api_url=url, oauth_url=url, token_store="memory:")
+    deployment = Deployment(emulator_url=url, token_store="memory:")
     connection = connector.connect(form, context, deployment=deployment)
     stage.claim(stage.emulator.requests() == [], f"Connected to a local QuickBooks at {url}: nothing was sent yet.")
     return connection

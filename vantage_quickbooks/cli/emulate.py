@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import shlex
 import sqlite3
@@ -10,6 +11,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vantage_quickbooks.cli.files import SettingsFile, is_of_emulator
 from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.cli.output import write
 from vantage_quickbooks.emulator import latency, serve
@@ -17,6 +19,7 @@ from vantage_quickbooks.emulator.page import ready_curl
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Callable
 
     from vantage_quickbooks.emulator import Emulator
 
@@ -33,11 +36,19 @@ def run(args: Namespace) -> None:
         UsageError: The port, the data or a file cannot be used.
     """
     target = args.write_settings
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(SettingsFile(Path(target), is_of_emulator, force=args.force)) if target else None
 
-    def on_ready(emulator: Emulator) -> None:
-        write(how_to(emulator, target))
-        sys.stdout.flush()
+        def on_ready(emulator: Emulator) -> None:
+            if file:
+                file.commit(emulator.settings())
+            write(how_to(emulator, target))
+            sys.stdout.flush()
 
+        _serve(args, on_ready)
+
+
+def _serve(args: Namespace, on_ready: Callable[[Emulator], None]) -> None:
     try:
         serve(
             args.port,
@@ -47,7 +58,6 @@ def run(args: Namespace) -> None:
             args.seed,
             database=args.database,
             latency=[latency.parse(text) for text in args.latency],
-            write_settings=target,
             on_ready=on_ready,
         )
     except BrokenPipeError:
@@ -72,17 +82,17 @@ def how_to(emulator: Emulator, settings_file: str | None) -> str:
         emulator: The emulator.
         settings_file: Where its settings were written; None shows them.
     """
-    url, form = emulator.url, emulator.settings()
+    url = emulator.url
     company = f"{url}/v3/company/{emulator.realm_id}"
     counts = emulator.company().counts()
-    variables = {"API_URL": url, "OAUTH_URL": url, "TOKEN_STORE": "memory:"}
-    option = ""
+    exports, option = "", ""
     if settings_file is None:
-        variables |= {name.upper(): value for name, value in form.items()}
+        variables = {"EMULATOR_URL": url} | {name.upper(): value for name, value in emulator.credentials().items()}
+        lines = (f"  export VANTAGE_QUICKBOOKS_{name}={shlex.quote(value)}" for name, value in variables.items())
+        exports = "\n".join(lines) + "\n"
     else:
         option = f" --settings {shlex.quote(str(Path(settings_file).absolute()))}"
     written = f"written to {settings_file}" if settings_file else "below (--write-settings FILE writes them to a file)"
-    exports = "\n".join(f"  export VANTAGE_QUICKBOOKS_{name}={shlex.quote(value)}" for name, value in variables.items())
     return f"""\
 A local QuickBooks is ready. Ctrl-C ends it.
 
@@ -96,11 +106,11 @@ A local QuickBooks is ready. Ctrl-C ends it.
 
 In another terminal:
 
-{exports}
+{exports}  vantage-quickbooks test{option}
   vantage-quickbooks call listInvoices{option} --format table
 
 With curl:
 
 {textwrap.indent(ready_curl(emulator), "  ")}
-The secrets above are the emulator's own. TOKEN_STORE=memory: keeps its tokens out of your own token store.
+The secrets above are the emulator's own, made up and marked as such: Intuit is never sent them.
 """

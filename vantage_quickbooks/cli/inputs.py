@@ -23,11 +23,12 @@ class UsageError(Exception):
     """The command cannot be carried out as it was written; the message says what to change."""
 
 
-def read_settings(source: str | None) -> dict[str, Any]:
+def read_settings(source: str | None, emulator_url: str | None = None) -> dict[str, Any]:
     """Read the settings: the file's, overridden key by key by environment variables that are not blank.
 
     Args:
         source: Path of a JSON file, `-` for standard input, or None.
+        emulator_url: A local emulator that they are for, in place of what they say themselves.
 
     Raises:
         UsageError: The file cannot be read, or there are no settings at all.
@@ -40,15 +41,19 @@ def read_settings(source: str | None) -> dict[str, Any]:
             "VANTAGE_QUICKBOOKS_CLIENT_ID, _CLIENT_SECRET, _REFRESH_TOKEN and _REALM_ID. "
             "To try it without a QuickBooks company: vantage-quickbooks demo."
         )
+    emulator_url = emulator_url or os.environ.get("VANTAGE_QUICKBOOKS_EMULATOR_URL", "").strip()
+    if emulator_url and emulator_url != "off":
+        settings |= {"environment": "emulator", "emulator_url": emulator_url}
     return settings
 
 
-def read_connectable(source: str | None, target: Path) -> dict[str, Any]:
+def read_connectable(source: str | None, target: Path, emulator_url: str | None = None) -> dict[str, Any]:
     """Read the settings of a company that is about to be connected: the app's alone are enough.
 
     Args:
         source: As for `read_settings`; None takes *target* if it is there.
         target: The file that will hold the settings.
+        emulator_url: As for `read_settings`.
 
     Raises:
         UsageError: A file cannot be read, or there are no settings at all.
@@ -61,7 +66,7 @@ def read_connectable(source: str | None, target: Path) -> dict[str, Any]:
             '{"client_id": "...", "client_secret": "..."}, or set VANTAGE_QUICKBOOKS_CLIENT_ID and '
             "VANTAGE_QUICKBOOKS_CLIENT_SECRET. Both stand on the Keys & credentials page of the app."
         )
-    return read_settings(source)
+    return read_settings(source, emulator_url)
 
 
 def read_input(text: str | None) -> Any:

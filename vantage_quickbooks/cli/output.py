@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 from vantage_quickbooks.actions import MODULES
-from vantage_quickbooks.export import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["COLUMNS", "MASKED", "clean", "csv_text", "error_lines", "json_text", "mask", "rows_of", "say", "write"]
+__all__ = ["COLUMNS", "MASKED", "clean", "error_lines", "json_text", "mask", "rows_of", "say", "write"]
 
 COLUMNS = {
     action_id: {column["field"]: column["label"] for column in view["columns"]}
@@ -21,7 +21,7 @@ COLUMNS = {
     for view in module.ACTION.views
     if view["kind"] == "table"
 }
-"""The columns of each list's table with their headings; a CSV begins with them."""
+"""The columns of each list's table with their headings."""
 
 MASKED = ("accessToken",)
 """Members of results that only JSON shows."""
@@ -37,8 +37,9 @@ def write(text: str, stream: TextIO | None = None) -> None:
 
 
 def say(text: str) -> None:
-    """Write a line for the person to standard error."""
-    sys.stderr.write(text + "\n")
+    """Write a line for the person to standard error, if it can be written."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text + "\n")
 
 
 def clean(text: str) -> str:

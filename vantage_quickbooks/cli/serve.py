@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
 from vantage_quickbooks.cli.inputs import UsageError
@@ -28,7 +29,7 @@ DEMO_ID = "demo"
 
 
 def run(args: Namespace) -> None:
-    """Serve until Ctrl-C.
+    """Serve until Ctrl-C or SIGTERM.
 
     Args:
         args: The command's arguments.
@@ -36,7 +37,22 @@ def run(args: Namespace) -> None:
     Raises:
         UsageError: An address or a directory cannot be used.
     """
+
+    def stop(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    kept = signal.signal(signal.SIGTERM, stop)  # or it would end the process before anything is cleaned up
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            _run(args)
+    finally:
+        signal.signal(signal.SIGTERM, kept)
+
+
+def _run(args: Namespace) -> None:
     public_url = _public_url(args.public_url)
+    if args.emulator:
+        os.environ["VANTAGE_QUICKBOOKS_EMULATOR_URL"] = args.emulator  # where the connector of this process looks
     with contextlib.ExitStack() as stack:
         try:
             sockets = [stack.enter_context(bound) for bound in bind(args.host, args.port)]
@@ -84,9 +100,9 @@ def _start_emulator(stack: contextlib.ExitStack) -> tuple[str, dict[str, str]]:
     from vantage_quickbooks.emulator import Emulator  # noqa: PLC0415 -- lark is an extra
 
     emulator = stack.enter_context(Emulator(rotation="always"))
-    variables = {"API_URL": emulator.url, "OAUTH_URL": emulator.url, "TOKEN_STORE": "memory:"}
+    variables = {"EMULATOR_URL": emulator.url, "TOKEN_STORE": "memory:"}
     os.environ.update({f"VANTAGE_QUICKBOOKS_{name}": value for name, value in variables.items()})
-    return emulator.company().name(), emulator.settings()
+    return emulator.company().name(), emulator.credentials()
 
 
 def _public_url(text: str | None) -> str | None:

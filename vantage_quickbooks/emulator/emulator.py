@@ -1,6 +1,5 @@
 """The emulator as one object: start it, ask it, move its clock, break it, stop it."""
 
-import contextlib
 import json
 import logging
 import os
@@ -204,15 +203,24 @@ class Emulator:
 
     def settings(self) -> dict[str, str]:
         """
-        Fill in a settings form.
+        Fill in the connector's settings for the running emulator: they lead here and nowhere else.
 
         Returns:
-            client_id, client_secret, refresh_token (the first one) and realm_id.
+            The credentials, the environment (`emulator`) and emulator_url, its address.
+        """
+        return self.credentials() | {"environment": "emulator", "emulator_url": self.url}
+
+    def credentials(self) -> dict[str, str]:
+        """
+        Fill in a settings form, or any client: what the same seed gives, wherever the emulator listens.
+
+        Returns:
+            client_id, client_secret, refresh_token (of the last grant; the first one may be revoked) and realm_id.
         """
         return {
             "client_id": self.client_id,
             "client_secret": self.client_secret,
-            "refresh_token": self.refresh_token,
+            "refresh_token": self.oauth.granted_refresh_token,
             "realm_id": self.realm_id,
         }
 
@@ -672,7 +680,6 @@ def serve(  # noqa: PLR0917 -- the order of the command line's options
     invoices: int | None = None,
     seed: int = 1,
     database: str | os.PathLike[str] | None = None,
-    write_settings: str | os.PathLike[str] | None = None,
     on_ready: Callable[[Emulator], None] | None = None,
     **options: Any,
 ) -> None:
@@ -692,15 +699,13 @@ def serve(  # noqa: PLR0917 -- the order of the command line's options
 
         database: A SQLite file that keeps the company.
 
-        write_settings: A file to write a settings form's data to, readable by its owner alone.
-
         on_ready: Called with the emulator once it serves.
 
         **options: Whatever else `Emulator` takes.
 
     Raises:
         ValueError: The data cannot be read, or an argument is impossible.
-        OSError: The port is taken, or the database or the settings cannot be written.
+        OSError: The port is taken, or the database cannot be written.
     """
     done = threading.Event()
     kept = {number: signal.signal(number, lambda *_: done.set()) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -708,20 +713,9 @@ def serve(  # noqa: PLR0917 -- the order of the command line's options
         with Emulator(
             port, data=data, customers=customers, invoices=invoices, seed=seed, database=database, **options
         ) as emulator:
-            if write_settings is not None:
-                _write_private(Path(write_settings), json.dumps(emulator.settings(), indent=2) + "\n")
             if on_ready is not None:
                 on_ready(emulator)
             done.wait()
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, from the first byte on."""
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)

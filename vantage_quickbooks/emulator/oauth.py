@@ -29,6 +29,7 @@ HARD_LIFETIME_S = 157_680_000  # five years (Intuit blog, 12 November 2025)
 ROTATION_PERIOD_S = 86_400  # "24 to 26 hours" (Intuit staff, oauth-jsclient issue 74)
 CODE_LIFETIME_S = 600  # RFC 6749 section 4.1.2 recommends this at most; Intuit's is not documented
 ACCOUNTING_SCOPE = "com.intuit.quickbooks.accounting"
+MARK = "emulator"  # in client ids, client secrets and refresh tokens: nobody takes them for Intuit's
 _ACCESS_TOKENS_KEPT = 2_000  # beyond these, expired ones are forgotten: then they are unknown and no longer expired
 _ALPHABET = string.ascii_letters + string.digits
 _JWE_HEAD = base64.urlsafe_b64encode(b'{"alg":"dir","enc":"A128CBC-HS256"}').rstrip(b"=").decode()
@@ -153,14 +154,14 @@ class OAuth:
         """Begin anew: the app's own secret, the first refresh token, and nothing else."""
         chance = random.Random(f"quickbooks-emulator {self._seed}")
         with self._lock:
-            self.client_id = "AB" + "".join(chance.choices(_ALPHABET, k=48))
-            self.client_secret = "".join(chance.choices(_ALPHABET, k=40))
+            self.client_id = f"AB{MARK}" + "".join(chance.choices(_ALPHABET, k=40))
+            self.client_secret = MARK + "".join(chance.choices(_ALPHABET, k=32))
             self._current: dict[str, Chain] = {}
             self._past: dict[str, _Past] = {}
             self._access: dict[str, AccessToken] = {}
             self._codes: dict[str, _Code] = {}
             # The same seed gives the same first token, whatever the day: settings once pasted stay good.
-            tail = "".join(chance.choices(_ALPHABET, k=20))
+            tail = MARK + "".join(chance.choices(_ALPHABET, k=12))
             self.first_refresh_token = f"RT1-{chance.randrange(10, 99)}-H0-{1_800_000_000 + self._seed % 10**8}{tail}"
             self.granted_refresh_token = self.first_refresh_token
             self._begin(self._realm_id, self.first_refresh_token)
@@ -228,7 +229,7 @@ class OAuth:
             The secret in force.
         """
         with self._lock:
-            self.client_secret = new or self._letters(40)
+            self.client_secret = new or MARK + self._letters(32)
             if invalidate_tokens:
                 for token in self._access.values():
                     token.killed = token.killed or "Token revoked"
@@ -454,7 +455,7 @@ class OAuth:
     def _new_refresh_token(self) -> str:
         """Make a token of today's form: `RT1-<n>-H0-<epoch of expiry><20 alphanumerics>` (public code, since 2025)."""
         epoch = int(self._now()) + REFRESH_TOKEN_LIFETIME_S
-        return f"RT1-{self._chance.randrange(10, 100)}-H0-{epoch}{self._letters(20)}"
+        return f"RT1-{self._chance.randrange(10, 100)}-H0-{epoch}{MARK}{self._letters(12)}"
 
     def _new_access_token(self, chain: Chain) -> str:
         """Make what looks like a JWE: five parts, the second empty (recorded)."""

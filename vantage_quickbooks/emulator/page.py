@@ -47,7 +47,7 @@ def ready_curl(emulator: "Emulator") -> str:
     Returns:
         Lines to paste; the secrets in them are the emulator's own.
     """
-    url, form = emulator.url, _settings(emulator)
+    url, form = emulator.url, emulator.credentials()
     statement = "SELECT * FROM Customer MAXRESULTS 2"  # Intuit's language
     return f"""\
 TOKEN=$(curl -s -u {form["client_id"]}:{form["client_secret"]} \\
@@ -93,11 +93,6 @@ def render(emulator: "Emulator", asked: Mapping[str, str], *, mistake: str = "")
         f"{''.join(parts)}</main>"
         "<footer>An emulator: all of its data and secrets are made up. Not by Intuit.</footer></body></html>"
     )
-
-
-def _settings(emulator: "Emulator") -> dict[str, str]:
-    """Fill in a settings form with the grant that was given last: the first may be revoked."""
-    return emulator.settings() | {"refresh_token": emulator.oauth.granted_refresh_token}
 
 
 @cache
@@ -206,7 +201,7 @@ def _requests(emulator: "Emulator") -> str:
 def _credentials(emulator: "Emulator") -> str:
     rows = "".join(
         f"<dt>{escape(_words(name))}</dt><dd><code>{escape(value)}</code></dd>"
-        for name, value in _settings(emulator).items()
+        for name, value in emulator.credentials().items()
     )
     return f'<section><h2>Connect</h2><dl class="list">{rows}</dl></section>'
 

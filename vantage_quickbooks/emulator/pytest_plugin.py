@@ -20,7 +20,7 @@ def quickbooks_emulator_session() -> Iterator[Emulator]:
 
 @pytest.fixture
 def quickbooks_emulator(quickbooks_emulator_session: Emulator) -> Emulator:
-    """Lend the emulator, as good as new."""
+    """Lend the emulator, as good as new, with a grant of the test's own: no client knows its tokens from before."""
     quickbooks_emulator_session.reset()
     # A client may remember of the last test that the first grant has ended.
     quickbooks_emulator_session.oauth.replace_first_grant()
