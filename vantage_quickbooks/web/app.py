@@ -15,7 +15,7 @@ from vantage_quickbooks.web.api import Api
 from vantage_quickbooks.web.oauth import Consents
 from vantage_quickbooks.web.pages import Pages
 from vantage_quickbooks.web.results import GONE
-from vantage_quickbooks.web.rows import ResultFiles, ResultGone
+from vantage_quickbooks.web.rows import ResultFiles, ResultGone, ResultsError
 from vantage_quickbooks.web.runs import Runs
 from vantage_quickbooks.web.security import CALLBACK_PATH, Guard
 from vantage_quickbooks.web.store import StoreError
@@ -61,12 +61,15 @@ def make_app(host: Host, gate: Gate) -> Starlette:
     def store_failed(_: Request, error: Exception) -> Response:
         return on_store_error(templates, cast("StoreError", error))
 
+    def rows_failed(_: Request, error: Exception) -> Response:
+        return templates.message(500, "The result cannot be shown", str(error))
+
     def defect(_: Request, error: Exception) -> Response:
         text = f"The server failed by a defect of its own ({type(error).__name__}). The terminal has its place."
         return templates.message(500, "Something went wrong here", text)
 
     connection = "/connections/{connection}"
-    handlers: dict[Any, Any] = {NotFound: not_found, 404: not_found, ResultGone: gone, StoreError: store_failed, 500: defect}
+    handlers: dict[Any, Any] = {NotFound: not_found, 404: not_found, ResultGone: gone, ResultsError: rows_failed, StoreError: store_failed, 500: defect}
     return Starlette(
         routes=[
             Route("/", pages.home),

@@ -122,16 +122,18 @@ class Rows:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Yield all rows, reading a few at once."""
-        if not self._count:
-            return
-        with self._database() as database:
-            last = 0
-            while chunk := database.execute(
-                "SELECT number, packed FROM row WHERE number > ? ORDER BY number LIMIT ?", (last, _CHUNK)
-            ).fetchall():
-                last = chunk[-1][0]
-                for _, packed in chunk:
-                    yield self._unpack(packed)
+        if self._count:
+            with self._database() as database:
+                yield from self._all(database)
+
+    def _all(self, database: sqlite3.Connection) -> Iterator[dict[str, Any]]:
+        last = 0
+        while chunk := database.execute(
+            "SELECT number, packed FROM row WHERE number > ? ORDER BY number LIMIT ?", (last, _CHUNK)
+        ).fetchall():
+            last = chunk[-1][0]
+            for _, packed in chunk:
+                yield self._unpack(packed)
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows at the end.
@@ -143,20 +145,15 @@ class Rows:
             return
         is_new = not self._count
         try:
-            if is_new:
-                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-            with self._database() as database, database:
+            with self._translated():
                 if is_new:
-                    database.executescript(_CREATE)
-                database.executemany("INSERT INTO row VALUES (?, ?)", self._packed(rows))
+                    os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+                with self._database() as database, database:
+                    if is_new:
+                        database.executescript(_CREATE)
+                    database.executemany("INSERT INTO row VALUES (?, ?)", self._packed(rows))
         except ResultGone:
             raise ResultsError(f"{self._path.parent} was removed while a result was written to it.") from None
-        except (OSError, sqlite3.Error) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise ResultsError(
-                f"Rows cannot be kept in {self._path.parent}: {reason}. Free some space there, or set TMPDIR to another "
-                "place and start again."
-            ) from None
 
     def _packed(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, bytes]]:
         for number, row in enumerate(rows, self._count + 1):
@@ -185,7 +182,7 @@ class Rows:
         """
         if not self._count:
             return []
-        with self._database() as database:
+        with self._translated(), self._database() as database:
             if by is None:
                 found = database.execute("SELECT packed FROM row ORDER BY number LIMIT ? OFFSET ?", (count, first))
             else:
@@ -206,9 +203,22 @@ class Rows:
         with self._lock:
             if database.execute("SELECT 1 FROM sort_key WHERE field = ?", (by.field,)).fetchone():
                 return
-            keys = ((by.field, number, *sort_key(row, by)) for number, row in enumerate(self, 1))
+            # Read by the connection that writes: another one would wait for its lock, and it for the other's rows.
+            rows = enumerate(self._all(database), 1)
+            keys = ((by.field, number, *sort_key(row, by)) for number, row in rows)
             with database:
                 database.executemany("INSERT INTO sort_key VALUES (?, ?, ?, ?)", keys)
+
+    @contextlib.contextmanager
+    def _translated(self) -> Generator[None]:
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ResultsError(
+                f"Rows cannot be kept in {self._path.parent}: {reason}. Free some space there, or set TMPDIR to another "
+                "place and start again."
+            ) from None
 
     @contextlib.contextmanager
     def _database(self) -> Generator[sqlite3.Connection]:
