@@ -203,6 +203,26 @@ def test_settings_that_do_not_work_say_why(connect):
     assert report["checks"][-1]["error"]["code"] == "AUTHENTICATION_FAILED"
 
 
+def test_a_token_that_only_looked_valid_fails_the_test_of_tokens(connect, emulator):
+    """The grant was revoked: the cached token has not expired, QuickBooks refuses it, and Intuit gives no other."""
+    connection = connect()
+    connection.invoke("getCompanyInfo")
+    emulator.revoke_grants()
+    emulator.expire_access_tokens()
+    (check,) = connection.test()["checks"]
+
+    assert (check["name"], check["ok"], check["error"]["code"]) == ("token", False, "REAUTHORIZATION_REQUIRED")
+
+
+def test_a_token_that_was_replaced_meanwhile_is_reported_as_it_is_now(connect, emulator):
+    connection = connect()
+    connection.invoke("getCompanyInfo")
+    emulator.expire_access_tokens()
+    token, company = connection.test()["checks"]
+
+    assert (token["ok"], token["refreshed"], company["ok"]) == (True, True, True)
+
+
 def test_a_defect_is_an_internal_error_that_shows_nothing(connect, monkeypatch, caplog, emulator):
     """The host gets a request id; the log has the traceback, without secrets."""
     from vantage_quickbooks.actions import list_customers

@@ -79,6 +79,7 @@ def make_app(host: Host, gate: Gate) -> Starlette:
             Route(f"{connection}/settings", pages.settings),
             Route(f"{connection}/settings", pages.save, methods=post),
             Route(f"{connection}/connect", pages.connect, methods=post),
+            Route(f"{connection}/disconnect", pages.ask_disconnect),
             Route(f"{connection}/disconnect", pages.disconnect, methods=post),
             Route(f"{connection}/test", pages.test, methods=post),
             Route(f"{connection}/remove", pages.ask_remove),

@@ -151,7 +151,7 @@ class Results:
             labels={item.field.name: item.field.label for item in bound},
             can_stream=_can_stream(action),
             is_whole=is_whole,
-            is_ready=self._host.is_ready(record),
+            state=self._host.state(record),
         )
 
     def _started(self, request: Request, run: Run) -> Response:

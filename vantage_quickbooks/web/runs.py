@@ -179,20 +179,28 @@ class Runs:
         """Call an action and return the envelope, whatever happens."""
         request_id = secrets.token_hex(8)
         try:
-            return self._host.connection(record).call(action_id, data)
+            envelope = self._host.connection(record).call(action_id, data)
         except Exception as error:  # noqa: BLE001 -- a connector may fail in any way
-            return {"success": False, "error": failure(error), "meta": _meta(request_id)}
+            envelope = {"success": False, "error": failure(error), "meta": _meta(request_id)}
+        self._host.note(record, envelope.get("error"))
+        return envelope
+
+    def test(self, record: Record) -> dict[str, Any]:
+        """Test a connection and return what was checked."""
+        found = self._host.connection(record).test()
+        failed = [check.get("error") or {} for check in found.get("checks", ()) if not check.get("ok")]
+        self._host.note(record, failed[0] if failed else None if found.get("ok") else {})
+        return found
 
     def _carry_out(self, run: Run) -> None:
         observing.set(run)
         try:
-            connection = self._host.connection(run.record)
             if run.action is None:
-                run.data = connection.test()
+                run.data = self.test(run.record)
             elif run.is_whole:
-                self._stream(run, connection, run.action)
+                self._stream(run, self._host.connection(run.record), run.action)
             else:
-                self._once(run, connection, run.action)
+                self._once(run, self._host.connection(run.record), run.action)
             if run.is_list and not run.error:
                 with self._drawing:
                     run.pictures = charts.draw(run.rows, (run.action or {}).get("views", ()))
@@ -201,6 +209,8 @@ class Runs:
             run.meta = run.meta or _meta(run.error["details"].get("requestId"))
         if run.error:
             run.rows.drop()  # a part of a list beside an error would pass for the whole
+        if run.action is not None:
+            self._host.note(run.record, run.error)
         run.end("failed" if run.error else "done")
 
     @staticmethod
