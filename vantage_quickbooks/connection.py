@@ -142,7 +142,7 @@ class Connection:
 
         Returns:
             `{"success": true, "data": ..., "meta": ...}` or `{"success": false, "error": ..., "meta": ...}`; `meta`
-            holds `request_id` and `timestamp`.
+            holds `request_id`, `timestamp`, `action` and `rows_key`.
         """
         call = self._start_call()
         outcome: dict[str, Any]
@@ -150,7 +150,14 @@ class Connection:
             outcome = {"success": True, "data": self._run(action_id, input, self._context.row_limit, call)}
         except ConnectorError as error:
             outcome = {"success": False, "error": error.to_dict()}
-        return outcome | {"meta": {"request_id": call.request_id, "timestamp": iso(datetime.now(UTC))}}
+        known = MODULES.get(action_id) if isinstance(action_id, str) else None
+        meta = {
+            "request_id": call.request_id,
+            "timestamp": iso(datetime.now(UTC)),
+            "action": known.ACTION.id if known else None,  # what does not exist is not repeated: it may be anything
+            "rows_key": known.ACTION.rows_key if known else None,
+        }
+        return outcome | {"meta": meta}
 
     async def ainvoke(self, action_id: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002 -- the host's word
         """Run an action in a worker thread, so that an event loop goes on; otherwise as `invoke`."""

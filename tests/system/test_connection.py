@@ -22,7 +22,7 @@ def test_a_success_is_an_envelope(connect):
 
     assert envelope["success"] is True
     assert envelope["data"]["count"] == 1
-    assert set(envelope["meta"]) == {"request_id", "timestamp"}
+    assert set(envelope["meta"]) == {"request_id", "timestamp", "action", "rows_key"}
     assert envelope["meta"]["timestamp"].endswith("Z")
 
 

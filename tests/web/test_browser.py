@@ -235,6 +235,7 @@ def test_after_a_revocation_every_page_says_so(open_page, emulator, api):
     assert (listed["ready"], listed["state"]) == (False, "refused")
     page.get_by_role("link", name="Garden Works").click()
     assert page.locator(".head .tag").inner_text() == "connect again"
+    assert page.locator(".runs .tag").all_inner_texts() == ["failed", "done"]
     assert "no longer accepts this connection" in page.locator(".callout").inner_text()
     page.goto(base + PAGES["action"])
     assert page.get_by_role("button", name="Run").is_disabled()

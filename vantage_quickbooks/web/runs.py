@@ -88,6 +88,12 @@ class Run:
         return str(self.action["title"]) if self.action else "Test connection"
 
     @property
+    def outcome(self) -> str:
+        """The state in a word; of a test that ended, whether the connection works."""
+        has_failed = self.state == "done" and self.action is None and not self.data.get("ok")
+        return "failed" if has_failed else self.state
+
+    @property
     def is_sensitive(self) -> bool:
         """Whether the result is a secret."""
         return bool(self.action and self.action.get("sensitiveOutput"))
