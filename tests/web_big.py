@@ -42,7 +42,8 @@ class Connector:
 
     def describe(self):
         action = {"id": "list", "title": "List", "description": "All.", "rowsKey": "invoices", "streamable": True,
-                  "sensitiveOutput": False, "inputSchema": {}, "outputSchema": {}, "views": list(MODULES["listInvoices"].ACTION.views)}  # fmt: skip
+                  "sensitiveOutput": False, "inputSchema": {}, "outputSchema": {},
+                  "views": list(MODULES["listInvoices"].ACTION.views)}  # fmt: skip
         return {"id": self.id, "displayName": "Big", "version": "1", "description": "Rows.", "settingsSchema": {},
                 "settingsForm": {}, "actions": [action], "auth": {}}  # fmt: skip
 

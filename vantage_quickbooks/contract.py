@@ -181,11 +181,11 @@ class Connection(Protocol):
             action_id: As for `invoke`.
             input: As for `invoke`.
             as_: `results`: each page is a result of the action's shape. `ndjson`: each page is bytes, one record a line
-                as the provider sent it; only for full reads, where the connector has them.
+                as the provider sent it; for full reads only.
         """
 
     def estimate(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- as above
-        """Return what a full read would find and cost, as `totalCount` and `apiCalls`; offered for streamable actions."""
+        """Return what a full read of a streamable action would find and cost: `totalCount` and `apiCalls`."""
 
     def api_calls(self) -> dict[str, int]:
         """Return the API calls that this connection has spent so far, by action id."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -60,7 +59,7 @@ def vantage_audit(event: dict[str, Any]) -> None:
 
 
 def add_hookspecs(manager: pluggy.PluginManager) -> None:
-    """Add these specifications to a host's plugin manager, unless it has the same of its own or of another connector.
+    """Add these specifications to a host's plugin manager, unless it has the same ones already.
 
     `manager.add_hookspecs(hookspecs)` refuses a second set ("Hook 'vantage_audit' is already registered"). This adds
     what is missing, may be called more than once, and does nothing where all are there.
@@ -80,13 +79,13 @@ def add_hookspecs(manager: pluggy.PluginManager) -> None:
         if theirs is None:
             missing[name] = ours
         elif (difference := _difference(ours, theirs)) is not None:
+            origin = getattr(theirs.namespace, "__name__", theirs.namespace)
             raise ValueError(
-                f"The hook {name} was added before, from {getattr(theirs.namespace, '__name__', theirs.namespace)}, and "
-                f"is another: {difference}. Add one set of specifications, the host's own or a connector's, of the same "
-                "contract version."
+                f"The hook {name} was added before, from {origin}, and differs: {difference}. Add one set of "
+                "specifications, the host's own or a connector's, of the same contract version."
             )
     if missing:
-        manager.add_hookspecs(SimpleNamespace(**missing))
+        manager.add_hookspecs(type("hookspecs", (), {name: staticmethod(spec) for name, spec in missing.items()}))
 
 
 def _difference(ours: Callable[..., Any], theirs: Any) -> str | None:
@@ -96,7 +95,9 @@ def _difference(ours: Callable[..., Any], theirs: Any) -> str | None:
         return f"it takes {', '.join(theirs.argnames) or 'nothing'}, not {', '.join(arguments)}"
     first: Mapping[str, Any] = getattr(ours, f"{PROJECT}_spec")
     if bool(first["firstresult"]) != bool(theirs.opts["firstresult"]):
-        return "it returns all results, not the first" if first["firstresult"] else "it returns the first result, not all"
+        return (
+            "it returns all results, not the first" if first["firstresult"] else "it returns the first result, not all"
+        )
     return None
 
 

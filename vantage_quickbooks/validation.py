@@ -413,7 +413,11 @@ def _expected(rules: Mapping[str, Any]) -> str:
     if choices:
         few = ", ".join(map(str, choices))
         return f"one of {few}" if len(choices) <= _MOST_CHOICES else f"one of its {len(choices)} choices"
-    formats = {"digits": "digits only", "date": "a date of the calendar", "date-time": "a date, or a time with its zone"}
+    formats = {
+        "digits": "digits only",
+        "date": "a date of the calendar",
+        "date-time": "a date, or a time with its zone",
+    }
     return formats.get(
         rules.get("x-format", ""),
         {"array": "a list", "boolean": "true or false", "string": "text"}.get(kind, "something else"),

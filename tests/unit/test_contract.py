@@ -213,8 +213,7 @@ def methods(protocol):
 def parameters(method):
     """Names, kinds and defaults; what an implementation takes beside these must be optional."""
     return {
-        name: (parameter.kind, parameter.default)
-        for name, parameter in inspect.signature(method).parameters.items()
+        name: (parameter.kind, parameter.default) for name, parameter in inspect.signature(method).parameters.items()
     }
 
 
@@ -428,7 +427,7 @@ def test_specifications_are_added_once_whoever_came_first(first):
         plugins.add_hookspecs(partial)
     for _ in range(2):
         hookspecs.add_hookspecs(plugins)
-        assert specified(plugins) == set(hookspecs._SPECS)  # noqa: SLF001
+        assert specified(plugins) == set(hookspecs._SPECS)
     heard = []
 
     class Plugin:

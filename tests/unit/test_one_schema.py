@@ -1,8 +1,8 @@
 """
-The published schemas and the calls are one: a host that validates first refuses what the call refuses, and nothing else.
+The published schemas and the calls are one: a host that validates first refuses just what the call refuses.
 
-What JSON Schema cannot say, and the call refuses all the same: that a range of dates ends before it begins, that a time
-lies outside the calendar in UTC, and that a cursor is none of ours or of another read.
+What JSON Schema cannot say, and the call refuses all the same: that a range of dates ends before it begins, that a
+time lies outside the calendar in UTC, and that a cursor is unreadable or of another read.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def is_taken(action_id, data):
             reading.check(valid)
             module = MODULES[action_id]
             filters.updated_since(valid)
-            module._conditions(valid)  # noqa: SLF001 -- what the values are made of, without asking anything
+            module._conditions(valid)
     except InputError as error:
         return None if all(entry.rule == "range" for entry in error.fields) else False
     return True

@@ -121,7 +121,9 @@ def test_form__shows_every_property_once_with_the_hosts_words(form, schema):
         assert (hints["inputType"] == "Numeric") is (kind_of(rules) == "integer")
         assert hints.get("secret", False) is rules.get("writeOnly", False)
         choices = rules.get("enum") or rules.get("items", {}).get("enum") or []
-        assert sorted(choice for choice in choices if choice) == sorted(option["value"] for option in hints.get("options", []))
+        assert sorted(choice for choice in choices if choice) == sorted(
+            option["value"] for option in hints.get("options", [])
+        )
         assert all(option["label"] for option in hints.get("options", []))
 
 

@@ -78,7 +78,9 @@ def test_whole_number__however_a_form_spells_it__is_an_int(value, tidied):
 
 @pytest.mark.parametrize("value", [None, "", "   ", "\t\n", "\u00a0", "\u200b", [], ()])
 def test_nothing_given__in_any_spelling__is_left_out(value):
-    names = ("fields",) if isinstance(value, list | tuple) else ("fields", "name", "all", "max_results", "updated_since")
+    names = (
+        ("fields",) if isinstance(value, list | tuple) else ("fields", "name", "all", "max_results", "updated_since")
+    )
     for name in names:
         assert clean(CUSTOMERS, {name: value}) == ({}, [])
     if value in (None, ""):  # the choices are a list, and blanks are not among them

@@ -89,7 +89,11 @@ def test_the_columns_are_those_of_the_view_that_some_row_has():
     members = members_of(rows, views)
     assert [column.field for column in columns_of(members, everything=False)] == ["DocNumber", "Balance"]
     assert [column.field for column in columns_of(members, everything=True)] == ["DocNumber", "Balance", "Line"]
-    assert [column.field for column in columns_of(members_of(rows), everything=False)] == ["DocNumber", "Balance", "Line"]
+    assert [column.field for column in columns_of(members_of(rows), everything=False)] == [
+        "DocNumber",
+        "Balance",
+        "Line",
+    ]
 
 
 def test_a_column_is_of_numbers_if_every_value_is_one():

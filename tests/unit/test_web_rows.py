@@ -125,15 +125,17 @@ def test_a_result_that_vanishes_is_no_empty_one(files):
 
 def test_a_full_disk_says_where_and_what_to_do(files):
     rows = files.new("r")
-    rows._path = type(rows._path)("/dev/full")  # noqa: SLF001 -- the one disk that is always full
-    rows._count = 1  # noqa: SLF001
+    rows._path = type(rows._path)("/dev/full")
+    rows._count = 1
     with pytest.raises(ResultsError, match=r"Rows cannot be kept in /dev: .*TMPDIR"):
         rows.append([{"n": 1}])
 
 
 def test_leftovers_of_a_killed_server_are_removed_and_those_of_a_living_one_are_not(tmp_path):
     servers = [
-        subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", HOLD, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         for _ in range(2)
     ]
     killed, living = (server.stdout.readline().strip() for server in servers)

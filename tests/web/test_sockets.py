@@ -83,7 +83,7 @@ def test_bytes_that_drip_buy_no_time(site, dial, monkeypatch):
                 break
 
 
-def test_four_hundred_half_sent_requests_keep_nobody_out(site, client, dial):
+def test_four_hundred_half_sent_requests_keep_nobody_out(client, dial):
     """Only the newest are kept; a person is answered all the while."""
     connections = [dial(b"GET / HTTP/1.1\r\nHost: x") for _ in range(400)]
     assert client.get("/").status_code == 200

@@ -69,7 +69,14 @@ def make_app(host: Host, gate: Gate) -> Starlette:
         return templates.message(500, "Something went wrong here", text)
 
     connection = "/connections/{connection}"
-    handlers: dict[Any, Any] = {NotFound: not_found, 404: not_found, ResultGone: gone, ResultsError: rows_failed, StoreError: store_failed, 500: defect}
+    handlers: dict[Any, Any] = {
+        NotFound: not_found,
+        404: not_found,
+        ResultGone: gone,
+        ResultsError: rows_failed,
+        StoreError: store_failed,
+        500: defect,
+    }
     return Starlette(
         routes=[
             Route("/", pages.home),

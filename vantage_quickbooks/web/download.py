@@ -41,7 +41,7 @@ def as_csv(run: Run) -> Iterator[bytes]:
     fields = _csv_fields(run)
     header = csv_text([], fields)
     yield _bytes("\ufeff" + header)  # a spreadsheet takes a file for UTF-8 only if it begins with this mark
-    for chunk in _chunks(run.rows if run.rows else [run.data]):
+    for chunk in _chunks(run.rows or [run.data]):
         flat = [{name: present.value_at(row, name) for name in fields} for row in chunk]
         yield _bytes(csv_text(flat, fields)[len(header) :])
 

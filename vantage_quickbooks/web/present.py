@@ -159,7 +159,9 @@ def cell(row: Mapping[str, Any], column: Column) -> Cell:
             if amount is not None:
                 currency = str(value_at(row, column.currency) or "") if column.currency else ""
                 code = f"\N{NO-BREAK SPACE}{currency}" if column.has_code and currency else ""
-                return Cell(money(amount, currency) + code, sort=float(amount), unit=currency if column.is_mixed else "")
+                return Cell(
+                    money(amount, currency) + code, sort=float(amount), unit=currency if column.is_mixed else ""
+                )
         case "status":
             known = (column.values or {}).get(str(value), {})
             return Cell(known.get("label", str(value)), sort=str(value), tone=known.get("tone", "muted"))

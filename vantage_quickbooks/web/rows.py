@@ -5,8 +5,7 @@ Theory of operation
 1. Each server has one directory (mode 0700, in the system's directory for temporary files, see TMPDIR), and each result
    one SQLite file in it (mode 0600). Rows go there page by page as they come; pages, sorting, charts and downloads read
    them from there.
-2. Rows are compressed one by one, with the first as the dictionary (zlib): rows of a list are alike, and 100,000 invoices
-   take 60 MB in place of 400.
+2. Rows are compressed one by one, with the first as the dictionary (zlib): rows of a list are alike.
 3. A file goes when its result is dropped, the directory when the server ends. A reader that has the file open reads on.
 4. A server that is killed leaves its directory behind. Each directory has a lock file that its server holds
    (`flock(2)`, which the kernel releases however a process ends), and the next server removes the directories of this
@@ -50,8 +49,9 @@ _MOST_DICTIONARY = 32 * 1024  # bytes, all that zlib looks back
 
 _CREATE = """
 CREATE TABLE row (number INTEGER PRIMARY KEY, packed BLOB NOT NULL);
-CREATE TABLE sort_key (field TEXT NOT NULL, number INTEGER NOT NULL, unit TEXT NOT NULL, key, PRIMARY KEY (field, number))
-    WITHOUT ROWID;
+CREATE TABLE sort_key (
+    field TEXT NOT NULL, number INTEGER NOT NULL, unit TEXT NOT NULL, key, PRIMARY KEY (field, number)
+) WITHOUT ROWID;
 """
 # Numbers sort before text (SQLite, "Sort Order"), empty cells last either way, and currencies one after the other.
 _SORTED = """
@@ -168,13 +168,15 @@ class Rows:
         row: dict[str, Any] = json.loads(zlib.decompressobj(zdict=self._dictionary).decompress(packed))
         return row
 
-    def page(self, first: int, count: int, by: Column | None = None, *, descending: bool = False) -> list[dict[str, Any]]:
+    def page(
+        self, first: int, count: int, by: Column | None = None, *, descending: bool = False
+    ) -> list[dict[str, Any]]:
         """Return some of the rows.
 
         Args:
             first: Index of the first, from 0.
             count: How many at the most.
-            by: The column that sorts them; None leaves them in their order. Equal rows stay in it, empty cells are last.
+            by: The column that sorts them; None leaves them in their order. Equal rows stay in it, empty cells last.
             descending: Whether the largest come first.
 
         Raises:
@@ -216,8 +218,8 @@ class Rows:
         except (OSError, sqlite3.Error) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise ResultsError(
-                f"Rows cannot be kept in {self._path.parent}: {reason}. Free some space there, or set TMPDIR to another "
-                "place and start again."
+                f"Rows cannot be kept in {self._path.parent}: {reason}. Free some space there, or set TMPDIR to "
+                "another place and start again."
             ) from None
 
     @contextlib.contextmanager

@@ -232,7 +232,7 @@ class Runs:
             return
         rows = data.pop(action["rowsKey"], []) if action.get("rowsKey") else []
         run.is_list = isinstance(rows, list)
-        run.rows.append(rows if run.is_list else [rows])
+        run.rows.append(rows if isinstance(rows, list) else [rows])
         run.data, run.done = data, len(run.rows)
 
     @staticmethod

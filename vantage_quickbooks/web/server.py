@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 import traceback
@@ -18,6 +17,7 @@ from vantage_quickbooks.web.app import make_app
 from vantage_quickbooks.web.security import Gate
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -68,17 +68,17 @@ class WithoutQuery(logging.Filter):
 
 class TimedProtocol(H11Protocol):
     """
-    HTTP/1.1 that does not wait for ever: uvicorn has no time limit for a request that is still being sent.
+    HTTP/1.1 with a time limit for a request that is still being sent; uvicorn has none.
 
-    A request, head and body, must have arrived `request_timeout_s` seconds after the connection was made or, on one that
-    is used again, after its first byte; else the connection is cut. Of connections that have not sent a whole request
-    only the `most_waiting` newest are kept.
+    A request, head and body, must have arrived `request_timeout_s` seconds after the connection was made or, on one
+    that is used again, after its first byte; else the connection is cut. Of connections that have not sent a complete
+    request only the `most_waiting` newest are kept.
     """
 
     request_timeout_s = 20.0
     most_waiting = 100
 
-    _timer: asyncio.TimerHandle | None = None
+    timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait."""
@@ -98,17 +98,17 @@ class TimedProtocol(H11Protocol):
     def _watch(self) -> None:
         if self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}:
             self._stop()
-        elif self._timer is None:
-            self._timer = self.loop.call_later(self.request_timeout_s, self.transport.abort)
-            waiting = [it for it in self.connections if isinstance(it, TimedProtocol) and it._timer is not None]
+        elif self.timer is None:
+            self.timer = self.loop.call_later(self.request_timeout_s, self.transport.abort)
+            waiting = [it for it in self.connections if isinstance(it, TimedProtocol) and it.timer is not None]
             if len(waiting) > self.most_waiting:
-                oldest = min(waiting, key=lambda it: it._timer.when() if it._timer else 0)
+                oldest = min(waiting, key=lambda it: it.timer.when() if it.timer else 0)
                 oldest.transport.abort()
 
     def _stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
 
 
 def bind(host: str | None, port: int) -> list[socket.socket]:

@@ -5,6 +5,7 @@ import sys
 
 import pluggy
 import toy_connector.hookspecs
+
 from vantage_quickbooks import HostContext, as_node_output, hookspecs
 
 how, settings = sys.argv[1], json.load(sys.stdin)
