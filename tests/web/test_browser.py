@@ -99,6 +99,7 @@ def test_a_company_is_connected_by_consent(open_page, emulator, site):
     for told in ("Juniper & Finch Garden Works", "production", form["realm_id"], "Clock skew", "Refresh token expires"):
         assert told in text
     page.goto(f"{site.url}/connections/{record.id}")
+    page.get_by_role("link", name="Disconnect").click()
     page.get_by_role("button", name="Disconnect").click()
     page.wait_for_selector("h1:has-text('Disconnected')")
     assert site.host.record(record.id).settings == {key: form[key] for key in ("client_id", "client_secret")}
