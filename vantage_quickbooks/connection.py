@@ -15,7 +15,15 @@ from vantage_quickbooks.actions.reading import is_whole
 from vantage_quickbooks.calls import Call
 from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.deployment import Deployment
-from vantage_quickbooks.errors import ConnectorError, FieldError, InputError, InternalError, SettingsError
+from vantage_quickbooks.errors import (
+    AuthenticationError,
+    ConnectorError,
+    FieldError,
+    InputError,
+    InternalError,
+    SettingsError,
+    TokenStoreError,
+)
 from vantage_quickbooks.settings import EMULATOR
 from vantage_quickbooks.stores import HostStore, open_store
 from vantage_quickbooks.tokens import iso
@@ -134,7 +142,7 @@ class Connection:
 
         Returns:
             `{"success": true, "data": ..., "meta": ...}` or `{"success": false, "error": ..., "meta": ...}`; `meta`
-            holds `request_id` and `timestamp`.
+            holds `request_id`, `timestamp`, `action` and `rows_key`.
         """
         call = self._start_call()
         outcome: dict[str, Any]
@@ -142,7 +150,14 @@ class Connection:
             outcome = {"success": True, "data": self._run(action_id, input, self._context.row_limit, call)}
         except ConnectorError as error:
             outcome = {"success": False, "error": error.to_dict()}
-        return outcome | {"meta": {"request_id": call.request_id, "timestamp": iso(datetime.now(UTC))}}
+        known = MODULES.get(action_id) if isinstance(action_id, str) else None
+        meta = {
+            "request_id": call.request_id,
+            "timestamp": iso(datetime.now(UTC)),
+            "action": known.ACTION.id if known else None,  # what does not exist is not repeated: it may be anything
+            "rows_key": known.ACTION.rows_key if known else None,
+        }
+        return outcome | {"meta": meta}
 
     async def ainvoke(self, action_id: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002 -- the host's word
         """Run an action in a worker thread, so that an event loop goes on; otherwise as `invoke`."""
@@ -262,13 +277,7 @@ class Connection:
             settings that look wrong, and the `apiCalls` it took. Never raises for what a connector can expect.
         """
         call = self._start_call()
-        checks: list[dict[str, Any]] = []
-        for name, check in (("token", self._test_token), ("company", self._test_company)):
-            try:
-                checks.append({"name": name, "ok": True, **self._guarded(call, check, call)})
-            except ConnectorError as error:
-                checks.append({"name": name, "ok": False, "message": error.message, "error": error.to_dict()})
-                break
+        checks = self._checks(call)
         return {
             "ok": all(check["ok"] for check in checks),
             "checks": checks,
@@ -300,6 +309,22 @@ class Connection:
             return {"revoked": is_ended, "message": message}
 
         return self._guarded(call, run)
+
+    def _checks(self, call: Call) -> list[dict[str, Any]]:
+        try:
+            token = self._guarded(call, self._test_token, call)
+        except ConnectorError as error:
+            return [_failed("token", error)]
+        try:
+            company = self._guarded(call, self._test_company, call)
+            if call.refreshed and not token["refreshed"]:
+                token = self._guarded(call, self._test_token, call)
+        except (AuthenticationError, TokenStoreError) as error:
+            # QuickBooks refused the token that looked valid, and there is no other: it is the token that fails.
+            return [_failed("token", error)]
+        except ConnectorError as error:
+            return [{"name": "token", "ok": True, **token}, _failed("company", error)]
+        return [{"name": "token", "ok": True, **token}, {"name": "company", "ok": True, **company}]
 
     def _test_token(self, call: Call) -> dict[str, Any]:
         record = self._ready().authorizer.token(call)
@@ -475,6 +500,10 @@ def _check(context: HostContext) -> None:
         wrong.append("connection_id must name the connection whose credentials the host keeps")
     if wrong:
         raise SettingsError(f"The host's context cannot be used: {'; '.join(wrong)}.")
+
+
+def _failed(check: str, error: ConnectorError) -> dict[str, Any]:
+    return {"name": check, "ok": False, "message": error.message, "error": error.to_dict()}
 
 
 def _clock_skew_s(server_time: Any, now: datetime) -> float | None:

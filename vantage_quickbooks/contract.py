@@ -8,12 +8,13 @@ result a JSON object, every failure a code with a message.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
     from logging import Logger
+    from types import TracebackType
 
 __all__ = [
     "CONTRACT_VERSION",
@@ -143,16 +144,51 @@ class HostContext:
 
 
 class Connection(Protocol):
-    """One configured connection; thread-safe, a context manager."""
+    """One configured connection; thread-safe, a context manager.
+
+    `action_id` is the action's id as `Connector.describe` lists it (`listInvoices`), never its node name.
+    """
+
+    def __enter__(self) -> Self:
+        """Return the connection itself."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
 
     def invoke(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- the host's word
         """Run an action and return its result; raise a `ConnectorError` if it fails."""
 
     def call(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- the host's word
-        """Run an action and return the host's envelope, whether it succeeds or fails."""
+        """Run an action and return the host's envelope, whether it succeeds or fails.
 
-    def stream(self, action_id: str, input: Mapping[str, Any] | None = None) -> Iterator[JSON]:  # noqa: A002 -- as above
-        """Run an action page by page; each page is a result of the action's shape."""
+        Returns:
+            `success`, `data` or `error`, and `meta`: `request_id`, `timestamp`, `action` (the action's id) and
+            `rows_key` (the member of `data` that holds the rows; None where there is none).
+        """
+
+    def stream(
+        self,
+        action_id: str,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 -- as above
+        *,
+        as_: Literal["results", "ndjson"] = "results",
+    ) -> Iterator[Any]:
+        """Run an action page by page.
+
+        Args:
+            action_id: As for `invoke`.
+            input: As for `invoke`.
+            as_: `results`: each page is a result of the action's shape. `ndjson`: each page is bytes, one record a line
+                as the provider sent it; for full reads only.
+        """
+
+    def estimate(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- as above
+        """Return what a full read of a streamable action would find and cost: `totalCount` and `apiCalls`."""
+
+    def api_calls(self) -> dict[str, int]:
+        """Return the API calls that this connection has spent so far, by action id."""
 
     async def ainvoke(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- as above
         """Run an action without blocking the event loop."""
@@ -191,12 +227,15 @@ class Connector(Protocol):
         """Turn the redirect's code into fields of the settings form; offered as `authorization_url` is."""
 
 
-def as_node_output(envelope: Mapping[str, Any], action: Action | Mapping[str, Any], view: View = "named") -> JSON:
+def as_node_output(
+    envelope: Mapping[str, Any], action: Action | Mapping[str, Any] | str | None = None, view: View = "named"
+) -> JSON:
     """Turn an envelope into what a workflow node hands on. A pure function.
 
     Args:
-        envelope: What `Connection.call` returned.
-        action: The action, as data or as `Connector.describe` lists it.
+        envelope: What `Connection.call` returned; its `meta` names the action and the member that holds the rows.
+        action: The action that was called: its id, or its entry of `Connector.describe()["actions"]`, or an `Action`.
+            None means the one that the envelope names.
         view: `named`: the result as it is. `rows`: `{"data": [...], "metadata": {...}}`, which dashboards and outputs
             unwrap. `port`: the same under `output1`.
 
@@ -205,10 +244,12 @@ def as_node_output(envelope: Mapping[str, Any], action: Action | Mapping[str, An
         "0 open invoices" on a dashboard.
 
     Raises:
-        ValueError: No such view.
+        ValueError: No such view; or the envelope is another action's; or it does not name its rows (a host removed
+            `meta`), and the action was not given as data.
     """
     if view not in {"named", "rows", "port"}:
         raise ValueError(f"no such view: {view!r}; there are named, rows and port")
+    rows_key = _rows_key(envelope, action)
     if not envelope["success"]:
         error = envelope["error"]
         return {
@@ -219,8 +260,27 @@ def as_node_output(envelope: Mapping[str, Any], action: Action | Mapping[str, An
     data: JSON = dict(envelope["data"])
     if view == "named":
         return data
-    rows_key = action.rows_key if isinstance(action, Action) else action["rowsKey"]
+    if rows_key is _UNKNOWN:
+        raise ValueError("the envelope's meta has no rows_key; pass the action's entry of describe()['actions']")
     rows = data.pop(rows_key) if rows_key else []
     metadata = {**data.pop("metadata", {}), **({} if rows_key is None else data)}
     output = {"data": rows if isinstance(rows, list) else [rows], "metadata": metadata}
     return output if view == "rows" else {"output1": output}
+
+
+_UNKNOWN: Any = object()
+
+
+def _rows_key(envelope: Mapping[str, Any], action: Action | Mapping[str, Any] | str | None) -> Any:
+    """Return the member that holds the rows: None where there is none, `_UNKNOWN` where nothing says which."""
+    meta: Mapping[str, Any] = envelope.get("meta") or {}
+    if action is None or isinstance(action, str):
+        action_id, rows_key = action, meta.get("rows_key", _UNKNOWN)
+    elif isinstance(action, Action):
+        action_id, rows_key = action.id, action.rows_key
+    else:
+        action_id, rows_key = action.get("id"), action["rowsKey"]
+    called = meta.get("action")
+    if action_id is not None and called is not None and action_id != called:
+        raise ValueError(f"the envelope is of {called!r}, not of {action_id!r}")
+    return rows_key

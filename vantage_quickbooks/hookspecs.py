@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from vantage_quickbooks.contract import Connector
+
+__all__ = [
+    "PROJECT",
+    "add_hookspecs",
+    "hookimpl",
+    "hookspec",
+    "vantage_audit",
+    "vantage_load_credentials",
+    "vantage_progress",
+    "vantage_register_connectors",
+    "vantage_save_credentials",
+]
 
 PROJECT = "vantage"
 """Name for `pluggy.PluginManager`, and the entry-point group."""
@@ -43,3 +56,51 @@ def vantage_progress(connection_id: str, action: str, done: int, total: int | No
 @hookspec
 def vantage_audit(event: dict[str, Any]) -> None:
     """Observe what was called, by whom and how it ended. An exception here is logged, no more."""
+
+
+def add_hookspecs(manager: pluggy.PluginManager) -> None:
+    """Add these specifications to a host's plugin manager, unless it has the same ones already.
+
+    `manager.add_hookspecs(hookspecs)` refuses a second set ("Hook 'vantage_audit' is already registered"). This adds
+    what is missing, may be called more than once, and does nothing where all are there.
+
+    Args:
+        manager: The host's, of the project `PROJECT`.
+
+    Raises:
+        ValueError: The manager is of another project, or has a hook of one of these names that is called otherwise.
+    """
+    if manager.project_name != PROJECT:
+        raise ValueError(f"The plugin manager is of project {manager.project_name!r}; these hooks are of {PROJECT!r}.")
+    missing: dict[str, Any] = {}
+    for name, ours in _SPECS.items():
+        caller = getattr(manager.hook, name, None)
+        theirs = caller.spec if caller is not None else None
+        if theirs is None:
+            missing[name] = ours
+        elif (difference := _difference(ours, theirs)) is not None:
+            origin = getattr(theirs.namespace, "__name__", theirs.namespace)
+            raise ValueError(
+                f"The hook {name} was added before, from {origin}, and differs: {difference}. Add one set of "
+                "specifications, the host's own or a connector's, of the same contract version."
+            )
+    if missing:
+        manager.add_hookspecs(type("hookspecs", (), {name: staticmethod(spec) for name, spec in missing.items()}))
+
+
+def _difference(ours: Callable[..., Any], theirs: Any) -> str | None:
+    """Say in what another specification of a hook differs from ours; None if calls and results are the same."""
+    arguments = inspect.signature(ours).parameters
+    if set(arguments) != set(theirs.argnames):
+        return f"it takes {', '.join(theirs.argnames) or 'nothing'}, not {', '.join(arguments)}"
+    first: Mapping[str, Any] = getattr(ours, f"{PROJECT}_spec")
+    if bool(first["firstresult"]) != bool(theirs.opts["firstresult"]):
+        return (
+            "it returns all results, not the first" if first["firstresult"] else "it returns the first result, not all"
+        )
+    return None
+
+
+_SPECS: dict[str, Callable[..., Any]] = {
+    name: value for name, value in dict(globals()).items() if hasattr(value, f"{PROJECT}_spec")
+}

@@ -98,7 +98,7 @@ class Settings:
         Raises:
             SettingsError: Another field is wrong.
         """
-        return cls.parse({**data, **dict.fromkeys(GRANT_FIELDS, "not-connected-yet")})
+        return cls.parse({**data, "refresh_token": "not-connected-yet", "realm_id": "0"})
 
     def is_emulators(self) -> bool:
         """Return whether client id, client secret or refresh token was made up by the emulator."""
@@ -115,7 +115,7 @@ class Settings:
         Nothing is asked of Intuit: these are mistakes that the values themselves give away.
         """
         found: dict[str, FieldError] = {}
-        for entry in (*self._samples(), *self._mix_ups(), *self._realm()):
+        for entry in (*self._samples(), *self._mix_ups()):
             found.setdefault(entry.field, entry)
         order = list(Settings.__dataclass_fields__)
         return sorted(found.values(), key=lambda entry: order.index(entry.field))
@@ -135,6 +135,7 @@ class Settings:
             "client_id": ("Client ID", self.client_id),
             "client_secret": ("Client Secret", self.client_secret.reveal()),
             "refresh_token": ("Refresh Token", self.refresh_token.reveal()),
+            "realm_id": ("Realm ID", self.realm_id),
         }
         for name, (title, value) in samples.items():
             if value.startswith("your-"):
@@ -155,16 +156,6 @@ class Settings:
         elif token.startswith("eyJ") and token.count(".") >= 2:  # Intuit's access tokens are JWEs: five parts, dots
             message = "Refresh Token looks like an access token, which is good for an hour only."
             yield FieldError("refresh_token", "accessToken", message, connect)
-
-    def _realm(self) -> Iterable[FieldError]:
-        if not (self.realm_id.isascii() and self.realm_id.isdigit()):
-            yield FieldError(
-                "realm_id",
-                "digits",
-                "Realm ID is not a number, and Intuit's are.",
-                "In QuickBooks, press Ctrl+Alt+? or open Account and settings, Billing & subscription, and copy the "
-                "company ID without its blanks; it is also the realmId of the address that connecting leads back to.",
-            )
 
 
 def is_emulators(data: Mapping[str, Any]) -> bool:

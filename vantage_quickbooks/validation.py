@@ -1,9 +1,11 @@
 """
-Find the JSON Schemas, tidy what a form or a program hands over, and say what is wrong with it.
+Find the JSON Schemas, validate what a form or a program hands over, say what is wrong with it, and tidy the rest.
 
 Rules
-1. Tidy first, then validate: blanks around text go, null, "" and an empty list mean "not given", "100" is 100.
-   Nothing is guessed beyond that: a value that does not fit stays as it is and is reported.
+1. The published schema decides, of values just as they were handed over: a host that validates first and this module
+   accept the same. What forms send is therefore in the schema: numbers as text, blanks around text, null and "".
+   Tidying comes after: blanks go, null, "" and [] mean "not given", "100" is 100. No keyword counts here whose meaning
+   depends on a validator's options (`format`).
 2. All violations come at once, one entry a field, in the order of the form.
 3. The sentences are ours. jsonschema's own messages print the offending value, so they are never read; the value of
    a `writeOnly` field appears nowhere, and another field's only if it is short and holds no such value.
@@ -19,7 +21,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from jsonschema import Draft202012Validator
 
-__all__ = ["clean", "load_schema", "summarize", "validate_input"]
+__all__ = ["clean", "kind_of", "load_schema", "summarize", "validate_input"]
 
 _PLACES = (Path(__file__).parent / "_schemas", Path(__file__).parent.parent / "schemas")
 """A wheel carries the schemas inside the package; a checkout and an editable install have them beside it."""
@@ -41,9 +42,6 @@ _BLANKS = (
 )
 _NUMBER = re.compile(r"[+-]?[0-9]{1,300}(\.0+)?")
 _KEY = re.compile(r"(?:[^\W\d]|[ .-]){1,64}[0-9]{0,3}")  # a name, not a token that was pasted into its place
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_INSTANT = re.compile(_DATE.pattern + r"T([01][0-9]|2[0-3])(:[0-5][0-9]){2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
-_DIGITS = "^[0-9]+$"
 
 _MOST_VALUES = 10_000  # of one field, nested ones included: no form holds more, and a list inside itself never ends
 _MOST_LEVELS = 32
@@ -52,7 +50,7 @@ _MOST_SHOWN = 20  # characters of a value that a message repeats: shorter than a
 _MOST_CHOICES = 8  # that a message spells out
 
 # The most telling rule first: where a field breaks several, this one is reported.
-_RULES = ("json", "size", "encoding", "required", "type", "enum", "anyOf", "format", "pattern", "uniqueItems")
+_RULES = ("json", "size", "encoding", "required", "type", "enum", "format", "pattern", "uniqueItems")
 
 
 def load_schema(name: str) -> dict[str, Any]:
@@ -77,7 +75,7 @@ def load_schema(name: str) -> dict[str, Any]:
 
 
 def clean(schema_name: str, data: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldError]]:
-    """Tidy *data* and validate it.
+    """Validate *data* and tidy what is right.
 
     Never raises because of *data*, whatever it is, and never changes it.
 
@@ -105,11 +103,13 @@ def clean(schema_name: str, data: Mapping[str, Any]) -> tuple[dict[str, Any], li
             report.unknown(key)
         elif (rule := _unfit(value)) is not None:
             report.unfit(key, rule, value)
-        elif (tidied := _tidy(value, report.properties[key])) is not None:
-            given[key] = tidied
+        else:
+            given[key] = list(value) if isinstance(value, tuple) else value
     for error in validator.iter_errors(given):
         report.violation(error, given)
-    return {key: value for key, value in given.items() if key not in report.found}, report.entries()
+    sound = {key: value for key, value in given.items() if key not in report.found}
+    tidied = {key: _tidy(value, report.properties[key]) for key, value in sound.items()}
+    return {key: value for key, value in tidied.items() if value is not None}, report.entries()
 
 
 def validate_input(action_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,29 +163,9 @@ def _text(name: str) -> str:
 @functools.cache
 def _validator(name: str) -> Draft202012Validator:
     # Imported at the first validation: jsonschema costs 70 ms, and a host starts hundreds of plugins.
-    from jsonschema import Draft202012Validator, FormatChecker  # noqa: PLC0415 -- see above
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 -- see above
 
-    # Only the formats below: which others jsonschema knows depends on what else happens to be installed.
-    formats = FormatChecker(formats=())
-    formats.checks("date")(_is_date)
-    formats.checks("date-time")(_is_instant)
-    return Draft202012Validator(load_schema(name), format_checker=formats)
-
-
-def _is_date(value: object) -> bool:
-    return not isinstance(value, str) or (_DATE.fullmatch(value) is not None and _parses(date, value))
-
-
-def _is_instant(value: object) -> bool:
-    return not isinstance(value, str) or (_INSTANT.fullmatch(value) is not None and _parses(datetime, value))
-
-
-def _parses(kind: type[date], value: str) -> bool:
-    try:
-        kind.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
+    return Draft202012Validator(load_schema(name))
 
 
 # ---- tidying --------------------------------------------------------------------------------------------------------
@@ -234,24 +214,28 @@ def _is_unicode(text: str) -> bool:
 
 
 def _tidy(value: Any, schema: Mapping[str, Any]) -> Any:
-    """Return the value as the schema means it, or None if nothing was given."""
-    kind = schema.get("type")
+    """Return a valid value as the schema means it, or None if nothing was given."""
+    kind = kind_of(schema)
     if isinstance(value, str):
         value = value.strip(_BLANKS)
         if kind == "array":
-            value = value.split(",")  # a form's text box has no lists
-    if kind == "array" and isinstance(value, list | tuple):
-        tidied = (_tidy(item, schema.get("items", {})) for item in value)
-        value = [item for item in tidied if item is not None]
+            value = [name for item in value.split(",") if (name := item.strip(_BLANKS))]
+            return list(dict.fromkeys(value)) or None
     if value is None or value in ("", []):
         return None
     if kind == "integer":
         return _whole(value)
     if kind == "boolean" and isinstance(value, str):
-        return {"true": True, "false": False}.get(value.lower(), value)  # a form's select hands over text
-    if schema.get("pattern") == _DIGITS and isinstance(_whole(value), int) and not isinstance(value, bool | str):
+        return value.lower() == "true"  # a form's select hands over text
+    if kind == "string" and not isinstance(value, str):
         return str(_whole(value))  # an Id of a record: few digits, so that no number has lost one
-    return _spelled(value, schema.get("enum", ()))
+    return value
+
+
+def kind_of(schema: Mapping[str, Any]) -> Any:
+    """Return the type that a property has once it is tidied: the first that its schema names."""
+    kind = schema.get("type")
+    return kind[0] if isinstance(kind, list) else kind
 
 
 def _whole(value: Any) -> Any:
@@ -263,12 +247,8 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, int) or (isinstance(value, float) and value.is_integer()) else value
 
 
-def _spelled(value: Any, choices: Iterable[Any]) -> Any:
-    """Return the choice that differs from the value in nothing but case and blanks; else the value."""
-    if not isinstance(value, str):
-        return value
-    wanted = " ".join(value.split()).casefold()
-    return next((choice for choice in choices if isinstance(choice, str) and choice.casefold() == wanted), value)
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip(_BLANKS))
 
 
 def _secrets(schema: Mapping[str, Any], data: Mapping[str, Any]) -> list[Any]:
@@ -326,28 +306,35 @@ class _Report:
     def violation(self, error: Any, given: Mapping[str, Any]) -> None:
         """Report a `jsonschema.ValidationError`; its message is never read."""
         rule = str(error.validator)
-        if not error.absolute_path and rule == "required":
-            self._missing(set(error.schema["required"]) - set(given))
-            return
         if not error.absolute_path:
-            self._add(FieldError("", rule, f"The {self.noun}s do not fit together.", "Look them over."))
+            if rule == "required":
+                self._missing(set(error.schema["required"]) - set(given))
+            elif rule != "not":  # inputs that do not go together: `reading.check` says in words which
+                self._add(FieldError("", rule, f"The {self.noun}s do not fit together.", "Look them over."))
             return
         key = str(error.absolute_path[0])
         rules = self.properties[key]
-        shown = "" if rules.get("writeOnly") else self._shown(error.instance)
+        if key in self.schema.get("required", ()) and _is_blank(error.instance):
+            self._missing({key})
+            return
+        rule, wrong = _broken(rule, error, rules)
+        shown = "" if rules.get("writeOnly") else self._shown(wrong)
         message = _message(_title(key, rules), rule, error, shown)
-        self._add(FieldError(key, "format" if rule == "anyOf" else rule, message, self._remedy(error, rules, shown)))
+        self._add(FieldError(key, rule, message, self._remedy(rule, error, rules, wrong if shown else None)))
 
     def _missing(self, names: set[str]) -> None:
         for name in names:
             rules = self.properties.get(name, {})
             self._add(FieldError(name, "required", f"{_title(name, rules)} is missing.", _mend(rules)))
 
-    def _remedy(self, error: Any, rules: Mapping[str, Any], shown: str) -> str:
+    def _remedy(self, rule: str, error: Any, rules: Mapping[str, Any], wrong: Any) -> str:
+        """Say what to do; *wrong* is what a message may repeat, or None."""
         mend = _mend(rules)
-        if error.validator == "type" and _is_number(error.instance) and _expected(error.schema) == "text":
+        if rule == "type" and _is_number(error.instance) and _takes_text_alone(error.schema):
             return f"Put it in quotes: a long number loses digits when it is not text. {mend}"
-        if error.validator == "enum" and shown and (nearest := _nearest(str(error.instance), error.validator_value)):
+        choices = rules.get("enum") or rules.get("items", {}).get("enum", ())
+        known = [choice for choice in choices if choice]
+        if rule == "enum" and wrong is not None and (nearest := _nearest(str(wrong), known)):
             return f'Did you mean "{nearest}"? {mend}'
         return mend
 
@@ -371,11 +358,36 @@ class _Report:
             self.found[entry.field] = entry
 
 
+def _broken(rule: str, error: Any, rules: Mapping[str, Any]) -> tuple[str, Any]:
+    """Return the rule that a value breaks as a person sees it, and the value or the part of it that does.
+
+    Text stands for values of other types, whose bounds are in its pattern.
+    """
+    value = error.instance
+    if rule in {"minimum", "maximum"} and kind_of(rules) == "string":
+        return "pattern", value
+    if rule != "pattern":
+        return rule, value
+    kind = kind_of(rules)
+    if kind == "integer":
+        number = _whole(value.strip(_BLANKS))
+        if not isinstance(number, int):
+            return "type", value
+        return "minimum" if number < rules["minimum"] else "maximum", value
+    if kind == "array":
+        names = [name.strip(_BLANKS) for name in value.split(",")]
+        return "enum", next((name for name in names if name not in rules["items"]["enum"]), value)
+    if rules.get("x-format") in {"date", "date-time"}:
+        return "format", value
+    return ("type" if kind == "boolean" else rule), value
+
+
 def _message(title: str, rule: str, error: Any, shown: str) -> str:
     limit = error.validator_value
-    if rule == "type" and _expected(error.schema) == "text" and _is_number(error.instance):
+    expected = _expected(error.schema)
+    if rule == "type" and _is_number(error.instance) and _takes_text_alone(error.schema):
         return f"{title} must be text, but it came as a number."
-    if rule == "pattern" and limit != _DIGITS:
+    if rule == "pattern" and expected == "text":
         return f"{title} contains a character that does not belong there: a blank, a line break or a foreign letter."
     if rule == "maxLength":
         return f"{title} is longer than {limit} characters."
@@ -383,26 +395,34 @@ def _message(title: str, rule: str, error: Any, shown: str) -> str:
         return f"{title} names something twice."
     refused = shown or (_kind(error.instance) if rule == "type" and not isinstance(error.instance, str) else "")
     tail = f", not {refused}" if refused else ""
-    if len(error.absolute_path) > 1:
+    if len(error.absolute_path) > 1 or (rule == "enum" and error.validator == "pattern"):
         return f"{title} must be a list of names that it knows; {refused or 'one of these'} is none of them."
-    return f"{title} must be {_expected(error.schema)}{tail}."
+    return f"{title} must be {expected}{tail}."
+
+
+def _takes_text_alone(rules: Mapping[str, Any]) -> bool:
+    kinds = rules.get("type", ())
+    return _expected(rules) in {"text", "digits only"} and "integer" not in kinds
 
 
 def _expected(rules: Mapping[str, Any]) -> str:
     """Say what a field takes, in words."""
-    least, most, choices = rules.get("minimum"), rules.get("maximum"), rules.get("enum", ())
-    if rules.get("type") == "integer":
+    least, most = rules.get("minimum"), rules.get("maximum")
+    choices = [choice for choice in rules.get("enum", ()) if choice]
+    kind = kind_of(rules)
+    if kind == "integer":
         return f"a whole number from {least} to {most}" if most is not None else "a whole number"
     if choices:
         few = ", ".join(map(str, choices))
         return f"one of {few}" if len(choices) <= _MOST_CHOICES else f"one of its {len(choices)} choices"
-    if rules.get("pattern") == _DIGITS:
-        return "digits only"
-    if "anyOf" in rules:
-        return "a date, or a time with its zone"
-    return {"date": "a date of the calendar"}.get(
-        rules.get("format", ""),
-        {"array": "a list", "boolean": "true or false", "string": "text"}.get(rules.get("type", ""), "something else"),
+    formats = {
+        "digits": "digits only",
+        "date": "a date of the calendar",
+        "date-time": "a date, or a time with its zone",
+    }
+    return formats.get(
+        rules.get("x-format", ""),
+        {"array": "a list", "boolean": "true or false", "string": "text"}.get(kind, "something else"),
     )
 
 

@@ -121,7 +121,7 @@ def test_validate__right_settings(cli, settings_file):
 
 
 def test_validate__warns_of_what_hardly_works(cli):
-    found = cli("validate", "-", stdin=json.dumps(SAMPLE | {"realm_id": "my-company"}))
+    found = cli("validate", "-", stdin=json.dumps(SAMPLE | {"realm_id": "your-realm-id"}))
     assert found.returncode == 0
     assert "Warning: realm_id: " in found.stderr
 

@@ -22,7 +22,7 @@ def test_a_success_is_an_envelope(connect):
 
     assert envelope["success"] is True
     assert envelope["data"]["count"] == 1
-    assert set(envelope["meta"]) == {"request_id", "timestamp"}
+    assert set(envelope["meta"]) == {"request_id", "timestamp", "action", "rows_key"}
     assert envelope["meta"]["timestamp"].endswith("Z")
 
 
@@ -201,6 +201,26 @@ def test_settings_that_do_not_work_say_why(connect):
 
     assert report["ok"] is False
     assert report["checks"][-1]["error"]["code"] == "AUTHENTICATION_FAILED"
+
+
+def test_a_token_that_only_looked_valid_fails_the_test_of_tokens(connect, emulator):
+    """The grant was revoked: the cached token has not expired, QuickBooks refuses it, and Intuit gives no other."""
+    connection = connect()
+    connection.invoke("getCompanyInfo")
+    emulator.revoke_grants()
+    emulator.expire_access_tokens()
+    (check,) = connection.test()["checks"]
+
+    assert (check["name"], check["ok"], check["error"]["code"]) == ("token", False, "REAUTHORIZATION_REQUIRED")
+
+
+def test_a_token_that_was_replaced_meanwhile_is_reported_as_it_is_now(connect, emulator):
+    connection = connect()
+    connection.invoke("getCompanyInfo")
+    emulator.expire_access_tokens()
+    token, company = connection.test()["checks"]
+
+    assert (token["ok"], token["refreshed"], company["ok"]) == (True, True, True)
 
 
 def test_a_defect_is_an_internal_error_that_shows_nothing(connect, monkeypatch, caplog, emulator):

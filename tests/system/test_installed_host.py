@@ -15,6 +15,7 @@ pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).parents[2]
 HOST = Path(__file__).parent / "host_package"
+OTHER = Path(__file__).parent / "connector_package"
 ACTIONS = ("listCustomers", "listInvoices", "getCompanyInfo", "getAccessToken")
 
 
@@ -88,3 +89,47 @@ def test_the_installed_command_and_the_one_line_way_in_work(environment, emulato
     )
     shown = run(environment / "bin/python", "-c", script, input=settings.read_text(), env=bare, cwd=tmp_path)
     assert shown == "True\n"
+# ---- two connectors, each with a set of specifications ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def both(environment, tmp_path_factory):
+    """An environment that has another maker's connector beside ours; it sees the packages of the first."""
+    place = tmp_path_factory.mktemp("both")
+    run(sys.executable, "-m", "build", "--installer=pip", "--wheel", "--outdir", place / "dist", OTHER)
+    venv.create(place / "venv", with_pip=False)
+    python = place / "venv/bin/python"
+    (ours,) = environment.glob("lib/python*/site-packages")
+    (wheel,) = (place / "dist").glob("*.whl")
+    site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+    (site / "first.pth").write_text(f"{ours}\n")
+    pip = (environment / "bin/python", "-m", "pip", "--python", python, "install")
+    run(*pip, "-qq", "--disable-pip-version-check", "--no-deps", wheel)
+    return python
+
+
+def work_both(python, emulator, how):
+    variables = {"PATH": os.environ["PATH"], "VANTAGE_QUICKBOOKS_TOKEN_STORE": "memory:"}
+    variables |= {f"VANTAGE_QUICKBOOKS_{name}_URL": emulator.url for name in ("API", "OAUTH")}
+    return subprocess.run(
+        [python, OTHER / "both.py", how], input=json.dumps(emulator.settings()), env=variables, cwd=python.parent,
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["the other's, then ours", "ours twice", "the other's alone"])
+def test_two_connectors_work_side_by_side_with_one_set_of_specifications(both, emulator, how):
+    done = work_both(both, emulator, how)
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = json.loads(done.stdout)
+    assert report["found"] == ["quickbooks", "weather"]
+    assert report["rows"]["quickbooks"] > 1
+    assert report["rows"]["weather"] == 1
+    assert report["heard"] == ["quickbooks.listCustomers", "weather.today"]
+
+
+def test_two_sets_are_what_pluggy_refuses(both, emulator):
+    """Why there is `hookspecs.add_hookspecs`."""
+    done = work_both(both, emulator, "both by hand")
+    assert done.returncode != 0
+    assert "is already registered" in done.stderr

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
+import re
+from pathlib import Path
 
 import pytest
 
+from vantage_quickbooks import contract
 from vantage_quickbooks.actions import MODULES
+from vantage_quickbooks.connection import Connection
+from vantage_quickbooks.connector import QuickBooksConnector
 from vantage_quickbooks.contract import Action, HostContext, as_node_output
 from vantage_quickbooks.errors import ConnectorError
 
@@ -158,6 +164,90 @@ def test_a_view_that_does_not_exist_is_refused(view, envelope):
         as_node_output(envelope, MODULES["listCustomers"].ACTION, view)
 
 
+def named(action_id, data, **meta):
+    rows_key = next(action.rows_key for action in actions() if action.id == action_id)
+    return success(data) | {"meta": META | {"action": action_id, "rows_key": rows_key} | meta}
+
+
+@pytest.mark.parametrize("view", ["named", "rows", "port"])
+@pytest.mark.parametrize("action", actions(), ids=lambda action: action.id)
+def test_a_view_is_the_same_for_an_action_by_its_id_and_for_none(action, view):
+    """The envelope says of itself which member holds the rows."""
+    envelope = named(action.id, DATA[action.id])
+    expected = as_node_output(success(DATA[action.id]), action, view)
+    assert as_node_output(envelope, action.id, view) == expected
+    assert as_node_output(envelope, view=view) == expected
+    assert as_node_output(FAILURE, action.id, view) == as_node_output(FAILURE, action, view)
+
+
+@pytest.mark.parametrize("view", ["named", "rows", "port"])
+@pytest.mark.parametrize(
+    "action", ["listCustomers", {"id": "listCustomers", "rowsKey": "customers"}, MODULES["listCustomers"].ACTION]
+)
+def test_an_envelope_of_another_action_is_refused(action, view):
+    with pytest.raises(ValueError, match="the envelope is of 'listInvoices', not of 'listCustomers'"):
+        as_node_output(named("listInvoices", DATA["listInvoices"]), action, view)
+
+
+@pytest.mark.parametrize("action", ["listInvoices", None])
+def test_an_envelope_that_does_not_name_its_rows_needs_the_action_as_data(action):
+    envelope = success(DATA["listInvoices"])
+    assert as_node_output(envelope, action) == DATA["listInvoices"]
+    with pytest.raises(ValueError, match=r"pass the action's entry of describe\(\)\['actions'\]"):
+        as_node_output(envelope, action, "rows")
+    assert as_node_output(envelope, {"rowsKey": "invoices"}, "rows")["data"] == DATA["listInvoices"]["invoices"]
+
+
+# ---- the protocols and what implements them -------------------------------------------------------------------------
+
+
+def methods(protocol):
+    return {
+        name: value
+        for name, value in vars(protocol).items()
+        if callable(value) and (not name.startswith("_") or name in {"__enter__", "__exit__"})
+        and not name.startswith("_abc")
+    }  # fmt: skip
+
+
+def parameters(method):
+    """Names, kinds and defaults; what an implementation takes beside these must be optional."""
+    return {
+        name: (parameter.kind, parameter.default) for name, parameter in inspect.signature(method).parameters.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("protocol", "implementation"), [(contract.Connection, Connection), (contract.Connector, QuickBooksConnector)]
+)
+def test_the_implementation_takes_what_the_protocol_says(protocol, implementation):
+    for name, method in methods(protocol).items():
+        if protocol is contract.Connection and name == "__init__":
+            continue
+        asked, taken = parameters(method), parameters(getattr(implementation, name))
+        assert asked.items() <= taken.items(), name
+        more = {key: value for key, value in taken.items() if key not in asked}
+        assert all(
+            default is not inspect.Parameter.empty or kind is inspect.Parameter.VAR_KEYWORD
+            for kind, default in more.values()
+        ), name
+        assert inspect.iscoroutinefunction(method) is inspect.iscoroutinefunction(getattr(implementation, name)), name
+
+
+def test_the_protocol_has_every_public_method_of_the_implementation():
+    public = {name for name in vars(Connection) if not name.startswith("_")}
+    assert public == {name for name in methods(contract.Connection) if not name.startswith("_")}
+
+
+def test_the_page_for_hosts_mentions_every_method():
+    page = (Path(__file__).parents[2] / "docs" / "host.md").read_text()
+    for name in (name for name in methods(contract.Connection) if not name.startswith("_")):
+        assert re.search(rf"\| `{name}\(", page), name
+    for name in (name for name in methods(contract.Connector) if not name.startswith("_")):
+        assert re.search(rf"\b{name}\(", page), name
+    assert 'as_="ndjson"' in page
+
+
 # ---- actions and contexts -------------------------------------------------------------------------------------------
 
 
@@ -275,3 +365,127 @@ def test_the_hooks_bear_the_hosts_name_and_nothing_else_is_asked():
         "vantage_progress",
         "vantage_audit",
     }
+
+
+# ---- one set of specifications --------------------------------------------------------------------------------------
+
+
+def copied(**changed):
+    """Another package's own copy of the specifications."""
+    import pluggy
+
+    hookspec = pluggy.HookspecMarker("vantage")
+
+    class Specs:
+        @hookspec
+        def vantage_register_connectors(self, register): ...
+        @hookspec(firstresult=True)
+        def vantage_load_credentials(self, connection_id): ...
+        @hookspec(firstresult=True)
+        def vantage_save_credentials(self, connection_id, credentials, expected_version): ...
+        @hookspec
+        def vantage_progress(self, connection_id, action, done, total): ...
+        @hookspec
+        def vantage_audit(self, event): ...
+
+    for name, method in changed.items():
+        setattr(Specs, name, method)
+    return Specs
+
+
+def manager(project="vantage"):
+    import pluggy
+
+    return pluggy.PluginManager(project)
+
+
+def specified(plugins):
+    return {name for name, caller in vars(plugins.hook).items() if getattr(caller, "spec", None)}
+
+
+def test_two_sets_by_hand_are_refused_by_pluggy():
+    from vantage_quickbooks import hookspecs
+
+    plugins = manager()
+    plugins.add_hookspecs(copied())
+    with pytest.raises(ValueError, match="already registered"):
+        plugins.add_hookspecs(hookspecs)
+
+
+@pytest.mark.parametrize("first", ["ours", "a copy", "part of a copy", "nothing"])
+def test_specifications_are_added_once_whoever_came_first(first):
+    from vantage_quickbooks import hookspecs
+
+    plugins = manager()
+    if first == "ours":
+        plugins.add_hookspecs(hookspecs)
+    elif first == "a copy":
+        plugins.add_hookspecs(copied())
+    elif first == "part of a copy":
+        partial = copied()
+        del partial.vantage_audit, partial.vantage_progress
+        plugins.add_hookspecs(partial)
+    for _ in range(2):
+        hookspecs.add_hookspecs(plugins)
+        assert specified(plugins) == set(hookspecs._SPECS)
+    heard = []
+
+    class Plugin:
+        @_hookimpl()
+        def vantage_audit(self, event):
+            heard.append(event)
+
+        @_hookimpl()
+        def vantage_load_credentials(self, connection_id):
+            return {"of": connection_id}
+
+    plugins.register(Plugin())
+    plugins.check_pending()
+    context = HostContext.from_hooks(plugins.hook)
+    context.audit({"a": 1})
+    assert heard == [{"a": 1}]
+    assert context.load_credentials("c") == {"of": "c"}  # the first result, not a list of all
+
+
+def test_plugins_that_were_registered_before_are_called():
+    from vantage_quickbooks import hookspecs
+
+    class Plugin:
+        @_hookimpl()
+        def vantage_load_credentials(self, connection_id):
+            return {"of": connection_id}
+
+    plugins = manager()
+    plugins.register(Plugin())
+    hookspecs.add_hookspecs(plugins)
+    assert plugins.hook.vantage_load_credentials(connection_id="c") == {"of": "c"}
+
+
+def test_a_set_that_is_called_otherwise_is_named_with_what_differs():
+    import pluggy
+
+    from vantage_quickbooks import hookspecs
+
+    hookspec = pluggy.HookspecMarker("vantage")
+
+    @hookspec
+    def vantage_audit(record): ...
+
+    @hookspec
+    def vantage_load_credentials(connection_id): ...
+
+    for changed, said in (
+        ({"vantage_audit": staticmethod(vantage_audit)}, "vantage_audit .* Specs, .* it takes record, not event"),
+        ({"vantage_load_credentials": staticmethod(vantage_load_credentials)}, "returns all results, not the first"),
+    ):
+        plugins = manager()
+        plugins.add_hookspecs(copied(**changed))
+        with pytest.raises(ValueError, match=said):
+            hookspecs.add_hookspecs(plugins)
+
+
+def test_a_manager_of_another_project_is_refused():
+    from vantage_quickbooks import hookspecs
+
+    with pytest.raises(ValueError, match="of project 'datasette'; these hooks are of 'vantage'"):
+        hookspecs.add_hookspecs(manager("datasette"))

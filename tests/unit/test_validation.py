@@ -76,10 +76,15 @@ def test_whole_number__however_a_form_spells_it__is_an_int(value, tidied):
         assert type(cleaned["max_results"]) is int
 
 
-@pytest.mark.parametrize("value", [None, "", "   ", "\t\n", "\u00a0", "\u200b", [], (), [""], [None], " , ,"])
+@pytest.mark.parametrize("value", [None, "", "   ", "\t\n", "\u00a0", "\u200b", [], ()])
 def test_nothing_given__in_any_spelling__is_left_out(value):
-    name = "fields" if isinstance(value, list | tuple) or "," in (value or "") else "name"
-    assert clean(CUSTOMERS, {name: value}) == ({}, [])
+    names = (
+        ("fields",) if isinstance(value, list | tuple) else ("fields", "name", "all", "max_results", "updated_since")
+    )
+    for name in names:
+        assert clean(CUSTOMERS, {name: value}) == ({}, [])
+    if value in (None, ""):  # the choices are a list, and blanks are not among them
+        assert clean(CUSTOMERS, {"order_by": value, "active": value}) == ({}, [])
 
 
 @pytest.mark.parametrize(
@@ -89,19 +94,19 @@ def test_nothing_given__in_any_spelling__is_left_out(value):
         (CUSTOMERS, {"name": "Amy's  Bird"}, {"name": "Amy's  Bird"}),  # blanks inside belong to the name
         (CUSTOMERS, {"fields": "DisplayName, Balance"}, {"fields": ["DisplayName", "Balance"]}),
         (CUSTOMERS, {"fields": "Id"}, {"fields": ["Id"]}),
-        (CUSTOMERS, {"fields": [" Id ", "", None, "balance"]}, {"fields": ["Id", "Balance"]}),
+        (CUSTOMERS, {"fields": "Id , Id,Balance"}, {"fields": ["Id", "Balance"]}),
+        (CUSTOMERS, {"all": " TRUE "}, {"all": True}),
+        (CUSTOMERS, {"all": "false"}, {"all": False}),
         (CUSTOMERS, {"fields": ("Id", "Active")}, {"fields": ["Id", "Active"]}),
-        (CUSTOMERS, {"active": "ALL"}, {"active": "all"}),
-        (CUSTOMERS, {"order_by": " displayname   desc "}, {"order_by": "DisplayName DESC"}),
         (CUSTOMERS, {"updated_since": " 2026-05-01 "}, {"updated_since": "2026-05-01"}),
-        (INVOICES, {"status": "partiallypaid"}, {"status": "partiallyPaid"}),
         (INVOICES, {"customer_id": 24}, {"customer_id": "24"}),
         (INVOICES, {"customer_id": 24.0}, {"customer_id": "24"}),
         (INVOICES, {"customer_id": " 24 "}, {"customer_id": "24"}),
         (INVOICES, {"customer_id": "024"}, {"customer_id": "024"}),
         (INVOICES, {"doc_number": "0042"}, {"doc_number": "0042"}),  # leading zeros are part of the number
         (SETTINGS, FORM, FORM),
-        (SETTINGS, FORM | {"environment": "Sandbox "}, FORM | {"environment": "sandbox"}),
+        (SETTINGS, FORM | {"max_results": "100", "environment": ""}, FORM | {"max_results": 100}),
+        (SETTINGS, FORM | {"realm_id": "\u200b9130357992220000\n"}, FORM | {"realm_id": "9130357992220000"}),
     ],
 )
 def test_tidied(schema, data, tidied):
@@ -132,8 +137,10 @@ def test_tidying_twice__changes_nothing_more(schema, data):
 
 @given(st.integers(), st.sampled_from(["{}", " {} ", "{}.0", "{}.000\n", "\u00a0{}"]))
 def test_number_in_a_text__means_what_the_number_means(number, spelling):
-    as_text = clean(CUSTOMERS, {"start_position": spelling.format(number)})
-    assert as_text == clean(CUSTOMERS, {"start_position": number})
+    cleaned, fields = clean(CUSTOMERS, {"start_position": spelling.format(number)})
+    expected, others = clean(CUSTOMERS, {"start_position": number})
+    assert cleaned == expected
+    assert [entry.rule for entry in fields] == [entry.rule for entry in others]
 
 
 # ---- what is wrong
@@ -179,7 +186,16 @@ def test_max_results__that_is_none__is_a_field_error(schema, value, rule):
     ("schema", "data", "rule", "said"),
     [
         (CUSTOMERS, {"fields": "Id, Blance"}, "enum", 'Did you mean "Balance"?'),
-        (CUSTOMERS, {"fields": "Id, id"}, "uniqueItems", "names something twice"),
+        (CUSTOMERS, {"fields": "Id, balance"}, "enum", 'Did you mean "Balance"?'),
+        (CUSTOMERS, {"fields": "Id,,Balance"}, "enum", '"" is none of them'),
+        (CUSTOMERS, {"fields": ["Id", "Id"]}, "uniqueItems", "names something twice"),
+        (CUSTOMERS, {"fields": ["Id", ""]}, "enum", '"" is none of them'),
+        (CUSTOMERS, {"active": "ALL"}, "enum", 'Did you mean "all"?'),
+        (CUSTOMERS, {"order_by": "displayname desc"}, "enum", 'Did you mean "DisplayName DESC"?'),
+        (CUSTOMERS, {"all": "yes"}, "type", 'must be true or false, not "yes"'),
+        (CUSTOMERS, {"name": "a\tb"}, "pattern", "does not belong there"),
+        (INVOICES, {"status": "partiallypaid"}, "enum", 'Did you mean "partiallyPaid"?'),
+        (SETTINGS, FORM | {"environment": "Sandbox "}, "enum", 'Did you mean "sandbox"?'),
         (CUSTOMERS, {"fields": ["Id", {"x": 1}]}, "type", "an object is none of them"),
         (CUSTOMERS, {"fields": ["Blance", "Nmae"]}, "enum", '"Blance" is none of them'),
         (CUSTOMERS, {"fields": 7}, "type", "must be a list, not 7"),
@@ -207,7 +223,8 @@ def test_max_results__that_is_none__is_a_field_error(schema, value, rule):
         (INVOICES, {"doc_number": 1037}, "type", "Put it in quotes"),
         (SETTINGS, FORM | {"realm_id": 9130357992221046}, "type", "Put it in quotes: a long number loses digits"),
         (SETTINGS, FORM | {"realm_id": "9130 3579"}, "pattern", "copy the company ID without its blanks"),
-        (SETTINGS, FORM | {"realm_id": "1/../2"}, "pattern", "does not belong there"),
+        (SETTINGS, FORM | {"realm_id": "1/../2"}, "pattern", "digits only"),
+        (SETTINGS, FORM | {"realm_id": "my-company"}, "pattern", "digits only"),
         (SETTINGS, FORM | {"client_secret": "two\nlines"}, "pattern", "a line break"),
         (SETTINGS, FORM | {"environment": "live"}, "enum", "Choose production or sandbox"),
         (SETTINGS, FORM | {"client_id": " "}, "required", "Client ID is missing."),
@@ -435,7 +452,7 @@ def places(monkeypatch, tmp_path):
 def test_schemas__are_found_in_a_wheel_and_in_a_checkout(places):
     wheel, checkout = places
     checkout.mkdir()
-    (checkout / "a.schema.json").write_text('{"properties": {"x": {"type": "integer"}}}')
+    (checkout / "a.schema.json").write_text('{"properties": {"x": {"type": ["integer", "string"]}}}')
     assert clean("a.schema", {"x": "5"}) == ({"x": 5}, [])
     wheel.mkdir()
     (wheel / "b.schema.json").write_text('{"title": "wheel"}')

@@ -12,6 +12,7 @@ from vantage_quickbooks.export import csv_text
 from vantage_quickbooks.web.present import (
     MASK,
     Column,
+    Members,
     cell,
     columns_of,
     facts,
@@ -19,7 +20,7 @@ from vantage_quickbooks.web.present import (
     instants,
     masked,
     money,
-    sort_rows,
+    sort_key,
     words,
 )
 
@@ -75,21 +76,55 @@ def test_long_texts_are_cut_and_kept():
     assert dict(facts({"x": "a" * 300}, in_full=True))["X"].text == "a" * 300
 
 
-def test_rows_are_sorted_as_what_they_are_and_empty_cells_come_last():
-    rows = [{"n": 10}, {"n": None}, {"n": 9}, {"n": -1}]
-    column = Column("n", "N", "money")
-    assert [row["n"] for row in sort_rows(rows, column, descending=False)] == [-1, 9, 10, None]
-    assert [row["n"] for row in sort_rows(rows, column, descending=True)] == [10, 9, -1, None]
-    mixed = [{"n": "b"}, {"n": 2}, {"n": "A"}]
-    assert [row["n"] for row in sort_rows(mixed, Column("n", "N"), descending=False)] == [2, "A", "b"]
+def members_of(rows, views=()):
+    members = Members(views)
+    for row in rows:
+        members.add(row)
+    return members
 
 
 def test_the_columns_are_those_of_the_view_that_some_row_has():
     views = MODULES["listInvoices"].ACTION.views
     rows = [{"DocNumber": "1", "Balance": 5, "Line": []}]
-    assert [column.field for column in columns_of(views, rows, everything=False)] == ["DocNumber", "Balance"]
-    assert [column.field for column in columns_of(views, rows, everything=True)] == ["DocNumber", "Balance", "Line"]
-    assert [column.field for column in columns_of((), rows, everything=False)] == ["DocNumber", "Balance", "Line"]
+    members = members_of(rows, views)
+    assert [column.field for column in columns_of(members, everything=False)] == ["DocNumber", "Balance"]
+    assert [column.field for column in columns_of(members, everything=True)] == ["DocNumber", "Balance", "Line"]
+    assert [column.field for column in columns_of(members_of(rows), everything=False)] == [
+        "DocNumber",
+        "Balance",
+        "Line",
+    ]
+
+
+def test_a_column_is_of_numbers_if_every_value_is_one():
+    rows = [{"n": 1, "m": 1, "b": True}, {"n": None, "m": "1"}, {"n": 2.5}]
+    formats = {column.field: column.format for column in columns_of(members_of(rows), everything=True)}
+    assert formats == {"n": "number", "m": "", "b": ""}
+
+
+def customer(balance, currency):
+    return {"customerName": "A", "Balance": balance, "CurrencyRef": {"value": currency} if currency else None}
+
+
+def test_amounts_of_one_currency_have_it_in_their_heading():
+    rows = [customer(5, "EUR"), customer(None, "USD")]
+    *_, balance = columns_of(members_of(rows, MODULES["listCustomers"].ACTION.views), everything=False)
+    assert (balance.label, cell(rows[0], balance).text) == ("Balance (EUR)", "5.00")
+
+
+def test_amounts_of_several_currencies_have_each_its_own_and_are_sorted_apart():
+    rows = [customer(5, "USD"), customer(300, "JPY"), customer(1, None)]
+    *_, balance = columns_of(members_of(rows, MODULES["listCustomers"].ACTION.views), everything=False)
+    assert balance.label == "Balance"
+    assert [cell(row, balance).text for row in rows] == ["5.00\xa0USD", "300\xa0JPY", "1.00"]
+    assert [sort_key(row, balance) for row in rows] == [("USD", 5.0), ("JPY", 300.0), ("", 1.0)]
+
+
+def test_a_table_with_a_column_for_currencies_shows_each_once_and_is_sorted_by_them_all_the_same():
+    rows = [{"Balance": 5, "currency": "USD"}, {"Balance": 300, "currency": "JPY"}]
+    balance, _ = columns_of(members_of(rows, MODULES["listInvoices"].ACTION.views), everything=False)
+    assert [cell(row, balance).text for row in rows] == ["5.00", "300"]
+    assert [sort_key(row, balance)[0] for row in rows] == ["USD", "JPY"]
 
 
 def test_a_secret_is_masked_whatever_its_length():

@@ -35,7 +35,7 @@ def test_connectors_are_listed_and_described(api):
 def test_connections_are_listed_without_their_settings(api, emulator):
     answer = api("GET", "/api/connections")
     assert answer.json()["data"]["connections"] == [
-        {"id": "demo", "connector": "quickbooks", "name": "Garden Works", "ready": True}
+        {"id": "demo", "connector": "quickbooks", "name": "Garden Works", "ready": True, "state": "ready"}
     ]
     assert emulator.credentials()["client_id"] not in answer.text
 

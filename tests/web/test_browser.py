@@ -44,10 +44,14 @@ def test_a_column_is_sorted_in_place_and_says_how(open_page):
     assert column.get_attribute("aria-sort") == "ascending"
     column.get_by_role("link").click()
     assert column.get_attribute("aria-sort") == "descending"
+    # The sample company has several currencies: amounts are sorted within each, and never across.
     index = column.evaluate("cell => cell.cellIndex")
-    shown = page.locator(f"table[data-sortable] tbody tr td:nth-child({index + 1})").all_inner_texts()
-    amounts = [float(text.replace(",", "")) for text in shown]
-    assert amounts == sorted(amounts, reverse=True)
+    cells = page.locator(f"table[data-sortable] tbody tr td:nth-child({index + 1})")
+    amounts = [float(text.replace(",", "")) for text in cells.all_inner_texts()]
+    currencies = page.locator(f"table[data-sortable] tbody tr td:nth-child({index + 2})").all_inner_texts()
+    shown = list(zip(currencies, amounts, strict=True))
+    assert len(set(currencies)) > 1
+    assert shown == sorted(shown, key=lambda pair: (pair[0], -pair[1]))
     assert "order=" not in page.url
 
 
@@ -95,6 +99,7 @@ def test_a_company_is_connected_by_consent(open_page, emulator, site):
     for told in ("Juniper & Finch Garden Works", "production", form["realm_id"], "Clock skew", "Refresh token expires"):
         assert told in text
     page.goto(f"{site.url}/connections/{record.id}")
+    page.get_by_role("link", name="Disconnect").click()
     page.get_by_role("button", name="Disconnect").click()
     page.wait_for_selector("h1:has-text('Disconnected')")
     assert site.host.record(record.id).settings == {key: form[key] for key in ("client_id", "client_secret")}
@@ -196,6 +201,54 @@ def test_everything_works_without_script(open_page, emulator):
     page.wait_for_selector(".head .tag.good")
 
 
+@pytest.mark.parametrize("has_script", [True, False])
+def test_disconnecting_asks_first(open_page, emulator, has_script):
+    page = open_page(java_script_enabled=has_script)
+    page.goto(page.url.rstrip("/") + "/connections/demo")
+    page.get_by_role("link", name="Disconnect").click()
+    page.wait_for_selector("h1:has-text('Disconnect Garden Works?')")
+    page.get_by_role("link", name="Cancel").click()
+    page.wait_for_selector(".head .tag:has-text('ready')")
+    assert not [entry for entry in emulator.requests() if "revoke" in entry["path"]]
+    page.get_by_role("link", name="Disconnect").click()
+    page.get_by_role("button", name="Disconnect").click()
+    page.wait_for_selector("h1:has-text('Disconnected')")
+    assert [entry for entry in emulator.requests() if "revoke" in entry["path"]]
+    page.goto(page.url.split("/connections/")[0])
+    assert page.locator(".card .tag").first.inner_text() == "not connected"
+
+
+def test_after_a_revocation_every_page_says_so(open_page, emulator, api):
+    """Revoked at Intuit, while a token that was not yet used up looks valid here."""
+    page = open_page()
+    base = page.url.rstrip("/")
+    run_invoices(page)
+    emulator.revoke_grants()
+    emulator.expire_access_tokens()
+    page.goto(base + "/connections/demo")
+    page.get_by_role("button", name="Test connection").click()
+    page.wait_for_selector("h1:has-text('does not work')")
+    assert page.locator(".checks .tag").all_inner_texts() == ["failed"]
+    assert "REAUTHORIZATION_REQUIRED" in page.locator(".checks").inner_text()
+    page.goto(base)
+    assert page.locator(".card .tag").first.inner_text() == "connect again"
+    (listed,) = api("GET", "/api/connections").json()["data"]["connections"]
+    assert (listed["ready"], listed["state"]) == (False, "refused")
+    page.get_by_role("link", name="Garden Works").click()
+    assert page.locator(".head .tag").inner_text() == "connect again"
+    assert page.locator(".runs .tag").all_inner_texts() == ["failed", "done"]
+    assert "no longer accepts this connection" in page.locator(".callout").inner_text()
+    page.goto(base + PAGES["action"])
+    assert page.get_by_role("button", name="Run").is_disabled()
+    page.goto(base + "/connections/demo")
+    page.get_by_role("button", name="Connect again").click()
+    page.wait_for_url(f"{emulator.url}/connect/oauth2**")
+    page.get_by_role("button", name="Connect", exact=True).click()
+    page.wait_for_selector(".head .tag.good")
+    page.goto(base)
+    assert page.locator(".card .tag").first.inner_text() == "ready"
+
+
 PAGES = {
     "home": "/",
     "connection": "/connections/demo",
@@ -203,6 +256,7 @@ PAGES = {
     "settings": "/connections/demo/settings",
     "action": "/connections/demo/actions/listInvoices",
     "remove": "/connections/demo/remove",
+    "disconnect": "/connections/demo/disconnect",
 }
 
 
@@ -244,6 +298,8 @@ def test_axe_finds_nothing(open_page, axe, scheme, emulator):
     page.get_by_role("button", name="Run").click()
     page.wait_for_selector("h2:has-text('This did not work')")
     check("failed")
+    page.goto(base + "/connections/demo")
+    check("refused")
     assert found == {}
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.cli.output import write
 from vantage_quickbooks.web.host import Host
+from vantage_quickbooks.web.rows import ResultsError
 from vantage_quickbooks.web.server import bind, gate_for, serve
 from vantage_quickbooks.web.store import Store, StoreError, default_directory
 
@@ -75,7 +76,10 @@ def _run(args: Namespace) -> None:
             write(how_to(gate, place, is_demo=bool(demo), is_open=args.host is not None))
             sys.stdout.flush()
 
-        serve(host, gate, sockets, on_ready=on_ready, is_verbose=args.verbose)
+        try:
+            serve(host, gate, sockets, on_ready=on_ready, is_verbose=args.verbose)
+        except ResultsError as error:
+            raise UsageError(str(error)) from None
 
 
 def how_to(gate: Gate, place: str, *, is_demo: bool, is_open: bool) -> str:

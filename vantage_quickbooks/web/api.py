@@ -110,7 +110,13 @@ class Api:
     def connections(self, _: Request) -> Response:
         """List connections, without their settings."""
         listed = [
-            {"id": record.id, "connector": record.connector, "name": record.name, "ready": self._host.is_ready(record)}
+            {
+                "id": record.id,
+                "connector": record.connector,
+                "name": record.name,
+                "ready": (state := self._host.state(record)) == "ready",
+                "state": state,
+            }
             for record in self._host.records()
         ]
         return _success({"connections": listed})
@@ -124,7 +130,7 @@ class Api:
 
     def _test(self, record: Record) -> Response:
         try:
-            return _success(self._host.connection(record).test())
+            return _success(self._runs.test(record))
         except Exception as error:  # noqa: BLE001 -- a connector may fail in any way
             return _answer({"success": False, "error": failure(error), "meta": _meta()})
 

@@ -14,6 +14,8 @@ from starlette.staticfiles import StaticFiles
 from vantage_quickbooks.web.api import Api
 from vantage_quickbooks.web.oauth import Consents
 from vantage_quickbooks.web.pages import Pages
+from vantage_quickbooks.web.results import GONE
+from vantage_quickbooks.web.rows import ResultFiles, ResultGone, ResultsError
 from vantage_quickbooks.web.runs import Runs
 from vantage_quickbooks.web.security import CALLBACK_PATH, Guard
 from vantage_quickbooks.web.store import StoreError
@@ -38,7 +40,7 @@ def make_app(host: Host, gate: Gate) -> Starlette:
         host: Knows connectors and connections.
         gate: Knows who may come in.
     """
-    runs = Runs(host)
+    runs = Runs(host, ResultFiles())
     templates = Templates()
     pages = Pages(host, runs, Consents(host, gate.base_url + CALLBACK_PATH), gate, templates)
     post = ["POST"]
@@ -53,15 +55,28 @@ def make_app(host: Host, gate: Gate) -> Starlette:
         told = error if isinstance(error, NotFound) else NotFound("There is no such page.")
         return on_not_found(templates, told)
 
+    def gone(_: Request, _error: Exception) -> Response:
+        return on_not_found(templates, NotFound(GONE))
+
     def store_failed(_: Request, error: Exception) -> Response:
         return on_store_error(templates, cast("StoreError", error))
+
+    def rows_failed(_: Request, error: Exception) -> Response:
+        return templates.message(500, "The result cannot be shown", str(error))
 
     def defect(_: Request, error: Exception) -> Response:
         text = f"The server failed by a defect of its own ({type(error).__name__}). The terminal has its place."
         return templates.message(500, "Something went wrong here", text)
 
     connection = "/connections/{connection}"
-    handlers: dict[Any, Any] = {NotFound: not_found, 404: not_found, StoreError: store_failed, 500: defect}
+    handlers: dict[Any, Any] = {
+        NotFound: not_found,
+        404: not_found,
+        ResultGone: gone,
+        ResultsError: rows_failed,
+        StoreError: store_failed,
+        500: defect,
+    }
     return Starlette(
         routes=[
             Route("/", pages.home),
@@ -71,6 +86,7 @@ def make_app(host: Host, gate: Gate) -> Starlette:
             Route(f"{connection}/settings", pages.settings),
             Route(f"{connection}/settings", pages.save, methods=post),
             Route(f"{connection}/connect", pages.connect, methods=post),
+            Route(f"{connection}/disconnect", pages.ask_disconnect),
             Route(f"{connection}/disconnect", pages.disconnect, methods=post),
             Route(f"{connection}/test", pages.test, methods=post),
             Route(f"{connection}/remove", pages.ask_remove),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from vantage_quickbooks.web.present import money, value_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["Bar", "Chart", "Picture", "draw"]
 
@@ -123,102 +123,125 @@ class _Sums:
         kept.count += 1
 
 
-def draw(rows: Sequence[Mapping[str, Any]], views: Iterable[Mapping[str, Any]]) -> list[Picture]:
+def draw(rows: Iterable[Mapping[str, Any]], views: Iterable[Mapping[str, Any]]) -> list[Picture]:
     """Return the pictures that views ask for and rows have the members for.
 
     Views of a kind that is not known here are left out, and so are pictures without a bar.
+
+    Args:
+        rows: The rows, read once, one after the other.
+        views: The action's.
     """
-    known = {"aging": _aging, "breakdown": _breakdown, "top": _top}
-    pictures = [known[view["kind"]](rows, view) for view in views if view.get("kind") in known]
+    drawings = [_DRAWINGS[view["kind"]](view) for view in views if view.get("kind") in _DRAWINGS]
+    if not drawings:
+        return []
+    for row in rows:
+        for drawing in drawings:
+            drawing.add(row)
+    pictures = [drawing.picture() for drawing in drawings]
     return [picture for picture in pictures if picture.charts]
 
 
-def _aging(rows: Sequence[Mapping[str, Any]], view: Mapping[str, Any]) -> Picture:
-    ages = [label for label, _, _ in AGES] + [OLDEST]
+class _Drawing:
+    """One view's sums, by currency and label.
 
-    def place(row: Mapping[str, Any]) -> tuple[str, str] | None:
-        days = _amount(row, view["days"])
-        if days is None:
+    Args:
+        view: Which members matter.
+    """
+
+    label = ""
+
+    def __init__(self, view: Mapping[str, Any]) -> None:
+        self.view = view
+        self.sums: dict[str, _Sums] = {}
+        self._rank: Counter[str] = Counter()
+
+    def place(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Return the label and the tone of the bar that a row belongs to, or None."""
+        raise NotImplementedError
+
+    def arrange(self, group: _Sums) -> None:
+        """Put the bars of a currency in order."""
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Count a row in; one without an amount, a currency member or a place is not counted."""
+        view = self.view
+        currency = str(value_at(row, view.get("currency", "")) or "")
+        self._rank[currency] += 1
+        amount, where = _amount(row, view["amount"]), self.place(row)
+        if amount is None or where is None:
+            return
+        part = _amount(row, view["part"]) if "part" in view else None
+        self.sums.setdefault(currency, _Sums()).add(*where, amount, part or _ZERO)
+
+    def picture(self) -> Picture:
+        """Draw it."""
+        for group in self.sums.values():
+            self.arrange(group)
+        view, rank = self.view, self._rank
+        # The currency of the most rows first: the same order in all pictures of a result.
+        currencies = sorted(self.sums, key=lambda it: (-rank[it], it))
+        return Picture(
+            title=str(view.get("title", "")),
+            label=str(view.get("byLabel", self.label)),
+            amount_label=str(view.get("amountLabel", "Outstanding")),
+            part_label=str(view.get("partLabel", "")) if "part" in view else "",
+            charts=tuple(_chart(view, currency, self.sums[currency]) for currency in currencies),
+        )
+
+
+class _Aging(_Drawing):
+    label = "Age"
+    ages = (*(label for label, _, _ in AGES), OLDEST)
+
+    def place(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
+        days = _amount(row, self.view["days"])
+        if days is None or not _amount(row, self.view["amount"]):
             return None
         label = next((label for label, first, last in AGES if first <= days <= last), OLDEST)
-        return label, TONES[ages.index(label)]
+        return label, TONES[self.ages.index(label)]
 
-    sums = _summed(rows, view, place)
-    for group in sums.values():  # an age without an invoice is worth knowing
-        group.by_label = {label: group.by_label.get(label, _Sum(tone)) for label, tone in zip(ages, TONES, strict=True)}
-    return _picture(rows, view, "Age", sums)
+    def arrange(self, group: _Sums) -> None:
+        # An age without an invoice is worth knowing.
+        group.by_label = {
+            label: group.by_label.get(label, _Sum(tone)) for label, tone in zip(self.ages, TONES, strict=True)
+        }
 
 
-def _breakdown(rows: Sequence[Mapping[str, Any]], view: Mapping[str, Any]) -> Picture:
-    values: Mapping[str, Mapping[str, str]] = view.get("values", {})
+class _Breakdown(_Drawing):
+    label = "Status"
 
-    def place(row: Mapping[str, Any]) -> tuple[str, str] | None:
-        value = value_at(row, view["by"])
+    def place(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
+        value = value_at(row, self.view["by"])
         if value is None:
             return None
-        known = values.get(str(value), {})
+        known = self.view.get("values", {}).get(str(value), {})
         return known.get("label", str(value)), known.get("tone", "info")
 
-    sums = _summed(rows, view, place)
-    order = [known.get("label", value) for value, known in values.items()]
-    for group in sums.values():
+    def arrange(self, group: _Sums) -> None:
+        order = [known.get("label", value) for value, known in self.view.get("values", {}).items()]
         rank = {label: number for number, label in enumerate(order)}
         group.by_label = dict(sorted(group.by_label.items(), key=lambda item: rank.get(item[0], len(rank))))
-    return _picture(rows, view, view.get("byLabel", "Status"), sums)
 
 
-def _top(rows: Sequence[Mapping[str, Any]], view: Mapping[str, Any]) -> Picture:
-    def place(row: Mapping[str, Any]) -> tuple[str, str] | None:
-        amount = _amount(row, view["amount"])
-        if not amount:
+class _Top(_Drawing):
+    label = "Name"
+
+    def place(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
+        if not _amount(row, self.view["amount"]):
             return None
-        return str(value_at(row, view["by"]) or "no name"), "info"
+        return str(value_at(row, self.view["by"]) or "no name"), "info"
 
-    sums = _summed(rows, view, place)
-    limit = int(view.get("limit", 10))
-    for group in sums.values():
+    def arrange(self, group: _Sums) -> None:
+        limit = int(self.view.get("limit", 10))
         ranked = sorted(group.by_label.items(), key=lambda item: -item[1].amount)
         group.by_label = dict(ranked[:limit])
         if others := [item for _, item in ranked[limit:]]:
             rest = _Sum("muted", sum((item.amount for item in others), _ZERO), _ZERO, sum(i.count for i in others))
             group.by_label[f"{len(others)} others"] = rest
-    return _picture(rows, view, view.get("byLabel", "Name"), sums)
 
 
-def _summed(
-    rows: Sequence[Mapping[str, Any]],
-    view: Mapping[str, Any],
-    place: Callable[[Mapping[str, Any]], tuple[str, str] | None],
-) -> dict[str, _Sums]:
-    """Sum amounts by currency and label. Rows without an amount, a currency member or a place are not counted."""
-    sums: dict[str, _Sums] = {}
-    for row in rows:
-        amount = _amount(row, view["amount"])
-        where = place(row)
-        if amount is None or where is None:
-            continue
-        if view["kind"] == "aging" and not amount:
-            continue
-        part = _amount(row, view["part"]) if "part" in view else None
-        currency = str(value_at(row, view["currency"]) or "") if "currency" in view else ""
-        sums.setdefault(currency, _Sums()).add(*where, amount, part or _ZERO)
-    return sums
-
-
-def _picture(
-    rows: Sequence[Mapping[str, Any]], view: Mapping[str, Any], label: str, sums: Mapping[str, _Sums]
-) -> Picture:
-    # The currency of the most rows first: the same order in all pictures of a result.
-    rank = Counter(str(value_at(row, view.get("currency", "")) or "") for row in rows)
-    return Picture(
-        title=str(view.get("title", "")),
-        label=str(label),
-        amount_label=str(view.get("amountLabel", "Outstanding")),
-        part_label=str(view.get("partLabel", "")) if "part" in view else "",
-        charts=tuple(
-            _chart(view, currency, sums[currency]) for currency in sorted(sums, key=lambda it: (-rank[it], it))
-        ),
-    )
+_DRAWINGS: dict[str, type[_Drawing]] = {"aging": _Aging, "breakdown": _Breakdown, "top": _Top}
 
 
 def _chart(view: Mapping[str, Any], currency: str, sums: _Sums) -> Chart:

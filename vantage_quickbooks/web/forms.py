@@ -206,6 +206,8 @@ def _field(name: str, rules: Mapping[str, Any], hints: Mapping[str, Any], is_req
 
 def _kind(rules: Mapping[str, Any], hints: Mapping[str, Any], options: tuple[tuple[str, str], ...]) -> str:
     word, kind = hints.get("inputType"), rules.get("type")
+    if isinstance(kind, list):  # the first is meant; the others are what forms send for it, such as text for a number
+        kind = kind[0] if kind else None
     if hints.get("secret") or rules.get("writeOnly"):
         return "secret"
     if word in {"Array of Strings", "Array"} or kind == "array":
@@ -231,7 +233,7 @@ def _options(rules: Mapping[str, Any], hints: Mapping[str, Any]) -> tuple[tuple[
         pairs = [(str(option["value"]), str(option.get("label", option["value"]))) for option in hints["options"]]
     else:
         choices = rules.get("enum") or rules.get("items", {}).get("enum") or ()
-        pairs = [(str(choice), str(choice)) for choice in choices]
+        pairs = [(str(choice), str(choice)) for choice in choices if choice not in (None, "")]
     return tuple(pairs[:_FEW_CHOICES])
 
 

@@ -6,7 +6,7 @@ import logging
 import secrets
 import threading
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import pluggy
 
@@ -15,12 +15,14 @@ from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.web.store import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from vantage_quickbooks.contract import Connection, Connector
     from vantage_quickbooks.web.store import Store
 
-__all__ = ["Host", "Observer", "observing"]
+__all__ = ["Host", "Observer", "State", "observing"]
+
+State = Literal["ready", "incomplete", "refused"]
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +55,7 @@ class Host:
     def __init__(self, store: Store, plugins: Iterable[object] = ()) -> None:
         self.store = store
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
-        self._manager.add_hookspecs(hookspecs)
+        hookspecs.add_hookspecs(self._manager)
         self._manager.load_setuptools_entrypoints(hookspecs.PROJECT)
         for plugin in plugins:
             self._manager.register(plugin)
@@ -91,7 +93,10 @@ class Host:
     def save(self, connector_id: str, name: str, settings: dict[str, Any], connection_id: str | None = None) -> Record:
         """Keep a connection's settings; the live connection of the old ones is closed."""
         record = Record(connection_id or f"{connector_id}-{secrets.token_hex(4)}", connector_id, name, settings)
+        old = self.store.get(record.id)
         self.store.put(record)
+        if old is not None and old.settings != settings:
+            self.store.set_refused(record.id, False)  # a new grant, perhaps: the next call shows it
         self.drop(record.id)
         return record
 
@@ -101,8 +106,25 @@ class Host:
         self.store.remove(connection_id)
 
     def is_ready(self, record: Record) -> bool:
-        """Whether the settings are complete, so that actions can run."""
-        return bool(self.connectors[record.connector].validate(record.settings)["valid"])
+        """Whether actions can run, for all that is known."""
+        return self.state(record) == "ready"
+
+    def state(self, record: Record) -> State:
+        """Return whether actions can run: `incomplete` settings, consent `refused` when last asked, or `ready`."""
+        if not self.connectors[record.connector].validate(record.settings)["valid"]:
+            return "incomplete"
+        return "refused" if record.id in self.store.refused() else "ready"
+
+    def note(self, record: Record, error: Mapping[str, Any] | None) -> None:
+        """Learn from how a call ended whether the provider still accepts the consent.
+
+        Args:
+            record: The connection.
+            error: The envelope's `error`; None for a success. Most errors say nothing about the consent.
+        """
+        is_refused = error is not None and error.get("code") == "REAUTHORIZATION_REQUIRED"
+        if (error is None or is_refused) and is_refused != (record.id in self.store.refused()):
+            self.store.set_refused(record.id, is_refused)
 
     def connection(self, record: Record) -> Connection:
         """Return the live connection of these settings: one for all threads, so that they share its token.

@@ -53,9 +53,7 @@ class Pages(Results):
     def home(self, request: Request) -> Response:
         """Show what is installed and what is connected."""
         records = self._host.records()
-        connections = [
-            (record, self._host.describe(record.connector), self._host.is_ready(record)) for record in records
-        ]
+        connections = [(record, self._host.describe(record.connector), self._host.state(record)) for record in records]
         connectors = [self._host.describe(key) for key in self._host.connectors]
         return self._page(request, "home.html", connections=connections, connectors=connectors)
 
@@ -84,7 +82,7 @@ class Pages(Results):
             record=record,
             described=described,
             shown=shown,
-            is_ready=self._host.is_ready(record),
+            state=self._host.state(record),
             is_offered=is_offered(described),
             runs=self._runs.of(record.id),
         )
@@ -152,11 +150,14 @@ class Pages(Results):
                 error=outcome.error,
             )
         return self._templates.page("bounce.html", title="Connected", target=target, where=outcome.name, is_away=False)
+    def ask_disconnect(self, request: Request) -> Response:
+        """Ask before a grant is revoked."""
+        record, described = self._consentable(request)
+        return self._page(request, "disconnect.html", record=record, described=described)
 
     def disconnect(self, request: Request) -> Response:
         """Revoke the grant, and forget what connecting had filled in."""
-        record = self._record(request)
-        described = self._host.describe(record.connector)
+        record, described = self._consentable(request)
         connection: Any
         try:
             connection = self._host.connection(record)
@@ -195,6 +196,12 @@ class Pages(Results):
             secure=self._gate.is_secure,
             path=CALLBACK_PATH,
         )
+    def _consentable(self, request: Request) -> tuple[Record, dict[str, Any]]:
+        record = self._record(request)
+        described = self._host.describe(record.connector)
+        if not is_offered(described):
+            raise NotFound("This connection was not connected by consent, so there is none to end.")
+        return record, described
 
     def _described(self, request: Request) -> dict[str, Any]:
         try:

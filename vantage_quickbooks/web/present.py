@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "MASK",
     "Cell",
     "Column",
+    "Members",
     "cell",
     "columns_of",
     "facts",
@@ -22,7 +23,7 @@ __all__ = [
     "instants",
     "masked",
     "money",
-    "sort_rows",
+    "sort_key",
     "words",
 ]
 
@@ -51,6 +52,8 @@ class Column:
         format: `money`, `date`, `status`, `days`, or nothing.
         currency: The member that names an amount's currency.
         values: Of a status: labels and tones.
+        is_mixed: Whether the amounts are of several currencies, so that they are sorted currency by currency.
+        has_code: Whether each amount is shown with its currency.
     """
 
     field: str
@@ -58,6 +61,8 @@ class Column:
     format: str = ""
     currency: str = ""
     values: Mapping[str, Mapping[str, str]] | None = None
+    is_mixed: bool = False
+    has_code: bool = False
 
     @property
     def is_number(self) -> bool:
@@ -73,6 +78,7 @@ class Cell:
         text: What is read.
         machine: The same for programs, where it differs: a date as ISO.
         sort: By what rows are sorted, as text or a number.
+        unit: The currency, where a column has several: rows are sorted by it first.
         tone: Of a status: `good`, `info`, `notice`, `bad`, `muted`.
         full: What a shortened text stands for.
     """
@@ -80,28 +86,65 @@ class Cell:
     text: str
     machine: str = ""
     sort: str | float = ""
+    unit: str = ""
     tone: str = ""
     full: str = ""
 
 
-def columns_of(
-    views: Iterable[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], *, everything: bool
-) -> list[Column]:
-    """Return the columns to show.
+class Members:
+    """Which members rows have; fed row by row, so that all rows need not be in memory.
 
     Args:
-        views: The action's, of which the first table counts.
-        rows: The rows; columns that none of them has are left out.
-        everything: Whether all fields are wanted.
+        views: The action's.
+
+    Attributes:
+        names: The top-level members, in the order in which they were first seen; of each whether it only held numbers.
+        single: Those that held one value, neither object nor list.
+        filled: Columns of the first table that some row has a value for.
+        currencies: Of each member that names currencies: which; "" stands for none.
     """
-    table = next((view for view in views if view.get("kind") == "table"), None)
-    chosen = [_column(column) for column in table["columns"]] if table else []
-    chosen = [column for column in chosen if any(value_at(row, column.field) is not None for row in rows)]
+
+    def __init__(self, views: Iterable[Mapping[str, Any]] = ()) -> None:
+        table = next((view for view in views if view.get("kind") == "table"), None)
+        self.columns = [_column(column) for column in table["columns"]] if table else []
+        self.names: dict[str, bool] = {}
+        self.single: dict[str, None] = {}
+        self.filled: set[str] = set()
+        self.currencies: dict[str, set[str]] = {column.currency: set() for column in self.columns if column.currency}
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Take a row into account."""
+        for name, value in row.items():
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            self.names[name] = self.names.get(name, True) and (is_number or value is None)
+            if not isinstance(value, dict | list):
+                self.single[name] = None
+        for column in self.columns:
+            if column.field not in self.filled and value_at(row, column.field) is not None:
+                self.filled.add(column.field)
+            if column.currency and value_at(row, column.field) is not None:
+                self.currencies[column.currency].add(str(value_at(row, column.currency) or ""))
+
+
+def columns_of(members: Members, *, everything: bool) -> list[Column]:
+    """Return the columns to show.
+
+    Unless the table has a column for currencies, amounts of one currency have it in their heading, and amounts of
+    several have each its own in the cell.
+
+    Args:
+        members: Which members the rows have; columns that none of them has are left out.
+        everything: Whether all fields are wanted, not only those of the action's first table.
+    """
+    chosen = [_with_currency(column, members) for column in members.columns if column.field in members.filled]
     if chosen and not everything:
         return chosen
-    present = dict.fromkeys(name for row in rows for name in row)
     named = {column.field for column in chosen}
-    others = [Column(name, words(name), _guess(name, rows)) for name in present if name not in named]
+    others = [
+        Column(name, words(name), "number" if is_number else "")
+        for name, is_number in members.names.items()
+        if name not in named
+    ]
     return chosen + others
 
 
@@ -114,8 +157,11 @@ def cell(row: Mapping[str, Any], column: Column) -> Cell:
         case "money":
             amount = _decimal(value)
             if amount is not None:
-                currency = value_at(row, column.currency) if column.currency else None
-                return Cell(money(amount, str(currency or "")), sort=float(amount))
+                currency = str(value_at(row, column.currency) or "") if column.currency else ""
+                code = f"\N{NO-BREAK SPACE}{currency}" if column.has_code and currency else ""
+                return Cell(
+                    money(amount, currency) + code, sort=float(amount), unit=currency if column.is_mixed else ""
+                )
         case "status":
             known = (column.values or {}).get(str(value), {})
             return Cell(known.get("label", str(value)), sort=str(value), tone=known.get("tone", "muted"))
@@ -136,13 +182,14 @@ def value_at(row: Mapping[str, Any], path: str) -> Any:
     return value
 
 
-def sort_rows(rows: Sequence[Mapping[str, Any]], column: Column, *, descending: bool) -> list[Mapping[str, Any]]:
-    """Return rows sorted by a column; empty cells last, equal ones as they were."""
-    cells = [(cell(row, column), row) for row in rows]
-    filled = [(item.sort, row) for item, row in cells if item.text or item.sort]
-    empty = [row for item, row in cells if not (item.text or item.sort)]
-    filled.sort(key=lambda pair: _sort_key(pair[0]), reverse=descending)
-    return [row for _, row in filled] + empty
+def sort_key(row: Mapping[str, Any], column: Column) -> tuple[str, float | bytes | None]:
+    """Return by what a row is sorted: a currency, where the column has several, and a number, a text, or None."""
+    shown = cell(row, column)
+    if not (shown.text or shown.sort):
+        return "", None
+    # Bytes of UTF-8 sort as code points do, and a lone surrogate can be among them.
+    key = shown.sort.encode(errors="surrogatepass") if isinstance(shown.sort, str) else shown.sort
+    return shown.unit, key
 
 
 def money(amount: Decimal, currency: str = "") -> str:
@@ -215,10 +262,13 @@ def _column(described: Mapping[str, Any]) -> Column:
     )
 
 
-def _guess(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    values = [row[name] for row in rows if row.get(name) is not None]
-    is_number = bool(values) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-    return "number" if is_number else ""
+def _with_currency(column: Column, members: Members) -> Column:
+    found = members.currencies.get(column.currency, set())
+    is_shown = any(other.field == column.currency for other in members.columns)  # in a column of its own
+    if len(found) > 1:
+        return replace(column, is_mixed=True, has_code=not is_shown)
+    currency = "".join(found)
+    return replace(column, label=f"{column.label} ({currency})") if currency and not is_shown else column
 
 
 def _plain(value: Any) -> Cell:
@@ -255,10 +305,6 @@ def _short(text: str) -> Cell:
     if len(text) <= _LONGEST:
         return Cell(text, sort=text.casefold())
     return Cell(text[: _LONGEST - 1].rstrip() + "…", sort=text[:_LONGEST].casefold(), full=text[:_LONGEST_FULL])
-
-
-def _sort_key(value: str | float) -> tuple[int, float, str]:
-    return (1, 0.0, value) if isinstance(value, str) else (0, value, "")
 
 
 def _decimal(value: Any) -> Decimal | None:

@@ -7,10 +7,9 @@ import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from vantage_quickbooks.export import csv_text
-from vantage_quickbooks.web import charts, forms, present
+from vantage_quickbooks.web import download, forms, present
 from vantage_quickbooks.web.oauth import is_offered
 from vantage_quickbooks.web.runs import Run
 from vantage_quickbooks.web.templating import NotFound, see, sent
@@ -25,7 +24,9 @@ if TYPE_CHECKING:
     from vantage_quickbooks.web.store import Record
     from vantage_quickbooks.web.templating import Templates
 
-__all__ = ["Results"]
+__all__ = ["GONE", "Results"]
+
+GONE = "This result is not kept any more. Run the action again."
 
 PAGE_ROWS = 100
 """Rows of a table on one page; downloads have all of them."""
@@ -99,16 +100,11 @@ class Results:
         run, kind = self._run(request), request.path_params["kind"]
         if run.action is None or run.state != "done" or run.is_sensitive or kind not in {"csv", "json"}:
             raise NotFound("There is no such file.")
-        if kind == "json":
-            text, media = json.dumps(_whole(run), ensure_ascii=False, indent=2) + "\n", "application/json"
-        else:
-            columns = present.columns_of(run.action.get("views", ()), run.rows, everything=False)
-            first = [column.field for column in columns if run.action.get("views") and "." not in column.field]
-            # A spreadsheet takes a file for UTF-8 only if it begins with this mark.
-            text, media = "\ufeff" + csv_text(run.rows or [run.data], first), "text/csv; charset=utf-8"
+        chunks = download.as_json(run) if kind == "json" else download.as_csv(run)
+        media = "application/json" if kind == "json" else "text/csv; charset=utf-8"
         name = f"{run.action['id']}-{run.started_at:%Y-%m-%d}.{kind}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return Response(text, media_type=media, headers=headers)
+        return StreamingResponse(chunks, media_type=media, headers=headers)
 
     # ---- what several pages do ----
 
@@ -130,7 +126,7 @@ class Results:
     def _run(self, request: Request) -> Run:
         run = self._runs.get(request.path_params["run"])
         if run is None:
-            raise NotFound("This result is not kept any more. Run the action again.")
+            raise NotFound(GONE)
         return run
 
     def _action_page(
@@ -155,7 +151,7 @@ class Results:
             labels={item.field.name: item.field.label for item in bound},
             can_stream=_can_stream(action),
             is_whole=is_whole,
-            is_ready=self._host.is_ready(record),
+            state=self._host.state(record),
         )
 
     def _started(self, request: Request, run: Run) -> Response:
@@ -203,19 +199,17 @@ class Results:
         action = run.action or {}
         asked = request.query_params
         everything = asked.get("columns") == "all"
-        views = action.get("views", ())
-        columns = present.columns_of(views, run.rows, everything=everything)
+        columns = present.columns_of(run.rows.members, everything=everything)
         by = next((column for column in columns if column.field == asked.get("sort")), None)
         is_down = asked.get("order") == "down"
-        rows = present.sort_rows(run.rows, by, descending=is_down) if by else run.rows
-        pages = max(1, math.ceil(len(rows) / PAGE_ROWS))
+        pages = max(1, math.ceil(len(run.rows) / PAGE_ROWS))
         page = min(max(1, int(asked["page"]) if asked.get("page", "").isdecimal() else 1), pages)
-        shown = rows[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
+        shown = run.rows.page((page - 1) * PAGE_ROWS, PAGE_ROWS, by, descending=is_down) if run.is_list else []
         single = None
         if not action.get("rowsKey"):
             single = present.facts(data, leave_out=("metadata",), in_full=True)
         elif not run.is_list and run.rows:
-            single = present.facts(run.rows[0])
+            single = present.facts(run.rows.page(0, 1)[0])
         metadata = data.get("metadata", {})
         return self._page(
             request,
@@ -224,9 +218,9 @@ class Results:
             record=run.record,
             action=action,
             single=single,
-            pictures=charts.draw(run.rows, views) if run.is_list else [],
+            pictures=run.pictures,
             columns=columns,
-            has_more_columns=any(view.get("kind") == "table" for view in views),
+            has_more_columns=any(view.get("kind") == "table" for view in action.get("views", ())),
             everything=everything,
             cells=[[present.cell(row, column) for column in columns] for row in shown],
             by=by.field if by else "",
@@ -265,18 +259,8 @@ def _query_of(run: Run) -> list[tuple[str, str]]:
     return pairs
 
 
-def _whole(run: Run) -> dict[str, Any]:
-    rows_key = (run.action or {}).get("rowsKey")
-    rows: Any = run.rows if run.is_list else run.rows[0]
-    return {rows_key: rows, **run.data} if rows_key else run.data
-
-
 def _json_text(run: Run) -> str:
-    whole = _whole(run)
-    rows_key = (run.action or {}).get("rowsKey")
-    if rows_key and run.is_list:
-        whole[rows_key] = whole[rows_key][:JSON_ROWS]
-    return json.dumps(whole, ensure_ascii=False, indent=2)
+    return json.dumps(download.with_rows(run, run.rows.page(0, JSON_ROWS)), ensure_ascii=False, indent=2)
 
 
 def _needs_consent(error: Mapping[str, Any]) -> bool:

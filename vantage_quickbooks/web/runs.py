@@ -1,4 +1,4 @@
-"""Calls under way, and their results: each in a thread of its own, kept in memory until others need the room."""
+"""Calls under way, each in a thread of its own, and their results, whose rows are on disk (see `rows`)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.errors import CancelledError, ConnectorError
+from vantage_quickbooks.web import charts
 from vantage_quickbooks.web.host import observing
 from vantage_quickbooks.web.present import masked
+from vantage_quickbooks.web.rows import ResultsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vantage_quickbooks.contract import Connection
+    from vantage_quickbooks.web.charts import Picture
     from vantage_quickbooks.web.host import Host
+    from vantage_quickbooks.web.rows import ResultFiles, Rows
     from vantage_quickbooks.web.store import Record
 
 __all__ = ["MOST_ROWS", "Run", "Runs", "failure"]
@@ -27,7 +31,7 @@ __all__ = ["MOST_ROWS", "Run", "Runs", "failure"]
 _log = logging.getLogger(__name__)
 
 MOST_ROWS = 100_000
-"""Of one result: it is kept in memory, and nobody reads more on a page. Reading stops there, and the page says so."""
+"""Of one result. Reading stops there, and the page says so."""
 
 _MOST_RUNS = 20
 _MOST_AT_ONCE = 8
@@ -49,7 +53,8 @@ class Run:
         done: Records read so far.
         total: How many there are; None when nobody knows.
         data: The result without its rows; of a sensitive action without its secrets.
-        rows: The result's rows.
+        rows: The result's rows; there once the run was started.
+        pictures: The charts of the rows.
         error: What went wrong, the `error` of the host's envelope.
         meta: The envelope's `meta`.
         is_list: Whether the rows are a list, not one record.
@@ -65,7 +70,8 @@ class Run:
     done: int = 0
     total: int | None = None
     data: dict[str, Any] = field(default_factory=dict)
-    rows: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    rows: Rows = field(init=False, repr=False)
+    pictures: list[Picture] = field(default_factory=list, repr=False)
     error: dict[str, Any] | None = None
     meta: dict[str, Any] = field(default_factory=dict)
     is_list: bool = True
@@ -80,6 +86,12 @@ class Run:
     def title(self) -> str:
         """What is done."""
         return str(self.action["title"]) if self.action else "Test connection"
+
+    @property
+    def outcome(self) -> str:
+        """The state in a word; of a test that ended, whether the connection works."""
+        has_failed = self.state == "done" and self.action is None and not self.data.get("ok")
+        return "failed" if has_failed else self.state
 
     @property
     def is_sensitive(self) -> bool:
@@ -119,12 +131,15 @@ class Runs:
 
     Args:
         host: Makes connections.
+        files: Keep rows.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, files: ResultFiles) -> None:
         self._host = host
+        self._files = files
         self._runs: dict[str, Run] = {}
         self._lock = threading.Lock()
+        self._drawing = threading.Lock()  # one at a time: sums by name may be many
 
     def get(self, run_id: str) -> Run | None:
         """Return a run, or None if there is none of this id any more."""
@@ -142,6 +157,8 @@ class Runs:
             for other in [other for other in self._runs.values() if other.state != "running"]:
                 if len(self._runs) >= _MOST_RUNS:
                     del self._runs[other.id]
+                    other.rows.drop()
+            run.rows = self._files.new(run.id, (run.action or {}).get("views", ()))
             self._runs[run.id] = run
         threading.Thread(target=self._carry_out, args=(run,), name=f"run-{run.id}", daemon=True).start()
         return True
@@ -152,11 +169,13 @@ class Runs:
             for run in self.of(connection_id):
                 run.cancel()
                 del self._runs[run.id]
+                run.rows.drop()
 
     def close(self) -> None:
-        """Cancel what is under way."""
+        """Cancel what is under way, and remove all results."""
         for run in list(self._runs.values()):
             run.cancel()
+        self._files.close()
 
     def reveal(self, run: Run) -> dict[str, Any]:
         """Call a sensitive action again and return its envelope, which is kept nowhere."""
@@ -166,25 +185,38 @@ class Runs:
         """Call an action and return the envelope, whatever happens."""
         request_id = secrets.token_hex(8)
         try:
-            return self._host.connection(record).call(action_id, data)
+            envelope = self._host.connection(record).call(action_id, data)
         except Exception as error:  # noqa: BLE001 -- a connector may fail in any way
-            return {"success": False, "error": failure(error), "meta": _meta(request_id)}
+            envelope = {"success": False, "error": failure(error), "meta": _meta(request_id)}
+        self._host.note(record, envelope.get("error"))
+        return envelope
+
+    def test(self, record: Record) -> dict[str, Any]:
+        """Test a connection and return what was checked."""
+        found = self._host.connection(record).test()
+        failed = [check.get("error") or {} for check in found.get("checks", ()) if not check.get("ok")]
+        self._host.note(record, failed[0] if failed else None if found.get("ok") else {})
+        return found
 
     def _carry_out(self, run: Run) -> None:
         observing.set(run)
         try:
-            connection = self._host.connection(run.record)
             if run.action is None:
-                run.data = connection.test()
+                run.data = self.test(run.record)
             elif run.is_whole:
-                self._stream(run, connection, run.action)
+                self._stream(run, self._host.connection(run.record), run.action)
             else:
-                self._once(run, connection, run.action)
+                self._once(run, self._host.connection(run.record), run.action)
+            if run.is_list and not run.error:
+                with self._drawing:
+                    run.pictures = charts.draw(run.rows, (run.action or {}).get("views", ()))
         except Exception as error:  # noqa: BLE001 -- as above
             run.error = failure(error)
             run.meta = run.meta or _meta(run.error["details"].get("requestId"))
         if run.error:
-            run.rows = []  # a part of a list beside an error would pass for the whole
+            run.rows.drop()  # a part of a list beside an error would pass for the whole
+        if run.action is not None:
+            self._host.note(run.record, run.error)
         run.end("failed" if run.error else "done")
 
     @staticmethod
@@ -200,7 +232,7 @@ class Runs:
             return
         rows = data.pop(action["rowsKey"], []) if action.get("rowsKey") else []
         run.is_list = isinstance(rows, list)
-        run.rows = rows if isinstance(rows, list) else [rows]
+        run.rows.append(rows if isinstance(rows, list) else [rows])
         run.data, run.done = data, len(run.rows)
 
     @staticmethod
@@ -210,7 +242,7 @@ class Runs:
         for page in connection.stream(action["id"], run.input):
             if run.is_cancelled():
                 raise CancelledError("The call was cancelled.")
-            run.rows += page.get(rows_key, [])
+            run.rows.append(page.get(rows_key, []))
             run.done = max(run.done, len(run.rows))
             metadata = dict(page.get("metadata", {}))
             # One whole read counts on from page to page; pages that are read one by one each count anew.
@@ -232,11 +264,19 @@ def failure(error: Exception) -> dict[str, Any]:
     """Return the envelope's `error` of an exception. What nobody expected is told by its kind alone."""
     if isinstance(error, ConnectorError):
         return error.to_dict()
+    if isinstance(error, ResultsError):
+        return _internal_error(str(error))
     frame = traceback.extract_tb(error.__traceback__)[-1]
     _log.error("a connector failed: %s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
+    return _internal_error(
+        f"The connector failed by a defect of its own ({type(error).__name__}). The log has its place."
+    )
+
+
+def _internal_error(message: str) -> dict[str, Any]:
     return {
         "code": "INTERNAL_ERROR",
-        "message": f"The connector failed by a defect of its own ({type(error).__name__}). The log has its place.",
+        "message": message,
         "retryable": False,
         "retryAfter": None,
         "fields": [],

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
 if TYPE_CHECKING:
@@ -147,7 +148,10 @@ class Guard:
         headers = Headers(scope=scope)
         answer = self._outside(scope, headers)
         if answer is None and scope["method"] not in _SAFE:
-            body = await _body(headers, receive)
+            try:
+                body = await _body(headers, receive)
+            except ClientDisconnect:
+                return  # a part of a form must not pass for the whole
             answer = self._unsafe(scope, headers, body)
             receive = _replay(body or b"")
         await (answer or self._app)(scope, receive, send_guarded)
@@ -250,7 +254,7 @@ def _form(headers: Headers, body: bytes) -> dict[str, list[str]]:
 
 
 async def _body(headers: Headers, receive: Receive) -> bytes | None:
-    """Read a body, or return None if it is too large."""
+    """Read a body, or return None if it is too large; ClientDisconnect if it ends before its end."""
     try:
         if int(headers.get("content-length", "0")) > _LARGEST_BODY:
             return None
@@ -259,10 +263,12 @@ async def _body(headers: Headers, receive: Receive) -> bytes | None:
     body = bytearray()
     while True:
         message = await receive()
+        if message["type"] != "http.request":
+            raise ClientDisconnect
         body += message.get("body", b"")
         if len(body) > _LARGEST_BODY:
             return None
-        if message["type"] != "http.request" or not message.get("more_body"):
+        if not message.get("more_body"):
             return bytes(body)
 
 

@@ -9,19 +9,22 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vantage_quickbooks.web.app import make_app
 from vantage_quickbooks.web.security import Gate
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from vantage_quickbooks.web.host import Host
 
-__all__ = ["DEFAULT_PORT", "Contained", "WithoutQuery", "bind", "gate_for", "make_server", "serve"]
+__all__ = ["DEFAULT_PORT", "Contained", "TimedProtocol", "WithoutQuery", "bind", "gate_for", "make_server", "serve"]
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +64,51 @@ class WithoutQuery(logging.Filter):
             path = str(record.args[2]).partition("?")[0]
             record.args = (*record.args[:2], path, *record.args[3:])
         return True
+
+
+class TimedProtocol(H11Protocol):
+    """
+    HTTP/1.1 with a time limit for a request that is still being sent; uvicorn has none.
+
+    A request, head and body, must have arrived `request_timeout_s` seconds after the connection was made or, on one
+    that is used again, after its first byte; else the connection is cut. Of connections that have not sent a complete
+    request only the `most_waiting` newest are kept.
+    """
+
+    request_timeout_s = 20.0
+    most_waiting = 100
+
+    timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait."""
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Go on waiting until the request is whole, but never start over."""
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        if self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}:
+            self._stop()
+        elif self.timer is None:
+            self.timer = self.loop.call_later(self.request_timeout_s, self.transport.abort)
+            waiting = [it for it in self.connections if isinstance(it, TimedProtocol) and it.timer is not None]
+            if len(waiting) > self.most_waiting:
+                oldest = min(waiting, key=lambda it: it.timer.when() if it.timer else 0)
+                oldest.transport.abort()
+
+    def _stop(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
 
 
 def bind(host: str | None, port: int) -> list[socket.socket]:
@@ -136,6 +184,8 @@ def make_server(
         access_log=is_verbose,
         server_header=False,
         proxy_headers=False,
+        http=TimedProtocol,
+        ws="none",
         h11_max_incomplete_event_size=64 * 1024,
         timeout_graceful_shutdown=2,
     )

@@ -34,6 +34,7 @@ __all__ = ["Record", "Store", "StoreError", "default_directory"]
 _CREATE = """
 CREATE TABLE IF NOT EXISTS connection (id TEXT PRIMARY KEY, connector TEXT NOT NULL, sealed TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS credentials (id TEXT PRIMARY KEY, version INTEGER NOT NULL, sealed TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS refused (id TEXT PRIMARY KEY);
 """
 _SAVE = """
 INSERT INTO credentials AS stored (id, version, sealed) VALUES (?, ?, ?)
@@ -117,6 +118,22 @@ class Store:
         with self._database() as database:
             database.execute("DELETE FROM connection WHERE id = ?", (connection_id,))
             database.execute("DELETE FROM credentials WHERE id = ?", (connection_id,))
+            database.execute("DELETE FROM refused WHERE id = ?", (connection_id,))
+
+    def refused(self) -> set[str]:
+        """Return the connections whose consent the provider refused when it was last asked."""
+        with self._database() as database:
+            return {connection_id for (connection_id,) in database.execute("SELECT id FROM refused")}
+
+    def set_refused(self, connection_id: str, is_refused: bool) -> None:
+        """Note whether the provider refuses a connection's consent."""
+        statement = (
+            "INSERT OR IGNORE INTO refused (id) SELECT id FROM connection WHERE id = ?"
+            if is_refused
+            else "DELETE FROM refused WHERE id = ?"
+        )
+        with self._database() as database:
+            database.execute(statement, (connection_id,))
 
     def load_credentials(self, connection_id: str) -> dict[str, Any] | None:
         """Return what was last saved for a connection, with its `version`; None if nothing was."""

@@ -29,7 +29,9 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
     const rows = [...table.tBodies[0].rows];
     const isNumber = rows.every((row) => key(row) === "" || !Number.isNaN(Number(key(row))));
     const compare = (a, b) => isNumber ? Number(key(a)) - Number(key(b)) : key(a).localeCompare(key(b));
-    const filled = rows.filter((row) => key(row) !== "").sort((a, b) => isDown ? compare(b, a) : compare(a, b));
+    const unit = (row) => row.cells[index].dataset.unit ?? "";  // amounts of two currencies are not compared
+    const filled = rows.filter((row) => key(row) !== "").sort((a, b) =>
+      unit(a) !== unit(b) ? (unit(a) < unit(b) ? -1 : 1) : isDown ? compare(b, a) : compare(a, b));
     table.tBodies[0].append(...filled, ...rows.filter((row) => key(row) === ""));
     heads.forEach((other) => other.removeAttribute("aria-sort"));
     head.setAttribute("aria-sort", isDown ? "descending" : "ascending");

@@ -1,0 +1,135 @@
+"""
+Other people's form libraries, from npm: what docs/host.md says of them holds.
+
+ajv is the validator of most JavaScript hosts, @rjsf/validator-ajv8 that of react-jsonschema-form.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from inputs import objects
+from jsonschema import Draft202012Validator
+
+from vantage_quickbooks.connector import QUICKBOOKS
+
+PACKAGES = ("ajv@8.17.1", "@rjsf/validator-ajv8@5.24.13", "@rjsf/utils@5.24.13", "react@18.3.1")
+SCRIPT = """
+const Ajv2020 = require("ajv/dist/2020").default;
+const rjsf = require("@rjsf/validator-ajv8");
+const { getSchemaType, retrieveSchema } = require("@rjsf/utils");
+const job = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const attempt = (run) => { try { return run(); } catch (error) { return { error: String(error.message) }; } };
+const words = ["x-mend", "x-format", "x-sensitive"];
+const strict = () => {
+  const ajv = new Ajv2020({ strict: true, strictTypes: true, allowUnionTypes: true, formats: { password: true } });
+  ajv.addVocabulary(words);
+  return ajv;
+};
+const withDefaults = rjsf.default;
+const with2020 = rjsf.customizeValidator({ AjvClass: Ajv2020 });
+const answers = {
+  bareStrict: attempt(() => String(new Ajv2020({ strict: true, formats: { password: true } }).compile(job.schema))),
+  strict: attempt(() => job.inputs.map(strict().compile(job.schema)).map(Boolean)),
+  rjsfDefault: attempt(() => withDefaults.validateFormData(job.inputs[0], job.schema)),
+  rjsf: attempt(() => job.inputs.map((input) => with2020.validateFormData(input, job.schema).errors.length === 0)),
+  kinds: attempt(() => {
+    const whole = retrieveSchema(with2020, job.schema, job.schema, {});
+    return Object.fromEntries(Object.entries(whole.properties).map(([name, rules]) => [name, getSchemaType(rules)]));
+  }),
+};
+process.stdout.write(JSON.stringify(answers));
+"""
+DESCRIBED = QUICKBOOKS.describe()
+SCHEMAS = {"settings.schema": DESCRIBED["settingsSchema"]} | {
+    f"{action['id']}.input.schema": action["inputSchema"] for action in DESCRIBED["actions"]
+}
+
+
+@pytest.fixture(scope="session")
+def node(request, tmp_path_factory):
+    """Run the script on a schema and inputs; the packages come from npm, once, into pytest's cache."""
+    cache = getattr(request.config, "cache", None)
+    directory = cache.mkdir("form_libraries") if cache else tmp_path_factory.mktemp("form_libraries")
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        pytest.skip("NO NODE: node and npm are not installed, so no form library was tried; apt-get install nodejs npm")
+    wanted = directory / "wanted.json"
+    if not wanted.exists() or json.loads(wanted.read_text()) != list(PACKAGES):
+        done = subprocess.run(
+            ["npm", "install", "--prefix", str(directory), "--no-save", "--ignore-scripts", "--no-audit", *PACKAGES],
+            capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+        if done.returncode:
+            pytest.skip(f"NO FORM LIBRARIES: npm cannot fetch {', '.join(PACKAGES)}: {done.stderr[-300:]}")
+        wanted.write_text(json.dumps(PACKAGES))
+    (directory / "try.cjs").write_text(SCRIPT)
+
+    def run(schema, inputs):
+        done = subprocess.run(
+            ["node", "try.cjs"], input=json.dumps({"schema": schema, "inputs": inputs}), cwd=directory,
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        return json.loads(done.stdout)
+
+    return run
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_schema_works_as_the_page_for_hosts_says(node, name):
+    schema = SCHEMAS[name]
+    answers = node(schema, schema["examples"])
+    assert answers["strict"] == [True] * len(schema["examples"])
+    assert answers["rjsf"] == [True] * len(schema["examples"])
+    # What happens without: the reason for the page to say so.
+    told = json.dumps(answers["rjsfDefault"])
+    assert 'no schema with key or ref \\"https://json-schema.org/draft/2020-12/schema\\"' in told
+    page = (Path(__file__).parents[2] / "docs" / "host.md").read_text()
+    assert "customizeValidator({ AjvClass: Ajv2020 })" in page
+    assert 'ajv.addVocabulary(["x-mend", "x-format", "x-sensitive"])' in page
+    if schema["properties"]:
+        assert 'unknown keyword: "x-' in answers["bareStrict"]["error"]
+
+
+def test_a_form_has_one_input_for_each_field_of_the_type_that_is_meant(node):
+    schema = SCHEMAS["listInvoices.input.schema"]
+    kinds = node(schema, [{}])["kinds"]
+    assert kinds == {name: rules["type"][0] for name, rules in schema["properties"].items()} | {
+        name: "string" for name, rules in schema["properties"].items() if rules["type"] == ["string", "null"]
+    }
+    assert (kinds["max_results"], kinds["all"], kinds["fields"], kinds["status"]) == (
+        "integer", "boolean", "array", "string",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_javascript_and_python_read_the_schemas_alike(node, name):
+    """The patterns are written for both kinds of regular expressions."""
+
+    @given(st.lists(objects(name), min_size=150, max_size=150))
+    @settings(deadline=None, max_examples=2, suppress_health_check=list(HealthCheck))
+    def check(inputs):
+        inputs = [item for item in inputs if _is_portable(item)]
+        expected = [Draft202012Validator(SCHEMAS[name]).is_valid(item) for item in inputs]
+        answers = node(SCHEMAS[name], inputs)
+        assert answers["strict"] == expected
+        assert answers["rjsf"] == expected
+
+    check()
+
+
+def _is_portable(value):
+    """Whether JavaScript reads a value as what it is: its numbers are doubles, and fewer characters blanks."""
+    if isinstance(value, dict):
+        return all(_is_portable(item) for pair in value.items() for item in pair)
+    if isinstance(value, list):
+        return all(map(_is_portable, value))
+    if isinstance(value, str):
+        return not set(value) & set("\x1c\x1d\x1e\x1f\x85")
+    return isinstance(value, bool) or not isinstance(value, int) or abs(value) < 2**53

@@ -1,0 +1,130 @@
+"""Requests that are never sent to their end: they hold nothing for ever, and do nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import time
+from urllib.parse import urlsplit
+
+import pytest
+
+from vantage_quickbooks.web.server import TimedProtocol
+
+PATIENCE_S = 60
+FORM = b"POST /connections/demo/remove HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+
+
+@pytest.fixture
+def dial(site):
+    """Open raw connections to the site."""
+    with contextlib.ExitStack() as stack:
+
+        def one(begin=b""):
+            made = stack.enter_context(socket.create_connection(("127.0.0.1", urlsplit(site.url).port), timeout=10))
+            made.sendall(begin)
+            return made
+
+        yield one
+
+
+def wait_until(is_so):
+    end = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_cut(connection):
+    """Whether the server has ended the connection; what it sent before is read away."""
+    connection.setblocking(False)
+    try:
+        while connection.recv(65536):
+            pass
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        pass
+    return True
+
+
+def host(site):
+    return urlsplit(site.url).netloc.encode()
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: %s\r\nX-Slow: ", id="half a head"),
+        pytest.param(FORM + b"Content-Length: 1000\r\n\r\ncsrf=", id="half a body"),
+        pytest.param(b"GET /static/app.js HTTP/1.1\r\nHost: %s\r\n\r\nGET / HT", id="half of a second request"),
+    ],
+)
+def test_a_half_sent_request_does_not_stay_open(site, dial, monkeypatch, begin):
+    monkeypatch.setattr(TimedProtocol, "request_timeout_s", 0.5)
+    connections = [dial(begin.replace(b"%s", host(site))) for _ in range(20)]
+    wait_until(lambda: all(is_cut(connection) for connection in connections))
+    wait_until(lambda: not site.server.server_state.connections)
+
+
+def test_bytes_that_drip_buy_no_time(site, dial, monkeypatch):
+    """Without a limit for the whole, a byte now and then keeps a connection open for ever."""
+    monkeypatch.setattr(TimedProtocol, "request_timeout_s", 1.0)
+    connection = dial(b"GET / HTTP/1.1\r\nHost: " + host(site) + b"\r\n")
+    end = time.monotonic() + PATIENCE_S
+    with contextlib.suppress(ConnectionError):
+        while True:
+            assert time.monotonic() < end
+            connection.sendall(b"X: y\r\n")
+            time.sleep(0.1)
+            if select.select([connection], [], [], 0)[0]:
+                break
+
+
+def test_four_hundred_half_sent_requests_keep_nobody_out(client, dial):
+    """Only the newest are kept; a person is answered all the while."""
+    connections = [dial(b"GET / HTTP/1.1\r\nHost: x") for _ in range(400)]
+    assert client.get("/").status_code == 200
+    wait_until(lambda: sum(not is_cut(connection) for connection in connections) <= TimedProtocol.most_waiting)
+    assert client.get("/connections/demo").status_code == 200
+
+
+def test_a_request_that_comes_in_time_is_answered_however_it_comes(site, dial):
+    connection = dial(b"GET /static/icon.svg HTTP/1.1\r\nHo")
+    for piece in (b"st: " + host(site), b"\r\nConnection: close\r", b"\n\r", b"\n"):
+        time.sleep(0.05)
+        connection.sendall(piece)
+    answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"</svg>\n")
+
+
+def test_a_long_answer_is_no_half_sent_request(site, dial, monkeypatch, emulator):
+    """The limit is for what the browser sends, not for what it waits for."""
+    monkeypatch.setattr(TimedProtocol, "request_timeout_s", 1.0)
+    emulator.latency(2.5)
+    path = b"/api/connections/demo/test"
+    connection = dial(
+        b"POST " + path + b" HTTP/1.1\r\nHost: " + host(site) + b"\r\nAuthorization: Bearer " + site.gate.key.encode()
+        + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    )  # fmt: skip
+    connection.settimeout(PATIENCE_S)
+    assert b"".join(iter(lambda: connection.recv(65536), b"")).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_form_that_breaks_off_changes_nothing(site, client, dial):
+    """What arrived of it would pass for all of it."""
+    body = f"csrf={client.token}".encode()
+    cookie = "; ".join(f"{name}={value}" for name, value in client.http.cookies.items()).encode()
+    head = FORM.replace(b"%s", host(site)) + b"Cookie: " + cookie
+    whole = head + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    broken = dial(head + b"\r\nContent-Length: %d\r\n\r\n" % (len(body) + 100) + body)
+    broken.shutdown(socket.SHUT_RDWR)
+    broken.close()
+    wait_until(lambda: len(site.server.server_state.connections) <= 1)
+    assert site.host.record("demo")
+    answered = dial(whole)
+    assert answered.recv(65536).startswith(b"HTTP/1.1 303 ")
+    assert site.host.record("demo") is None
