@@ -80,10 +80,10 @@ def agree(auth, emulator):
     """A person agrees on the page that the client leads to; what the redirect says."""
     url = auth.get_authorization_url([Scopes.ACCOUNTING], state_token="a state")
     with requests.Session() as browser:
-        assert "Juniper &amp; Finch" in browser.get(url, timeout=10).text
+        assert "Juniper &amp; Finch" in browser.get(url, timeout=60).text
         form = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
         form |= {"decision": "approve", "realm": emulator.realm_id}
-        back = browser.post(f"{emulator.url}/connect/oauth2", data=form, timeout=10, allow_redirects=False)
+        back = browser.post(f"{emulator.url}/connect/oauth2", data=form, timeout=60, allow_redirects=False)
     return {name: values[0] for name, values in parse_qs(urlsplit(back.headers["location"]).query).items()}
 
 

@@ -64,7 +64,7 @@ def api(site):
 
     def call(method, path, **kwargs):
         headers = {"Authorization": f"Bearer {site.gate.key}", **kwargs.pop("headers", {})}
-        return requests.request(method, site.url + path, headers=headers, timeout=30, **kwargs)
+        return requests.request(method, site.url + path, headers=headers, timeout=60, **kwargs)
 
     return call
 
@@ -92,7 +92,7 @@ def open_page(browser, site):
 
     def open_one(width=1280, height=900, **kwargs):
         context = browser.new_context(viewport={"width": width, "height": height}, **kwargs)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(60_000)
         contexts.append(context)
         page = context.new_page()
         page.problems = []

@@ -60,7 +60,9 @@ class Server(ThreadingHTTPServer):
         self.stopping = threading.Event()
         self._open: set[socket.socket] = set()
         self._serving: threading.Thread | None = None
-        self._connection_threads: list[threading.Thread] = []  # touched by the loop, and by `close` once the loop has ended
+        self._connection_threads: list[
+            threading.Thread
+        ] = []  # touched by the loop, and by `close` once the loop has ended
         super().__init__(address, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
