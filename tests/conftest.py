@@ -19,7 +19,7 @@ from vantage_quickbooks.deployment import Deployment
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.stores import MemoryStore
 
-pytest_plugins = ["fixtures_postgresql"]
+pytest_plugins = ["fixtures_npm", "fixtures_postgresql"]
 
 # Hypothesis measures time by the wall clock: on a busy machine that says nothing of the code.
 hypothesis_settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
