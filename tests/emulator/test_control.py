@@ -157,9 +157,11 @@ def test_a_stop_waits_for_what_is_in_work(open_client):
 
 def test_a_stop_says_what_does_not_end(open_client, monkeypatch):
     monkeypatch.setattr("vantage_quickbooks.emulator.app._STOP_PATIENCE_S", 0.2)
+    monkeypatch.setattr("vantage_quickbooks.emulator.store._CLOSE_PATIENCE_S", 0.2)
     before = set(threading.enumerate())
     emulator = Emulator(limits=False).start()
-    client, failed = open_client(emulator).connect(), threading.Event()
+    client, failed, store = open_client(emulator).connect(), threading.Event(), emulator._store
+    held, release = threading.Event(), threading.Event()
 
     def ask():
         try:
@@ -167,13 +169,21 @@ def test_a_stop_says_what_does_not_end(open_client, monkeypatch):
         except requests.RequestException:
             failed.set()
 
-    asking = threading.Thread(target=ask)
-    with emulator._store._writing:  # what a thread waits for that no closed socket wakes
-        asking.start()
-        while not emulator.counters()["max_concurrent"]:
-            time.sleep(0.001)
-        with pytest.raises(RuntimeError, match=r"still runs: .*writing"):
-            emulator.stop()
+    def write():  # what a thread waits for that no closed socket wakes
+        with store.writing(), store.reading():
+            held.set()
+            release.wait()
+
+    asking, writing = threading.Thread(target=ask), threading.Thread(target=write)
+    writing.start()
+    held.wait()
+    asking.start()
+    while not emulator.counters()["max_concurrent"]:
+        time.sleep(0.001)
+    with pytest.raises(RuntimeError, match=r"still runs: .*writing"):
+        emulator.stop()
+    release.set()
+    writing.join(60)
     asking.join(60)
     assert failed.is_set()
     with pytest.raises(RuntimeError, match="not started"):
@@ -181,6 +191,9 @@ def test_a_stop_says_what_does_not_end(open_client, monkeypatch):
     for thread in set(threading.enumerate()) - before:
         thread.join(60)
         assert not thread.is_alive()
+    store.close()  # nobody writes any more
+    with pytest.raises(RuntimeError, match="closed"), store.reading():
+        pytest.fail("a closed store lends nothing")
 
 
 def test_a_taken_port_is_an_error_and_leaves_nothing_open():
