@@ -1,5 +1,5 @@
 """
-Run the unit tests and the demo on each Python that pyproject.toml declares, besides the one that runs this.
+Run the unit tests, the emulator's and the demo on each Python that pyproject.toml declares, but the one that runs this.
 
 An interpreter is looked for on PATH and among pyenv's. Each gets a virtual environment of its own, like `.venv-3.12`,
 kept until pyproject.toml changes. An interpreter that is not here is skipped, and that is said at the end.
@@ -16,7 +16,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-TESTS = ("tests/unit", "tests/meta", "tests/emulator/test_control.py", "tests/system/test_demo.py")
+TESTS = ("tests/unit", "tests/meta", "tests/wire", "tests/emulator", "tests/system/test_demo.py")
 INSTALL = ("-m", "pip", "install", "-qq", "--disable-pip-version-check", "--editable", ".[test]")
 
 
