@@ -5,7 +5,7 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 .venv/.%: pyproject.toml
 	@test -x $(BIN)/python || $(PY) -m venv .venv
@@ -15,8 +15,21 @@ help:  ## List the targets
 demo: .venv/.all  ## A host finds the plugin and runs the four actions against the embedded emulator
 	@$(BIN)/vantage-quickbooks demo
 
-test: .venv/.test  ## Run all tests (make test TESTS=name runs those that match)
-	@$(BIN)/python -m pytest $(if $(TESTS),-k "$(TESTS)" -x)
+ifdef TESTS
+test: .venv/.test .venv/.system
+	@$(BIN)/python -m pytest -k "$(TESTS)" -x
+else
+test: .venv/.test system-packages  ## Run all tests (make test TESTS=name runs those that match, on one Python)
+	@$(BIN)/python -m pytest
+	@$(BIN)/python .ci/pythons.py
+endif
+
+system-packages: | .venv/.test  ## Install what the tests need of Debian, where it is missing and we may
+	@bash .ci/system-packages
+	@touch .venv/.system
+
+.venv/.system: | .venv/.test
+	@$(MAKE) -s system-packages
 
 lint: .venv/.lint  ## Format check, lint, strict types, layers
 	@$(BIN)/ruff format --check .
@@ -39,6 +52,6 @@ bench-full: .venv/.all  ## The same, and a stream of a million invoices
 	@$(BIN)/python benchmarks/bench.py --full $(BENCH)
 
 clean:  ## Remove what the targets made
-	@rm -rf .venv dist build benchmarks/.venvs benchmarks/.cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-3.* dist build benchmarks/.venvs benchmarks/.cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help demo test lint format cassettes bench bench-full clean
+.PHONY: help demo test system-packages lint format cassettes bench bench-full clean

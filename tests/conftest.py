@@ -9,6 +9,8 @@ from importlib.metadata import version
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from vantage_quickbooks import auth
 from vantage_quickbooks.calls import Call
@@ -18,7 +20,11 @@ from vantage_quickbooks.deployment import Deployment
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.stores import MemoryStore
 
-pytest_plugins = ["fixtures_postgresql"]
+pytest_plugins = ["fixtures_npm", "fixtures_postgresql"]
+
+# Hypothesis measures time by the wall clock: on a busy machine that says nothing of the code.
+hypothesis_settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("no clock")
 
 PACKAGES = ("pluggy", "requests", "requests-oauthlib", "oauthlib", "jsonschema", "orjson", "vcrpy")
 

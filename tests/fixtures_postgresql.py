@@ -1,8 +1,7 @@
 """
 A PostgreSQL of the test run's own: in a temporary directory, on loopback, with a password, gone at the end.
 
-It touches no service of the machine. Where the server's programs are missing and the tests run as root on Debian or
-Ubuntu, as they do in CI, the package is installed, without the cluster that it would start.
+It touches no service of the machine. `make test` installs the server's programs where it can (`.ci/system-packages`).
 """
 
 from __future__ import annotations
@@ -23,9 +22,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CLUSTER_CONFIGURATION = Path("/etc/postgresql-common/createcluster.conf")
 INITDB_OPTIONS = ("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync")
-NO_CLUSTER = "create_main_cluster = false  # vantage-quickbooks tests: for the length of one installation\n"
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +54,9 @@ class _NoServerError(Exception):
 
 @contextlib.contextmanager
 def _server() -> Iterator[str]:
-    programs = _find_programs() or _install()
+    programs = _find_programs()
+    if programs is None:
+        raise _NoServerError("initdb, pg_ctl and postgres are missing; as root, apt-get install postgresql")
     with tempfile.TemporaryDirectory(prefix="vantage-postgresql-") as folder:
         account = _unprivileged_account(Path(folder))
         data, password = Path(folder, "data"), secrets.token_urlsafe(18)
@@ -128,37 +127,3 @@ def _find_programs() -> Path | None:
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: float(folder.parent.name))
     folders = [Path(found).resolve().parent for found in [shutil.which("initdb")] if found] + folders
     return next((f for f in reversed(folders) if all((f / p).exists() for p in ("initdb", "pg_ctl", "postgres"))), None)
-
-
-def _install() -> Path:
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise _NoServerError("its server is not installed (initdb, pg_ctl, postgres); install the package postgresql")
-    apt = ["apt-get", "-qq", "-y", "--no-install-recommends", "install"]
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    try:
-        for command in (["apt-get", "-qq", "update"], [*apt, "postgresql-common"]):
-            subprocess.run(command, check=True, capture_output=True, env=environment)
-        with _without_cluster():
-            subprocess.run([*apt, "postgresql"], check=True, capture_output=True, env=environment)
-    except subprocess.CalledProcessError as error:
-        last = error.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise _NoServerError(f"its server could not be installed: {' '.join(last)}") from None
-    programs = _find_programs()
-    if not programs:
-        raise _NoServerError("its server was installed, but initdb is not where Debian puts it")
-    return programs
-
-
-@contextlib.contextmanager
-def _without_cluster() -> Iterator[None]:
-    """Keep Debian's package from making and starting a database of the machine."""
-    before = CLUSTER_CONFIGURATION.read_text() if CLUSTER_CONFIGURATION.exists() else None
-    CLUSTER_CONFIGURATION.parent.mkdir(exist_ok=True)
-    CLUSTER_CONFIGURATION.write_text((before or "") + "\n" + NO_CLUSTER)
-    try:
-        yield
-    finally:
-        if before is None:
-            CLUSTER_CONFIGURATION.unlink()
-        else:
-            CLUSTER_CONFIGURATION.write_text(before)

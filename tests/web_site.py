@@ -24,7 +24,7 @@ class Site:
         self.server = make_server(self.host, self.gate, on_ready=lambda _: ready.set())
         self.thread = threading.Thread(target=self.server.run, args=(self.sockets,), daemon=True)
         self.thread.start()
-        assert ready.wait(10)
+        assert ready.wait(60)
 
     @property
     def url(self):
@@ -32,7 +32,8 @@ class Site:
 
     def close(self):
         self.server.should_exit = True
-        self.thread.join(10)
+        self.thread.join(60)
+        assert not self.thread.is_alive(), "the server did not end"
         for bound in self.sockets:
             bound.close()
 

@@ -37,6 +37,9 @@ _OFF = "off"
 _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f.]*:[0-9a-f:.]*")
 """ASCII only: of `https://a\\.intuit.com` urllib3 takes `a` for the host, and urlsplit all of it."""
 
+_BRACKETED = re.compile(r"\[[^\[\]]*\](:\d*)?")
+"""Of `https://[::1].intuit.com` urlsplit takes `::1` for the host, and urllib3 none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
@@ -147,7 +150,8 @@ class Deployment:
         try:
             parts = urlsplit(url)
             host = (parts.hostname or "").lower()
-            plain = not ("@" in parts.netloc or parts.query or parts.fragment or parts.path.strip("/"))
+            is_address = "[" not in parts.netloc or _BRACKETED.fullmatch(parts.netloc)
+            plain = is_address and not ("@" in parts.netloc or parts.query or parts.fragment or parts.path.strip("/"))
             _ = parts.port
         except ValueError:
             parts, host, plain = urlsplit(""), "", False

@@ -19,6 +19,13 @@ __all__ = ["grown_up"]
 _YOUNG = 1
 """The older of the two generations that count as young."""
 
+_INTERPRETERS_OWN = 1_000
+"""So many frozen objects are no host's: Python 3.12 keeps its own immortal ones there (375, whatever is imported).
+
+A host that freezes takes all there is at that moment, and Python begins with some 5,000.
+Source: https://github.com/python/cpython/blob/v3.12.1/Modules/gcmodule.c, `update_refs`.
+"""
+
 
 @contextmanager
 def grown_up() -> Iterator[None]:
@@ -36,7 +43,7 @@ def grown_up() -> Iterator[None]:
     try:
         yield
     finally:
-        if not gc.get_freeze_count():
+        if gc.get_freeze_count() < _INTERPRETERS_OWN:
             gc.freeze()  # moves all there is out of the generations, without looking at it,
             gc.unfreeze()  # and this moves it into the oldest
         gc.enable()

@@ -322,7 +322,7 @@ class Bench:
 
     def _send(self, method, path, headers, body):
         host, port = self.emulator.url.removeprefix("http://").split(":")
-        connection = http.client.HTTPConnection(host, int(port), timeout=10)
+        connection = http.client.HTTPConnection(host, int(port), timeout=60)
         try:
             connection.putrequest(method, path, skip_accept_encoding=True)
             for name, value in headers.items():

@@ -16,6 +16,9 @@ def pytest_terminal_summary(terminalreporter):
             terminalreporter.write_line(line)
 
 
+PATIENCE_S = 60  # far more than any answer takes, on a busy machine too
+
+
 class Client:
     """A plain HTTP client with a token; it knows nothing of the connector."""
 
@@ -30,7 +33,7 @@ class Client:
         form = {"grant_type": "refresh_token", "refresh_token": token or self.emulator.refresh_token} | form
         form = {name: value for name, value in form.items() if value is not None}
         return self.session.post(
-            self.emulator.url + TOKEN_PATH, data=form, auth=auth or None, headers=headers or {}, timeout=10
+            self.emulator.url + TOKEN_PATH, data=form, auth=auth or None, headers=headers or {}, timeout=PATIENCE_S
         )
 
     def connect(self, token=None):
@@ -41,7 +44,7 @@ class Client:
 
     def request(self, method, path, **options):
         url = f"{self.emulator.url}/v3/company/{self.realm}/{path}"
-        return self.session.request(method, url, timeout=10, **options)
+        return self.session.request(method, url, timeout=PATIENCE_S, **options)
 
     def get(self, path, **options):
         return self.request("GET", path, **options)
@@ -62,7 +65,7 @@ class Client:
         return [row["Id"] for row in self.rows(statement)]
 
     def control(self, method, path, **options):
-        return self.session.request(method, f"{self.emulator.url}/_emulator/{path}", timeout=10, **options)
+        return self.session.request(method, f"{self.emulator.url}/_emulator/{path}", timeout=PATIENCE_S, **options)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Other people's clients, with only their addresses changed: python-quickbooks, intuit-oauth, node-quickbooks."""
 
 import json
-import shutil
+import os
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,7 +44,7 @@ from quickbooks.objects import (  # noqa: E402
 from quickbooks.objects.base import LinkedTxn  # noqa: E402
 from quickbooks.objects.payment import PaymentLine  # noqa: E402
 
-CLIENTS = Path(__file__).parent / "clients"
+SESSION = Path(__file__).parent / "clients" / "session.cjs"
 REDIRECT = "http://localhost:9/callback"
 
 
@@ -80,10 +80,10 @@ def agree(auth, emulator):
     """A person agrees on the page that the client leads to; what the redirect says."""
     url = auth.get_authorization_url([Scopes.ACCOUNTING], state_token="a state")
     with requests.Session() as browser:
-        assert "Juniper &amp; Finch" in browser.get(url, timeout=10).text
+        assert "Juniper &amp; Finch" in browser.get(url, timeout=60).text
         form = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
         form |= {"decision": "approve", "realm": emulator.realm_id}
-        back = browser.post(f"{emulator.url}/connect/oauth2", data=form, timeout=10, allow_redirects=False)
+        back = browser.post(f"{emulator.url}/connect/oauth2", data=form, timeout=60, allow_redirects=False)
     return {name: values[0] for name, values in parse_qs(urlsplit(back.headers["location"]).query).items()}
 
 
@@ -254,12 +254,10 @@ def test_python_quickbooks_understands_the_faults(qb, emulator):
 # ---- node-quickbooks and intuit-oauth for Node ------------------------------------------------
 
 
-def test_node_quickbooks_and_intuit_oauth(emulator):
-    node = shutil.which("node")
-    if node is None or not (CLIENTS / "node_modules" / "node-quickbooks").exists():
-        pytest.skip(f"NOT TESTED WITH node-quickbooks: needs node, and npm install --prefix {CLIENTS}")
-    session = [node, CLIENTS / "session.cjs", emulator.url, emulator.client_id, emulator.client_secret]
-    run = subprocess.run([*session, emulator.realm_id], capture_output=True, text=True, timeout=60, check=False)
+def test_node_quickbooks_and_intuit_oauth(emulator, npm):
+    environment = os.environ | {"NODE_PATH": str(npm("intuit-oauth@4.2.5", "node-quickbooks@2.0.50"))}
+    session = ["node", SESSION, emulator.url, emulator.client_id, emulator.client_secret, emulator.realm_id]
+    run = subprocess.run(session, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout) == {
         "consent": 200,

@@ -1,11 +1,13 @@
 """The control endpoints, the command's helper, the fixtures for others, start and stop."""
 
+import contextlib
 import json
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 import requests
@@ -113,20 +115,88 @@ def test_a_mistake_is_told(client, method, path, body, status):
 def test_start_and_stop_leave_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    before = threading.active_count()
+    before = set(threading.enumerate())
     emulator = Emulator().start()
     url = emulator.url
     with requests.Session() as session:  # a kept connection must not hold the emulator up
-        assert session.get(f"{url}/_emulator/state", timeout=10).status_code == 200
+        assert session.get(f"{url}/_emulator/state", timeout=60).status_code == 200
         emulator.stop()
         with pytest.raises(requests.ConnectionError):
-            session.get(f"{url}/_emulator/state", timeout=10)
+            session.get(f"{url}/_emulator/state", timeout=60)
     emulator.stop()
-    assert (before, []) == (threading.active_count(), list(tmp_path.iterdir()))
+    assert (set(), []) == (set(threading.enumerate()) - before, list(tmp_path.iterdir()))
     with pytest.raises(RuntimeError, match="not started"):
         _ = emulator.url
     with emulator:
         assert emulator.url
+
+
+HEAVY = "query?query=select%20*%20from%20Invoice%20maxresults%201000"
+
+
+def test_a_stop_waits_for_what_is_in_work(open_client):
+    """Requests of every kind are under way: none goes on without a store, and no thread is left."""
+    before = set(threading.enumerate())
+    emulator = Emulator(invoices=1000, customers=50, limits=False)
+    for _ in range(3):
+        with emulator:
+            emulator.clear_faults()
+            emulator.fault("hang", seconds=600, path="/customer/1")
+            emulator.fault("drip", seconds=600, path="/customer/2")
+            emulator.fault("latency", seconds=600, path="/customer/3")
+            token = open_client(emulator).connect().session.headers["Authorization"]
+            host, port = emulator.url.removeprefix("http://").split(":")
+            paths = ["customer/1", "customer/2", "customer/3", *[HEAVY] * 4]
+            head = "GET /v3/company/{}/{} HTTP/1.1\r\nhost: {}\r\nauthorization: {}\r\n{}"
+            with contextlib.ExitStack() as lines:
+                for path, end in [*((path, "\r\n") for path in paths), (HEAVY, "")]:  # the last one never ends its head
+                    line = lines.enter_context(socket.create_connection((host, int(port)), timeout=60))
+                    line.sendall(head.format(emulator.realm_id, path, host, token, end).encode())
+                while emulator.counters()["faults_delivered"] < 3:
+                    time.sleep(0.001)
+                emulator.stop()
+                assert (set(), []) == (set(threading.enumerate()) - before, emulator.crashes)
+
+
+def test_a_stop_says_what_does_not_end(open_client, monkeypatch):
+    monkeypatch.setattr("vantage_quickbooks.emulator.app._STOP_PATIENCE_S", 0.2)
+    monkeypatch.setattr("vantage_quickbooks.emulator.store._CLOSE_PATIENCE_S", 0.2)
+    before = set(threading.enumerate())
+    emulator = Emulator(limits=False).start()
+    client, failed, store = open_client(emulator).connect(), threading.Event(), emulator._store
+    held, release = threading.Event(), threading.Event()
+
+    def ask():
+        try:
+            client.post("customer", json={"DisplayName": "Waits for its turn to write"})
+        except requests.RequestException:
+            failed.set()
+
+    def write():  # what a thread waits for that no closed socket wakes
+        with store.writing(), store.reading():
+            held.set()
+            release.wait()
+
+    asking, writing = threading.Thread(target=ask), threading.Thread(target=write)
+    writing.start()
+    held.wait()
+    asking.start()
+    while not emulator.counters()["max_concurrent"]:
+        time.sleep(0.001)
+    with pytest.raises(RuntimeError, match=r"still runs: .*writing"):
+        emulator.stop()
+    release.set()
+    writing.join(60)
+    asking.join(60)
+    assert failed.is_set()
+    with pytest.raises(RuntimeError, match="not started"):
+        _ = emulator.url
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
+        assert not thread.is_alive()
+    store.close()  # nobody writes any more
+    with pytest.raises(RuntimeError, match="closed"), store.reading():
+        pytest.fail("a closed store lends nothing")
 
 
 def test_a_taken_port_is_an_error_and_leaves_nothing_open():
@@ -149,9 +219,9 @@ def test_serve_says_when_it_is_ready_and_ends_on_a_signal(number):
         url = settings["emulator_url"]
         form = {"grant_type": "refresh_token", "refresh_token": settings["refresh_token"]}
         auth = (settings["client_id"], settings["client_secret"])
-        assert requests.post(f"{url}/oauth2/v1/tokens/bearer", data=form, auth=auth, timeout=10).status_code == 200
+        assert requests.post(f"{url}/oauth2/v1/tokens/bearer", data=form, auth=auth, timeout=60).status_code == 200
         process.send_signal(number)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 def test_the_fixture_for_others_is_as_good_as_new(quickbooks_emulator):  # noqa: F811 -- pytest's way
@@ -183,7 +253,7 @@ def test_garbage_on_the_line_hurts_nobody(client, emulator):
         b"GET\r\n\r\n",
         b"POST /v3/company/1/query HTTP/1.1\r\nContent-Length: x\r\n\r\n",
     ):
-        with socket.create_connection((host, int(port)), timeout=10) as line:
+        with socket.create_connection((host, int(port)), timeout=60) as line:
             line.sendall(noise)
             line.recv(1000)
     assert client.get("customer/1").status_code == 200

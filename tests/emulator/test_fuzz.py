@@ -15,7 +15,7 @@ from vantage_quickbooks.emulator.entities import ENTITIES
 from vantage_quickbooks.emulator.oauth_api import AUTHORIZE_PATH, DISCOVERY_PATHS, REVOKE_PATH, TOKEN_PATH
 from vantage_quickbooks.emulator.ondemand import KINDS
 
-PATIENCE_S = 10  # far more than any answer takes
+PATIENCE_S = 60  # far more than any answer takes
 FUZZED = settings(
     max_examples=150,
     deadline=None,

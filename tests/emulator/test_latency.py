@@ -129,7 +129,8 @@ def test_answers_take_their_time(client, emulator):
 def test_whoever_is_turned_away_waits_too(stranger, emulator):
     emulator.latency(0.3)
     assert took(lambda: stranger.get("customer/1")) >= 0.3
-    assert took(lambda: stranger.control("GET", "state")) < 0.3  # never the control endpoints
+    emulator.latency(LONGEST_S)
+    assert stranger.control("GET", "state").status_code == 200  # never the control endpoints: its patience is less
 
 
 def test_control(client, emulator):
@@ -157,7 +158,7 @@ def test_a_slow_request_takes_up_a_place(open_client):
     """Ten at once means ten in work, however long they take; an emulator that stops waits for nobody."""
     with Emulator(limits={"per_minute": 1000, "per_second": 1000, "concurrent": 1}, latency=0) as emulator:
         slow, quick = open_client(emulator).connect(), open_client(emulator).connect()
-        emulator.fault("latency", seconds=60, path="/customer/")
+        emulator.fault("latency", seconds=LONGEST_S, path="/customer/")
 
         def ask():
             with contextlib.suppress(requests.RequestException):
@@ -167,11 +168,7 @@ def test_a_slow_request_takes_up_a_place(open_client):
         thread.start()
         while not emulator.counters()["faults_delivered"]:
             time.sleep(0.01)
-        statuses = []
-        deadline = time.monotonic() + 5
-        while 429 not in statuses and time.monotonic() < deadline:
-            statuses.append(quick.get("invoice/1").status_code)
-        assert 429 in statuses
-        begun = time.monotonic()
-    thread.join()
-    assert time.monotonic() - begun < 10
+        while quick.get("invoice/1").status_code != 429:  # the slow one was ordered, and is on its way to its place
+            assert thread.is_alive()
+    thread.join(60)  # an emulator that waited for it would not have stopped, and would have said so
+    assert not thread.is_alive()

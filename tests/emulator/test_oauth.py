@@ -171,11 +171,11 @@ def test_either_token_revokes_the_grant(client, emulator, kind, as_json):
     url = f"{emulator.url}/v2/oauth2/tokens/revoke"
     body = {"json": {"token": tokens[kind]}} if as_json else {"data": {"token": tokens[kind]}}
     auth = (emulator.client_id, emulator.client_secret)
-    refused = client.session.post(url, timeout=10, auth=("a", "b"), **body)
+    refused = client.session.post(url, timeout=60, auth=("a", "b"), **body)
     assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
-    done = client.session.post(url, timeout=10, auth=auth, **body)
+    done = client.session.post(url, timeout=60, auth=auth, **body)
     assert (done.status_code, done.text) == (200, "")
-    assert client.session.post(url, timeout=10, auth=auth, **body).status_code == 400
+    assert client.session.post(url, timeout=60, auth=auth, **body).status_code == 400
     assert client.refresh().json()["error"] == "invalid_grant"
     assert client.get("customer/1").status_code == 401
 
@@ -190,9 +190,9 @@ def authorize(client, emulator, decision, **changes):
     } | changes
     url = f"{emulator.url}/connect/oauth2"
     if decision is None:
-        return client.session.get(url, params=asked, timeout=10, allow_redirects=False)
+        return client.session.get(url, params=asked, timeout=60, allow_redirects=False)
     asked |= {"decision": decision, "realm": emulator.realm_id}
-    return client.session.post(url, data=asked, timeout=10, allow_redirects=False)
+    return client.session.post(url, data=asked, timeout=60, allow_redirects=False)
 
 
 def test_consent_leads_to_a_code_for_one_use(stranger, emulator):
@@ -244,7 +244,7 @@ def test_nobody_is_redirected_to_where_nobody_vouches_for(stranger, emulator, ch
 
 @pytest.mark.parametrize("document", ["openid_configuration", "openid_sandbox_configuration/"])
 def test_discovery_documents_lead_here(stranger, emulator, document):
-    answer = stranger.session.get(f"{emulator.url}/.well-known/{document}", timeout=10).json()
+    answer = stranger.session.get(f"{emulator.url}/.well-known/{document}", timeout=60).json()
     assert answer["token_endpoint"] == f"{emulator.url}/oauth2/v1/tokens/bearer"
     assert answer["token_endpoint_auth_methods_supported"] == ["client_secret_post", "client_secret_basic"]
     assert len(answer) == 12

@@ -24,7 +24,7 @@ def agree(client, emulator, scope="com.intuit.quickbooks.accounting"):
         "realm": emulator.realm_id,
     }
     url = f"{emulator.url}/connect/oauth2"
-    back = client.session.post(url, data=form, timeout=10, allow_redirects=False)
+    back = client.session.post(url, data=form, timeout=60, allow_redirects=False)
     return parse_qs(urlsplit(back.headers["location"]).query)["code"][0]
 
 
@@ -36,7 +36,7 @@ def exchange(client, code, redirect_uri=REDIRECT):
 def revoke(client, emulator, token):
     url = f"{emulator.url}/v2/oauth2/tokens/revoke"
     auth = (emulator.client_id, emulator.client_secret)
-    return client.session.post(url, json={"token": token}, auth=auth, timeout=10)
+    return client.session.post(url, json={"token": token}, auth=auth, timeout=60)
 
 
 def test_a_code_sent_twice_ends_what_it_was_exchanged_for(stranger, emulator):

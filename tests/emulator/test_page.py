@@ -43,7 +43,7 @@ def parse(page):
 
 
 def show(client, **parameters):
-    answer = client.session.get(client.emulator.url + "/", params=parameters, headers=BROWSER, timeout=10)
+    answer = client.session.get(client.emulator.url + "/", params=parameters, headers=BROWSER, timeout=60)
     assert answer.headers["content-type"] == "text/html;charset=utf-8"
     return answer
 
@@ -81,10 +81,10 @@ def test_every_button_works_and_leads_back_to_the_page(client, emulator):
         url = emulator.url + action
         answer = client.session.request(
             method, url, data=fields | {"kind": fields.get("kind", "throttle")} if "faults" in action else fields,
-            headers=BROWSER, timeout=10, allow_redirects=False,
+            headers=BROWSER, timeout=60, allow_redirects=False,
         )  # fmt: skip
         assert answer.status_code == 303, (action, answer.text)
-        notice = client.session.get(emulator.url + answer.headers["location"], timeout=10).text
+        notice = client.session.get(emulator.url + answer.headers["location"], timeout=60).text
         assert 'class="note" role="status"' in notice, action
         pressed += 1
     assert pressed >= 15
@@ -93,7 +93,7 @@ def test_every_button_works_and_leads_back_to_the_page(client, emulator):
 
 def test_the_buttons_do_what_they_say(client, emulator):
     def press(action, **fields):
-        answer = client.session.post(f"{emulator.url}/_emulator/{action}", data=fields, headers=BROWSER, timeout=10)
+        answer = client.session.post(f"{emulator.url}/_emulator/{action}", data=fields, headers=BROWSER, timeout=60)
         assert answer.url.startswith(emulator.url + "/?done=")
         return answer.text
 
@@ -122,7 +122,7 @@ def test_the_buttons_do_what_they_say(client, emulator):
 
 def test_a_mistake_is_told_on_the_page(client, emulator):
     answer = client.session.post(
-        f"{emulator.url}/_emulator/faults", data={"kind": "throttle", "times": "x<y"}, headers=BROWSER, timeout=10
+        f"{emulator.url}/_emulator/faults", data={"kind": "throttle", "times": "x<y"}, headers=BROWSER, timeout=60
     )
     assert (answer.status_code, 'role="alert"' in answer.text, "x<y" in answer.text) == (400, True, False)
     parse(answer.text)
@@ -152,8 +152,8 @@ def test_the_page_is_no_part_of_the_traffic(client, emulator):
     emulator.fault("reset", times=-1)
     assert show(client).status_code == 200
     assert (emulator.counters()["api_requests"], len(emulator.requests())) == before
-    assert client.session.post(emulator.url + "/", timeout=10).status_code == 405
-    head = client.session.head(emulator.url + "/", timeout=10)
+    assert client.session.post(emulator.url + "/", timeout=60).status_code == 405
+    head = client.session.head(emulator.url + "/", timeout=60)
     assert (head.status_code, head.text) == (200, "")
 
 
@@ -186,7 +186,7 @@ def test_another_web_page_presses_nothing(client, emulator, headers):
 
 def test_a_name_that_a_stranger_may_own_shows_nothing(client, emulator):
     for path in ("/", "/_emulator/settings", "/_emulator/state"):
-        answer = client.session.get(emulator.url + path, headers={"Host": "evil.example"}, timeout=10)
+        answer = client.session.get(emulator.url + path, headers={"Host": "evil.example"}, timeout=60)
         assert (answer.status_code, emulator.client_secret in answer.text) == (403, False)
 
 
@@ -223,6 +223,6 @@ def test_a_program_gets_json_whatever_content_type_curl_claims(client):
 
 def test_the_lines_for_a_shell_name_this_emulator():
     with Emulator(seed=7) as emulator:
-        page = requests.get(emulator.url, timeout=10).text
+        page = requests.get(emulator.url, timeout=60).text
     assert f"{emulator.client_id}:{emulator.client_secret}" in page
     assert emulator.realm_id in page

@@ -34,6 +34,19 @@ def test_input_overrides_the_setting_and_the_setting_the_default(connect):
 
 
 @pytest.mark.parametrize(
+    ("action", "data"),
+    [("listCustomers", {}), ("listInvoices", {}), ("listInvoices", {"order_by": "DueDate DESC"}),
+     ("listCustomers", {"order_by": "Balance"})],
+)  # fmt: skip
+def test_the_order_told_is_the_order_asked_for(connect, emulator, action, data):
+    """Whoever reads on by position relies on it."""
+    told = connect().invoke(action, data)["metadata"]["orderBy"]
+    (asked,) = (request["statement"] for request in emulator.requests() if request.get("statement"))
+    assert told
+    assert f" ORDERBY {told} STARTPOSITION 1 MAXRESULTS" in asked
+
+
+@pytest.mark.parametrize(
     ("value", "field"), [("abc", "max_results"), (True, "max_results"), (0, "max_results"), (1.5, "max_results")]
 )
 def test_a_bad_input_is_an_error_that_names_the_field(connect, emulator, value, field):

@@ -622,11 +622,13 @@ def test_call__a_whole_read_goes_on_after_ctrl_c_or_a_kill(tmp_path, how, status
             "--output", str(tmp_path / "invoices.ndjson"),
         ]  # fmt: skip
         note, target = tmp_path / "invoices.ndjson.cursor", tmp_path / "invoices.ndjson"
+        running.fault("latency", path="/query", times=-1, after=8, seconds=2)  # it does not end before it is stopped
         first = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         while not note.exists() and first.poll() is None:
             time.sleep(0.01)
         first.send_signal(how)
-        _, told = first.communicate(timeout=30)
+        _, told = first.communicate(timeout=60)
+        running.clear_faults()
         assert first.returncode == status, told
         if how == signal.SIGINT:
             good = json.loads(note.read_text())["records"]

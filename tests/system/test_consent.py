@@ -30,7 +30,7 @@ def consent(emulator, url):
     """Click Connect on the consent page; return what the redirect brings."""
     asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
     form = {**asked, "realm": emulator.realm_id, "decision": "approve"}
-    answer = requests.post(url.split("?")[0], data=form, timeout=5, allow_redirects=False)
+    answer = requests.post(url.split("?")[0], data=form, timeout=60, allow_redirects=False)
     return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -84,6 +86,16 @@ def test_demo__fits_100_columns_and_has_no_colour_when_piped(played):
     shown = played[0].stdout
     assert max(map(len, shown.splitlines())) <= 100
     assert "\x1b" not in shown
+
+
+def test_demo__fits_100_columns_on_a_slow_machine(monkeypatch, capsys):
+    clock = itertools.count(step=12_345.6)  # seconds, a step's length each
+    monkeypatch.setattr(stage, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setenv("COLUMNS", "100")
+    assert main(["demo"]) == 0
+    shown = capsys.readouterr().out
+    assert " 12345600\n" in shown
+    assert max(map(len, shown.splitlines())) <= 100
 
 
 def test_demo__shows_no_secret_and_leaves_nothing_behind(played):

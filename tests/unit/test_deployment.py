@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import urllib3
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vantage_quickbooks.deployment import Deployment
@@ -160,6 +160,7 @@ def test_a_host_is_allowed_by_its_whole_name_only(allow):
     refusal("API_URL", "https://bridge.test", ALLOW_HOST=allow)
 
 
+@example("[::1]", "https://", ".intuit.com")
 @given(
     st.text(alphabet=st.sampled_from("abe.intuit.comE127.0:/@\\?#[]%;_- \t\uff0e\uff3c\u3002\u00ad"), max_size=40),
     st.sampled_from(["http://", "https://"]),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import weakref
 
 import pytest
 
-from vantage_quickbooks.nursery import grown_up
+from vantage_quickbooks.nursery import _INTERPRETERS_OWN, grown_up
 
 OLD = 2
 
@@ -78,6 +80,16 @@ def test_what_the_host_froze_stays_frozen():
     assert made
     assert frozen - 500 < gc.get_freeze_count() <= frozen
     assert not is_old(made[0])
+
+
+def test_what_the_interpreter_itself_keeps_frozen_is_no_hosts():
+    """Python 3.12 moves its own immortal objects to where frozen ones are, at every full collection."""
+    gc.unfreeze()
+    gc.collect()
+    assert gc.get_freeze_count() < _INTERPRETERS_OWN < len(gc.get_objects()) / 4
+    script = "import gc; print(len(gc.get_objects()))"
+    smallest = subprocess.run([sys.executable, "-ISE", "-c", script], capture_output=True, text=True, check=True)
+    assert int(smallest.stdout) > 2 * _INTERPRETERS_OWN  # the least that a host can freeze
 
 
 def test_a_collector_that_the_host_switched_off_stays_off():

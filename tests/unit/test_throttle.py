@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import array
 import threading
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vantage_quickbooks import pace
 from vantage_quickbooks.errors import CancelledError, DeadlineExceededError
 from vantage_quickbooks.pace import MachinePace
 from vantage_quickbooks.throttle import Throttle, throttle_for
@@ -234,16 +237,54 @@ def test_a_company_has_one_throttle_in_a_process():
     assert throttle_for("https://a", "1") is not throttle_for("https://b", "1")
 
 
+def test_a_company_is_asked_500_times_a_minute_and_ten_times_a_second():
+    """Intuit's numbers are the ones in force where nobody chooses others."""
+    clock = Clock()
+    throttle = Throttle(monotonic=lambda: clock.at)
+    throttle._changed = clock
+    starts = []
+    for _ in range(1100):
+        with throttle.place():
+            starts.append(clock.at)
+    assert_windows_hold(starts, 10, 500)
+    assert starts[-1] == pytest.approx(120 + 9, abs=0.01)  # and not later than they must
+
+
+@pytest.mark.parametrize(
+    ("ago", "wait"),
+    [
+        ([0.6] * 9, 0),
+        ([0.6] * 10, 0.4),
+        ([0.9, *[0.6] * 9], 0.1),
+        ([1.1, *[0.6] * 9], 0),
+        ([30] * 499, 0),
+        ([30] * 500, 30),
+        ([59.5, *[30] * 499], 0.5),
+        ([61, *[30] * 499], 0),
+    ],
+)
+def test_what_the_machines_other_processes_started_counts(tmp_path, monkeypatch, ago, wait):
+    """Ten in a second and 500 in a minute, as the processes have noted them."""
+    now = 5000.0
+    monkeypatch.setattr(pace, "time", SimpleNamespace(monotonic=lambda: now))
+    machine = throttle_for("https://machine", str(tmp_path), tmp_path)._machine
+    machine._starts.write_bytes(array.array("d", [now - seconds for seconds in ago]).tobytes())
+    with machine.turn() as told:
+        assert told == pytest.approx(wait)
+    noted = array.array("d", machine._starts.read_bytes())
+    assert (now in noted) == (wait == 0)
+
+
 def test_processes_that_cannot_note_their_starts_keep_the_limits_by_themselves(tmp_path):
     """A full disk, say: no call fails for it."""
-    pace = MachinePace(tmp_path / "turns", "company", 10, ((60.0, 1),))
-    with pace.turn() as wait:
+    machine = MachinePace(tmp_path / "turns", "company", 10, ((60.0, 1),))
+    with machine.turn() as wait:
         assert wait == 0
-    with pace.turn() as wait:
+    with machine.turn() as wait:
         assert wait > 0
     (starts,) = tmp_path.glob("turns/*.starts")
     starts.unlink()
     starts.mkdir()
     for _ in range(3):
-        with pace.turn() as wait:
+        with machine.turn() as wait:
             assert wait == 0

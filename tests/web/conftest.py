@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -64,7 +63,7 @@ def api(site):
 
     def call(method, path, **kwargs):
         headers = {"Authorization": f"Bearer {site.gate.key}", **kwargs.pop("headers", {})}
-        return requests.request(method, site.url + path, headers=headers, timeout=30, **kwargs)
+        return requests.request(method, site.url + path, headers=headers, timeout=60, **kwargs)
 
     return call
 
@@ -76,7 +75,7 @@ def api(site):
 def browser():
     """Debian's chromium, headless. Its loop must not outlive the module: other tests run loops of their own."""
     if CHROMIUM is None:
-        pytest.skip("NO BROWSER: chromium is not installed, so nothing of the pages was seen; see .ci/chromium")
+        pytest.skip("!!! NO PAGE WAS SEEN: as root, apt-get install chromium !!!")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -92,7 +91,7 @@ def open_page(browser, site):
 
     def open_one(width=1280, height=900, **kwargs):
         context = browser.new_context(viewport={"width": width, "height": height}, **kwargs)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(60_000)
         contexts.append(context)
         page = context.new_page()
         page.problems = []
@@ -112,18 +111,6 @@ def _is_foreign(url):
 
 
 @pytest.fixture(scope="session")
-def axe(request, tmp_path_factory):
-    """The accessibility checker's script; from npm, once, into pytest's cache. It is a tool of these tests alone."""
-    cache = getattr(request.config, "cache", None)
-    directory = cache.mkdir("axe") if cache else tmp_path_factory.mktemp("axe")
-    script = directory / "node_modules/axe-core/axe.min.js"
-    if not script.exists():
-        if shutil.which("npm") is None:
-            pytest.skip("NO AXE: npm is not installed, so accessibility was not checked")
-        done = subprocess.run(
-            ["npm", "install", "--prefix", str(directory), "--no-save", "--ignore-scripts", AXE],
-            capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
-        if done.returncode:
-            pytest.skip(f"NO AXE: npm cannot fetch {AXE}, so accessibility was not checked: {done.stderr[-200:]}")
-    return SimpleNamespace(source=script.read_text())
+def axe(npm):
+    """The accessibility checker's script. It is a tool of these tests alone."""
+    return SimpleNamespace(source=(npm(AXE) / "axe-core/axe.min.js").read_text())

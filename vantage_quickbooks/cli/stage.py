@@ -177,7 +177,7 @@ class Stage:
         for title in ("What the host did", "Outcome"):
             table.add_column(title, no_wrap=True)
         table.add_column("Rows", justify="right", no_wrap=True)
-        for title in ("Token endpoint", "Data API"):
+        for title in ("Tokens", "Data API"):
             table.add_column(title, no_wrap=True)
         table.add_column("ms", justify="right", no_wrap=True)
         for step in self.steps:

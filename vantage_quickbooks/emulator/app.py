@@ -11,6 +11,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +24,9 @@ _BODY_LIMIT = 20 * 1024 * 1024  # larger bodies are refused, so that nobody fill
 _SMALLEST_GZIP = 200
 _DIGITS = 20  # of a content-length; int() takes more than HTTP does
 _MOST_PARTS = 1000  # of one system call; Linux takes 1024
+_NAME = "quickbooks-emulator"
+_POLL_S = 0.05  # how long a stop waits for the loop at most
+_STOP_PATIENCE_S = 30.0  # for what is in work when the server closes: a write of SQLite's, a page on its way
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _NO_BREAKS = str.maketrans("\r\n", "  ")  # a header value never begins another header
 
@@ -55,14 +59,25 @@ class Server(ThreadingHTTPServer):
         self.max_concurrent = 0
         self.stopping = threading.Event()
         self._open: set[socket.socket] = set()
+        self._serving: threading.Thread | None = None
+        self._connection_threads: list[
+            threading.Thread
+        ] = []  # touched by the loop, and by `close` once the loop has ended
         super().__init__(address, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Count a new connection, and serve it in a thread of its own."""
+        """Count a new connection, and serve it in a thread of its own.
+
+        The base class forgets daemon threads at once, so `close` could not wait for them.
+        """
         with self.counting:
             self.connections += 1
             self._open.add(request)
-        super().process_request(request, client_address)
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), name=f"{_NAME} connection", daemon=True
+        )
+        thread.start()
+        self._connection_threads = [*(one for one in self._connection_threads if one.is_alive()), thread]
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection."""
@@ -76,15 +91,37 @@ class Server(ThreadingHTTPServer):
         if not isinstance(error, OSError):
             self._crashed(f"connection: {error!r}")
 
+    def start(self) -> None:
+        """Begin to serve, in a thread."""
+        self._serving = threading.Thread(target=self.serve_forever, args=(_POLL_S,), name=_NAME, daemon=True)
+        self._serving.start()
+
     def close(self) -> None:
-        """Stop, close every connection, and wait for their threads."""
+        """Stop, close every connection, and wait for every thread.
+
+        Raises:
+            RuntimeError: A thread did not end. Everything else is closed.
+        """
         self.stopping.set()
-        self.shutdown()
+        if self._serving:
+            self.shutdown()
         with self.counting:
             for connection in self._open:
                 with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+                    connection.shutdown(socket.SHUT_RDWR)  # wakes whoever reads from it or writes to it
         self.server_close()
+        self._join([*self._connection_threads, *([self._serving] if self._serving else [])])
+
+    @staticmethod
+    def _join(threads: list[threading.Thread]) -> None:
+        end = time.monotonic() + _STOP_PATIENCE_S
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        frames = sys._current_frames()  # noqa: SLF001 -- the documented way to another thread's stack
+        left = [frames[thread.ident] for thread in threads if thread.is_alive() and thread.ident in frames]
+        if left:
+            where = "; ".join(f"{frame.f_code.co_qualname} at line {frame.f_lineno}" for frame in left)
+            raise RuntimeError(f"the emulator stopped, and after {_STOP_PATIENCE_S:.0f} s still runs: {where}")
 
 
 class _Handler(BaseHTTPRequestHandler):

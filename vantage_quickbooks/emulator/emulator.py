@@ -94,7 +94,6 @@ class Emulator:
         self._seed = seed
         self._offset = 0.0
         self._server: Server | None = None
-        self._thread: threading.Thread | None = None
         self._store: Store | None = None
         self._companies: dict[str, Company] = {}
         self._opening = threading.RLock()
@@ -142,22 +141,24 @@ class Emulator:
             self._server = None
             self._close_store()
             raise
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="quickbooks-emulator", daemon=True
-        )
-        self._thread.start()
+        self._server.start()
         return self
 
     def stop(self) -> None:
-        """Stop serving, close every connection, and remove a temporary company."""
+        """
+        Stop serving, close every connection, wait for every thread, and remove a temporary company.
+
+        Raises:
+            RuntimeError: A thread did not end within 30 seconds. Everything else is closed.
+        """
         if self._server is None:
             return
         self._stopping.set()
-        self._server.close()
-        if self._thread:
-            self._thread.join()
-        self._server = self._thread = None
-        self._close_store()
+        try:
+            self._server.close()
+        finally:
+            self._server = None
+            self._close_store()
 
     def _close_store(self) -> None:
         if self._store:

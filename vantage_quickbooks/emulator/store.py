@@ -87,6 +87,7 @@ _INDEXES = {
 _INSERT = f"INSERT INTO record (row, kind, {', '.join(_COLUMNS)}) VALUES (?, ?{', ?' * len(_COLUMNS)})"  # noqa: S608 -- our own names
 _BULK = 5_000  # rows a round trip: large enough for speed, small enough to keep memory flat
 _PATIENCE_S = 60  # for whoever else has the file
+_CLOSE_PATIENCE_S = 5  # for whoever still writes when the store is closed
 _LOADING_KB = 32_000
 _PAGE_SIZE = 16_384  # an invoice of 2.5 kB fills most of SQLite's usual 4 kB and wastes the rest
 
@@ -106,6 +107,7 @@ class Store:
         self._path = str(path or Path(self._folder or "") / "company.sqlite3")
         self._idle: list[sqlite3.Connection] = []
         self._idle_lock = threading.Lock()
+        self._is_closed = False
         self._writing = threading.RLock()
         self._owner = 0  # the thread whose transaction is open
         self._writer = self._open()
@@ -126,8 +128,12 @@ class Store:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=_PATIENCE_S)
-        connection.execute("PRAGMA synchronous = OFF")  # an emulator's data need not survive a power cut
-        connection.create_function("fold", 1, lambda text: text and str(text).casefold(), deterministic=True)
+        try:
+            connection.execute("PRAGMA synchronous = OFF")  # an emulator's data need not survive a power cut
+            connection.create_function("fold", 1, lambda text: text and str(text).casefold(), deterministic=True)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     @contextlib.contextmanager
@@ -137,15 +143,23 @@ class Store:
 
         Yields:
             The connection; it goes back when the block ends.
+
+        Raises:
+            RuntimeError: The store is closed.
         """
         with self._idle_lock:
+            if self._is_closed:
+                raise RuntimeError("the store is closed")
             connection = self._idle.pop() if self._idle else None
         connection = connection or self._connect()
         try:
             yield connection
         finally:
             with self._idle_lock:
-                self._idle.append(connection)
+                if self._is_closed:
+                    connection.close()
+                else:
+                    self._idle.append(connection)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -417,10 +431,17 @@ class Store:
                 db.execute("PRAGMA optimize")
 
     def close(self) -> None:
-        """Close all connections, and remove the file if it was a temporary one."""
-        with self._idle_lock, self._writing:
-            for connection in (*self._idle, self._writer):
+        """Close all connections but those in use, and remove the file if it was a temporary one.
+
+        A connection lent for reading is closed when it comes back. Who writes for ever does not hold up the close.
+        """
+        with self._idle_lock:
+            self._is_closed = True
+            for connection in self._idle:
                 connection.close()
             self._idle.clear()
+        if self._writing.acquire(timeout=_CLOSE_PATIENCE_S):
+            self._writer.close()
+            self._writing.release()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
