@@ -89,6 +89,8 @@ def test_the_installed_command_and_the_one_line_way_in_work(environment, emulato
     )
     shown = run(environment / "bin/python", "-c", script, input=settings.read_text(), env=bare, cwd=tmp_path)
     assert shown == "True\n"
+
+
 # ---- two connectors, each with a set of specifications ---------------------------------------------------------------
 
 

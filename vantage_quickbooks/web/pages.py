@@ -150,6 +150,7 @@ class Pages(Results):
                 error=outcome.error,
             )
         return self._templates.page("bounce.html", title="Connected", target=target, where=outcome.name, is_away=False)
+
     def ask_disconnect(self, request: Request) -> Response:
         """Ask before a grant is revoked."""
         record, described = self._consentable(request)
@@ -196,6 +197,7 @@ class Pages(Results):
             secure=self._gate.is_secure,
             path=CALLBACK_PATH,
         )
+
     def _consentable(self, request: Request) -> tuple[Record, dict[str, Any]]:
         record = self._record(request)
         described = self._host.describe(record.connector)
