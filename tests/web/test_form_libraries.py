@@ -7,7 +7,7 @@ ajv is the validator of most JavaScript hosts, @rjsf/validator-ajv8 that of reac
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import subprocess
 from pathlib import Path
 
@@ -53,26 +53,15 @@ SCHEMAS = {"settings.schema": DESCRIBED["settingsSchema"]} | {
 
 
 @pytest.fixture(scope="session")
-def node(request, tmp_path_factory):
-    """Run the script on a schema and inputs; the packages come from npm, once, into pytest's cache."""
-    cache = getattr(request.config, "cache", None)
-    directory = cache.mkdir("form_libraries") if cache else tmp_path_factory.mktemp("form_libraries")
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.skip("NO NODE: node and npm are not installed, so no form library was tried; apt-get install nodejs npm")
-    wanted = directory / "wanted.json"
-    if not wanted.exists() or json.loads(wanted.read_text()) != list(PACKAGES):
-        done = subprocess.run(
-            ["npm", "install", "--prefix", str(directory), "--no-save", "--ignore-scripts", "--no-audit", *PACKAGES],
-            capture_output=True, text=True, check=False, timeout=300,
-        )  # fmt: skip
-        if done.returncode:
-            pytest.skip(f"NO FORM LIBRARIES: npm cannot fetch {', '.join(PACKAGES)}: {done.stderr[-300:]}")
-        wanted.write_text(json.dumps(PACKAGES))
+def node(npm, tmp_path_factory):
+    """Run the script on a schema and inputs."""
+    directory = tmp_path_factory.mktemp("form_libraries")
     (directory / "try.cjs").write_text(SCRIPT)
+    environment = os.environ | {"NODE_PATH": str(npm(*PACKAGES))}
 
     def run(schema, inputs):
         done = subprocess.run(
-            ["node", "try.cjs"], input=json.dumps({"schema": schema, "inputs": inputs}), cwd=directory,
+            ["node", "try.cjs"], input=json.dumps({"schema": schema, "inputs": inputs}), cwd=directory, env=environment,
             capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
