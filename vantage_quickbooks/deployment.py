@@ -8,6 +8,7 @@ What the operator of a host decides, and no settings form shows: which servers a
 | `VANTAGE_QUICKBOOKS_ALLOW_HOST` | Hosts (comma-separated) that the two may name beside Intuit's and loopback |
 | `VANTAGE_QUICKBOOKS_TOKEN_STORE` | `memory:`, a path or a database URL; else a file in the user's state directory |
 | `VANTAGE_QUICKBOOKS_TOKEN_KEY` | Passphrase with which stored tokens are encrypted |
+| `VANTAGE_QUICKBOOKS_MAX_BODY_MIB` | How large an answer may be, unpacked, in MiB |
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from vantage_quickbooks import wire
+from vantage_quickbooks.body import MAX_BODY_MIB, Limit
 from vantage_quickbooks.errors import FieldError, SettingsError
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ _PREFIX = "VANTAGE_QUICKBOOKS_"
 _INTUIT = ".intuit.com"
 _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f.]*:[0-9a-f:.]*")
 """ASCII only: of `https://a\\.intuit.com` urllib3 takes `a` for the host, and urlsplit all of it."""
+
+_MIB = re.compile(r"[0-9]{1,6}")
+_MAX_MIB = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class Deployment:
         allow_hosts: Further hosts that tokens may be sent to, over https only.
         token_store: See `stores.open_store`; None means the default file.
         token_key: Encrypts stored tokens; None leaves the file to its permissions (0600).
+        max_body_mib: How large an answer may be, unpacked or as it came, in MiB; a whole number as text.
     """
 
     api_url: str | None = None
@@ -59,6 +65,7 @@ class Deployment:
     allow_hosts: tuple[str, ...] = ()
     token_store: str | None = None
     token_key: str | None = field(default=None, repr=False)
+    max_body_mib: str = str(MAX_BODY_MIB)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Deployment:
@@ -74,7 +81,20 @@ class Deployment:
             allow_hosts=tuple(host.strip().lower() for host in (value("ALLOW_HOST") or "").split(",") if host.strip()),
             token_store=value("TOKEN_STORE"),
             token_key=value("TOKEN_KEY"),
+            max_body_mib=value("MAX_BODY_MIB") or str(MAX_BODY_MIB),
         )
+
+    def body_limit(self) -> Limit:
+        """Return how large an answer may be.
+
+        Raises:
+            SettingsError: The variable holds no whole number from 1 to 65536.
+        """
+        if not _MIB.fullmatch(self.max_body_mib) or not 1 <= int(self.max_body_mib) <= _MAX_MIB:
+            raise _refused(
+                "MAX_BODY_MIB", f"It is not a whole number from 1 to {_MAX_MIB}.", f"Write {MAX_BODY_MIB}, or leave it out."
+            )
+        return Limit(int(self.max_body_mib) << 20)
 
     def endpoints(self, environment: str) -> Endpoints:
         """Return where *environment* is reached.
