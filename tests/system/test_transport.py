@@ -50,7 +50,7 @@ class RawServer:
         self.token = token or (lambda s, stop: s.sendall(answer(json.dumps(TOKEN).encode())))
         self.tls = tls
         self.stopping = threading.Event()
-        self.requests = 0
+        self.requests = self.connections = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._threads = [threading.Thread(target=self._accept)]
         self._open = []
@@ -65,6 +65,7 @@ class RawServer:
             except OSError:
                 return
             self._open.append(accepted)
+            self.connections += 1
             thread = threading.Thread(target=self._serve, args=(accepted,))
             self._threads.append(thread)
             thread.start()
@@ -75,6 +76,7 @@ class RawServer:
                 self.tls(accepted, self.stopping)
                 return
             with self.tls.wrap_socket(accepted, server_side=True) if self.tls else accepted as connection:
+                self._open.append(connection)  # what was wrapped is detached from the socket that was accepted
                 while True:
                     head = b""
                     while b"\r\n\r\n" not in head:
@@ -410,7 +412,7 @@ def test_tls_works_and_connections_are_kept(serve, certificate, monkeypatch):
     connection = connect(server)
     for _ in range(3):
         assert connection.invoke("getCompanyInfo")["companyInfo"]["CompanyName"] == "Raw"
-    assert len(server._open) == 2  # one for the token, one for the data API
+    assert server.connections == 2  # one for the token, one for the data API
 
 
 def requests_sessions():
