@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.server
 import json
 import multiprocessing
@@ -20,6 +21,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from vantage_quickbooks.calls import Call
 from vantage_quickbooks.connector import QUICKBOOKS
 from vantage_quickbooks.deployment import Deployment
 from vantage_quickbooks.stores import MemoryStore
@@ -29,7 +31,12 @@ from vantage_quickbooks.transport import SessionHolder
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # 3.12 warns of what is tested here
 
 WORKERS = 4
-BY_GUNICORN, BY_MULTIPROCESSING = 600, 400
+BY_GUNICORN = 600
+ROUNDS, IN_A_ROUND = 20, 5
+"""Twenty times four processes are forked, which make five requests each: 400 in all."""
+
+LIMITED = functools.partial(Call, time_limit_s=30.0)
+"""A process whose answer another one has read would wait for two minutes, and then ask again."""
 
 
 class _Echo(http.server.BaseHTTPRequestHandler):
@@ -78,7 +85,7 @@ def connected(url):
     """A connection that has made a call, so that its pool holds a socket; and whose turns come at once."""
     form = {"client_id": "app", "client_secret": "s", "refresh_token": "r", "realm_id": "1"}
     deployment = Deployment(api_url=url, oauth_url=url)
-    connection = QUICKBOOKS.connect(form, deployment=deployment, store=MemoryStore())
+    connection = QUICKBOOKS.connect(form, deployment=deployment, store=MemoryStore(), new_call=LIMITED)
     connection._ready()._throttle = Throttle(10, 10_000, 1_000_000)
     assert ask(connection, 1) == "1"
     return connection
@@ -103,18 +110,22 @@ def test_forked_processes_get_their_own_answers(echo):
     connection = connected(echo)
     processes = multiprocessing.get_context("fork")
     wrong = processes.SimpleQueue()
-    share = BY_MULTIPROCESSING // WORKERS
-    children = [
-        processes.Process(target=work, args=(connection, range(2 + n * share, 2 + (n + 1) * share), wrong))
-        for n in range(WORKERS - 1)
-    ]
-    for child in children:
-        child.start()
-    work(connection, range(2 + (WORKERS - 1) * share, 2 + WORKERS * share), wrong)  # the parent goes on, too
-    for child in children:
-        child.join()
-        assert child.exitcode == 0
-    assert wrong.empty(), wrong.get()
+    begin = processes.Barrier(WORKERS)
+
+    def run(first):
+        begin.wait(60)
+        work(connection, range(first, first + IN_A_ROUND), wrong)
+
+    for number in range(ROUNDS):
+        starts = [2 + (number * WORKERS + worker) * IN_A_ROUND for worker in range(WORKERS)]
+        children = [processes.Process(target=run, args=(start,)) for start in starts[1:]]
+        for child in children:
+            child.start()
+        run(starts[0])  # the parent goes on, too
+        for child in children:
+            child.join()
+            assert child.exitcode == 0
+        assert wrong.empty(), wrong.get()
 
 
 APPLICATION = """
