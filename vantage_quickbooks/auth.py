@@ -47,11 +47,11 @@ from urllib.parse import urlsplit
 
 import requests
 from oauthlib.oauth2 import OAuth2Error
-from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
 from vantage_quickbooks import tokens, wire
+from vantage_quickbooks.circuit import circuit_for
 from vantage_quickbooks.errors import (
     STORE_LOCKED,
     ConnectorError,
@@ -63,6 +63,7 @@ from vantage_quickbooks.errors import (
 )
 from vantage_quickbooks.stores import UNORDERED_VERSION
 from vantage_quickbooks.tokens import TokenRecord, TokenState
+from vantage_quickbooks.transport import CONNECT_S, SmallAnswerAdapter, Watch, transport_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,14 +75,13 @@ if TYPE_CHECKING:
     from vantage_quickbooks.settings import Settings
     from vantage_quickbooks.stores import TokenStore
 
-__all__ = ["Authorizer", "exchange_code", "transport_error"]
+__all__ = ["Authorizer", "exchange_code"]
 
 _log = logging.getLogger(__name__)
 
-_CONNECT_S = 10.0
 _ANSWER_S = 30.0
-"""Seconds to wait for the answer of a token request, whatever the call's deadline: once it is sent Intuit may have
-rotated, and an answer that nobody waits for is a connection lost."""
+"""Seconds to wait for the whole answer of a token request, whatever the call's deadline: once it is sent Intuit may
+have rotated, and an answer that nobody waits for is a connection lost."""
 
 _LOCK_TIMEOUT_S = 150.0
 """Seconds to wait for another worker's refresh: longer than its three tries take."""
@@ -572,7 +572,12 @@ def _ask_token_endpoint(ask: Callable[..., Any], settings: Settings, endpoint: s
     """Send one token request with a session of its own, and return the answer as Intuit wrote it."""
     answer: dict[str, Any] = {}
     failure: ConnectorError | None = None
-    with OAuth2Session(settings.client_id) as session:
+    with (
+        circuit_for(endpoint, settings.client_id).attempt(),
+        Watch(call, _ANSWER_S, is_awaited=True),
+        OAuth2Session(settings.client_id) as session,
+    ):
+        session.mount("https://", SmallAnswerAdapter())
         url = _as_https(session, endpoint)
         session.trust_env = not wire.is_loopback(url)  # or a proxy would see what is meant for this machine
         session.max_redirects = 0  # a redirect would carry the token elsewhere
@@ -585,17 +590,17 @@ def _ask_token_endpoint(ask: Callable[..., Any], settings: Settings, endpoint: s
                 auth=HTTPBasicAuth(settings.client_id, settings.client_secret.reveal()),
                 # Without this header Intuit does not tell when the grant ends for good.
                 headers={"Accept": "application/json", "x-include-refresh-token-hard-expires-in": "true"},
-                timeout=(min(_CONNECT_S, call.remaining()), _ANSWER_S),
+                timeout=(min(CONNECT_S, call.remaining()), _ANSWER_S),
             )
         except requests.RequestException as error:
-            failure = transport_error(error, "Intuit's token endpoint", sent=_NotSentError)
+            failure = transport_error(error, "Intuit's token endpoint", endpoint, sent=_NotSentError)
         except (OAuth2Error, ArithmeticError, AttributeError, TypeError, ValueError):
             # What oauthlib raises for a member of the wrong type depends on the member. Intuit has rotated all the
             # same: the answer was kept before oauthlib saw it, and its tokens are not thrown away.
             if not answer:
                 failure = UnexpectedResponseError("Intuit's token endpoint answered with a damaged token response.")
-    if failure:
-        raise failure  # out here, so that the request does not ride along as the error's context
+        if failure:
+            raise failure  # out here, so that the request does not ride along as the error's context
     return answer
 
 
@@ -603,68 +608,29 @@ def _revoke(settings: Settings, endpoint: str, token: str, call: Call) -> bool:
     """Ask Intuit to end the grant that *token* belongs to; False where it knows of none."""
     failure: ConnectorError
     try:
-        with requests.Session() as session:
-            session.trust_env = not wire.is_loopback(endpoint)  # as above
+        with Watch(call, _ANSWER_S, is_awaited=True), requests.Session() as session:
+            session.mount("https://", SmallAnswerAdapter())
+            session.mount("http://", SmallAnswerAdapter())
+            session.trust_env = not wire.is_loopback(endpoint)  # or a proxy would see what is meant for this machine
             response = session.post(
                 endpoint,
                 json={"token": token},
                 auth=HTTPBasicAuth(settings.client_id, settings.client_secret.reveal()),
                 headers={"Accept": "application/json"},
-                timeout=(min(_CONNECT_S, call.remaining()), _ANSWER_S),
+                timeout=(min(CONNECT_S, call.remaining()), _ANSWER_S),
                 allow_redirects=False,
             )
     except requests.RequestException as error:
-        failure = transport_error(error, "Intuit's revocation endpoint")
+        failure = transport_error(error, "Intuit's revocation endpoint", endpoint)
     else:
         call.note(response.headers.get("intuit_tid"))
         return wire.decipher_revocation(response.status_code, response.headers, response.content, now=call.now())
-    raise failure  # as above
+    raise failure  # out here, so that the request does not ride along as the error's context
 
 
 def _did_nothing(error: ConnectorError) -> bool:
     """Tell whether a failed refresh certainly rotated nothing, so that sending it again is safe."""
     return isinstance(error, _NotSentError) or error.details.get("httpStatus") in {429, 503}
-
-
-def transport_error(
-    error: requests.RequestException, whom: str, *, sent: type[NetworkError] = NetworkError
-) -> ConnectorError:
-    """Translate what requests raises into what a caller can act on; nothing of the request rides along.
-
-    Args:
-        error: Any exception of requests.
-        whom: Who was asked, for the message.
-        sent: Class for the case that no connection came about.
-
-    Returns:
-        A NetworkError; an UnexpectedResponseError where an answer came and broke off or could not be decoded.
-    """
-    kind = type(error).__name__
-    details = {"cause": kind}
-    match error:
-        case requests.exceptions.SSLError():
-            return NetworkError(
-                f"No secure connection to {whom}: its certificate was not accepted. Check proxies and clocks.",
-                retryable=False,
-                details=details,
-            )
-        case requests.exceptions.ProxyError():
-            return sent(f"The proxy on the way to {whom} does not answer. Check HTTPS_PROXY.", details=details)
-        case requests.exceptions.ConnectTimeout():
-            return sent(f"{whom} could not be reached in time.", details=details)
-        case requests.exceptions.Timeout():
-            return NetworkError(f"{whom} did not answer in time.", details=details)
-        case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():
-            return UnexpectedResponseError(
-                f"The answer of {whom} broke off or was damaged on the way.", details=details
-            )
-        case requests.exceptions.ConnectionError():
-            refused = "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error)
-            return (sent if refused else NetworkError)(
-                f"{whom} could not be reached." if refused else f"The connection to {whom} broke.", details=details
-            )
-        case _:
-            return NetworkError(f"The request to {whom} failed ({kind}).", retryable=False, details=details)
 
 
 def _checked(response: requests.Response, call: Call, answer: dict[str, Any]) -> requests.Response:
@@ -674,7 +640,7 @@ def _checked(response: requests.Response, call: Call, answer: dict[str, Any]) ->
     return response
 
 
-class _LoopbackAdapter(HTTPAdapter):
+class _LoopbackAdapter(SmallAnswerAdapter):
     """Speaks plain http to an emulator on this machine.
 
     oauthlib refuses http URLs unless an environment variable switches its check off for the whole process. The

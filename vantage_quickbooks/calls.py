@@ -39,8 +39,9 @@ class Call:
 
     Attributes:
         request_id: Names the call in errors, logs and audit events.
-        api_calls: Requests sent to the data API so far, failed ones included: Intuit meters them.
-        budget: Requests to the data API at the most; None means no cap.
+        api_calls: Requests sent to the data API so far, failed ones included.
+        metered_calls: Those of them that were answered with success (HTTP 2xx): only these does Intuit meter.
+        budget: Requests to the data API at the most, failed ones included; None means no cap.
         progress: Told how many records a long read has read, and of how many (None: not known yet).
         intuit_tids: Intuit's transaction id of each answer, in order.
         refreshed: Whether a token request succeeded in this call.
@@ -60,6 +61,7 @@ class Call:
         self.now = now
         self.cancelled = cancelled
         self.api_calls = 0
+        self.metered_calls = 0
         self.budget: int | None = None
         self.progress: Callable[[int, int | None], None] | None = None
         self.intuit_tids: list[str] = []
@@ -123,10 +125,11 @@ class Call:
                 )
             self.api_calls += 1
 
-    def note(self, intuit_tid: str | None) -> None:
-        """Keep a transaction id."""
-        if intuit_tid:
-            with self._lock:
+    def note(self, intuit_tid: str | None, *, is_metered: bool = False) -> None:
+        """Keep the transaction id of an answer, and count the answer if Intuit meters it."""
+        with self._lock:
+            self.metered_calls += is_metered
+            if intuit_tid:
                 self.intuit_tids.append(intuit_tid)
 
     def backoff(self, attempt: int, retry_after_s: float | None = None, *, first_s: float = 0.5) -> float | None:
@@ -134,13 +137,13 @@ class Call:
 
         Args:
             attempt: The attempt that just failed, from 1.
-            retry_after_s: What the server asked for; never undercut.
+            retry_after_s: What the server asked for; never undercut, and never a reason to wait less than otherwise.
             first_s: The shortest first wait; each further one may be twice as long.
         """
         ceiling = min(_LONGEST_WAIT_S, first_s * 2.0**attempt)
         wait = ceiling * random.uniform(0.5, 1.0)
         if retry_after_s is not None:
-            wait = retry_after_s + random.uniform(0.0, 0.5)
+            wait = max(wait, retry_after_s + random.uniform(0.0, 0.5))
         return wait if self._monotonic() + wait < self.deadline else None
 
     def pause(self, seconds: float) -> None:

@@ -6,13 +6,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 import requests
-from requests.adapters import HTTPAdapter
 
 from vantage_quickbooks import wire
-from vantage_quickbooks.auth import Authorizer, transport_error
-from vantage_quickbooks.body import Body
-from vantage_quickbooks.errors import AccessTokenRefusedError, ConnectorError, DeadlineExceededError, RateLimitedError
+from vantage_quickbooks.auth import Authorizer
+from vantage_quickbooks.body import Body, Limit
+from vantage_quickbooks.circuit import Circuit, circuit_for
+from vantage_quickbooks.errors import (
+    AccessTokenRefusedError,
+    AppBlockedError,
+    ConnectorError,
+    DeadlineExceededError,
+    RateLimitedError,
+)
 from vantage_quickbooks.throttle import AT_ONCE, Throttle, throttle_for
+from vantage_quickbooks.transport import CONNECT_S, Adapter, SessionHolder, Watch, receive, transport_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
@@ -29,17 +36,13 @@ __all__ = ["QuickBooksClient", "is_too_slow"]
 
 T = TypeVar("T")
 
-_CONNECT_S = 10.0
 _READ_S = 125.0
-"""Seconds: Intuit ends a request itself after 120 ("API call limits and throttles")."""
+"""Seconds without a byte: Intuit ends a request itself after 120 ("API call limits and throttles")."""
 
 _TRIES = 6
 _FIRST_S = 0.5
 _THROTTLED_S = 10.0
 """Seconds before the first repetition after a throttled request: Intuit's window is a minute, and it names no time."""
-
-_CHUNK = 1 << 16
-"""Bytes between two looks at the clock: small, because a server that drips them holds up one such piece."""
 
 
 class QuickBooksClient:
@@ -50,10 +53,19 @@ class QuickBooksClient:
         store: Where the token chain is kept.
         endpoints: Which servers are asked.
         throttle: Turns; by default the process's one for this company.
+        circuit: Knows whether the app is blocked; by default the process's one for this app.
+        body_limit: How large an answer may be.
     """
 
     def __init__(
-        self, settings: Settings, store: TokenStore, endpoints: Endpoints, *, throttle: Throttle | None = None
+        self,
+        settings: Settings,
+        store: TokenStore,
+        endpoints: Endpoints,
+        *,
+        throttle: Throttle | None = None,
+        circuit: Circuit | None = None,
+        body_limit: Limit | None = None,
     ) -> None:
         self.settings = settings
         self.authorizer = Authorizer(settings, store, endpoints)
@@ -61,18 +73,24 @@ class QuickBooksClient:
         self._throttle = throttle or throttle_for(
             endpoints.api_url, settings.realm_id, getattr(store, "meeting_place", None)
         )
-        self._session = requests.Session()
+        self._circuit = circuit or circuit_for(endpoints.api_url, settings.client_id)
+        self._body_limit = body_limit or Limit()
+        self._http = SessionHolder(self._make_session)
+
+    def _make_session(self) -> requests.Session:
+        session = requests.Session()
         # A proxy must not see what is meant for this machine.
-        self._session.trust_env = not wire.is_loopback(endpoints.api_url)
-        self._session.headers["Accept-Encoding"] = "gzip"  # see _body
-        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=AT_ONCE)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        session.trust_env = not wire.is_loopback(self._api_url)
+        session.headers["Accept-Encoding"] = "gzip"  # see transport.receive
+        adapter = Adapter(pool_connections=2, pool_maxsize=AT_ONCE)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        return session
 
     def close(self) -> None:
         """Close pooled connections, and forget tokens."""
         self.authorizer.close()
-        self._session.close()
+        self._http.close()
 
     def authorize(self, headers: MutableMapping[str, str], call: Call) -> TokenRecord:
         """Attach a valid access token to *headers*, refreshing it first if it must be.
@@ -185,10 +203,12 @@ class QuickBooksClient:
             record, fetches = None, self.authorizer.fetches
             try:
                 headers = dict(request.headers)
+                self._circuit.check()  # before a token is spent on what is not sent
                 record = self.authorize(headers, call)
-                with self._throttle.place(deadline=call.deadline, cancelled=call.cancelled):
-                    status, told, body = self._send(request, headers, call)
-                return read(status, told, body, call)
+                with self._circuit.attempt():
+                    with self._throttle.place(deadline=call.deadline, cancelled=call.cancelled):
+                        status, told, body = self._send(request, headers, call)
+                    return read(status, told, body, call)
             except AccessTokenRefusedError as error:
                 # One refresh comes before any accusation: a token that others have stored may have ended, too.
                 if record is None or (since is not None and self.authorizer.has_fetched(record, since)):
@@ -200,7 +220,7 @@ class QuickBooksClient:
                 if (
                     record is None
                     or not error.retryable
-                    or isinstance(error, DeadlineExceededError)
+                    or isinstance(error, DeadlineExceededError | AppBlockedError)
                     or (is_final and is_final(error))
                 ):
                     raise
@@ -215,26 +235,31 @@ class QuickBooksClient:
 
     def _send(self, request: Request, headers: dict[str, str], call: Call) -> tuple[int, Mapping[str, str], Body]:
         call.count()
-        failure: ConnectorError | None = None
+        failure: ConnectorError
         try:
-            with self._session.request(
-                request.method,
-                request.url,
-                headers=headers,
-                data=request.body,
-                auth=_keep_headers,
-                timeout=(min(_CONNECT_S, call.remaining()), min(_READ_S, call.remaining())),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                call.note(response.headers.get("intuit_tid"))
-                body = _body(response, call)
+            with (
+                Watch(call, _READ_S),
+                self._http.get().request(
+                    request.method,
+                    request.url,
+                    headers=headers,
+                    data=request.body,
+                    auth=_keep_headers,
+                    timeout=(min(CONNECT_S, call.remaining()), min(_READ_S, call.remaining())),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                call.note(response.headers.get("intuit_tid"), is_metered=200 <= response.status_code < 300)
+                body = receive(response, self._body_limit)
         except requests.RequestException as error:
-            failure = transport_error(error, "QuickBooks")
-        if failure:
-            call.remaining()  # if the deadline cut the request short, say that
-            raise failure  # out here, so that the request does not ride along as the error's context
-        return response.status_code, response.headers, body
+            failure = transport_error(error, "QuickBooks", self._api_url)
+        except ConnectorError as error:
+            failure = error.bare()  # its frames hold the request
+        else:
+            return response.status_code, response.headers, body
+        call.remaining()  # if the deadline cut the request short, say that
+        raise failure  # out here, so that the request does not ride along as the error's context
 
     def _undecoded(self, status: int, headers: Mapping[str, str], body: Body, call: Call) -> Body:
         if status == 200 and body.begins_with(b'{"QueryResponse":'):
@@ -259,18 +284,6 @@ def is_too_slow(error: ConnectorError) -> bool:
     """Tell whether an answer took too long, so that asking for less may help."""
     timed_out = error.details.get("httpStatus") in {408, 504} or error.details.get("faultCode") == "6002"
     return timed_out or error.details.get("cause") == "ReadTimeout"
-
-
-def _body(response: requests.Response, call: Call) -> Body:
-    is_packed = response.raw.headers.get("Content-Encoding", "").lower() == "gzip"
-    if is_packed:
-        del response.raw.headers["Content-Encoding"]  # or urllib3 would unpack it, piece by piece
-    chunks = []
-    for chunk in response.iter_content(_CHUNK):
-        chunks.append(chunk)
-        call.remaining()  # a server that drips bytes must not outlive the deadline by much
-    data = b"".join(chunks)
-    return Body(data, is_packed=is_packed and bool(data))  # nothing is nothing, whatever it is called
 
 
 def _keep_headers(prepared: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import threading
 import traceback
 from collections import Counter
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from vantage_quickbooks.errors import (
     SettingsError,
     TokenStoreError,
 )
+from vantage_quickbooks.process import ForkSafeLock
 from vantage_quickbooks.settings import EMULATOR
 from vantage_quickbooks.stores import HostStore, open_store
 from vantage_quickbooks.tokens import iso
@@ -92,9 +92,10 @@ class Connection:
             raise SettingsError("The host's context must be a HostContext; HostContext.from_dict makes one.")
         self._deployment = deployment or Deployment.from_environ()
         self._settings, self._endpoints = self._deployment.resolve(settings)
+        self._body_limit = self._deployment.body_limit()
         self._given_store = store
         self._new_call = new_call
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._client: QuickBooksClient | None = None
         self._store: TokenStore | None = None
         self._silenced: set[str] = set()
@@ -265,7 +266,7 @@ class Connection:
         return self._guarded(call, run)
 
     def api_calls(self) -> dict[str, int]:
-        """Return the API calls that this connection has spent so far, by action: Intuit meters them by company."""
+        """Return the requests that this connection has sent to the data API so far, by action, failed ones included."""
         with self._lock:
             return dict(self._spent)
 
@@ -286,6 +287,7 @@ class Connection:
             "realmId": self._settings.realm_id,
             "tokenStore": self._opened().describe() if self._store else None,
             "apiCalls": call.api_calls,
+            "meteredCalls": call.metered_calls,
         }
 
     def disconnect(self) -> dict[str, Any]:
@@ -405,6 +407,7 @@ class Connection:
                 f"The connector failed by a defect of its own. Report it with request id {call.request_id} and the log."
             )
         failure.details.setdefault("apiCalls", call.api_calls)
+        failure.details.setdefault("meteredCalls", call.metered_calls)
         failure.details.setdefault("requestId", call.request_id)
         if call.intuit_tids:
             failure.details.setdefault("intuitTid", call.intuit_tids[-1])
@@ -419,7 +422,9 @@ class Connection:
             with self._lock:
                 client = self._client
                 if client is None:
-                    client = self._client = QuickBooksClient(self._settings, self._opened(), self._endpoints)
+                    client = self._client = QuickBooksClient(
+                        self._settings, self._opened(), self._endpoints, body_limit=self._body_limit
+                    )
         return client
 
     def _opened(self) -> TokenStore:
@@ -456,6 +461,7 @@ class Connection:
             "timestamp": iso(call.now()),
             "durationMs": round(call.elapsed_s() * 1000),
             "apiCalls": call.api_calls,
+            "meteredCalls": call.metered_calls,
             "tokenRefreshed": call.refreshed,
             **outcome,
         }

@@ -9,6 +9,7 @@ What the operator of a host decides, and no settings form shows: which servers a
 | `VANTAGE_QUICKBOOKS_EMULATOR_URL` | A local emulator for every company of the process; `off` refuses emulators |
 | `VANTAGE_QUICKBOOKS_TOKEN_STORE` | `memory:`, a path or a database URL; else a file in the user's state directory |
 | `VANTAGE_QUICKBOOKS_TOKEN_KEY` | Key or keys with which stored tokens are encrypted; see `sealing.keys_of` |
+| `VANTAGE_QUICKBOOKS_MAX_BODY_MIB` | How large an answer may be, unpacked, in MiB |
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from vantage_quickbooks import wire
+from vantage_quickbooks.body import MAX_BODY_MIB, Limit
 from vantage_quickbooks.errors import FieldError, SettingsError
 from vantage_quickbooks.secret import Secret
 from vantage_quickbooks.settings import EMULATOR
@@ -39,6 +41,8 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f.]*:[0-9a-f:.]*")
 
 _BRACKETED = re.compile(r"\[[^\[\]]*\](:\d*)?")
 """Of `https://[::1].intuit.com` urlsplit takes `::1` for the host, and urllib3 none."""
+_MIB = re.compile(r"[0-9]{1,6}")
+_MAX_MIB = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class Deployment:
             `Secret`; such a deployment is not pickled: let the other process read its own environment.
         emulator_url: A local emulator that every connection speaks to; None leaves it to the connection's settings;
             `off` refuses settings that name one: a host of many users may not want its own machine to be addressed.
+        max_body_mib: How large an answer may be, unpacked or as it came, in MiB; a whole number as text.
     """
 
     api_url: str | None = None
@@ -78,6 +83,7 @@ class Deployment:
     token_store: str | Secret | None = None
     token_key: str | Secret | None = None
     emulator_url: str | None = None
+    max_body_mib: str = str(MAX_BODY_MIB)
 
     def __post_init__(self) -> None:
         """Guard what must not be seen."""
@@ -101,7 +107,20 @@ class Deployment:
             token_store=value("TOKEN_STORE"),
             token_key=value("TOKEN_KEY"),
             emulator_url=value("EMULATOR_URL"),
+            max_body_mib=value("MAX_BODY_MIB") or str(MAX_BODY_MIB),
         )
+
+    def body_limit(self) -> Limit:
+        """Return how large an answer may be.
+
+        Raises:
+            SettingsError: The variable holds no whole number from 1 to 65536.
+        """
+        if not _MIB.fullmatch(self.max_body_mib) or not 1 <= int(self.max_body_mib) <= _MAX_MIB:
+            raise _refused(
+                "MAX_BODY_MIB", f"It is not a whole number from 1 to {_MAX_MIB}.", f"Write {MAX_BODY_MIB}, or leave it out."
+            )
+        return Limit(int(self.max_body_mib) << 20)
 
     def resolve(self, settings: Settings) -> tuple[Settings, Endpoints]:
         """Return a connection's settings as they apply in this process, and where it is reached.

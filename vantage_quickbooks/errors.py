@@ -15,6 +15,7 @@ Everything that can go wrong, one class for each different reaction of the calle
     │  ├─ RecordNotFoundError         no such record                                   RESOURCE_NOT_FOUND
     │  ├─ RequestRejectedError        the request or a business rule                   REQUEST_REJECTED
     │  ├─ RateLimitedError            too many requests; .retry_after_s                RATE_LIMITED
+    │  │  └─ AppBlockedError          refused for longer than a minute's limit explains APP_BLOCKED
     │  └─ QuickBooksUnavailableError  5xx, maintenance                                 SERVICE_UNAVAILABLE
     ├─ NetworkError                   no answer at all                                 NETWORK_ERROR
     ├─ DeadlineExceededError          the call's own time ran out                      DEADLINE_EXCEEDED
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessDeniedError",
     "AccessTokenRefusedError",
+    "AppBlockedError",
     "AuthenticationError",
     "CancelledError",
     "ClientCredentialsError",
@@ -246,6 +248,15 @@ class RateLimitedError(_WaitError):
     """Too many requests; wait `retry_after_s` seconds if it is not None, a minute otherwise."""
 
     code = "RATE_LIMITED"
+
+
+class AppBlockedError(RateLimitedError):
+    """Every request of the app is refused, for longer than a minute's limit explains: the month's calls are used up.
+
+    `retry_after_s` is when this process asks Intuit again; until then it answers without asking.
+    """
+
+    code = "APP_BLOCKED"
 
 
 class QuickBooksUnavailableError(_WaitError):

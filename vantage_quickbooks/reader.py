@@ -78,6 +78,7 @@ def metadata(client: QuickBooksClient, call: Call, **more: Any) -> dict[str, Any
         "environment": client.settings.environment,
         "retrievedAt": iso(call.now()),
         "apiCalls": call.api_calls,
+        "meteredCalls": call.metered_calls,
         "intuitTids": list(call.intuit_tids),
         "minorVersion": wire.MINOR_VERSION,
         **more,

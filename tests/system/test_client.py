@@ -65,7 +65,7 @@ def test_retry_after_is_never_undercut(connect, emulator, patient_call):
 
     connect().invoke("listCustomers")
 
-    assert 17 <= sum(patient_call.slept) < 18
+    assert 17 <= sum(patient_call.slept) <= 20  # our own pause is 10 to 20 seconds
 
 
 def test_a_wait_beyond_the_deadline_is_not_begun(connect, emulator, patient_call):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
+import tracemalloc
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,10 +15,9 @@ import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vantage_quickbooks.body import Body
-from vantage_quickbooks.calls import Call
-from vantage_quickbooks.client import _body
+from vantage_quickbooks.body import Body, Limit
 from vantage_quickbooks.errors import UnexpectedResponseError
+from vantage_quickbooks.transport import receive
 
 
 @given(st.binary(), st.binary(max_size=20), st.booleans())
@@ -59,8 +61,78 @@ def test_a_response_is_read_as_it_came(data, packs):
     response.raw = urllib3.HTTPResponse(
         io.BytesIO(sent), headers={"Content-Encoding": "GZIP"} if packs else {}, preload_content=False
     )
-    assert _body(response, Call()).take() == data
+    assert receive(response, Limit()).take() == data
 
 
 def test_what_is_no_gzip_begins_with_nothing():
     assert Body(b"<html>", is_packed=True).begins_with(b"<") is False
+
+
+# ---- limits ----------------------------------------------------------------------------------------------------------
+
+
+def received(sent, encoding, limit):
+    response = requests.Response()
+    response.raw = urllib3.HTTPResponse(
+        io.BytesIO(sent), headers={"Content-Encoding": encoding} if encoding else {}, preload_content=False
+    )
+    return receive(response, limit)
+
+
+@pytest.mark.parametrize("members", [1, 2])
+@pytest.mark.parametrize("encoding", [None, "gzip"])
+@pytest.mark.parametrize("size", [999, 1000, 1001])
+def test_a_body_has_a_limit_packed_or_not(size, encoding, members):
+    data = b"x" * size
+    sent = data
+    if encoding:
+        parts = [data] if members == 1 else [data[:600], data[600:]]
+        sent = b"".join(gzip.compress(part) for part in parts)
+    limit = Limit(1000, "A_VARIABLE")
+    if size <= 1000:
+        assert received(sent, encoding, limit).take() == data
+        return
+    with pytest.raises(UnexpectedResponseError, match="A_VARIABLE") as caught:
+        received(sent, encoding, limit).take()
+    assert caught.value.details == {"maxBytes": 1000, "variable": "A_VARIABLE"}
+    assert caught.value.retryable is False
+
+
+def test_the_limit_holds_while_a_body_is_unpacked():
+    """A body that would take 512 MiB is given up at one: nothing near its size is ever allocated."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    packed = b"".join(packer.compress(bytes(1 << 20)) for _ in range(512)) + packer.flush()
+    assert len(packed) < 1 << 20
+    for sent in (packed, gzip.compress(b"{") + packed):
+        tracemalloc.start()
+        try:
+            with pytest.raises(UnexpectedResponseError, match="larger than the limit of 1 MiB"):
+                received(sent, "gzip", Limit(1 << 20)).take()
+            assert tracemalloc.get_traced_memory()[1] < 16 << 20
+        finally:
+            tracemalloc.stop()
+
+
+def test_the_limit_of_the_packed_body_is_its_own():
+    """What does not shrink is refused before it is unpacked."""
+    noise = random.Random(1).randbytes(200_000)
+    with pytest.raises(UnexpectedResponseError, match="larger than"):
+        received(gzip.compress(noise), "gzip", Limit(100_000))
+
+
+@given(st.lists(st.binary(max_size=200), min_size=1, max_size=8))
+def test_a_body_of_many_members_is_their_contents_joined(parts):
+    """RFC 1952 section 2.2: a gzip file is a series of members."""
+    assert Body(b"".join(gzip.compress(part) for part in parts), is_packed=True).take() == b"".join(parts)
+
+
+@pytest.mark.parametrize("rest", [b"\0", b"garbage", gzip.compress(b"more")[:-1], gzip.compress(b"")[:5]])
+def test_what_follows_a_member_is_one_or_damage(rest):
+    with pytest.raises(UnexpectedResponseError, match="damaged"):
+        Body(gzip.compress(b"{}") + rest, is_packed=True).take()
+
+
+def test_a_packing_that_was_not_asked_for_is_refused():
+    """urllib3 would unpack it in one piece, however large."""
+    with pytest.raises(UnexpectedResponseError, match="not asked for .deflate."):
+        received(zlib.compress(b"{}"), "deflate", Limit())

@@ -88,7 +88,8 @@ def test_cancelling_is_noticed_first():
 @given(st.integers(1, 500), st.floats(0, 10**6))
 def test_a_backoff_never_undercuts_what_the_server_asked_for(attempt, retry_after_s):
     wait = Clock().call(time_limit_s=10**9).backoff(attempt, retry_after_s)
-    assert retry_after_s <= wait <= retry_after_s + 0.5
+    own = min(60.0, 0.5 * 2.0**attempt)
+    assert max(retry_after_s, own / 2) <= wait <= max(retry_after_s + 0.5, own)
 
 
 @given(st.integers(1, 500))
@@ -104,9 +105,17 @@ def test_a_backoff_that_does_not_fit_before_the_deadline_is_refused(limit_s, att
     call = clock.call(time_limit_s=limit_s)
     wait = call.backoff(attempt, retry_after_s)
     if wait is None:
-        assert limit_s <= (min(60.0, 0.5 * 2.0**attempt) if retry_after_s is None else retry_after_s + 0.5) + 1e-9
+        assert limit_s <= max(min(60.0, 0.5 * 2.0**attempt), (retry_after_s or 0) + 0.5) + 1e-9
     else:
         assert clock.at + wait < call.deadline
+
+
+@pytest.mark.parametrize("retry_after_s", [0, 0.0, 1e-9])
+def test_a_server_that_asks_for_no_wait_does_not_make_the_pauses_collapse(retry_after_s):
+    """Retry-After of 0, negative or in the past: six tries came in half a second."""
+    waits = [Clock().call().backoff(attempt, retry_after_s, first_s=10.0) for attempt in (1, 2)]
+    assert waits[0] >= 10
+    assert waits[1] >= 20
 
 
 def test_threads_do_not_come_back_in_step():
@@ -158,7 +167,7 @@ def test_the_meter_is_exact_over_threads():
     def work():
         for number in range(500):
             call.count()
-            call.note(f"tid-{number}")
+            call.note(f"tid-{number}", is_metered=True)
             call.note(None)
             call.note("")
 
@@ -167,7 +176,7 @@ def test_the_meter_is_exact_over_threads():
         thread.start()
     for thread in threads:
         thread.join()
-    assert call.api_calls == 4000
+    assert (call.api_calls, call.metered_calls) == (4000, 4000)
     assert len(call.intuit_tids) == 4000
     assert None not in call.intuit_tids
 

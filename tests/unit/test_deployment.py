@@ -221,7 +221,7 @@ def test_only_the_six_variables_are_read():
     Deployment.from_environ(Watched())
     assert asked == {
         f"VANTAGE_QUICKBOOKS_{name}"
-        for name in ("API_URL", "OAUTH_URL", "ALLOW_HOST", "EMULATOR_URL", "TOKEN_STORE", "TOKEN_KEY")
+        for name in ("API_URL", "OAUTH_URL", "ALLOW_HOST", "EMULATOR_URL", "TOKEN_STORE", "TOKEN_KEY", "MAX_BODY_MIB")
     }
 
 
@@ -246,3 +246,15 @@ def test_the_key_that_encrypts_tokens_is_not_printed():
     deployment = from_environ(TOKEN_KEY="planted-passphrase", TOKEN_STORE="memory:")
     assert deployment.token_key.reveal() == "planted-passphrase"
     assert "planted-passphrase" not in f"{deployment!r}{deployment!s}"
+
+
+def test_an_answer_may_have_256_mib_unless_the_operator_says_otherwise():
+    assert Deployment().body_limit().max_bytes == from_environ().body_limit().max_bytes == 256 << 20
+    assert from_environ(MAX_BODY_MIB=" 2 ").body_limit().max_bytes == 2 << 20
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "much", "65537", "9" * 5000, "\u0661"])
+def test_a_limit_that_is_no_number_is_refused_by_name(value):
+    with pytest.raises(SettingsError, match="VANTAGE_QUICKBOOKS_MAX_BODY_MIB") as caught:
+        from_environ(MAX_BODY_MIB=value).body_limit()
+    assert caught.value.fields[0].field == "VANTAGE_QUICKBOOKS_MAX_BODY_MIB"

@@ -19,14 +19,16 @@ import requests
 from oauthlib.oauth2 import OAuth2Error
 from oauthlib.oauth2.rfc6749 import errors as oauth_errors
 
-from vantage_quickbooks.auth import Authorizer, transport_error
+from vantage_quickbooks.auth import Authorizer
 from vantage_quickbooks.calls import Call
 from vantage_quickbooks.deployment import Deployment
 from vantage_quickbooks.errors import ConnectorError, NetworkError, UnexpectedResponseError
 from vantage_quickbooks.settings import Settings
 from vantage_quickbooks.stores import MemoryStore
+from vantage_quickbooks.transport import transport_error
 
 TOKEN = "planted-access-token-61"
+URL = "https://user:planted-password@api.test:8443/?query=planted-query"
 
 
 def _requests_errors():
@@ -65,6 +67,15 @@ EXPECTED = {
     "UnrewindableBodyError": (NetworkError, False),
 }
 
+FAILED = {
+    "ConnectTimeout": "timeout",
+    "ConnectionError": "broken connection",
+    "ProxyError": "proxy",
+    "ReadTimeout": "timeout",
+    "SSLError": "TLS",
+    "Timeout": "timeout",
+}
+
 NEVER_SENT = {"ConnectTimeout", "ProxyError"}
 
 
@@ -96,12 +107,16 @@ def test_every_exception_of_requests_has_been_thought_about():
 
 @pytest.mark.parametrize("name", ERRORS)
 def test_an_exception_of_requests_becomes_one_of_ours_without_the_request(name):
-    error = transport_error(make(ERRORS[name]), "QuickBooks")
+    error = transport_error(make(ERRORS[name]), "QuickBooks", URL)
     kind, retryable = EXPECTED[name]
     assert type(error) is kind
     assert error.retryable is retryable
-    assert error.details == {"cause": name}
+    expected = {"cause": name} | ({"host": "api.test", "port": 8443} if kind is NetworkError else {})
+    assert error.details.pop("failed", None) == FAILED.get(name)
+    assert error.details == expected
     assert "QuickBooks" in error.message
+    assert kind is not NetworkError or "(api.test, port 8443)" in error.message
+    assert "planted-password" not in told(error)
     assert TOKEN not in told(error)
     assert "planted-query" not in told(error)
     assert (error.__cause__, error.__context__) == (None, None)
@@ -126,7 +141,7 @@ def _reaches(start, kinds):
 @pytest.mark.parametrize("name", ERRORS)
 def test_only_what_certainly_reached_nobody_may_be_sent_again_blindly(name):
     """A refresh that may have reached Intuit must not be repeated: it may have rotated the token."""
-    error = transport_error(make(ERRORS[name]), "Intuit's token endpoint", sent=NotSentError)
+    error = transport_error(make(ERRORS[name]), "Intuit's token endpoint", URL, sent=NotSentError)
     assert isinstance(error, NotSentError) == (name in NEVER_SENT)
 
 
@@ -141,7 +156,7 @@ def test_only_what_certainly_reached_nobody_may_be_sent_again_blindly(name):
     ],
 )
 def test_a_connection_that_never_came_about_is_told_from_one_that_broke(cause, never_sent):
-    error = transport_error(requests.exceptions.ConnectionError(cause), "QuickBooks", sent=NotSentError)
+    error = transport_error(requests.exceptions.ConnectionError(cause), "QuickBooks", URL, sent=NotSentError)
     assert isinstance(error, NotSentError) is never_sent
     assert error.retryable is True
 
@@ -150,7 +165,7 @@ def test_a_new_kind_of_transport_failure_is_not_repeated_blindly():
     class LaterError(requests.RequestException):
         pass
 
-    error = transport_error(LaterError(TOKEN), "QuickBooks")
+    error = transport_error(LaterError(TOKEN), "QuickBooks", URL)
     assert type(error) is NetworkError
     assert error.retryable is False
     assert TOKEN not in told(error)
