@@ -118,7 +118,9 @@ class Deployment:
         """
         if not _MIB.fullmatch(self.max_body_mib) or not 1 <= int(self.max_body_mib) <= _MAX_MIB:
             raise _refused(
-                "MAX_BODY_MIB", f"It is not a whole number from 1 to {_MAX_MIB}.", f"Write {MAX_BODY_MIB}, or leave it out."
+                "MAX_BODY_MIB",
+                f"It is not a whole number from 1 to {_MAX_MIB}.",
+                f"Write {MAX_BODY_MIB}, or leave it out.",
             )
         return Limit(int(self.max_body_mib) << 20)
 

@@ -510,7 +510,9 @@ def _tls_error(error: Exception, where: str, details: dict[str, Any]) -> Network
             "proxies and firewalls on the way.",
             details=details,
         )
-    verified = next((reason.verify_message for reason in reasons if isinstance(reason, ssl.SSLCertVerificationError)), "")
+    verified = next(
+        (reason.verify_message for reason in reasons if isinstance(reason, ssl.SSLCertVerificationError)), ""
+    )
     return NetworkError(
         f"No secure connection to {where}: its certificate was not accepted{f' ({verified})' if verified else ''}. "
         "Check proxies and clocks.",
@@ -519,9 +521,7 @@ def _tls_error(error: Exception, where: str, details: dict[str, Any]) -> Network
     )
 
 
-def _connection_error(
-    error: Exception, where: str, details: dict[str, Any], sent: type[NetworkError]
-) -> NetworkError:
+def _connection_error(error: Exception, where: str, details: dict[str, Any], sent: type[NetworkError]) -> NetworkError:
     said, reasons = repr(error), list(_beneath(error))
     if "NameResolutionError" in said:
         return sent(
@@ -532,7 +532,8 @@ def _connection_error(
         if any(isinstance(reason, ConnectionRefusedError) for reason in reasons):
             return sent(f"{where} refused the connection.", details=details | {"failed": "refused"})
         return sent(
-            f"{where} could not be reached. Check the network and firewalls.", details=details | {"failed": "unreachable"}
+            f"{where} could not be reached. Check the network and firewalls.",
+            details=details | {"failed": "unreachable"},
         )
     if any(isinstance(reason, TimeoutError | ReadTimeoutError) for reason in reasons):
         return NetworkError(f"The answer of {where} stopped in the middle.", details=details | {"failed": "timeout"})

@@ -237,7 +237,9 @@ def test_a_child_waits_for_no_lock_that_a_thread_of_its_parent_holds(echo):
     held.wait(60)
     try:
         fresh = {}
-        assert forked(lambda: (connection.close(), fresh.update(done=ask(connection, 9)), client._circuit._close())) == 0
+        assert (
+            forked(lambda: (connection.close(), fresh.update(done=ask(connection, 9)), client._circuit._close())) == 0
+        )
     finally:
         hold.set()
         thread.join()

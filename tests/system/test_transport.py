@@ -27,7 +27,12 @@ from vantage_quickbooks.errors import (
 )
 from vantage_quickbooks.stores import MemoryStore
 
-TOKEN = {"access_token": "planted-access", "refresh_token": "planted-refresh-2", "token_type": "bearer", "expires_in": 3600}
+TOKEN = {
+    "access_token": "planted-access",
+    "refresh_token": "planted-refresh-2",
+    "token_type": "bearer",
+    "expires_in": 3600,
+}
 COMPANY = b'{"CompanyInfo": {"CompanyName": "Raw", "Id": "1"}, "time": "2026-10-01T12:00:00.000-07:00"}'
 
 DRIPS_S = 30
