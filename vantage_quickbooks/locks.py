@@ -48,19 +48,31 @@ class ThreadLocks:
     def reset(self) -> None:
         """Begin anew, with no lock held."""
         self.guard = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
+        self._locks: dict[str, tuple[threading.Lock, list[object]]] = {}  # a lock, and the holds that use it
 
     @contextlib.contextmanager
     def hold(self, key: str, timeout_s: float) -> Generator[None]:
         """Hold the lock of *key* for a `with` block; TokenStoreError if it is not free within *timeout_s* seconds."""
+        hold = object()
         with self.guard:
-            lock = self._locks.setdefault(key, threading.Lock())
-        if not lock.acquire(timeout=min(max(timeout_s, 0.0), threading.TIMEOUT_MAX)):
-            raise locked("in this process", timeout_s)
+            locks = self._locks
+            lock, holds = locks.setdefault(key, (threading.Lock(), []))
+            holds.append(hold)
         try:
-            yield
+            if not lock.acquire(timeout=min(max(timeout_s, 0.0), threading.TIMEOUT_MAX)):
+                raise locked("in this process", timeout_s)
+            try:
+                yield
+            finally:
+                lock.release()
         finally:
-            lock.release()
+            with self.guard:
+                holds.remove(hold)
+                if not holds and locks.get(key) == (lock, holds):
+                    del locks[key]  # a process may see a hundred thousand companies
+
+    def __len__(self) -> int:
+        return len(self._locks)
 
     @classmethod
     def reset_all(cls) -> None:
@@ -72,13 +84,16 @@ class ThreadLocks:
 class FileLocks:
     """One lock file a chain, for all threads and processes of the machine.
 
+    Who holds a lock removes its file with it, so a directory holds files of locks that are held, and of holders that
+    were killed. Whoever then gets the lock of a file that was removed, while waiting for it, sees that and begins anew.
+
     Plain `flock(2)`: it belongs to an open file, so each acquisition opens its own and excludes the others, be they in
     the same process or not, and the kernel frees it when the last descriptor is closed, however the process ends. The
     library filelock does the same, but a child forked while its parent holds a lock frees it in versions that hosts
     still have (seen with 3.16), and newer ones fall back to a lock that outlives its holder where flock is missing.
     """
 
-    _held: ClassVar[set[int]] = set()
+    _held: ClassVar[dict[int, Path]] = {}
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -98,31 +113,47 @@ class FileLocks:
             TokenStoreError: It was not free in time.
             OSError: The lock file cannot be opened.
         """
-        descriptor = self._open(hashlib.sha256(key.encode()).hexdigest()[:32] if key else "setup")
-        try:
-            is_ours = _wait_for(descriptor, timeout_s)
-        except BaseException:
-            self.release(descriptor)
-            raise
-        if not is_ours:
-            self.release(descriptor)
-            raise locked(where, timeout_s)
-        return descriptor
+        path = self._directory / f"{hashlib.sha256(key.encode()).hexdigest()[:32] if key else 'setup'}.lock"
+        give_up_at = time.monotonic() + timeout_s
+        while True:
+            descriptor = self._open(path)
+            try:
+                is_ours = _wait_for(descriptor, give_up_at - time.monotonic())
+                is_current = is_ours and _is_current(descriptor, path)
+            except BaseException:
+                self._close(descriptor)
+                raise
+            if is_current:
+                return descriptor
+            self._close(descriptor)
+            if not is_ours:
+                raise locked(where, timeout_s)
 
     def release(self, descriptor: int) -> None:
         """Give back what `acquire` returned."""
         with FORK_GUARD:
-            if descriptor in self._held:  # not so in a child that was forked inside the block
-                self._held.remove(descriptor)
+            path = self._held.pop(descriptor, None)
+            if path is None:  # in a child that was forked inside the block
+                return
+            try:
+                with contextlib.suppress(OSError):  # left behind, the file does no harm
+                    if _is_current(descriptor, path):  # else removed by hand, and another holder has made a new one
+                        path.unlink()
+            finally:
                 os.close(descriptor)
 
-    def _open(self, name: str) -> int:
+    def _open(self, path: Path) -> int:
         make_private_directory(self._directory)
         with FORK_GUARD:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            descriptor = os.open(self._directory / f"{name}.lock", flags, 0o600)
-            self._held.add(descriptor)
+            descriptor = os.open(path, flags, 0o600)
+            self._held[descriptor] = path
         return descriptor
+
+    def _close(self, descriptor: int) -> None:
+        with FORK_GUARD:
+            if self._held.pop(descriptor, None) is not None:
+                os.close(descriptor)
 
     @classmethod
     def forget_all(cls) -> None:
@@ -156,6 +187,14 @@ def make_private_directory(directory: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _is_current(descriptor: int, path: Path) -> bool:
+    """Return whether *path* still leads to the open file: its last holder has removed it otherwise."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _wait_for(descriptor: int, timeout_s: float) -> bool:

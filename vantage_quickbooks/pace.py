@@ -2,8 +2,9 @@
 Turns for a company, shared by all processes of this machine.
 
 A turn is a lock file out of ten, which the kernel frees when its holder is killed; the last minute's starts stand in a
-small file beside them. Both lie beside the file of tokens, or in the user's state directory where a database server
-keeps the tokens. Where they cannot be written, each process keeps the limits by itself.
+small file beside them. A lock file is removed with its lock, and a file of starts when it is old. All lie beside the
+file of tokens, or in the user's state directory where a database server keeps the tokens. Where they cannot be written,
+each process keeps the limits by itself.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import array
 import contextlib
 import hashlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from vantage_quickbooks.errors import TokenStoreError
 from vantage_quickbooks.locks import FileLocks
@@ -26,6 +27,9 @@ __all__ = ["MachinePace"]
 _PATIENCE_S = 5.0
 """Seconds to wait for the file of starts: each holder has it for well under a millisecond."""
 
+_SWEEP_S, _SWEEP_AGE_S = 60.0, 120.0
+"""Files of starts that nothing was written to for so long hold nothing that a window counts."""
+
 
 class MachinePace:
     """What all processes of this machine start for one company.
@@ -37,12 +41,28 @@ class MachinePace:
         windows: Pairs of seconds and of requests started within them.
     """
 
+    _swept: ClassVar[dict[Path, float]] = {}
+
     def __init__(self, directory: Path, name: str, at_once: int, windows: tuple[tuple[float, int], ...]) -> None:
         self._locks = FileLocks(directory)
         self._key = hashlib.sha256(name.encode()).hexdigest()[:16]
         self._starts = directory / f"{self._key}.starts"
         self._at_once = at_once
         self._windows = windows
+        self._longest_s = max(span for span, _ in windows)
+        self._sweep(directory)
+
+    @classmethod
+    def _sweep(cls, directory: Path) -> None:
+        """Remove, every minute at the most, the starts of companies that were asked nothing for minutes."""
+        now = time.monotonic()
+        if now - cls._swept.get(directory, float("-inf")) < _SWEEP_S:
+            return
+        cls._swept[directory] = now
+        with contextlib.suppress(OSError):
+            for path in directory.glob("*.starts"):
+                if time.time() - path.stat().st_mtime > _SWEEP_AGE_S:
+                    path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[float]:
@@ -85,8 +105,7 @@ class MachinePace:
             with contextlib.suppress(FileNotFoundError):
                 content = self._starts.read_bytes()
                 starts.frombytes(content[: len(content) // 8 * 8])
-            longest = max(span for span, _ in self._windows)
-            recent = [at for at in starts if now - longest < at <= now]  # later ones are from before a restart
+            recent = [at for at in starts if now - self._longest_s < at <= now]  # later ones are from before a restart
             wait = max(recent[-most] + span - now if len(recent) >= most else 0.0 for span, most in self._windows)
             if wait <= 0:
                 self._starts.write_bytes(array.array("d", [*recent, now]).tobytes())

@@ -46,10 +46,12 @@ class SharedObjects(Generic[V]):
 
     Args:
         max_unused: How many objects are kept that nothing uses.
+        is_idle: Whether an object beyond these can go; True for all by default.
     """
 
-    def __init__(self, max_unused: int) -> None:
+    def __init__(self, max_unused: int, is_idle: Callable[[V], bool] = lambda _: True) -> None:
         self._max_unused = max_unused
+        self._is_idle = is_idle
         self._all: weakref.WeakValueDictionary[Hashable, V] = weakref.WeakValueDictionary()
         self._recent: OrderedDict[Hashable, V] = OrderedDict()
         self._lock = ForkSafeLock()
@@ -62,9 +64,16 @@ class SharedObjects(Generic[V]):
                 found = self._all[key] = make()
             self._recent[key] = found
             self._recent.move_to_end(key)
-            if len(self._recent) > self._max_unused:
-                self._recent.popitem(last=False)
+            self._drop()
         return found
+
+    def _drop(self) -> None:
+        for _ in range(2):  # one is added at most: a few that must stay do not keep the others
+            if len(self._recent) <= self._max_unused:
+                return
+            key, oldest = self._recent.popitem(last=False)
+            if not self._is_idle(oldest):
+                self._recent[key] = oldest
 
     def __len__(self) -> int:
         return len(self._all)

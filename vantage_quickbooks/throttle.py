@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from vantage_quickbooks.errors import CancelledError, DeadlineExceededError
 from vantage_quickbooks.pace import MachinePace
+from vantage_quickbooks.process import SharedObjects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +38,9 @@ _NO_TURN = (
     "QuickBooks allows 10 requests at once, 10 a second and 500 a minute for a company, and no turn came in the time "
     "this call has. Call again, or ask for less at a time."
 )
+
+_MAX_UNUSED = 100
+"""Companies that are remembered though no connection of theirs is open, and beyond them those of the last minute."""
 
 _LOOK_AGAIN_S = 0.25
 """Seconds after which a waiting thread looks whether its call was cancelled."""
@@ -81,6 +85,12 @@ class Throttle:
         """Give a forked child places that nobody holds."""
         for throttle in cls._all:
             throttle._begin()  # noqa: SLF001 -- its own class
+
+    def is_idle(self) -> bool:
+        """Return whether no window counts a request any more, so that a new throttle would do the same."""
+        with self._changed:
+            longest = max(span for span, _ in self._windows)
+            return not self._started or self._started[-1] + longest <= self._monotonic()
 
     @contextmanager
     def place(self, *, deadline: float = float("inf"), cancelled: Callable[[], bool] | None = None) -> Iterator[None]:
@@ -148,8 +158,7 @@ class Throttle:
         return max(waits)
 
 
-_throttles: dict[tuple[str, str, Path | None], Throttle] = {}
-_lock = threading.Lock()
+_throttles: SharedObjects[Throttle] = SharedObjects(_MAX_UNUSED, is_idle=Throttle.is_idle)
 
 
 def throttle_for(api_url: str, realm_id: str, directory: Path | None = None) -> Throttle:
@@ -160,13 +169,13 @@ def throttle_for(api_url: str, realm_id: str, directory: Path | None = None) -> 
         realm_id: The company.
         directory: Where the processes of this machine meet; None if they do not.
     """
-    with _lock:
-        throttle = _throttles.get((api_url, realm_id, directory))
-        if throttle is None:
-            windows = ((1.0, PER_SECOND), (60.0, PER_MINUTE))
-            machine = MachinePace(directory, f"{api_url} {realm_id}", AT_ONCE, windows) if directory else None
-            throttle = _throttles[api_url, realm_id, directory] = Throttle(machine=machine)
-        return throttle
+
+    def make() -> Throttle:
+        windows = ((1.0, PER_SECOND), (60.0, PER_MINUTE))
+        machine = MachinePace(directory, f"{api_url} {realm_id}", AT_ONCE, windows) if directory else None
+        return Throttle(machine=machine)
+
+    return _throttles.get((api_url, realm_id, directory), make)
 
 
 if hasattr(os, "register_at_fork"):

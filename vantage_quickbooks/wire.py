@@ -119,7 +119,12 @@ class Fault:
 
     @property
     def sentence(self) -> str:
-        """Message and detail without repetition and without tokens (a 401's detail carries the token itself)."""
+        """Message and detail without repetition and without tokens (a 401's detail carries the token itself).
+
+        Nor are other people named: the detail of 5010 says who else edits the record (recorded).
+        """
+        if self.code == "5010":
+            return "Stale Object Error: the record was changed by someone else in the meantime"
         said = [part.strip().rstrip(".") for part in (self.message, self.detail) if part and part.strip()]
         if len(said) == 2 and said[1].startswith(said[0]):
             said.pop(0)
@@ -502,19 +507,18 @@ def _error(
             retry_after_s=wait,
             details=details,
         )
+    if status in {401, 403} and "sufficient scope" in said.lower():
+        return AccessDeniedError(
+            f"The connection does not include the scope {SCOPE}, which reading QuickBooks needs ({said}). Connect the "
+            "company again and request that scope; the environment and the company are not the cause.",
+            details=details | {"suspected": "scope"},
+        )
     if code in {"3200", "100"} or (status == 401 and code not in _DENIED):
         return AccessTokenRefusedError(
             f"QuickBooks refuses the access token ({_without_detail(fault)}).", details=details
         )
     if code == "3100" or (status == 403 and code not in _DENIED):
-        asked, other = environment, "sandbox" if environment == "production" else "production"
-        return AccessDeniedError(
-            f"QuickBooks gives this app no access to company {realm_id or '(unnamed)'} in the {asked} environment "
-            f"({said}). The usual cause is a mix-up of environments: development keys reach sandbox companies only, "
-            f"production keys live companies only. If this is a {other} company, set Environment to {other}; else "
-            "check that the realm id is the company that was connected, and connect it again if it was disconnected.",
-            details=details | {"suspected": "environment"},
-        )
+        return _no_access(said, environment, realm_id, details)
     if code in _DENIED:
         return AccessDeniedError(f"{_DENIED[code]} (QuickBooks says: {said}).", details=details)
     if code == "610" or (status == 404 and not fault):
@@ -522,6 +526,24 @@ def _error(
             f"QuickBooks does not have this record, or it was made inactive ({said}).", details=details
         )
     return RequestRejectedError(f"QuickBooks rejected the request: {said}.{_REMEDIES.get(code, '')}", details=details)
+
+
+def _no_access(said: str, environment: str, realm_id: str, details: dict[str, Any]) -> AccessDeniedError:
+    company = f"company {realm_id or '(unnamed)'}"
+    if environment not in API_URLS:
+        return AccessDeniedError(
+            f"The {environment} gives this app no access to {company} ({said}). Check that the realm id is the company "
+            f"that was connected at this {environment}.",
+            details=details | {"suspected": "company"},
+        )
+    other = "sandbox" if environment == "production" else "production"
+    return AccessDeniedError(
+        f"QuickBooks gives this app no access to {company} in the {environment} environment ({said}). The usual cause "
+        "is a mix-up of environments: development keys reach sandbox companies only, production keys live companies "
+        f"only. If this is a {other} company, set Environment to {other}; else check that the realm id is the company "
+        "that was connected, and connect it again if it was disconnected.",
+        details=details | {"suspected": "environment"},
+    )
 
 
 _UNAVAILABLE = frozenset({"130", "150", "10000", "6002"})

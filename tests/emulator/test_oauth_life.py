@@ -70,8 +70,9 @@ def test_without_the_scope_the_books_stay_closed(stranger, emulator):
     tokens = exchange(stranger, agree(stranger, emulator, "openid com.intuit.quickbooks.payment")).json()
     answer = stranger.get("customer/1", headers={"Authorization": f"Bearer {tokens['access_token']}"})
     error = answer.json()["fault"]["error"][0]
-    assert (answer.status_code, error["code"], error["detail"]) == (403, "3100", None)
-    assert error["message"] == "message=ApplicationAuthorizationFailed; errorCode=003100; statusCode=403"
+    assert (answer.status_code, error["code"]) == (403, "3100")
+    assert error["detail"] == "The access token does not have sufficient scope"
+    assert error["message"] == "message=AuthorizationFailed; errorCode=003100; statusCode=403"
 
 
 def test_each_rotation_begins_the_hundred_days_anew(stranger, emulator):

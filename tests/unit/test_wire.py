@@ -239,8 +239,41 @@ def test_several_faults_are_all_told():
 
 
 def test_a_detail_that_repeats_the_message_is_told_once():
-    error = refusal(400, service_fault("5010", message="Stale Object Error", detail="Stale Object Error : somebody."))
+    error = refusal(400, service_fault("6000", message="Business Error", detail="Business Error : a reason."))
+    assert error.message.count("Business Error") == 1
+
+
+@pytest.mark.parametrize("dialect", [service_fault, gateway_fault, xml_fault])
+def test_a_stale_object_names_no_colleague(dialect):
+    """Its detail says who else was working on the record (recorded, 2015 to 2026)."""
+    detail = "Stale Object Error : You and Jane Q. Doe were working on this at the same time."
+    error = refusal(400, dialect("5010", message="Stale Object Error", detail=detail))
     assert error.message.count("Stale Object Error") == 1
+    assert "Jane" not in told(error)
+    assert "Doe" not in told(error)
+    assert error.details["faultCode"] == "5010"
+
+
+@pytest.mark.parametrize("dialect", [service_fault, gateway_fault, xml_fault])
+@pytest.mark.parametrize(("status", "code"), [(403, "3100"), (403, "120"), (401, "3200")])
+def test_a_missing_scope_is_not_taken_for_a_mix_up_of_environments(status, code, dialect):
+    detail = "The access token does not have sufficient scope"
+    error = refusal(status, dialect(code, message="AuthorizationFailed", detail=detail))
+    assert type(error) is AccessDeniedError
+    assert "com.intuit.quickbooks.accounting" in error.message
+    assert "Connect the company again" in error.message
+    assert "mix-up" not in error.message
+    assert error.details["suspected"] == "scope"
+    assert error.retryable is False
+
+
+def test_no_access_at_an_emulator_is_no_mix_up_of_intuits_environments():
+    with pytest.raises(AccessDeniedError) as caught:
+        wire.decipher(403, {}, gateway_fault("3100", message="AuthorizationFailed"), environment="emulator", realm_id="7")
+    assert "emulator" in caught.value.message
+    assert "company 7" in caught.value.message
+    assert "production" not in caught.value.message
+    assert caught.value.details["suspected"] == "company"
 
 
 # ---- success is proven, never assumed -------------------------------------------------------------------------------

@@ -188,7 +188,7 @@ class Api:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         chain = self._oauth.check(token.strip() if scheme.lower() == "bearer" else "")
         if ACCOUNTING_SCOPE not in chain.scopes:
-            raise faults.application_authorization_failed()
+            raise faults.insufficient_scope()
         company = self._company(realm) if chain.realm == realm else None
         if company is None:
             raise faults.authorization_failed()

@@ -308,9 +308,9 @@ def authorization_failed() -> Fault:
     return _gateway(403, "3100", "AuthorizationFailed", None, "SERVICE")
 
 
-def application_authorization_failed() -> Fault:
-    """Refuse a token without the scope. Source: github.com/intuit/oauth-jsclient/issues/2."""
-    return _gateway(403, "3100", "ApplicationAuthorizationFailed", None, "SERVICE")
+def insufficient_scope() -> Fault:
+    """Refuse a token without the scope. Source: public reports of the detail's wording."""
+    return _gateway(403, "3100", "AuthorizationFailed", "The access token does not have sufficient scope", "SERVICE")
 
 
 def throttled(*, explained: bool = True) -> Fault:

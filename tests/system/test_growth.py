@@ -1,0 +1,141 @@
+"""An accounting firm's process sees a hundred thousand companies: neither its memory nor its files follow their number."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
+
+from vantage_quickbooks import pace, throttle
+from vantage_quickbooks.errors import TokenStoreError
+from vantage_quickbooks.locks import FileLocks, ThreadLocks
+from vantage_quickbooks.pace import MachinePace
+from vantage_quickbooks.throttle import Throttle, throttle_for
+
+COMPANIES = 3000
+
+
+@pytest.fixture(autouse=True)
+def _no_sweep_yet():
+    pace.MachinePace._swept.clear()
+
+
+def files(directory, suffix):
+    return [path for path in directory.iterdir() if path.suffix == suffix]
+
+
+def test_companies_that_were_asked_nothing_for_a_minute_are_forgotten():
+    for number in range(COMPANIES):
+        throttle_for("https://growth", str(number))
+    gc.collect()
+    assert len(throttle._throttles) < 300
+
+
+def test_a_company_of_the_last_minute_keeps_its_windows():
+    busy = throttle_for("https://growth", "busy")
+    with busy.place():
+        pass
+    started = list(busy._started)
+    del busy
+    for number in range(COMPANIES):
+        throttle_for("https://growth", f"other {number}")
+    assert list(throttle_for("https://growth", "busy")._started) == started
+
+
+def test_a_throttle_is_idle_once_no_window_counts_its_last_request():
+    clock = SimpleNamespace(now=100.0)
+    one = Throttle(monotonic=lambda: clock.now)
+    assert one.is_idle()
+    with one.place():
+        assert not one.is_idle()
+    clock.now += 59.9
+    assert not one.is_idle()
+    clock.now += 0.1
+    assert one.is_idle()
+
+
+def test_a_throttle_in_use_is_the_only_one_of_its_company():
+    held = throttle_for("https://growth", "held")
+    for number in range(COMPANIES):
+        throttle_for("https://growth", f"more {number}")
+    assert throttle_for("https://growth", "held") is held
+
+
+def test_lock_files_go_with_their_locks(tmp_path):
+    machine = MachinePace(tmp_path, "one", 10, ((1.0, 10), (60.0, 500)))
+    with machine.turn() as wait:
+        assert wait == 0
+        assert files(tmp_path, ".lock")
+    assert files(tmp_path, ".lock") == []
+
+
+def test_starts_go_when_they_are_old(tmp_path, monkeypatch):
+    windows = ((1.0, 10), (60.0, 500))
+    for number in range(20):
+        with MachinePace(tmp_path, f"company {number}", 10, windows).turn():
+            pass
+    assert len(files(tmp_path, ".starts")) == 20
+    old = files(tmp_path, ".starts")[:15]
+    for path in old:
+        os.utime(path, (time.time() - 200, time.time() - 200))
+    MachinePace(tmp_path, "within the same minute", 10, windows)
+    assert len(files(tmp_path, ".starts")) == 20
+    monkeypatch.setattr(pace, "_SWEEP_S", 0.0)
+    MachinePace(tmp_path, "later", 10, windows)
+    assert len(files(tmp_path, ".starts")) == 5
+    assert not set(old) & set(files(tmp_path, ".starts"))
+
+
+def test_a_lock_whose_file_is_removed_at_each_release_still_has_one_holder(tmp_path):
+    """Threads and removals interleave; each acquisition opens a file of its own, as a process would."""
+    locks, inside, most = FileLocks(tmp_path), [], []
+
+    def work(_):
+        for _ in range(100):
+            held = locks.acquire("company", 60.0, "test")
+            inside.append(1)
+            most.append(len(inside))
+            inside.pop()
+            locks.release(held)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert max(most) == 1
+    assert len(most) == 800
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_was_removed_by_hand_does_not_hold_up_its_next_holder(tmp_path):
+    locks = FileLocks(tmp_path)
+    held = locks.acquire("company", 0.0, "test")
+    with pytest.raises(TokenStoreError):
+        locks.acquire("company", 0.0, "test")
+    next(iter(tmp_path.iterdir())).unlink()
+    again = locks.acquire("company", 0.0, "test")
+    locks.release(held)
+    with pytest.raises(TokenStoreError):  # the file of the new holder is still there
+        locks.acquire("company", 0.0, "test")
+    locks.release(again)
+
+
+def test_thread_locks_are_kept_while_someone_holds_or_awaits_them():
+    locks, inside = ThreadLocks(), []
+
+    def work(number):
+        for turn in range(200):
+            with locks.hold(f"company {turn % 3}", 60.0):
+                inside.append(turn % 3)
+                assert inside.count(turn % 3) == 1
+                inside.remove(turn % 3)
+            with locks.hold(f"company of {number}, {turn}", 60.0):
+                pass
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert len(locks) == 0
+    assert threading.active_count() < 100
