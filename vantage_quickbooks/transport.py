@@ -27,7 +27,7 @@ import ssl
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 import requests
@@ -79,7 +79,7 @@ class Watch:
         self._since = time.monotonic()
         self._look_at = 0.0
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         self._previous = _here.watch
         _here.watch = self
         return self
@@ -385,7 +385,7 @@ class SessionHolder:
         make: Makes a session.
     """
 
-    _all: weakref.WeakSet[SessionHolder] = weakref.WeakSet()
+    _all: ClassVar[weakref.WeakSet[SessionHolder]] = weakref.WeakSet()
     _pid = os.getpid()
 
     def __init__(self, make: Callable[[], requests.Session]) -> None:

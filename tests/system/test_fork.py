@@ -18,6 +18,7 @@ import urllib.request
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -148,7 +149,7 @@ def app(environ, start_response):
 @pytest.mark.system
 def test_workers_of_gunicorn_get_their_own_answers(echo, tmp_path):
     """gunicorn --preload: the application is imported, and makes a call, before the workers are forked."""
-    directory = os.path.dirname(__file__)
+    directory = str(Path(__file__).parent)
     (tmp_path / "application.py").write_text(APPLICATION.format(directory=directory, url=echo))
     with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as cleanup:
         os.set_inheritable(listener.fileno(), True)

@@ -1,4 +1,4 @@
-"""An accounting firm's process sees a hundred thousand companies: neither its memory nor its files follow their number."""
+"""A process may see a hundred thousand companies: neither its memory nor its files follow their number."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class RawServer:
 
     def __init__(self, misbehave, *, token=None, tls=None):
         self.misbehave = misbehave
-        self.token = token or (lambda s, stop: s.sendall(answer(json.dumps(TOKEN).encode())))
+        self.token = token or (lambda s, _: s.sendall(answer(json.dumps(TOKEN).encode())))
         self.tls = tls
         self.stopping = threading.Event()
         self.requests = self.connections = 0
@@ -280,7 +280,7 @@ def test_a_token_request_that_was_sent_is_awaited_beyond_the_deadline(serve):
         stopping.wait(2)
         connection.sendall(answer(json.dumps(TOKEN).encode()))
 
-    server = serve(lambda s, stop: s.sendall(answer(COMPANY)), token=slow_token)
+    server = serve(lambda s, _: s.sendall(answer(COMPANY)), token=slow_token)
     connection = connect(server, deadline=datetime.now(UTC) + timedelta(seconds=0.7))
     with pytest.raises(DeadlineExceededError):
         connection.invoke("getCompanyInfo")
@@ -308,7 +308,7 @@ def test_a_token_answer_has_a_small_limit(serve):
         del stopping
         connection.sendall(answer(bomb, "Content-Encoding: gzip"))
 
-    with pytest.raises(UnexpectedResponseError, match="limit of 0.25 MiB"):
+    with pytest.raises(UnexpectedResponseError, match=r"limit of 0\.25 MiB"):
         connect(serve(None, token=bombs)).invoke("getCompanyInfo")
 
 
@@ -326,7 +326,7 @@ def test_a_token_answer_has_a_small_limit(serve):
 )
 def test_interim_answers_are_skipped(serve, interim):
     """RFC 9110 section 15.2: a client must be able to parse them, and may ignore them."""
-    server = serve(lambda s, stop: s.sendall(interim + answer(COMPANY)))
+    server = serve(lambda s, _: s.sendall(interim + answer(COMPANY)))
     connection = connect(server)
     for _ in range(2):  # and the connection is still good
         assert connection.invoke("getCompanyInfo")["companyInfo"]["CompanyName"] == "Raw"
@@ -334,18 +334,18 @@ def test_interim_answers_are_skipped(serve, interim):
 
 def test_a_gzip_body_may_have_several_members(serve):
     packed = gzip.compress(COMPANY[:20]) + gzip.compress(COMPANY[20:])
-    server = serve(lambda s, stop: s.sendall(answer(packed, "Content-Encoding: gzip")))
+    server = serve(lambda s, _: s.sendall(answer(packed, "Content-Encoding: gzip")))
     assert connect(server).invoke("getCompanyInfo")["companyInfo"]["CompanyName"] == "Raw"
 
 
 def test_the_operator_bounds_an_answer(serve):
     """And it is not asked for again: it would be no smaller."""
-    server = serve(lambda s, stop: s.sendall(answer(gzip.compress(bytes(3 << 20)), "Content-Encoding: gzip")))
+    server = serve(lambda s, _: s.sendall(answer(gzip.compress(bytes(3 << 20)), "Content-Encoding: gzip")))
     form = {"client_id": "a", "client_secret": "b", "refresh_token": "c", "realm_id": "1"}
     deployment = Deployment(api_url=server.url, oauth_url=server.url, max_body_mib="2")
     connection = QUICKBOOKS.connect(form, deployment=deployment, store=MemoryStore())
     for run in (lambda: connection.invoke("getCompanyInfo"), lambda: connection.invoke("listCustomers", {"all": True})):
-        with pytest.raises(UnexpectedResponseError, match="2 MiB.*VANTAGE_QUICKBOOKS_MAX_BODY_MIB") as caught:
+        with pytest.raises(UnexpectedResponseError, match=r"2 MiB.*VANTAGE_QUICKBOOKS_MAX_BODY_MIB") as caught:
             run()
         assert caught.value.details["apiCalls"] == 1
 
@@ -414,7 +414,7 @@ def test_a_handshake_that_breaks_off_is_no_certificate_that_was_refused(serve, p
 
 def test_tls_works_and_connections_are_kept(serve, certificate, monkeypatch):
     monkeypatch.setattr(requests_sessions(), "DEFAULT_CA_BUNDLE_PATH", certificate[1])
-    server = serve(lambda s, stop: s.sendall(answer(COMPANY)), tls=certificate[0])
+    server = serve(lambda s, _: s.sendall(answer(COMPANY)), tls=certificate[0])
     connection = connect(server)
     for _ in range(3):
         assert connection.invoke("getCompanyInfo")["companyInfo"]["CompanyName"] == "Raw"

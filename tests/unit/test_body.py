@@ -134,5 +134,5 @@ def test_what_follows_a_member_is_one_or_damage(rest):
 
 def test_a_packing_that_was_not_asked_for_is_refused():
     """urllib3 would unpack it in one piece, however large."""
-    with pytest.raises(UnexpectedResponseError, match="not asked for .deflate."):
+    with pytest.raises(UnexpectedResponseError, match=r"not asked for .deflate."):
         received(zlib.compress(b"{}"), "deflate", Limit())
