@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import sys
 from importlib.metadata import version
 from urllib.parse import urlsplit
@@ -19,6 +20,10 @@ from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.deployment import Deployment
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.stores import MemoryStore
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts background jobs so, and programs that the tests start and interrupt would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["fixtures_npm", "fixtures_postgresql"]
 

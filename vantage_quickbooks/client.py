@@ -142,7 +142,7 @@ class QuickBooksClient:
         request = wire.query_request(self._api_url, self.settings.realm_id, str(statement))
         return self._repeat(request, call, self._undecoded, is_too_slow if may_give_up else None)
 
-    def changes(self, entity: str, since: str, call: Call) -> Answer:
+    def changes(self, entity: str, since: str, call: Call) -> list[dict[str, Any]]:
         """Ask for what was created, changed or deleted since an instant (change data capture).
 
         Args:
@@ -151,7 +151,7 @@ class QuickBooksClient:
             call: The call.
 
         Returns:
-            The answer; its `CDCResponse` member is a list. At most 1,000 objects come, and no sign of more.
+            The records, deleted ones with `"status": "Deleted"`. At most 1,000 come, and no sign of more.
 
         Raises:
             ConnectorError: See `request`.
@@ -159,7 +159,7 @@ class QuickBooksClient:
         Source: Intuit, "Change data capture".
         """
         answer = self.request(wire.changes_request(self._api_url, self.settings.realm_id, entity, since), call)
-        return wire.with_member(answer, "CDCResponse", list)
+        return wire.changed_records(answer, entity)
 
     def company_info(self, call: Call) -> Answer:
         """Read the company's information; the answer's `CompanyInfo` member is an object.

@@ -9,7 +9,9 @@ Rules
    from the end of the one to the beginning of the other, ends included, and closes the gap.
 3. One answer is one instant. What stands strictly between two creation times in one answer is all there was. A page
    that came in parts is not one instant; where the parts met is remembered like the end of a page.
-4. A page shorter than asked reaches the end; a last page that is full is looked behind.
+4. A page shorter than asked reaches the end if QuickBooks' count agrees: a server that sends less than it was asked
+   for looks the same. Where it counts more, the reader goes on behind the last record until an answer holds nothing
+   new, and what is still missing then makes the read fail. A last page that is full is looked behind.
 5. What was created before the second in which the read began is counted after the first page. Where several pages came
    without a gap and without a record that came twice, and as many came as were counted, they are all: with nothing but
    deletions possible (the conditions do not depend on what edits change), one that is missing needs one that came and
@@ -71,7 +73,7 @@ def calls_for(total: int, size: int) -> int:
     One more if the first page ends among a great many records of one second.
     """
     if total < size:
-        return 1
+        return 2  # the page and the count
     return 2 + len(positions(total, size, size - 1))
 
 

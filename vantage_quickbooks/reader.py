@@ -48,18 +48,13 @@ def read_page(client: QuickBooksClient, statement: Select, call: Call) -> Page:
         ConnectorError: See `QuickBooksClient.request`.
     """
     answer = client.query(statement, call)
-    response = answer.body["QueryResponse"]
-    records = response.get(statement.entity, [])
-    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+    try:
+        records = wire.records_of(answer.body["QueryResponse"], statement.entity)
+    except ValueError:
         raise UnexpectedResponseError(
-            f"QuickBooks answered with something other than a list of {statement.entity} records.",
+            f"QuickBooks answered with neither a list of {statement.entity} records nor an empty page.",
             details={"intuitTid": answer.intuit_tid},
-        )
-    if not records and response:
-        raise UnexpectedResponseError(
-            f"QuickBooks answered without {statement.entity} records, yet not with an empty page.",
-            details={"intuitTid": answer.intuit_tid},
-        )
+        ) from None
     # A live server once returned one more than was asked (node-quickbooks, issue 89): it comes with the next page.
     full = len(records) >= statement.max_results
     records = records[: statement.max_results]

@@ -1,9 +1,9 @@
 """
 Reads an entity whole: pages in parallel within Intuit's limits, in order, with flat memory. `paging` has the rules.
 
-One answer that is shorter than asked is the whole, and costs one call. Otherwise the records are counted, the pages are
-fetched several at a time, and each is decoded only when it is its turn: while it waits, a page is packed text. A page
-that takes QuickBooks too long is asked for in halves.
+The first page comes, then QuickBooks' count: two calls where the page holds everything. Otherwise the pages are fetched
+several at a time, and each is decoded only when it is its turn: while it waits, a page is packed text. A page that
+takes QuickBooks too long is asked for in halves.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from vantage_quickbooks.errors import (
 from vantage_quickbooks.nursery import grown_up
 from vantage_quickbooks.paging import Frontier, Mark, instant, positions, whole_seconds
 from vantage_quickbooks.throttle import AT_ONCE
+from vantage_quickbooks.wire import records_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -47,6 +48,8 @@ _AHEAD = AT_ONCE
 _TIE_TRIES = 3
 _MARGIN = timedelta(seconds=2)
 """A record may be stamped later than the answer to a request that came before it (recorded: up to 1.2 seconds)."""
+
+_YEARS = (1000, 9000)
 
 CREATED = "MetaData.CreateTime"
 
@@ -79,19 +82,29 @@ def decode(body: bytes, entity: str) -> Decoded:
     """Decode a page into dicts.
 
     Raises:
-        UnexpectedResponseError: It is no page of this entity.
+        UnexpectedResponseError: It is no page of this entity, or a record lacks its Id or creation time.
     """
     try:
         with grown_up():
             answer = orjson.loads(body)
-        response = answer["QueryResponse"]
-        rows = response[entity] if response else []
+        rows = records_of(answer["QueryResponse"], entity)
         marks = [(row["MetaData"]["CreateTime"], row["Id"]) for row in rows]
+        _check(answer, marks)
         return Decoded(rows, marks, datetime.fromisoformat(answer["time"]))
     except (ValueError, TypeError, KeyError, AttributeError):
         raise UnexpectedResponseError(
             f"QuickBooks answered with a damaged page of {entity} records, or without their Ids and creation times."
         ) from None
+
+
+def _check(answer: dict[str, Any], marks: list[Mark]) -> None:
+    """Raise ValueError or TypeError unless all Ids are text, and all times have an offset and a year of a company."""
+    if "Fault" in answer or "fault" in answer or not all(type(id_) is str and id_ for _, id_ in marks):
+        raise ValueError
+    for text in {answer["time"], *(created for created, _ in marks)}:
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is None or not _YEARS[0] <= at.year <= _YEARS[1]:
+            raise ValueError
 
 
 class WholeRead:
@@ -109,7 +122,7 @@ class WholeRead:
 
     Attributes:
         frontier: How far the read is proven.
-        counted: What QuickBooks counted, None if one answer held everything.
+        counted: What QuickBooks counted of the records created before the second in which the read began.
         started: When the read began, by QuickBooks' clock.
         reconciled: Whether gaps or ties were asked for once more.
     """
@@ -142,6 +155,7 @@ class WholeRead:
         self.started: datetime | None = None
         self.reconciled = False
         self._is_over = False
+        self._largest = 0  # rows of the largest answer
         if state is not None:
             self._resume(state)
 
@@ -175,24 +189,58 @@ class WholeRead:
     # ---- the main chain ---------------------------------------------------------------------------------------------
 
     def _read(self) -> Iterator[list[Any]]:
-        first = self._page(1, self._size)
-        if self.started is None:
-            self.started = first.time
-        if not self._bounds:
-            self._bounds = (query.compare(CREATED, "<=", _written(self.started + _MARGIN)),)
-        self.frontier.began = self.started.replace(microsecond=0)
+        first = self._first_page()
         is_all = len(first.rows) < self._size
         duplicates = self.frontier.duplicates
         kept = first if is_all else self._cut(first)
         rows = self._taken(kept)
         self.frontier.duplicates = duplicates  # going on from a cursor begins with what came last: that is intended
-        self._is_over = is_all and self._has_nothing_to_prove()
+        if self.counted is None:
+            self.counted = self._count()
+        is_short = is_all and self._lacks()
+        self._is_over = is_all and not is_short and self._has_nothing_to_prove()
+        came = len(kept.rows)
+        del first, kept
         yield rows
+        del rows
         if not is_all:
-            yield from self._rest(self._plan(len(kept.rows)))
+            yield from self._rest(self._plan(came))
+        elif is_short:
+            yield from self._go_on()
         if self.frontier.seams and not self._is_proven():
             yield from self._sewn()
-            self._check_count()
+        self._check_count()
+
+    def _first_page(self) -> Decoded:
+        """Read the first page, and once more where hardly anything comes of the many that QuickBooks counts."""
+        for _ in range(_TIE_TRIES):
+            first = self._page(1, self._size)
+            if self.started is None:
+                self.started = first.time
+            if not self._bounds:
+                self._bounds = (query.compare(CREATED, "<=", _written(self.started + _MARGIN)),)
+            self.frontier.began = self.started.replace(microsecond=0)
+            if first.rows or self.counted is not None:
+                return first
+            counted = self._count()
+            if not counted:
+                self.counted = 0
+                return first
+        raise IncompleteReadError(
+            f"QuickBooks counts {counted} {self._statement.entity} records and sends none. Try again later.",
+            details={"came": 0, "counted": counted},
+        )
+
+    def _lacks(self) -> bool:
+        """Return whether fewer records came than QuickBooks counts; a difference is counted once more."""
+        came = self.frontier.count - self.frontier.late
+        return self.counted is not None and came < self.counted and came < self._count()
+
+    def _go_on(self) -> Iterator[list[Any]]:
+        """Read on behind an answer that was shorter than asked, though QuickBooks counts more records."""
+        self.frontier.edited = True
+        if self.frontier.last is not None:
+            yield from self._closed(self.frontier.last, None)
 
     def _cut(self, first: Decoded) -> Decoded:
         """Cut the first page behind the last second that it surely holds whole; see rule 5 of `paging`."""
@@ -205,10 +253,8 @@ class WholeRead:
         return Decoded(first.rows[:kept], first.marks[:kept], first.time)
 
     def _plan(self, came: int) -> range:
-        """Count the records, and return the positions of the pages after the first, of which *came* were taken."""
-        if self.counted is None:
-            self.counted = self._count()
-        planned = positions(self.counted - self.frontier.count + came, self._size, came)
+        """Return the positions of the pages after the first, of which *came* were taken."""
+        planned = positions((self.counted or 0) - self.frontier.count + came, self._size, came)
         self._check_budget(len(planned))
         return planned
 
@@ -231,49 +277,63 @@ class WholeRead:
         return self._client.count(self._statement.also(bound), self._call)
 
     def _check_count(self) -> None:
-        """Refuse a read to which fewer records came than are still there."""
-        if not self._is_provable or self.counted is None:
+        """Refuse a read to which fewer records came than are still there.
+
+        Where edits can make a record cease to meet the conditions, a difference proves nothing; then the read has gone
+        on until an answer held nothing new, which only a server that sends one record at a time could feign.
+        """
+        if self._is_over or (not self._is_provable and self._largest > 1) or not self._lacks():
             return
-        came = self.frontier.count - self.frontier.late
-        if came < self.counted and came < (there := self._count()):
-            raise IncompleteReadError(
-                f"{came} {self._statement.entity} records came, and QuickBooks counts {there}. Nothing was left out "
-                "knowingly; read again.",
-                details={"came": came, "counted": there},
-            )
+        came, there = self.frontier.count - self.frontier.late, self._count()
+        raise IncompleteReadError(
+            f"{came} {self._statement.entity} records came, and QuickBooks counts {there}. Nothing was left out "
+            "knowingly; read again.",
+            details={"came": came, "counted": there},
+        )
 
     def _rest(self, planned: range) -> Iterator[list[Any]]:
-        for asked, decoded, is_planned_last in self._in_order(planned):
+        stale = 0
+        for asked, decoded, is_planned, is_planned_last in self._in_order(planned):
             page = decoded()
             gap = self.frontier.gap_before(page.marks)
             if gap is not None:
                 yield from self._closed(*gap)
             rows = self._taken(page)
             is_end = len(page.rows) < asked
-            self._is_over = is_end and self._has_nothing_to_prove()
+            if is_planned or rows or is_end:
+                stale = 0
+            elif (stale := stale + 1) * (self._size - 1) > len(self.frontier.ids) + self._size:
+                raise self._no_progress()  # more pages hold nothing new than all that came can fill
+            # Much was deleted, or the answer was capped: what lies behind is asked for, not taken as read.
+            is_short = is_end and (not is_planned_last or self._lacks())
+            self._is_over = is_end and not is_short and self._has_nothing_to_prove()
             del page
             yield rows
             del rows
+            if is_short:
+                yield from self._go_on()
             if is_end:
-                if not is_planned_last and self.frontier.last is not None:
-                    # Much was deleted, or the answer was capped: what lies behind is asked for, not taken as read.
-                    self.frontier.edited = True
-                    yield from self._closed(self.frontier.last, None)
                 return
+
+    def _no_progress(self) -> UnexpectedResponseError:
+        return UnexpectedResponseError(
+            f"QuickBooks sends the same {self._statement.entity} records again and again. Try again later.",
+            details={"came": self.frontier.count, "counted": self.counted},
+        )
 
     def _has_nothing_to_prove(self) -> bool:
         return not self.frontier.seams or self._is_proven()
 
-    def _in_order(self, planned: range) -> Iterator[tuple[int, Callable[[], Decoded], bool]]:
-        """Yield page after page with the size that was asked: those planned, then on until somebody stops.
+    def _in_order(self, planned: range) -> Iterator[tuple[int, Callable[[], Decoded], bool, bool]]:
+        """Yield page after page with the size that was asked: those planned, then on until the caller stops.
 
-        Each is decoded by whoever takes it, so that nobody here holds on to it. With it comes whether a short page at
-        its place is no surprise.
+        Each is decoded by the caller, so that it is not held here. With it comes whether it was planned, and whether a
+        short page at its place is expected.
         """
         for position, asked, body in self._ahead(planned):
-            yield asked, partial(self._decoded, body, position, asked), position + asked >= planned.stop
+            yield asked, partial(self._decoded, body, position, asked), True, position + asked >= planned.stop
         for position in count(planned.start + len(planned) * planned.step, planned.step):
-            yield self._size, partial(self._page, position, self._size), True
+            yield self._size, partial(self._page, position, self._size), False, True
 
     def _is_proven(self) -> bool:
         return self._is_provable and self.frontier.is_proven(self.counted)
@@ -360,6 +420,7 @@ class WholeRead:
         except UnexpectedResponseError:
             body = self._client.fetch(self._at(position, size, *where), self._call)
             page = self._decoder(body.take(), self._statement.entity)
+        self._largest = max(self._largest, len(page.rows))
         return page if len(page.rows) <= size else Decoded(page.rows[:size], page.marks[:size], page.time)
 
     def _at(self, position: int, size: int, *where: str) -> Select:
@@ -371,21 +432,32 @@ class WholeRead:
     # ---- what edits displaced ---------------------------------------------------------------------------------------
 
     def _closed(self, start: Mark, end: Mark | None) -> Iterator[list[Any]]:
-        """Ask for all that was created from *start* to *end*, ends included (None: to the end of the read)."""
+        """Ask for all that was created from *start* to *end*, ends included (None: to the end of the read).
+
+        A short answer proves no end: the reader asks on until it has reached *end*, or an answer holds nothing new.
+        """
         self.reconciled = True
         upper = () if end is None else (query.compare(CREATED, "<=", end[0]),)
         while True:
             page = self._page(1, self._size, query.compare(CREATED, ">=", start[0]), *upper)
             yield self._taken(page, overlap=False)
-            if len(page.rows) < self._size:
+            is_short, reached = len(page.rows) < self._size, page.marks[-1] if page.marks else None
+            del page
+            if reached is None or (is_short and end is not None and instant(reached) >= instant(end)):
                 return
-            if instant(page.marks[-1]) <= instant(start):
+            if instant(reached) <= instant(start):
+                if is_short:
+                    return
                 yield from self._of_one_second(start[0])
                 page = self._page(1, self._size, query.compare(CREATED, ">", start[0]), *upper)
                 yield self._taken(page, overlap=False)
-                if len(page.rows) < self._size:
+                reached = page.marks[-1] if page.marks else None
+                del page
+                if reached is None:
                     return
-            start = page.marks[-1]
+                if instant(reached) <= instant(start):
+                    raise self._no_progress()
+            start = reached
 
     def _of_one_second(self, created: str) -> Iterator[list[Any]]:
         """Read more than a page of records that were created in the same second, by position."""
@@ -432,12 +504,9 @@ class WholeRead:
         came = self.frontier.count - self.frontier.late
         if self.frontier.edited or self.started is None or came < (self.counted or 0):
             return False
-        since = _written(self.started - _MARGIN)
         try:
-            answer = self._client.changes(self._statement.entity, since, self._call)
-            groups = [group for part in answer.body["CDCResponse"] for group in part["QueryResponse"]]
-            return not any(group.get(self._statement.entity) for group in groups)
-        except (ConnectorError, KeyError, TypeError, AttributeError):
+            return not self._client.changes(self._statement.entity, _written(self.started - _MARGIN), self._call)
+        except ConnectorError:
             return False
 
     # ---- cursor ------------------------------------------------------------------------------------------------------

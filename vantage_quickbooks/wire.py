@@ -49,6 +49,7 @@ __all__ = [
     "Fault",
     "Request",
     "authorization_url",
+    "changed_records",
     "changes_request",
     "company_info_request",
     "decipher",
@@ -58,6 +59,7 @@ __all__ = [
     "is_loopback_origin",
     "query_request",
     "reauthorization_required",
+    "records_of",
     "redact_tokens",
     "retry_after_s",
     "total_count",
@@ -239,6 +241,38 @@ def with_member(answer: Answer, member: str, kind: type = dict) -> Answer:
     return answer
 
 
+def records_of(response: Any, entity: str) -> list[dict[str, Any]]:
+    """Return the records of an answer's `QueryResponse`; none where it is the empty object, which means no hit.
+
+    Raises:
+        ValueError: It is something else: null, a list, or an object whose records are not a list of objects.
+    """
+    if response == {} and isinstance(response, dict):
+        return []
+    records = response.get(entity) if isinstance(response, dict) else None
+    if not isinstance(records, list) or not records or not all(isinstance(record, dict) for record in records):
+        raise ValueError(f"no list of {entity} records")
+    return records
+
+
+def changed_records(answer: Answer, entity: str) -> list[dict[str, Any]]:
+    """Return the records of an answer of change data capture, deleted ones included.
+
+    Raises:
+        UnexpectedResponseError: The answer is damaged: nothing can be said of what changed.
+    """
+    try:
+        groups = [group for part in answer.body["CDCResponse"] for group in part["QueryResponse"]]
+        if "Fault" in answer.body or any("Fault" in part for part in answer.body["CDCResponse"]):
+            raise ValueError("a fault beside changes")  # noqa: TRY301 -- one way out for all damage
+        return [record for group in groups if group for record in records_of(group, entity)]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise UnexpectedResponseError(
+            "QuickBooks answered with damaged changes. Nothing of the answer was used; try again.",
+            details={"httpStatus": 200, "intuitTid": answer.intuit_tid},
+        ) from None
+
+
 def total_count(answer: Answer) -> int:
     """Return what a COUNT(*) query found.
 
@@ -246,7 +280,7 @@ def total_count(answer: Answer) -> int:
         UnexpectedResponseError: The answer holds no count.
     """
     count = with_member(answer, "QueryResponse").body["QueryResponse"].get("totalCount")
-    if isinstance(count, bool) or not isinstance(count, int):
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
         raise UnexpectedResponseError(
             "QuickBooks answered without the count that was asked for.",
             details={"httpStatus": 200, "intuitTid": answer.intuit_tid},

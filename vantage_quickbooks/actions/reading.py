@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks import query
-from vantage_quickbooks.errors import ConnectorError, FieldError, InputError
+from vantage_quickbooks.errors import ConnectorError, FieldError, InputError, UnexpectedResponseError
 from vantage_quickbooks.reader import metadata
 
 if TYPE_CHECKING:
@@ -269,8 +269,14 @@ def _note_recent(rows: list[dict[str, Any]], read: WholeRead, seen: dict[str, st
     day = (earliest - timedelta(days=1)).date().isoformat()  # nearly all are older by days: told apart as texts
     for row in rows:
         updated = row["MetaData"].get("LastUpdatedTime")
-        if updated and updated >= day and datetime.fromisoformat(updated) >= earliest:
-            seen[row["Id"]] = row.get("SyncToken", "")
+        try:
+            if updated and updated >= day and datetime.fromisoformat(updated) >= earliest:
+                seen[row["Id"]] = row.get("SyncToken", "")
+        except (ValueError, TypeError):
+            raise UnexpectedResponseError(
+                "QuickBooks answered with a record whose LastUpdatedTime is not a time.",
+                details={"Id": row["Id"]},
+            ) from None
 
 
 def _earlier(started: str) -> str:
@@ -281,9 +287,7 @@ def _deletions(kind: Kind, client: QuickBooksClient, call: Call, started: str, s
     """Return what was deleted since, or, where change data capture cannot tell, the Ids of all there is."""
     if call.now() - datetime.fromisoformat(started) < _CDC_WINDOW:
         try:
-            answer = client.changes(kind.entity, _earlier(started), call)
-            groups = [group for part in answer.body["CDCResponse"] for group in part["QueryResponse"]]
-            found = [record for group in groups for record in group.get(kind.entity, [])]
+            found = client.changes(kind.entity, _earlier(started), call)
             if len(found) < _CDC_MOST:
                 gone = [record for record in found if record.get("status") == "Deleted"]
                 return {
@@ -293,8 +297,10 @@ def _deletions(kind: Kind, client: QuickBooksClient, call: Call, started: str, s
                     ],
                     "deletions": "cdc",
                 }
-        except (ConnectorError, KeyError, TypeError, AttributeError) as error:
-            if isinstance(error, ConnectorError) and error.retryable:
+        except UnexpectedResponseError:
+            pass  # damaged changes: what is left is listed
+        except ConnectorError as error:
+            if error.retryable:
                 raise
     return {"existingIds": _existing(kind, client, call, size), "deletions": "idListing"}
 

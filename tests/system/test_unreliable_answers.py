@@ -1,0 +1,293 @@
+"""No answer proves itself: short, damaged and repeated answers are read on or refused, never taken for the whole."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vantage_quickbooks.body import Body
+from vantage_quickbooks.calls import Call
+from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.emulator import Emulator
+from vantage_quickbooks.errors import ConnectorError, IncompleteReadError, UnexpectedResponseError
+from vantage_quickbooks.stores import MemoryStore
+from vantage_quickbooks.throttle import Throttle
+
+CUSTOMERS = 2500
+BASE_REQUESTS = 40
+"""More than any read of these may send before it gives up."""
+
+
+@pytest.fixture(scope="module")
+def company():
+    with Emulator(rotation="daily", limits=False, customers=CUSTOMERS, invoices=3) as emulator:
+        connection = QUICKBOOKS.connect(
+            emulator.settings(),
+            store=MemoryStore(),
+            new_call=lambda **known: Call(**known, sleep=lambda _: None),
+        )
+        connection._ready()._throttle = Throttle(10, 10**9, 10**9)
+        yield connection
+        connection.close()
+
+
+class Between:
+    """Stands between reader and QuickBooks, and changes answers: `change(statement, answer) -> bytes | dict`."""
+
+    def __init__(self, connection, change):
+        self.client, self.change, self.sent = connection._ready(), change, []
+
+    def __enter__(self):
+        self.send = self.client._send
+        self.client._send = self._sending
+        return self
+
+    def __exit__(self, *_):
+        self.client._send = self.send
+
+    def _sending(self, request, *args):
+        status, headers, body = self.send(request, *args)
+        self.sent.append(request.url)
+        changed = self.change(request.url, json.loads(body.take()))
+        return status, headers, Body(changed if isinstance(changed, bytes) else json.dumps(changed).encode())
+
+
+def capped(most, *, first_only=False):
+    state = {"is_first": True}
+
+    def change(_, answer):
+        rows = (answer.get("QueryResponse") or {}).get("Customer")
+        if rows and (state["is_first"] or not first_only):
+            state["is_first"] = False
+            answer["QueryResponse"]["Customer"] = rows[:most]
+            answer["QueryResponse"]["maxResults"] = len(rows[:most])
+        return answer
+
+    return change
+
+
+@pytest.mark.parametrize("condition", [{}, {"name": "%"}], ids=["all", "by name"])
+@pytest.mark.parametrize("most", [999, 500, 100])
+def test_a_server_that_sends_less_than_it_was_asked_for_is_read_whole(company, most, condition):
+    with Between(company, capped(most)):
+        result = company.invoke("listCustomers", {"all": True, "active": "all", **condition})
+    assert result["metadata"]["complete"] is True
+    assert len({row["Id"] for row in result["customers"]}) == result["count"] >= CUSTOMERS
+
+
+@pytest.mark.parametrize("condition", [{}, {"name": "%"}], ids=["all", "by name"])
+@pytest.mark.parametrize("form", ["results", "ndjson"])
+def test_a_server_that_sends_one_record_at_a_time_is_no_whole(company, form, condition):
+    with Between(company, capped(1)) as between, pytest.raises(IncompleteReadError, match="QuickBooks counts"):
+        list(company.stream("listCustomers", {"all": True, **condition}, as_=form))
+    assert len(between.sent) < BASE_REQUESTS
+
+
+@pytest.mark.parametrize("most", [700, 1])
+def test_a_first_answer_that_is_short_is_not_the_whole(company, most):
+    with Between(company, capped(most, first_only=True)):
+        result = company.invoke("listCustomers", {"all": True, "active": "all"})
+    assert result["count"] >= CUSTOMERS
+
+
+def test_no_records_where_quickbooks_counts_some_is_an_error(company):
+    def change(_, answer):
+        response = answer["QueryResponse"]
+        return answer if "totalCount" in response and "Customer" not in response else {**answer, "QueryResponse": {}}
+
+    with Between(company, change), pytest.raises(IncompleteReadError, match="sends none"):
+        company.invoke("listCustomers", {"all": True})
+
+
+def test_the_same_full_page_again_and_again_is_an_error(company):
+    page = {}
+
+    def change(_, answer):
+        if "Customer" not in answer["QueryResponse"]:
+            return answer
+        return page.setdefault("first", answer)
+
+    with Between(company, change) as between, pytest.raises(ConnectorError) as caught:
+        company.invoke("listCustomers", {"all": True, "active": "all"})
+    assert caught.value.code in {"RESPONSE_UNEXPECTED", "RESULT_INCOMPLETE"}
+    assert len(between.sent) < BASE_REQUESTS
+
+
+def test_a_small_read_costs_a_page_and_a_count(company):
+    metadata = company.invoke("listInvoices", {"all": True})["metadata"]
+    assert (metadata["apiCalls"], metadata["complete"], metadata["totalCount"]) == (2, True, 3)
+
+
+# ---- damaged answers of HTTP 200 -------------------------------------------------------------------------------------
+
+DAMAGED = [None, [], 0, False, "", {"Customer": {}}, {"Customer": None}, {"Customer": [1]}, {"Invoice": []}]
+CALLS = {
+    "page": lambda connection: connection.invoke("listCustomers", {}),
+    "all": lambda connection: connection.invoke("listCustomers", {"all": True}),
+    "stream": lambda connection: list(connection.stream("listCustomers", {"all": True})),
+    "ndjson": lambda connection: list(connection.stream("listCustomers", {"all": True}, as_="ndjson")),
+    "estimate": lambda connection: connection.estimate("listCustomers", {"all": True}),
+}
+
+
+@pytest.mark.parametrize("how", CALLS)
+@pytest.mark.parametrize("response", DAMAGED, ids=json.dumps)
+def test_a_damaged_answer_is_never_an_empty_result(company, how, response):
+    with (
+        Between(company, lambda _, answer: {**answer, "QueryResponse": response}),
+        pytest.raises(UnexpectedResponseError),
+    ):
+        CALLS[how](company)
+
+
+@pytest.mark.parametrize("how", CALLS)
+@pytest.mark.parametrize("fault", ["Fault", "fault"])
+def test_a_fault_beside_an_empty_answer_is_an_error(company, how, fault):
+    told = {fault: {"Error": [{"Message": "No", "code": "4000"}], "error": [], "type": "ValidationFault"}}
+    with (
+        Between(company, lambda _, answer: {"QueryResponse": {}, **told, "time": answer["time"]}),
+        pytest.raises(ConnectorError) as caught,
+    ):
+        CALLS[how](company)
+    assert caught.value.code != "INTERNAL_ERROR"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [None, [None], [{"QueryResponse": None}], [{"QueryResponse": [{"Customer": {}}]}], [{"Fault": {}}]],
+    ids=json.dumps,
+)
+def test_damaged_changes_never_say_that_nothing_was_deleted(company, changes):
+    cursor = company.invoke("listCustomers", {"all": True, "active": "all"})["metadata"]["syncCursor"]
+
+    def change(url, answer):
+        return {**answer, "CDCResponse": changes} if "/cdc?" in url else answer
+
+    with Between(company, change):
+        envelope = company.call("listCustomers", {"sync_cursor": cursor})
+    if envelope["success"]:
+        assert envelope["data"]["metadata"]["deletions"] == "idListing"
+        assert len(envelope["data"]["existingIds"]) >= CUSTOMERS
+    else:
+        assert envelope["error"]["code"] != "INTERNAL_ERROR"
+
+
+# ---- values that no QuickBooks sends ---------------------------------------------------------------------------------
+
+
+def with_value(text, **values):
+    """Put values as JSON text in place of the first record's, or of the answer's `time`."""
+    for key, value in values.items():
+        before = '(?<="sparse": false, )' if key == "Id" else ""  # addresses have Ids, too
+        text = re.sub(rf'{before}"{key}": ?("[^"]*"|[0-9.]+)', lambda _, k=key, v=value: f'"{k}": {v}', text, count=1)
+    return text.encode("utf-8", "surrogateescape")
+
+
+BAD = {
+    "time without zone": {"time": '"2026-10-01T12:00:00"'},
+    "time of the year 9999": {"time": '"9999-12-31T23:59:59Z"'},
+    "time is a number": {"time": "5"},
+    "creation time is junk": {"CreateTime": '"yesterday"'},
+    "creation time without zone": {"CreateTime": '"2026-10-01T12:00:00"'},
+    "creation time of the year 9999": {"CreateTime": '"9999-12-31T23:59:59-08:00"'},
+    "creation time is null": {"CreateTime": "null"},
+    "Id is null": {"Id": "null"},
+    "Id is a number": {"Id": "17"},
+    "Id is empty": {"Id": '""'},
+    "not UTF-8": {"DisplayName": '"caf\udce9"'},
+    "an endless integer": {"Balance": "1" * 5000},
+    "beyond a double": {"Balance": "1e999"},
+    "deep nesting": {"Balance": "[" * 3000 + "]" * 3000},
+    "half a surrogate pair": {"DisplayName": '"\\ud800"'},
+}
+
+
+@pytest.mark.parametrize("form", ["results", "ndjson"])
+@pytest.mark.parametrize("bad", BAD)
+def test_values_that_no_quickbooks_sends_are_an_unexpected_response(company, form, bad):
+    def change(_, answer):
+        text = json.dumps(answer)
+        return with_value(text, **BAD[bad]) if "Customer" in answer["QueryResponse"] else text.encode()
+
+    with Between(company, change), pytest.raises(UnexpectedResponseError):
+        list(company.stream("listCustomers", {"all": True}, as_=form))
+
+
+def test_a_last_change_that_is_no_time_is_an_unexpected_response(company):
+    def change(_, answer):
+        for row in answer["QueryResponse"].get("Customer", []):
+            row["MetaData"]["LastUpdatedTime"] = "9 o'clock"
+        return answer
+
+    with Between(company, change), pytest.raises(UnexpectedResponseError, match="LastUpdatedTime"):
+        company.invoke("listCustomers", {"all": True})
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    form=st.sampled_from(["page", "all", "ndjson"]),
+    at=st.integers(0, 6000),
+    junk=st.sampled_from([b"", b"null", b'"', b"{", b"]", b",", b"\xff", b"0", b"\\", b"1e999", b"[[[[", b"true"]),
+    length=st.integers(0, 40),
+)
+def test_a_damaged_byte_is_no_defect_of_ours(small, form, at, junk, length):
+    """Whatever stands where in an answer: records come, or an error that says that the answer cannot be read."""
+
+    def change(_, answer):
+        data = json.dumps(answer).encode()
+        place = at % len(data)
+        return data[:place] + junk + data[place + length :]
+
+    with Between(small, change):
+        code = None
+        try:
+            CALLS[form](small)
+        except ConnectorError as error:
+            code = error.code
+    assert code != "INTERNAL_ERROR"
+
+
+@pytest.fixture(scope="module")
+def small():
+    with Emulator(rotation="daily", limits=False, customers=5, invoices=0) as emulator:
+        connection = QUICKBOOKS.connect(
+            emulator.settings(), store=MemoryStore(), new_call=lambda **known: Call(**known, sleep=lambda _: None)
+        )
+        connection._ready()._throttle = Throttle(10, 10**9, 10**9)
+        yield connection
+        connection.close()
+
+
+# ---- one line a record -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "spaced",
+    [
+        lambda answer: json.dumps(answer, indent=2).encode(),
+        lambda answer: json.dumps(answer, indent=2).replace("\n", "\r\n").encode(),
+        lambda answer: json.dumps(answer, indent=2).replace("\n", "\r").encode(),
+        lambda answer: json.dumps(answer, separators=(" , ", " : ")).encode(),
+        lambda answer: json.dumps(answer, ensure_ascii=False).encode(),
+    ],
+    ids=["indented", "indented, CRLF", "indented, CR", "blanks", "not escaped"],
+)
+def test_ndjson_has_one_line_a_record_whatever_the_spacing(small, spaced):
+    def change(_, answer):
+        for row in answer["QueryResponse"].get("Customer", []):
+            row["Notes"] = "two\nlines\r, a separator \u2028 and a next line \x85 in  one text"
+        return spaced(answer)
+
+    with Between(small, change):
+        results = small.invoke("listCustomers", {"all": True})["customers"]
+        pages = list(small.stream("listCustomers", {"all": True}, as_="ndjson"))
+    lines = b"".join(pages).split(b"\n")
+    assert lines.pop() == b""
+    assert [json.loads(line)["Id"] for line in lines] == [row["Id"] for row in results]
+    assert [json.loads(line)["Notes"] for line in lines] == [row["Notes"] for row in results]
+    assert sum(page.records for page in pages) == len(results)
+    assert b"\r" not in b"".join(lines)
