@@ -19,9 +19,10 @@ at once with the same token may cost the customer the connection. Hence:
    than what is in memory.
 6. `invalid_grant`: look whether another process rotated in the meantime (a host's store has no lock over processes),
    and go on to the next link. Once there is none left, the chain is dead.
-7. A link that Intuit refused is not asked again for some minutes (`_REFUSAL_S`), by no connection of this process: a
-   dead chain costs one request a link, not one a call. It is the link that is remembered, for one client id and secret:
-   another token in the form, a record that another process stored and another secret are asked at once.
+7. A link that Intuit refused is not asked again for some minutes, by no connection of this process, and by no process
+   of this machine that shares the store (`refusals`): a dead chain costs one request a link, not one a call. It is the
+   link that is remembered, for one client id and secret: another token in the form, a record that another process
+   stored and another secret are asked at once.
 8. A record obtained with another client secret is not good: its access token is never handed out again. Its refresh
    token is a link like any other.
 9. What is kept of a chain ends when its last connection is closed. Beyond it live a record that is not saved yet,
@@ -39,7 +40,6 @@ import hmac
 import logging
 import os
 import threading
-import time
 import weakref
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -61,6 +61,7 @@ from vantage_quickbooks.errors import (
     TokenStoreError,
     UnexpectedResponseError,
 )
+from vantage_quickbooks.refusals import Refusals
 from vantage_quickbooks.stores import UNORDERED_VERSION
 from vantage_quickbooks.tokens import TokenRecord, TokenState
 from vantage_quickbooks.transport import CONNECT_S, SmallAnswerAdapter, Watch, transport_error
@@ -68,6 +69,7 @@ from vantage_quickbooks.transport import CONNECT_S, SmallAnswerAdapter, Watch, t
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
+    from pathlib import Path
 
     from vantage_quickbooks.calls import Call
     from vantage_quickbooks.deployment import Endpoints
@@ -96,10 +98,6 @@ _ROUNDS = 4
 _LINKS = 4
 """Links of a chain that are kept in memory: the newest, and some before it in case a clock was wrong about that."""
 
-_REFUSAL_S = 300.0
-"""Seconds for which a refused link is not asked again: longer than a full read and those who repeat it at once, and
-short enough that a refusal by mistake heals by itself."""
-
 _MOST_REFUSALS = 10_000
 """About 4 MB. A link that falls out of memory is asked once more, no more than that."""
 
@@ -114,49 +112,7 @@ class _NoDebug(logging.Filter):
 logging.getLogger("requests_oauthlib.oauth2_session").addFilter(_NoDebug())
 
 
-class _Refusals:
-    """The links that Intuit refused lately, by a digest that nobody can read back; thread-safe.
-
-    Args:
-        most: How many are remembered; the oldest go first.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._known: dict[str, tuple[float, dict[str, Any]]] = {}
-        self.begin_in_child()
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def add(self, link: str, details: dict[str, Any]) -> None:
-        """Remember a refusal, with what is told of it."""
-        with self._guard:
-            self._known.pop(link, None)
-            while len(self._known) >= self._most:
-                del self._known[next(iter(self._known))]
-            self._known[link] = (time.monotonic(), dict(details))
-
-    def of(self, link: str) -> dict[str, Any] | None:
-        """Return what is told of a link's refusal, or None if it may be asked."""
-        with self._guard:
-            at, details = self._known.get(link, (float("-inf"), {}))
-            if time.monotonic() - at < _REFUSAL_S:
-                return details
-            self._known.pop(link, None)
-        return None
-
-    def clear(self) -> None:
-        """Forget them all."""
-        with self._guard:
-            self._known.clear()
-
-    def begin_in_child(self) -> None:
-        """Give a forked child a lock that nobody holds."""
-        self._guard = threading.Lock()
-
-
-_REFUSALS = _Refusals(_MOST_REFUSALS)
+_REFUSALS = Refusals(_MOST_REFUSALS)
 
 
 class _Chain:
@@ -248,6 +204,7 @@ class Authorizer:
     ) -> None:
         self._settings = settings
         self._store = store
+        self._directory: Path | None = getattr(store, "meeting_place", None)
         self._endpoint = endpoints.token_endpoint
         self._revocation_endpoint = endpoints.revocation_endpoint
         self._skew_s = skew_s
@@ -442,7 +399,7 @@ class Authorizer:
         while True:
             link = None
             for known in self._links(stored):
-                told = _REFUSALS.of(self._digest(known))
+                told = _REFUSALS.of(self._digest(known), self._directory)
                 refusal = refusal or told or {}
                 if told is None and known not in asked:
                     link = known
@@ -454,7 +411,7 @@ class Authorizer:
                 record = self._request(link, stored, call)
             except ReauthorizationRequired as error:
                 refusal = dict(error.details)
-                _REFUSALS.add(self._digest(link), refusal)
+                _REFUSALS.add(self._digest(link), refusal, self._directory)
             else:
                 self._chain.fetched(record)
                 return record, True

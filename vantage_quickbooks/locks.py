@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-__all__ = ["FORK_GUARD", "FileLocks", "ThreadLocks", "locked", "make_private_directory"]
+__all__ = ["FORK_GUARD", "FileLocks", "ThreadLocks", "locked", "make_private_directory", "remove_old"]
 
 POLL_FIRST_S, POLL_LAST_S = 0.001, 0.02
 """Pauses between tries for a lock: short at first, since whoever waits usually only has to read its neighbour's result;
 never so long that a killed holder's lock lies idle."""
+
+_REMOVE_EVERY_S = 60.0
 
 FORK_GUARD = threading.Lock()
 """Held while a lock file is opened or a SQLite connection is open: no fork falls in between."""
@@ -187,6 +189,27 @@ def make_private_directory(directory: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+_removed_at: dict[tuple[Path, str], float] = {}
+
+
+def remove_old(directory: Path, suffix: str, age_s: float) -> None:
+    """Remove files that were written to long ago, every minute at the most: a machine may see many companies.
+
+    Args:
+        directory: Where they lie.
+        suffix: Of their names.
+        age_s: Seconds since the last writing, after which they hold nothing of use.
+    """
+    now = time.monotonic()
+    if now - _removed_at.get((directory, suffix), float("-inf")) < _REMOVE_EVERY_S:
+        return
+    _removed_at[directory, suffix] = now
+    with contextlib.suppress(OSError):
+        for path in directory.glob(f"*{suffix}"):
+            if time.time() - path.stat().st_mtime > age_s:
+                path.unlink(missing_ok=True)
 
 
 def _is_current(descriptor: int, path: Path) -> bool:

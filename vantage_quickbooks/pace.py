@@ -13,10 +13,10 @@ import array
 import contextlib
 import hashlib
 import time
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from vantage_quickbooks.errors import TokenStoreError
-from vantage_quickbooks.locks import FileLocks
+from vantage_quickbooks.locks import FileLocks, remove_old
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +27,8 @@ __all__ = ["MachinePace"]
 _PATIENCE_S = 5.0
 """Seconds to wait for the file of starts: each holder has it for well under a millisecond."""
 
-_SWEEP_S, _SWEEP_AGE_S = 60.0, 120.0
-"""Files of starts that nothing was written to for so long hold nothing that a window counts."""
+_STARTS_AGE_S = 120.0
+"""A file of starts that nothing was written to for so long holds nothing that a window counts."""
 
 
 class MachinePace:
@@ -41,8 +41,6 @@ class MachinePace:
         windows: Pairs of seconds and of requests started within them.
     """
 
-    _swept: ClassVar[dict[Path, float]] = {}
-
     def __init__(self, directory: Path, name: str, at_once: int, windows: tuple[tuple[float, int], ...]) -> None:
         self._locks = FileLocks(directory)
         self._key = hashlib.sha256(name.encode()).hexdigest()[:16]
@@ -50,19 +48,7 @@ class MachinePace:
         self._at_once = at_once
         self._windows = windows
         self._longest_s = max(span for span, _ in windows)
-        self._sweep(directory)
-
-    @classmethod
-    def _sweep(cls, directory: Path) -> None:
-        """Remove, every minute at the most, the starts of companies that were asked nothing for minutes."""
-        now = time.monotonic()
-        if now - cls._swept.get(directory, float("-inf")) < _SWEEP_S:
-            return
-        cls._swept[directory] = now
-        with contextlib.suppress(OSError):
-            for path in directory.glob("*.starts"):
-                if time.time() - path.stat().st_mtime > _SWEEP_AGE_S:
-                    path.unlink(missing_ok=True)
+        remove_old(directory, ".starts", _STARTS_AGE_S)
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[float]:

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import pytest
 
-from vantage_quickbooks import auth
+from vantage_quickbooks import auth, refusals
 from vantage_quickbooks.connector import QUICKBOOKS
 from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.errors import AccessTokenRefusedError, ReauthorizationRequired, TokenStoreError
@@ -315,7 +315,7 @@ def test_a_dead_link_is_asked_again_after_a_while(connect, emulator, monkeypatch
         connection.invoke("getAccessToken")
     assert token_requests(emulator) == (1, 1)
 
-    monkeypatch.setattr(auth, "_REFUSAL_S", 0.0)
+    monkeypatch.setattr(refusals, "REFUSAL_S", 0.0)
     assert connection.invoke("getAccessToken")["refreshed"] is True
 
 
@@ -358,7 +358,7 @@ def test_a_token_that_is_not_saved_is_never_dropped(emulator, deployment):
     del connection
     for number in range(2_000):
         auth._Chain.named(f"sandbox:{number}:x")
-        auth._REFUSALS.add(f"link {number}", {})
+        auth._REFUSALS.add(f"link {number}", {}, None)
     gc.collect()
 
     assert auth._Chain.named(key).unsaved.refresh_token

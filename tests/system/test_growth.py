@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from vantage_quickbooks import pace, throttle
+from vantage_quickbooks import locks, throttle
 from vantage_quickbooks.errors import TokenStoreError
 from vantage_quickbooks.locks import FileLocks, ThreadLocks
 from vantage_quickbooks.pace import MachinePace
@@ -22,7 +22,7 @@ COMPANIES = 3000
 
 @pytest.fixture(autouse=True)
 def _no_sweep_yet():
-    pace.MachinePace._swept.clear()
+    locks._removed_at.clear()
 
 
 def files(directory, suffix):
@@ -85,7 +85,7 @@ def test_starts_go_when_they_are_old(tmp_path, monkeypatch):
         os.utime(path, (time.time() - 200, time.time() - 200))
     MachinePace(tmp_path, "within the same minute", 10, windows)
     assert len(files(tmp_path, ".starts")) == 20
-    monkeypatch.setattr(pace, "_SWEEP_S", 0.0)
+    monkeypatch.setattr(locks, "_REMOVE_EVERY_S", 0.0)
     MachinePace(tmp_path, "later", 10, windows)
     assert len(files(tmp_path, ".starts")) == 5
     assert not set(old) & set(files(tmp_path, ".starts"))
@@ -93,15 +93,15 @@ def test_starts_go_when_they_are_old(tmp_path, monkeypatch):
 
 def test_a_lock_whose_file_is_removed_at_each_release_still_has_one_holder(tmp_path):
     """Threads and removals interleave; each acquisition opens a file of its own, as a process would."""
-    locks, inside, most = FileLocks(tmp_path), [], []
+    files_of, inside, most = FileLocks(tmp_path), [], []
 
     def work(_):
         for _ in range(100):
-            held = locks.acquire("company", 60.0, "test")
+            held = files_of.acquire("company", 60.0, "test")
             inside.append(1)
             most.append(len(inside))
             inside.pop()
-            locks.release(held)
+            files_of.release(held)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
@@ -111,31 +111,31 @@ def test_a_lock_whose_file_is_removed_at_each_release_still_has_one_holder(tmp_p
 
 
 def test_a_file_that_was_removed_by_hand_does_not_hold_up_its_next_holder(tmp_path):
-    locks = FileLocks(tmp_path)
-    held = locks.acquire("company", 0.0, "test")
+    one = FileLocks(tmp_path)
+    held = one.acquire("company", 0.0, "test")
     with pytest.raises(TokenStoreError):
-        locks.acquire("company", 0.0, "test")
+        one.acquire("company", 0.0, "test")
     next(iter(tmp_path.iterdir())).unlink()
-    again = locks.acquire("company", 0.0, "test")
-    locks.release(held)
+    again = one.acquire("company", 0.0, "test")
+    one.release(held)
     with pytest.raises(TokenStoreError):  # the file of the new holder is still there
-        locks.acquire("company", 0.0, "test")
-    locks.release(again)
+        one.acquire("company", 0.0, "test")
+    one.release(again)
 
 
 def test_thread_locks_are_kept_while_someone_holds_or_awaits_them():
-    locks, inside = ThreadLocks(), []
+    mine, inside = ThreadLocks(), []
 
     def work(number):
         for turn in range(200):
-            with locks.hold(f"company {turn % 3}", 60.0):
+            with mine.hold(f"company {turn % 3}", 60.0):
                 inside.append(turn % 3)
                 assert inside.count(turn % 3) == 1
                 inside.remove(turn % 3)
-            with locks.hold(f"company of {number}, {turn}", 60.0):
+            with mine.hold(f"company of {number}, {turn}", 60.0):
                 pass
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
-    assert len(locks) == 0
+    assert len(mine) == 0
     assert threading.active_count() < 100

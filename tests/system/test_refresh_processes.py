@@ -175,3 +175,36 @@ def test_processes_that_share_a_store_keep_intuits_limits_together(emulator, tok
     starts = array.array("d", noted.read_bytes())
     assert len(starts) == 48 or starts[-1] - starts[0] > 50  # those of the last minute
     assert [later - earlier for earlier, later in zip(starts, starts[10:], strict=False) if later - earlier < 1] == []
+
+
+REFUSED = """
+import json, sys
+from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.deployment import Deployment
+
+job = json.loads(sys.stdin.readline())
+for settings in job["forms"]:
+    connection = QUICKBOOKS.connect(settings, deployment=Deployment(**job["deployment"]))
+    envelope = connection.call("getAccessToken")
+    print(json.dumps(envelope["error"]["code"] if "error" in envelope else "token"), flush=True)
+"""
+
+
+def outcomes_of(emulator, token_store, *forms):
+    deployment = {"api_url": emulator.url, "oauth_url": emulator.url, "token_store": token_store}
+    worker = start(REFUSED)
+    said, wrong = worker.communicate(json.dumps({"forms": forms, "deployment": deployment}) + "\n", timeout=120)
+    assert worker.returncode == 0, wrong
+    return [json.loads(line) for line in said.splitlines()]
+
+
+def test_a_dead_chain_is_refused_once_however_many_processes_call(emulator, token_store, monkeypatch, tmp_path):
+    """Until the form or the store has another token."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state of the machine"))
+    form = {**emulator.credentials(), "refresh_token": "RT1-10-H0-1800000000abcdefghijklmnopqrst"}
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(outcomes_of, emulator, token_store, form, form) for _ in range(4)]
+    assert [code for call in calls for code in call.result()] == ["REAUTHORIZATION_REQUIRED"] * 8
+    assert emulator.counters()["token_requests"]["total"] == 1
+    assert outcomes_of(emulator, token_store, emulator.credentials(), form) == ["token", "REAUTHORIZATION_REQUIRED"]
+    assert emulator.counters()["token_requests"]["total"] == 2
