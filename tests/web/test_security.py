@@ -267,6 +267,34 @@ def test_an_empty_secret_keeps_the_one_that_is_stored(client, emulator):
     assert record.name == "Renamed"
 
 
+def test_what_the_form_does_not_show_stays(client, emulator):
+    """Settings may be made over the API: those of an emulator name it, and no form asks for that."""
+    host = client.site.host
+    settings = emulator.settings()
+    host.save("quickbooks", "Emulated", settings, "demo")
+    page = client.get("/connections/demo/settings").text
+    assert re.search(r'<option value="emulator"[^>]*selected', page)
+    fields = {f"field-{name}": settings[name] for name in ("client_id", "realm_id", "environment")}
+    client.post("/connections/demo/settings", fields | {"intent": "save", "name": "Emulated", "field-max_results": "9"})
+    assert host.record("demo").settings == settings | {"max_results": "9"}
+
+
+def test_a_defect_in_a_consent_leaves_the_address_that_holds_its_code(client, emulator, monkeypatch, caplog):
+    target, asked = begin(client)
+    way_back = consent(target, asked, emulator)
+
+    def fail(*_):
+        raise RuntimeError(f"a defect, with {way_back}")
+
+    monkeypatch.setattr(client.site.host, "record", fail)
+    answer = client.http.get(way_back, allow_redirects=False)
+    assert answer.status_code == 303
+    assert "?" not in answer.headers["location"]
+    code = parse_qs(urlsplit(way_back).query)["code"][0]
+    assert "defect" in client.http.get(way_back.split("?")[0]).text
+    assert code not in caplog.text
+
+
 def test_the_access_log_has_no_queries():
     args = ("127.0.0.1:1", "GET", "/oauth/callback?code=c0de&state=x", "1.1", 200)
     record = logging.LogRecord("uvicorn.access", logging.INFO, "", 0, '%s - "%s %s HTTP/%s" %d', args, None)

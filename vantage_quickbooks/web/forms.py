@@ -8,7 +8,7 @@ browser can help with (a date picker, a number pad, choices) it is told.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def bind(
     kept, again = set(stored), set(typed)
     return [
         Bound(
-            field,
+            _offering(field, values.get(field.name)),
             _shown(field, values.get(field.name)),
             is_stored=field.name in kept,
             was_typed=field.kind == "secret" and field.name in again,
@@ -235,6 +235,13 @@ def _options(rules: Mapping[str, Any], hints: Mapping[str, Any]) -> tuple[tuple[
         choices = rules.get("enum") or rules.get("items", {}).get("enum") or ()
         pairs = [(str(choice), str(choice)) for choice in choices if choice not in (None, "")]
     return tuple(pairs[:_FEW_CHOICES])
+
+
+def _offering(field: Field, value: Any) -> Field:
+    """Return a choice that offers what it holds, too: not every value that a program may set is one of the form."""
+    if field.kind != "choice" or value in (None, "") or str(value) in dict(field.options):
+        return field
+    return replace(field, options=(*field.options, (str(value), str(value))))
 
 
 def _shown(field: Field, value: Any) -> str | tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.errors import ConnectorError
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from vantage_quickbooks.web.templating import Templates
 
 __all__ = ["Pages"]
+
+_log = logging.getLogger(__name__)
 
 BY_HAND = "Connected elsewhere already? Fill this in by hand"
 _LONGEST_NAME = 80
@@ -129,6 +133,11 @@ class Pages(Results):
             outcome = Outcome(failed.connection_id, message=failed.message, error=failed.error)
         except StoreError as error:
             outcome = Outcome(None, message=str(error))
+        except Exception as error:  # noqa: BLE001 -- whatever fails, the address that holds code and state is left
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            # Without the error's own words: they may hold the address.
+            _log.error("a consent failed by a defect: %s at %s:%s", type(error).__name__, where.filename, where.lineno)
+            outcome = Outcome(None, message="The connection failed by a defect of this program; its log says more.")
         else:
             outcome = Outcome(record.id, record.name)
         answer = see(CALLBACK_PATH)
@@ -247,7 +256,9 @@ class Pages(Results):
         fields = forms.fields_of(described["settingsSchema"], described["settingsForm"])
         typed = forms.read(fields, sent(request))
         old = record.settings if record else {}
-        kept = {field.name: old[field.name] for field in fields if field.kind == "secret" and field.name in old}
+        replaced = {field.name for field in fields if field.kind != "secret"}
+        # An empty secret keeps the stored one, and so does what the form does not show: a program may have set it.
+        kept = {name: value for name, value in old.items() if name not in replaced}
         settings = {**kept, **typed}
         name = request.state.form.get("name", [""])[0].strip()[:_LONGEST_NAME] or str(described["displayName"])
         is_connecting = is_offered(described) and request.state.form.get("intent") == ["connect"]
