@@ -677,4 +677,4 @@ def test_call__a_dry_run_tells_what_a_whole_read_costs(tmp_path):
             env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
     assert found.returncode == 0
-    assert "60 records, about 1 API calls." in found.stderr
+    assert "60 records, about 2 API calls." in found.stderr

@@ -153,7 +153,7 @@ def test_a_stream_reports_progress(connect):
 
 @pytest.mark.parametrize("how", ["invoke", "stream", "ndjson"])
 def test_a_whole_read_tells_how_far_it_is_of_how_much(connect, how):
-    """The count is known after the first page, however the records are handed out, and inactive ones are read, too."""
+    """The count is known with the first page, however the records are handed out, and inactive ones are read, too."""
     seen = []
     context = HostContext(connection_id="c3", progress=lambda *facts: seen.append(facts[2:]))
     connection, data = connect(context=context), {"all": True, "max_results": 10}
@@ -166,8 +166,8 @@ def test_a_whole_read_tells_how_far_it_is_of_how_much(connect, how):
         *_, last = connection.stream("listCustomers", data, as_="ndjson")
         total = last.metadata["totalCount"]
 
-    assert seen[0][1] is None
-    assert {of for _, of in seen[1:]} == {total}
+    assert len(seen) >= 3
+    assert {of for _, of in seen} == {total}
     assert [done for done, _ in seen] == sorted({done for done, _ in seen})
     assert seen[-1] == (total, total)
 

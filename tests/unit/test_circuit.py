@@ -1,0 +1,124 @@
+"""The circuit breaker of a blocked app: what opens it, who probes, and what closes it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vantage_quickbooks.circuit import EXPLAINED_S, FIRST_PROBE_S, LAST_PROBE_S, Circuit, circuit_for
+from vantage_quickbooks.errors import AppBlockedError, NetworkError, RateLimitedError
+
+
+class Clocked:
+    def __init__(self):
+        self.now = 1000.0
+        self.sent = 0
+        self.circuit = Circuit(monotonic=lambda: self.now)
+
+    def ask(self, error=None):
+        """Send one request that ends with *error*; return the class of what came of it."""
+        try:
+            self.circuit.check()
+            with self.circuit.attempt():
+                self._send(error)
+        except Exception as failure:  # noqa: BLE001 -- that is what is asked
+            return type(failure)
+        return None
+
+    def _send(self, error):
+        self.sent += 1
+        if error is not None:
+            raise error
+
+    def refuse_for(self, seconds, step=10.0):
+        seen = self.ask(RateLimitedError("no"))
+        end = self.now + seconds
+        while self.now < end and seen is RateLimitedError:
+            self.now += step
+            seen = self.ask(RateLimitedError("no"))
+        return seen
+
+
+def blocked():
+    clocked = Clocked()
+    assert clocked.refuse_for(200) is AppBlockedError
+    return clocked
+
+
+def test_a_minutes_throttle_opens_nothing():
+    clocked = Clocked()
+    assert clocked.refuse_for(EXPLAINED_S - 10) is RateLimitedError
+    assert clocked.ask() is None
+    clocked.now += 10
+    assert clocked.ask(RateLimitedError("no")) is RateLimitedError  # a success forgets what was before
+
+
+def test_refusals_beyond_what_a_minute_explains_open_it_for_all():
+    clocked = blocked()
+    sent = clocked.sent
+    assert {clocked.ask() for _ in range(50)} == {AppBlockedError}
+    assert clocked.sent == sent
+
+
+def test_two_moments_far_apart_are_no_proof():
+    clocked = Clocked()
+    clocked.ask(RateLimitedError("no"))
+    clocked.now += 10 * EXPLAINED_S
+    assert clocked.ask(RateLimitedError("no")) is RateLimitedError
+
+
+def test_the_error_says_when_the_next_probe_is():
+    clocked = blocked()
+    with pytest.raises(AppBlockedError, match="metered calls of the month") as caught:
+        clocked.circuit.check()
+    assert caught.value.retry_after_s == pytest.approx(FIRST_PROBE_S, abs=1)
+    assert caught.value.retryable is True
+    assert caught.value.to_dict()["retryAfter"] is not None
+
+
+def test_one_probe_goes_out_and_its_success_closes_the_circuit():
+    clocked = blocked()
+    clocked.now += FIRST_PROBE_S
+    with clocked.circuit.attempt():
+        assert clocked.ask() is AppBlockedError  # the probe under way decides
+    assert clocked.ask() is None
+    assert clocked.ask(RateLimitedError("no")) is RateLimitedError
+
+
+def test_a_probe_that_proves_nothing_is_followed_by_another():
+    clocked = blocked()
+    clocked.now += FIRST_PROBE_S
+    assert clocked.ask(NetworkError("no")) is NetworkError
+    assert clocked.ask() is None
+
+
+def test_probes_become_rarer():
+    clocked = blocked()
+    pauses = []
+    for _ in range(8):
+        with pytest.raises(AppBlockedError) as caught:
+            clocked.circuit.check()
+        pauses.append(caught.value.retry_after_s)
+        clocked.now += caught.value.retry_after_s
+        assert clocked.ask(RateLimitedError("no")) is AppBlockedError
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == LAST_PROBE_S
+
+
+@given(st.lists(st.tuples(st.sampled_from([None, "429", "net"]), st.integers(0, 400)), max_size=60))
+def test_it_is_never_open_after_a_success_and_never_for_good(story):
+    clocked = Clocked()
+    for outcome, pause in story:
+        error = {"429": RateLimitedError("no"), "net": NetworkError("no"), None: None}[outcome]
+        if clocked.ask(error) is None:
+            assert clocked.ask() is None
+        clocked.now += pause
+    clocked.now += LAST_PROBE_S
+    assert clocked.ask() is None
+
+
+def test_an_app_has_one_circuit_at_each_server():
+    assert circuit_for("https://a", "1") is circuit_for("https://a", "1")
+    assert circuit_for("https://a", "1") is not circuit_for("https://b", "1")
+    assert circuit_for("https://a", "1") is not circuit_for("https://a", "2")
