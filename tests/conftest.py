@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from vantage_quickbooks import auth
-from vantage_quickbooks.calls import Call
-from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.api.call_context import Call
+from vantage_quickbooks.auth import authorizer
+from vantage_quickbooks.auth.stores import MemoryStore
+from vantage_quickbooks.config.deployment import Deployment
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.contract import HostContext
-from vantage_quickbooks.deployment import Deployment
 from vantage_quickbooks.emulator import Emulator
-from vantage_quickbooks.stores import MemoryStore
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background jobs so, and programs that the tests start and interrupt would inherit it.
@@ -44,7 +44,7 @@ def _no_environment(monkeypatch, tmp_path):
     for name in ("API_URL", "OAUTH_URL", "ALLOW_HOST", "EMULATOR_URL", "TOKEN_STORE", "TOKEN_KEY", "MAX_BODY_MIB"):
         monkeypatch.delenv(f"VANTAGE_QUICKBOOKS_{name}", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    auth._REFUSALS.clear()  # emulators and cassettes hand out the same tokens again and again
+    authorizer._REFUSALS.clear()  # emulators and cassettes hand out the same tokens again and again
 
 
 @pytest.fixture

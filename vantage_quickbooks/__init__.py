@@ -33,7 +33,7 @@ from typing import Any
 __all__ = ["QUICKBOOKS", "ConnectorError", "HostContext", "__version__", "as_node_output"]
 
 _HOMES = {
-    "QUICKBOOKS": "connector",
+    "QUICKBOOKS": "connector.connector",
     "ConnectorError": "errors",
     "HostContext": "contract",
     "as_node_output": "contract",

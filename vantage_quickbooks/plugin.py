@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.hookspecs import hookimpl
 
 if TYPE_CHECKING:

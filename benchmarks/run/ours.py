@@ -6,9 +6,9 @@ import sys
 from harness import job, reading, skip
 
 from vantage_quickbooks import QUICKBOOKS
-from vantage_quickbooks.deployment import Deployment
-from vantage_quickbooks.throttle import Throttle
-from vantage_quickbooks.validation import load_schema
+from vantage_quickbooks.api.rate_limiter import Throttle
+from vantage_quickbooks.config.deployment import Deployment
+from vantage_quickbooks.config.validation import load_schema
 
 ALL = {"all": True}
 

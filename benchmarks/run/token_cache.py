@@ -5,7 +5,7 @@ import timeit
 from harness import job
 
 from vantage_quickbooks import QUICKBOOKS
-from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.config.deployment import Deployment
 
 CALLS = 5000
 task = job()

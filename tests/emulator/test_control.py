@@ -12,8 +12,8 @@ import time
 import pytest
 import requests
 
-from vantage_quickbooks.connector import QUICKBOOKS
-from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.config.deployment import Deployment
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.emulator.pytest_plugin import (  # noqa: F401 -- pytest finds fixtures by name
     quickbooks_emulator,

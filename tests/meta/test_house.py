@@ -17,7 +17,7 @@ import yaml
 import vantage_quickbooks
 from vantage_quickbooks import errors, hookspecs, plugin
 from vantage_quickbooks.actions import MODULES
-from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "vantage_quickbooks"

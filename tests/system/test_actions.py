@@ -9,8 +9,8 @@ from decimal import Decimal
 import jsonschema
 import pytest
 
+from vantage_quickbooks.config.validation import load_schema
 from vantage_quickbooks.errors import InputError
-from vantage_quickbooks.validation import load_schema
 
 ACTIONS = ("listCustomers", "listInvoices", "getCompanyInfo", "getAccessToken")
 

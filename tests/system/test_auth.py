@@ -12,10 +12,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from vantage_quickbooks import auth
-from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.api.rate_limiter import throttle_for
+from vantage_quickbooks.auth import authorizer
+from vantage_quickbooks.auth.stores import MemoryStore, SQLiteStore
+from vantage_quickbooks.config.deployment import Deployment
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.contract import HostContext
-from vantage_quickbooks.deployment import Deployment
 from vantage_quickbooks.errors import (
     AccessTokenRefusedError,
     CancelledError,
@@ -28,8 +30,6 @@ from vantage_quickbooks.errors import (
     TokenStoreError,
     UnexpectedResponseError,
 )
-from vantage_quickbooks.stores import MemoryStore, SQLiteStore
-from vantage_quickbooks.throttle import throttle_for
 
 
 class DictHost:
@@ -73,7 +73,7 @@ def age(store, connection, **by):
 
 def of_another_process(connection):
     """Give a connection locks of its own, as if it ran in another process."""
-    connection._ready().authorizer._chain = auth._Chain("elsewhere")
+    connection._ready().authorizer._chain = authorizer._Chain("elsewhere")
     return connection
 
 

@@ -11,11 +11,11 @@ from datetime import timedelta
 
 import pytest
 
-from vantage_quickbooks import auth, refusals
-from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.auth import authorizer, refusals
+from vantage_quickbooks.auth.stores import HostStore, MemoryStore, SQLiteStore, open_store
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.errors import AccessTokenRefusedError, ReauthorizationRequired, TokenStoreError
-from vantage_quickbooks.stores import HostStore, MemoryStore, SQLiteStore, open_store
 
 HOURS = timedelta(hours=2)
 
@@ -64,7 +64,7 @@ def test_a_stored_token_that_is_refused_too_is_renewed(connect, emulator):
     store = MemoryStore()
     first = connect(store=store)
     first.invoke("getCompanyInfo")
-    first._ready().authorizer._chain = auth._Chain("elsewhere")
+    first._ready().authorizer._chain = authorizer._Chain("elsewhere")
     other = connect(store=store)
     other._ready().authorizer.renew(other._start_call(), store.load(chain_of(other)))  # as another process does
     emulator.expire_access_tokens()
@@ -182,7 +182,7 @@ def test_a_link_that_another_process_saved_is_newer_than_the_one_in_memory(conne
     """Two processes that take turns: neither asks with what the other has replaced."""
     store = MemoryStore()
     one, two = connect(store=store), connect(store=store)
-    two._ready().authorizer._chain = auth._Chain("elsewhere")
+    two._ready().authorizer._chain = authorizer._Chain("elsewhere")
     for connection in (one, two, one, two, one):
         let_time_pass(connection)
         assert connection.invoke("getAccessToken")["refreshed"] is True
@@ -324,10 +324,10 @@ def test_a_dead_link_is_asked_again_after_a_while(connect, emulator, monkeypatch
 
 def test_what_a_process_remembers_of_chains_does_not_grow(emulator, deployment, monkeypatch):
     """Many companies through one process, each of them dead: nothing of them stays but a bounded memory."""
-    monkeypatch.setattr(auth._REFUSALS, "_most", 50)
+    monkeypatch.setattr(authorizer._REFUSALS, "_most", 50)
     emulator.revoke_grants()
     gc.collect()
-    before, unsaved = len(auth._Chain._all), len(auth._Chain._unsaved)
+    before, unsaved = len(authorizer._Chain._all), len(authorizer._Chain._unsaved)
     store = MemoryStore()
     for number in range(200):
         form = {**emulator.settings(), "refresh_token": f"RT1-dead-{number}"}
@@ -337,9 +337,9 @@ def test_what_a_process_remembers_of_chains_does_not_grow(emulator, deployment, 
     del connection
     gc.collect()
 
-    assert len(auth._REFUSALS) == 50
-    assert len(auth._Chain._all) <= before
-    assert len(auth._Chain._unsaved) == unsaved
+    assert len(authorizer._REFUSALS) == 50
+    assert len(authorizer._Chain._all) <= before
+    assert len(authorizer._Chain._unsaved) == unsaved
 
 
 def test_a_token_that_is_not_saved_is_never_dropped(emulator, deployment):
@@ -357,9 +357,9 @@ def test_a_token_that_is_not_saved_is_never_dropped(emulator, deployment):
         key = chain_of(connection)
     del connection
     for number in range(2_000):
-        auth._Chain.named(f"sandbox:{number}:x")
-        auth._REFUSALS.add(f"link {number}", {}, None)
+        authorizer._Chain.named(f"sandbox:{number}:x")
+        authorizer._REFUSALS.add(f"link {number}", {}, None)
     gc.collect()
 
-    assert auth._Chain.named(key).unsaved.refresh_token
-    auth._Chain.named(key).keep(None)
+    assert authorizer._Chain.named(key).unsaved.refresh_token
+    authorizer._Chain.named(key).keep(None)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from vantage_quickbooks import circuit
+from vantage_quickbooks.api import circuit_breaker
 from vantage_quickbooks.errors import AppBlockedError, QuickBooksUnavailableError, RateLimitedError
 
 
 @pytest.fixture
 def hurried(monkeypatch):
     """Let the circuit's time pass in milliseconds: nothing here waits for minutes."""
-    monkeypatch.setattr(circuit, "MOMENT_S", 0.0)
-    monkeypatch.setattr(circuit, "EXPLAINED_S", 0.0)
+    monkeypatch.setattr(circuit_breaker, "MOMENT_S", 0.0)
+    monkeypatch.setattr(circuit_breaker, "EXPLAINED_S", 0.0)
 
 
 def block(emulator, path):
@@ -38,7 +38,7 @@ def test_a_blocked_app_is_asked_no_more_for_any_company(emulator, connect):
 
 @pytest.mark.usefixtures("hurried")
 def test_the_block_ends_by_itself(emulator, connect, monkeypatch):
-    monkeypatch.setattr(circuit, "FIRST_PROBE_S", 0.0)
+    monkeypatch.setattr(circuit_breaker, "FIRST_PROBE_S", 0.0)
     connection = connect()
     connection.invoke("getAccessToken")
     block(emulator, "/v3/company")

@@ -21,7 +21,7 @@ import pytest
 from vantage_quickbooks.cli import main
 from vantage_quickbooks.cli.output import clean, mask
 from vantage_quickbooks.emulator import Emulator
-from vantage_quickbooks.export import csv_text
+from vantage_quickbooks.tabular import csv_text
 
 pytestmark = pytest.mark.system
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.auth.stores import MemoryStore
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.errors import (
     AccessDeniedError,
@@ -19,7 +20,6 @@ from vantage_quickbooks.errors import (
     RateLimitedError,
     UnexpectedResponseError,
 )
-from vantage_quickbooks.stores import MemoryStore
 
 FAULTS = [
     ("throttle", {}, RateLimitedError),

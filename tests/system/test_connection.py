@@ -10,10 +10,10 @@ import pluggy
 import pytest
 
 from vantage_quickbooks import hookspecs
-from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.auth.stores import MemoryStore
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.errors import InputError, InternalError, SettingsError
-from vantage_quickbooks.stores import MemoryStore
 
 
 def test_a_success_is_an_envelope(connect):

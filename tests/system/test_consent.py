@@ -8,10 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from vantage_quickbooks import wire
-from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.config.deployment import Deployment
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.contract import HostContext
-from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.core import wire
 from vantage_quickbooks.errors import ConnectorError, SettingsError
 
 REDIRECT = "http://localhost:8765/oauth/callback"

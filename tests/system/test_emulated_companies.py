@@ -10,13 +10,13 @@ import sys
 
 import pytest
 
-from vantage_quickbooks.connector import QUICKBOOKS
-from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.config.deployment import Deployment
+from vantage_quickbooks.config.settings import is_emulators
+from vantage_quickbooks.config.validation import load_schema
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.emulator.pytest_plugin import quickbooks_emulator, quickbooks_emulator_session  # noqa: F401
 from vantage_quickbooks.errors import SettingsError
-from vantage_quickbooks.settings import is_emulators
-from vantage_quickbooks.validation import load_schema
 
 PROGRAM = [sys.executable, "-c", "import sys; from vantage_quickbooks.cli import main; sys.exit(main())"]
 REAL = {

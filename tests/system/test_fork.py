@@ -22,12 +22,12 @@ from pathlib import Path
 
 import pytest
 
-from vantage_quickbooks.calls import Call
-from vantage_quickbooks.connector import QUICKBOOKS
-from vantage_quickbooks.deployment import Deployment
-from vantage_quickbooks.stores import MemoryStore
-from vantage_quickbooks.throttle import Throttle
-from vantage_quickbooks.transport import SessionHolder
+from vantage_quickbooks.api.call_context import Call
+from vantage_quickbooks.api.rate_limiter import Throttle
+from vantage_quickbooks.api.transport import SessionHolder
+from vantage_quickbooks.auth.stores import MemoryStore
+from vantage_quickbooks.config.deployment import Deployment
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # 3.12 warns of what is tested here
 

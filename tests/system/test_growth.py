@@ -11,11 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from vantage_quickbooks import locks, throttle
+from vantage_quickbooks.api import rate_limiter
+from vantage_quickbooks.api.machine_rate_limiter import MachinePace
+from vantage_quickbooks.api.rate_limiter import Throttle, throttle_for
+from vantage_quickbooks.auth import locks
+from vantage_quickbooks.auth.locks import FileLocks, ThreadLocks
 from vantage_quickbooks.errors import TokenStoreError
-from vantage_quickbooks.locks import FileLocks, ThreadLocks
-from vantage_quickbooks.pace import MachinePace
-from vantage_quickbooks.throttle import Throttle, throttle_for
 
 COMPANIES = 3000
 
@@ -33,7 +34,7 @@ def test_companies_that_were_asked_nothing_for_a_minute_are_forgotten():
     for number in range(COMPANIES):
         throttle_for("https://growth", str(number))
     gc.collect()
-    assert len(throttle._throttles) < 300
+    assert len(rate_limiter._throttles) < 300
 
 
 def test_a_company_of_the_last_minute_keeps_its_windows():

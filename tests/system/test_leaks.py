@@ -11,10 +11,10 @@ import urllib.parse
 
 import pytest
 
-from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.auth.stores import MemoryStore, SQLiteStore
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.errors import ConnectorError
-from vantage_quickbooks.stores import MemoryStore, SQLiteStore
 
 FAULTS = [
     None,

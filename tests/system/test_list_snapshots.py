@@ -12,16 +12,17 @@ from pathlib import Path
 import orjson
 import pytest
 
-from vantage_quickbooks.connector import QUICKBOOKS
-from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.auth.stores import MemoryStore
+from vantage_quickbooks.config.deployment import Deployment
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.emulator import Emulator
-from vantage_quickbooks.stores import MemoryStore
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 NOON = 1_781_524_800.0  # 2026-06-15T12:00:00Z
 VOLATILE = ("retrievedAt", "intuitTids", "cursor", "syncCursor", "apiCalls", "meteredCalls")
 """Members of the metadata that differ between two runs; pages are fetched in parallel, so the calls per page do too."""
 
+STATUSES = ("paid", "partiallyPaid", "open", "overdue", "voided")
 INPUTS = {
     "listCustomers": {
         "defaults": {},
@@ -39,7 +40,7 @@ INPUTS = {
     "listInvoices": {
         "defaults": {},
         "page": {"max_results": 7, "start_position": 4, "order_by": "TxnDate"},
-        **{status: {"status": status, "max_results": 6} for status in ("paid", "partiallyPaid", "open", "overdue", "voided")},
+        **{status: {"status": status, "max_results": 6} for status in STATUSES},
         "customer": {"customer_id": "2"},
         "dates": {"txn_date_from": "2026-03-01", "due_date_to": "2026-06-01"},
         "doc_number": {"doc_number": "10%", "max_results": 5},

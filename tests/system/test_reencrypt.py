@@ -12,11 +12,11 @@ from dataclasses import replace
 
 import pytest
 
+from vantage_quickbooks.auth.stores import open_store
 from vantage_quickbooks.cli import main
+from vantage_quickbooks.config.secret import Secret
+from vantage_quickbooks.core.tokens import TokenRecord
 from vantage_quickbooks.errors import CredentialConflict, TokenStoreError
-from vantage_quickbooks.secret import Secret
-from vantage_quickbooks.stores import open_store
-from vantage_quickbooks.tokens import TokenRecord
 
 OLD, NEW = "an old passphrase", "NDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 BOTH = json.dumps([NEW, OLD])
@@ -37,8 +37,8 @@ RECORD = TokenRecord.from_dict(
 WORKER = """
 import json, sys
 from dataclasses import replace
-from vantage_quickbooks.stores import open_store
-from vantage_quickbooks.tokens import TokenRecord
+from vantage_quickbooks.auth.stores import open_store
+from vantage_quickbooks.core.tokens import TokenRecord
 
 url, key, record = sys.argv[1:]
 record = TokenRecord.from_dict(json.loads(record))

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.system
 
 WORKER = """
 import json, sys, time
-from vantage_quickbooks.connector import QUICKBOOKS
-from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.connector.connector import QUICKBOOKS
+from vantage_quickbooks.config.deployment import Deployment
 
 job = json.loads(sys.stdin.readline())
 connection = QUICKBOOKS.connect(job["settings"], deployment=Deployment(**job["deployment"]))
@@ -28,10 +28,10 @@ print(json.dumps(connection.invoke("getAccessToken")), flush=True)
 
 KILLED = """
 import json, os, signal, sys
-from vantage_quickbooks import auth
-from vantage_quickbooks.connector import QUICKBOOKS
-from vantage_quickbooks.deployment import Deployment
-from vantage_quickbooks.stores import SQLiteStore
+from vantage_quickbooks.auth import authorizer
+from vantage_quickbooks.connector.connector import QUICKBOOKS
+from vantage_quickbooks.config.deployment import Deployment
+from vantage_quickbooks.auth.stores import SQLiteStore
 
 job = json.loads(sys.stdin.readline())
 connection = QUICKBOOKS.connect(job["settings"], deployment=Deployment(**job["deployment"]))
@@ -144,8 +144,8 @@ def test_a_killed_refresh_does_not_break_the_chain(emulator, token_store, step):
 READER = """
 import json, sys
 from concurrent.futures import ThreadPoolExecutor
-from vantage_quickbooks.connector import QUICKBOOKS
-from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.connector.connector import QUICKBOOKS
+from vantage_quickbooks.config.deployment import Deployment
 
 job = json.loads(sys.stdin.readline())
 connection = QUICKBOOKS.connect(job["settings"], deployment=Deployment(**job["deployment"]))
@@ -179,8 +179,8 @@ def test_processes_that_share_a_store_keep_intuits_limits_together(emulator, tok
 
 REFUSED = """
 import json, sys
-from vantage_quickbooks.connector import QUICKBOOKS
-from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.connector.connector import QUICKBOOKS
+from vantage_quickbooks.config.deployment import Deployment
 
 job = json.loads(sys.stdin.readline())
 for settings in job["forms"]:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from vantage_quickbooks.auth.stores import open_store
+from vantage_quickbooks.core.tokens import TokenRecord
 from vantage_quickbooks.errors import CredentialConflict
-from vantage_quickbooks.stores import open_store
-from vantage_quickbooks.tokens import TokenRecord
 
 pytestmark = [
     pytest.mark.system,

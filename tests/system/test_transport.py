@@ -14,10 +14,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from vantage_quickbooks import transport
-from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.api import transport
+from vantage_quickbooks.auth.stores import MemoryStore
+from vantage_quickbooks.config.deployment import Deployment
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.contract import HostContext
-from vantage_quickbooks.deployment import Deployment
 from vantage_quickbooks.errors import (
     CancelledError,
     ConnectorError,
@@ -25,7 +26,6 @@ from vantage_quickbooks.errors import (
     NetworkError,
     UnexpectedResponseError,
 )
-from vantage_quickbooks.stores import MemoryStore
 
 TOKEN = {
     "access_token": "planted-access",
@@ -291,7 +291,7 @@ def test_a_token_request_that_was_sent_is_awaited_beyond_the_deadline(serve):
 @pytest.mark.parametrize("misbehave", [dripping_body, dripping_headers, silence], ids=lambda f: f.__name__)
 def test_a_token_request_has_a_limit_of_its_own_in_all(serve, misbehave, monkeypatch):
     """30 seconds for the whole answer, however it drips; two here."""
-    monkeypatch.setattr("vantage_quickbooks.auth._ANSWER_S", 2.0)
+    monkeypatch.setattr("vantage_quickbooks.auth.authorizer._ANSWER_S", 2.0)
     server = serve(None, token=misbehave)
     began = time.monotonic()
     with pytest.raises(NetworkError) as caught:

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vantage_quickbooks.body import Body
-from vantage_quickbooks.calls import Call
-from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.api.call_context import Call
+from vantage_quickbooks.api.rate_limiter import Throttle
+from vantage_quickbooks.api.response_body import Body
+from vantage_quickbooks.auth.stores import MemoryStore
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.errors import ConnectorError, IncompleteReadError, UnexpectedResponseError
-from vantage_quickbooks.stores import MemoryStore
-from vantage_quickbooks.throttle import Throttle
 
 CUSTOMERS = 2500
 BASE_REQUESTS = 40

@@ -15,17 +15,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vantage_quickbooks.body import Body
-from vantage_quickbooks.calls import Call
-from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.api.call_context import Call
+from vantage_quickbooks.api.rate_limiter import Throttle
+from vantage_quickbooks.api.response_body import Body
+from vantage_quickbooks.auth.stores import MemoryStore
+from vantage_quickbooks.config.deployment import Deployment
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.contract import HostContext
-from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.core.query import Select
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.errors import AccessDeniedError, IncompleteReadError, InputError, QuickBooksUnavailableError
-from vantage_quickbooks.query import Select
-from vantage_quickbooks.stores import MemoryStore
-from vantage_quickbooks.throttle import Throttle
-from vantage_quickbooks.whole import WholeRead
+from vantage_quickbooks.sync.full_read import WholeRead
 
 LINE = {"Amount": 10, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": {"ItemRef": {"value": "1"}}}
 UNHURRIED = settings(
@@ -246,7 +246,7 @@ def test_pages_that_come_in_parts_are_whole_whatever_is_edited(company, gaps, pl
     _, connection = company
     history = History(company, "Invoice", gaps)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("vantage_quickbooks.whole._SMALLEST_PAGE", 2)
+        patched.setattr("vantage_quickbooks.sync.full_read._SMALLEST_PAGE", 2)
         try:
             data = {"all": True, "max_results": size}
             rows, _ = run(history, connection, plan, "listInvoices", data, stop_after=stop_after)
@@ -273,7 +273,7 @@ def test_an_unedited_company_costs_the_fewest_calls(company, count, size, ties):
     history = History(company, "Invoice", [0 if ties else 1] * count)
     result = connection.invoke("listInvoices", {"all": True, "max_results": size})
 
-    from vantage_quickbooks.paging import calls_for
+    from vantage_quickbooks.core.completeness import calls_for
 
     total = result["metadata"]["totalCount"]
     assert total == result["count"] == len(result["invoices"]) >= count

@@ -15,9 +15,9 @@ import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vantage_quickbooks.body import Body, Limit
+from vantage_quickbooks.api.response_body import Body, Limit
+from vantage_quickbooks.api.transport import receive
 from vantage_quickbooks.errors import UnexpectedResponseError
-from vantage_quickbooks.transport import receive
 
 
 @given(st.binary(), st.binary(max_size=20), st.booleans())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vantage_quickbooks.calls import TIME_LIMIT_S, Call
+from vantage_quickbooks.api.call_context import TIME_LIMIT_S, Call
 from vantage_quickbooks.errors import CancelledError, DeadlineExceededError
 
 NOW = datetime(2026, 10, 1, 12, 0, 0, tzinfo=UTC)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vantage_quickbooks.circuit import EXPLAINED_S, FIRST_PROBE_S, LAST_PROBE_S, Circuit, circuit_for
+from vantage_quickbooks.api.circuit_breaker import EXPLAINED_S, FIRST_PROBE_S, LAST_PROBE_S, Circuit, circuit_for
 from vantage_quickbooks.errors import AppBlockedError, NetworkError, RateLimitedError
 
 

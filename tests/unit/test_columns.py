@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vantage_quickbooks.columns import FLAT, MEMBERS, PROPERTIES, columns_for
+from vantage_quickbooks.catalog.columns import FLAT, MEMBERS, PROPERTIES, columns_for
 from vantage_quickbooks.emulator import Emulator
-from vantage_quickbooks.export import csv_header, csv_rows
+from vantage_quickbooks.tabular import csv_header, csv_rows
 
 LISTS = ("listCustomers", "listInvoices")
 

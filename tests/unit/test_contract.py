@@ -12,8 +12,8 @@ import pytest
 
 from vantage_quickbooks import contract
 from vantage_quickbooks.actions import MODULES
-from vantage_quickbooks.connection import Connection
-from vantage_quickbooks.connector import QuickBooksConnector
+from vantage_quickbooks.connector.connection import Connection
+from vantage_quickbooks.connector.connector import QuickBooksConnector
 from vantage_quickbooks.contract import Action, HostContext, as_node_output
 from vantage_quickbooks.errors import ConnectorError
 

@@ -10,7 +10,7 @@ import urllib3
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.errors import SettingsError
 
 API, OAUTH, ALLOW = (f"VANTAGE_QUICKBOOKS_{name}" for name in ("API_URL", "OAUTH_URL", "ALLOW_HOST"))

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vantage_quickbooks import query
 from vantage_quickbooks.actions import filters, list_customers
+from vantage_quickbooks.core import query
+from vantage_quickbooks.core.wire import Answer
 from vantage_quickbooks.emulator import grammar
 from vantage_quickbooks.errors import InputError, UnexpectedResponseError
-from vantage_quickbooks.reader import project, read_page
-from vantage_quickbooks.wire import Answer
+from vantage_quickbooks.sync.page import project, read_page
 
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
 

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vantage_quickbooks import query
 from vantage_quickbooks.actions import list_invoices
 from vantage_quickbooks.actions.list_invoices import STATUSES, derived, summary
+from vantage_quickbooks.core import query
 from vantage_quickbooks.emulator import grammar
 from vantage_quickbooks.errors import UnexpectedResponseError
-from vantage_quickbooks.reader import Page
+from vantage_quickbooks.sync.page import Page
 
 TODAY = date(2026, 10, 1)
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
@@ -278,7 +278,7 @@ class Company:
 
 
 def refine(company, status, size, start=1):
-    from vantage_quickbooks.reader import read_page
+    from vantage_quickbooks.sync.page import read_page
 
     call = SimpleNamespace(now=lambda: NOW)
     statement = query.Select("Invoice", start_position=start, max_results=size)

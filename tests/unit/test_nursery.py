@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 
-from vantage_quickbooks.nursery import _INTERPRETERS_OWN, grown_up
+from vantage_quickbooks.sync.gc_pause import _INTERPRETERS_OWN, grown_up
 
 OLD = 2
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vantage_quickbooks.paging import Frontier, IdSet, calls_for, positions, whole_seconds
+from vantage_quickbooks.core.completeness import Frontier, IdSet, calls_for, positions, whole_seconds
 
 ids = st.one_of(
     st.integers(-3, 10**16).map(str), st.text(min_size=1, max_size=5), st.sampled_from(["007", "1_0", " 1", "٣"])

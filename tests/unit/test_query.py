@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vantage_quickbooks import query
+from vantage_quickbooks.core import query
 from vantage_quickbooks.emulator import grammar
 from vantage_quickbooks.errors import InputError
 

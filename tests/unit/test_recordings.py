@@ -23,8 +23,8 @@ import orjson
 import pytest
 import yaml
 
-from vantage_quickbooks import query, reader, tokens, wire
 from vantage_quickbooks.actions import list_customers, list_invoices
+from vantage_quickbooks.core import query, tokens, wire
 from vantage_quickbooks.errors import (
     AccessDeniedError,
     AccessTokenRefusedError,
@@ -37,6 +37,7 @@ from vantage_quickbooks.errors import (
     RequestRejectedError,
     UnexpectedResponseError,
 )
+from vantage_quickbooks.sync.page import read_page
 
 FOLDER = Path(__file__).parents[3] / "shared" / "recordings"
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
@@ -303,7 +304,7 @@ def test_each_recorded_page_is_read_whole_and_says_what_follows(exchange):
     answer = wire.with_member(_decipher(exchange), "QueryResponse")
     client = SimpleNamespace(query=lambda *_: answer)
     call = SimpleNamespace(now=lambda: NOW)
-    page = reader.read_page(client, query.Select(entity, start_position=start, max_results=size), call)
+    page = read_page(client, query.Select(entity, start_position=start, max_results=size), call)
     records = response.get(entity, [])
     assert records == page.records
     assert page.next_position == (start + len(records) if len(records) >= size else None)
@@ -325,7 +326,7 @@ def test_pages_of_five_are_read_to_the_end_as_recorded():
     names, position, visited = [], 1, []
     while position is not None:
         visited.append(position)
-        page = reader.read_page(client, query.Select("Vendor", start_position=position, max_results=5), call)
+        page = read_page(client, query.Select("Vendor", start_position=position, max_results=5), call)
         names += [record["DisplayName"] for record in page.records]
         position = page.next_position
     assert visited == [1, 6, 11, 16, 21, 26]

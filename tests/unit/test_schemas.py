@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
-from vantage_quickbooks.validation import clean, kind_of, load_schema
+from vantage_quickbooks.config.validation import clean, kind_of, load_schema
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path.name.removesuffix(".json") for path in (ROOT / "schemas").glob("*.json"))

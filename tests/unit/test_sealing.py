@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.fernet import Fernet
 
-from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.auth.encryption import Sealer, keys_of
+from vantage_quickbooks.auth.stores import SQLiteStore
+from vantage_quickbooks.config.deployment import Deployment
+from vantage_quickbooks.config.secret import Secret
+from vantage_quickbooks.core.tokens import TokenRecord
 from vantage_quickbooks.errors import TokenStoreError
-from vantage_quickbooks.sealing import Sealer, keys_of
-from vantage_quickbooks.secret import Secret
-from vantage_quickbooks.stores import SQLiteStore
-from vantage_quickbooks.tokens import TokenRecord
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 KEY = "sandbox:9130000000000000:0123456789abcdef0123456789abcdef"

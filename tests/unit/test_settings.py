@@ -18,10 +18,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from vantage_quickbooks import tokens
+from vantage_quickbooks.config.settings import MASK, Secret, Settings, redact
+from vantage_quickbooks.config.validation import load_schema
+from vantage_quickbooks.core import tokens
 from vantage_quickbooks.errors import SettingsError
-from vantage_quickbooks.settings import MASK, Secret, Settings, redact
-from vantage_quickbooks.validation import load_schema
 
 EXAMPLE = {
     "client_id": "your-quickbooks-client-id",

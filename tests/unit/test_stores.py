@@ -21,10 +21,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vantage_quickbooks import stores
+from vantage_quickbooks.auth import stores
+from vantage_quickbooks.auth.stores import HostStore, MemoryStore, SQLiteStore, open_store
+from vantage_quickbooks.core.tokens import TokenRecord
 from vantage_quickbooks.errors import CredentialConflict, TokenStoreError
-from vantage_quickbooks.stores import HostStore, MemoryStore, SQLiteStore, open_store
-from vantage_quickbooks.tokens import TokenRecord
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 KEY = "sandbox:9130000000000000:0123456789abcdef0123456789abcdef"
@@ -759,7 +759,7 @@ def test_a_url_that_is_no_good_is_explained_without_its_password(url, mend):
 
 
 def test_without_the_extras_the_error_names_them(monkeypatch):
-    monkeypatch.delitem(sys.modules, "vantage_quickbooks.adapters.sqlalchemy_store", raising=False)
+    monkeypatch.delitem(sys.modules, "vantage_quickbooks.auth.sqlalchemy_store", raising=False)
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     monkeypatch.setitem(sys.modules, "cryptography.fernet", None)
 
@@ -775,7 +775,7 @@ def test_an_empty_encryption_key_is_not_taken_for_none():
 
 
 def test_importing_the_stores_imports_no_database():
-    code = "import sys, vantage_quickbooks.stores; print(*sys.modules)"
+    code = "import sys, vantage_quickbooks.auth.stores; print(*sys.modules)"
     loaded = set(
         subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.split()
     )

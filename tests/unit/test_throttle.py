@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vantage_quickbooks import pace
+from vantage_quickbooks.api import machine_rate_limiter
+from vantage_quickbooks.api.machine_rate_limiter import MachinePace
+from vantage_quickbooks.api.rate_limiter import Throttle, throttle_for
 from vantage_quickbooks.errors import CancelledError, DeadlineExceededError
-from vantage_quickbooks.pace import MachinePace
-from vantage_quickbooks.throttle import Throttle, throttle_for
 
 
 class Clock:
@@ -266,7 +266,7 @@ def test_a_company_is_asked_500_times_a_minute_and_ten_times_a_second():
 def test_what_the_machines_other_processes_started_counts(tmp_path, monkeypatch, ago, wait):
     """Ten in a second and 500 in a minute, as the processes have noted them."""
     now = 5000.0
-    monkeypatch.setattr(pace, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(machine_rate_limiter, "time", SimpleNamespace(monotonic=lambda: now))
     machine = throttle_for("https://machine", str(tmp_path), tmp_path)._machine
     machine._starts.write_bytes(array.array("d", [now - seconds for seconds in ago]).tobytes())
     with machine.turn() as told:

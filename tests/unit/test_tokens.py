@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vantage_quickbooks import tokens
-from vantage_quickbooks.tokens import TokenRecord, TokenState
+from vantage_quickbooks.core import tokens
+from vantage_quickbooks.core.tokens import TokenRecord, TokenState
 
 NOW = datetime(2026, 10, 1, 12, 0, 0, tzinfo=UTC)
 SECRETS = {

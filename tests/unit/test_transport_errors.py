@@ -19,13 +19,13 @@ import requests
 from oauthlib.oauth2 import OAuth2Error
 from oauthlib.oauth2.rfc6749 import errors as oauth_errors
 
-from vantage_quickbooks.auth import Authorizer
-from vantage_quickbooks.calls import Call
-from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.api.call_context import Call
+from vantage_quickbooks.api.transport import transport_error
+from vantage_quickbooks.auth.authorizer import Authorizer
+from vantage_quickbooks.auth.stores import MemoryStore
+from vantage_quickbooks.config.deployment import Deployment
+from vantage_quickbooks.config.settings import Settings
 from vantage_quickbooks.errors import ConnectorError, NetworkError, UnexpectedResponseError
-from vantage_quickbooks.settings import Settings
-from vantage_quickbooks.stores import MemoryStore
-from vantage_quickbooks.transport import transport_error
 
 TOKEN = "planted-access-token-61"
 URL = "https://user:planted-password@api.test:8443/?query=planted-query"

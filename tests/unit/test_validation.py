@@ -14,9 +14,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from vantage_quickbooks import validation
+from vantage_quickbooks.config import validation
+from vantage_quickbooks.config.validation import clean, load_schema, summarize, validate_input
 from vantage_quickbooks.errors import FieldError, InputError, InternalError
-from vantage_quickbooks.validation import clean, load_schema, summarize, validate_input
 
 SETTINGS = "settings.schema"
 CUSTOMERS = "listCustomers.input.schema"
@@ -494,6 +494,8 @@ def test_fields_that_break_a_rule_together__are_never_passed_over(places):
 
 
 def test_importing__costs_no_jsonschema():
-    code = "import sys, vantage_quickbooks.settings; print('jsonschema' in sys.modules, 'requests' in sys.modules)"
+    code = (
+        "import sys, vantage_quickbooks.config.settings; print('jsonschema' in sys.modules, 'requests' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.web.forms import bind, fields_of, groups_of, read
 
 DESCRIBED = QUICKBOOKS.describe()

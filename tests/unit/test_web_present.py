@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from vantage_quickbooks.actions import MODULES
-from vantage_quickbooks.connector import QUICKBOOKS
-from vantage_quickbooks.export import csv_text
+from vantage_quickbooks.connector.connector import QUICKBOOKS
+from vantage_quickbooks.tabular import csv_text
 from vantage_quickbooks.web.present import (
     MASK,
     Column,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vantage_quickbooks import wire
+from vantage_quickbooks.core import wire
 from vantage_quickbooks.errors import (
     AccessDeniedError,
     AccessTokenRefusedError,

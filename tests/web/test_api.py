@@ -13,7 +13,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 
 CHECKS = [
     not_a_server_error,

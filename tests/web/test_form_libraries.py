@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from inputs import objects
 from jsonschema import Draft202012Validator
 
-from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 
 PACKAGES = ("ajv@8.17.1", "@rjsf/validator-ajv8@5.24.13", "@rjsf/utils@5.24.13", "react@18.3.1")
 SCRIPT = """

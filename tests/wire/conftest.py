@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from vantage_quickbooks.calls import Call
-from vantage_quickbooks.connector import QUICKBOOKS
-from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.api.call_context import Call
+from vantage_quickbooks.auth.stores import MemoryStore
+from vantage_quickbooks.config.deployment import Deployment
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.emulator import Emulator
-from vantage_quickbooks.stores import MemoryStore
 
 RECORDED_AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 FORM = {

@@ -2,9 +2,9 @@
 
 import pytest
 
-from vantage_quickbooks.calls import Call
+from vantage_quickbooks.api.call_context import Call
+from vantage_quickbooks.core.query import Select
 from vantage_quickbooks.errors import RateLimitedError, RequestRejectedError
-from vantage_quickbooks.query import Select
 
 pytestmark = pytest.mark.vcr
 

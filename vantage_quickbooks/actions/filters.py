@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks import query
+from vantage_quickbooks.core import query
 from vantage_quickbooks.errors import FieldError, InputError
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.contract import Action
-from vantage_quickbooks.reader import metadata
-from vantage_quickbooks.tokens import iso
+from vantage_quickbooks.core.tokens import iso
+from vantage_quickbooks.sync.page import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vantage_quickbooks.calls import Call
-    from vantage_quickbooks.client import QuickBooksClient
+    from vantage_quickbooks.api.call_context import Call
+    from vantage_quickbooks.api.client import QuickBooksClient
 
 _written = functools.lru_cache(maxsize=256)(iso)  # the same three instants, as long as a token is good
 

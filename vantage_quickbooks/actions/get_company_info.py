@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.contract import Action
-from vantage_quickbooks.reader import metadata
+from vantage_quickbooks.sync.page import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vantage_quickbooks.calls import Call
-    from vantage_quickbooks.client import QuickBooksClient
+    from vantage_quickbooks.api.call_context import Call
+    from vantage_quickbooks.api.client import QuickBooksClient
 
 ACTION = Action(
     id="getCompanyInfo",

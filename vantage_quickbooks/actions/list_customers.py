@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks import query
 from vantage_quickbooks.actions import filters, reading
 from vantage_quickbooks.contract import Action
-from vantage_quickbooks.reader import page_metadata, project, read_page
+from vantage_quickbooks.core import query
+from vantage_quickbooks.sync.page import page_metadata, project, read_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import date
 
-    from vantage_quickbooks.calls import Call
-    from vantage_quickbooks.client import QuickBooksClient
+    from vantage_quickbooks.api.call_context import Call
+    from vantage_quickbooks.api.client import QuickBooksClient
 
 ACTION = Action(
     id="listCustomers",

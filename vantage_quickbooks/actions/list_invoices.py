@@ -19,17 +19,17 @@ from datetime import date, timedelta
 from decimal import Context, Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks import query
 from vantage_quickbooks.actions import filters, reading
 from vantage_quickbooks.contract import Action
+from vantage_quickbooks.core import query
 from vantage_quickbooks.errors import UnexpectedResponseError
-from vantage_quickbooks.reader import Page, page_metadata, project, read_page
+from vantage_quickbooks.sync.page import Page, page_metadata, project, read_page
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from vantage_quickbooks.calls import Call
-    from vantage_quickbooks.client import QuickBooksClient
+    from vantage_quickbooks.api.call_context import Call
+    from vantage_quickbooks.api.client import QuickBooksClient
 
 STATUSES = ("paid", "partiallyPaid", "open", "overdue", "voided")
 STATUS_VALUES = {

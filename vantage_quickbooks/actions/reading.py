@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks import query
+from vantage_quickbooks.core import query
 from vantage_quickbooks.errors import ConnectorError, FieldError, InputError, UnexpectedResponseError
-from vantage_quickbooks.reader import metadata
+from vantage_quickbooks.sync.page import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import date
 
-    from vantage_quickbooks.calls import Call
-    from vantage_quickbooks.client import QuickBooksClient
-    from vantage_quickbooks.whole import Decoded, WholeRead
+    from vantage_quickbooks.api.call_context import Call
+    from vantage_quickbooks.api.client import QuickBooksClient
+    from vantage_quickbooks.sync.full_read import Decoded, WholeRead
 
 __all__ = ["Kind", "check", "estimate", "is_whole", "lines", "pages", "whole"]
 
@@ -126,7 +126,7 @@ def lines(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: C
         The same as `whole`.
     """
     try:
-        from vantage_quickbooks.bulk import decode_raw  # noqa: PLC0415 -- msgspec is an extra
+        from vantage_quickbooks.sync.ndjson import decode_raw  # noqa: PLC0415 -- msgspec is an extra
     except ModuleNotFoundError:
         raise InputError(
             "Newline-delimited JSON needs msgspec: run `pip install 'vantage-quickbooks[bulk]'`."
@@ -146,7 +146,7 @@ def estimate(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call
     Raises:
         ConnectorError: See `QuickBooksClient.request`.
     """
-    from vantage_quickbooks.paging import calls_for  # noqa: PLC0415 -- with the reader: lazily
+    from vantage_quickbooks.core.completeness import calls_for  # noqa: PLC0415 -- with the reader: lazily
 
     check(data)
     total = client.count(query.Select(kind.entity, tuple(kind.conditions(data, call.now().date()))), call)
@@ -200,8 +200,8 @@ def _results(
     call.budget = data.get("budget")
     import orjson  # noqa: PLC0415 -- with the reader: lazily
 
-    from vantage_quickbooks.cursors import Scribe  # noqa: PLC0415 -- with the reader: lazily
-    from vantage_quickbooks.whole import WholeRead, decode  # noqa: PLC0415 -- it imports the HTTP client
+    from vantage_quickbooks.sync.cursor import Scribe  # noqa: PLC0415 -- with the reader: lazily
+    from vantage_quickbooks.sync.full_read import WholeRead, decode  # noqa: PLC0415 -- it imports the HTTP client
 
     conditions = {key: data[key] for key in sorted(set(data) - {"all", "max_results", "budget", "cursor"})}
     scribe = Scribe(client.settings, kind.entity, json.dumps(conditions, sort_keys=True))
@@ -306,7 +306,7 @@ def _deletions(kind: Kind, client: QuickBooksClient, call: Call, started: str, s
 
 
 def _existing(kind: Kind, client: QuickBooksClient, call: Call, size: int) -> list[str]:
-    from vantage_quickbooks.whole import WholeRead  # noqa: PLC0415 -- it imports the HTTP client
+    from vantage_quickbooks.sync.full_read import WholeRead  # noqa: PLC0415 -- it imports the HTTP client
 
     read = WholeRead(
         client,

@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from vantage_quickbooks.catalog.columns import columns_for
 from vantage_quickbooks.cli.export import Export, fields_of, to_file, to_stdout
 from vantage_quickbooks.cli.files import replacing
 from vantage_quickbooks.cli.inputs import UsageError, read_input, read_object, read_settings
@@ -36,10 +37,9 @@ from vantage_quickbooks.cli.output import (
     say,
     write,
 )
-from vantage_quickbooks.columns import columns_for
-from vantage_quickbooks.connector import QUICKBOOKS
+from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.errors import ConnectorError
-from vantage_quickbooks.export import csv_header, csv_rows, csv_text
+from vantage_quickbooks.tabular import csv_header, csv_rows, csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,8 +15,8 @@ from vantage_quickbooks import hookspecs
 from vantage_quickbooks.cli import tables
 from vantage_quickbooks.cli.output import mask
 from vantage_quickbooks.cli.stage import Stage, Surprise
+from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.contract import HostContext, as_node_output
-from vantage_quickbooks.deployment import Deployment
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.errors import ConnectorError
 

@@ -18,19 +18,19 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from vantage_quickbooks.catalog.columns import columns_for
 from vantage_quickbooks.cli.files import check_not_settings
 from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.cli.output import say
-from vantage_quickbooks.columns import columns_for
 from vantage_quickbooks.errors import ConnectorError, InputError
-from vantage_quickbooks.export import csv_header, csv_rows
+from vantage_quickbooks.tabular import csv_header, csv_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from vantage_quickbooks.columns import Columns
-    from vantage_quickbooks.connection import Connection
+    from vantage_quickbooks.catalog.columns import Columns
+    from vantage_quickbooks.connector.connection import Connection
 
 __all__ = ["Export", "fields_of", "to_file", "to_stdout"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from vantage_quickbooks.cli.inputs import UsageError
-from vantage_quickbooks.settings import is_emulators
+from vantage_quickbooks.config.settings import is_emulators
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

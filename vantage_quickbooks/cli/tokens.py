@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from vantage_quickbooks.auth.stores import open_store
 from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.cli.output import say, write
-from vantage_quickbooks.deployment import Deployment
-from vantage_quickbooks.stores import open_store
+from vantage_quickbooks.config.deployment import Deployment
 
 __all__ = ["reencrypt"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.export import csv_text
+from vantage_quickbooks.tabular import csv_text
 from vantage_quickbooks.web import present
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from vantage_quickbooks.auth.locks import make_private_directory
 from vantage_quickbooks.errors import CredentialConflict
-from vantage_quickbooks.locks import make_private_directory
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from vantage_quickbooks.errors import UnexpectedResponseError
-from vantage_quickbooks.whole import Decoded, decode
+from vantage_quickbooks.sync.full_read import Decoded, decode
 
 __all__ = ["decode_raw"]
 

@@ -20,16 +20,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from vantage_quickbooks import wire
-from vantage_quickbooks.body import MAX_BODY_MIB, Limit
+from vantage_quickbooks.api.response_body import MAX_BODY_MIB, Limit
+from vantage_quickbooks.config.secret import Secret
+from vantage_quickbooks.config.settings import EMULATOR
+from vantage_quickbooks.core import wire
 from vantage_quickbooks.errors import FieldError, SettingsError
-from vantage_quickbooks.secret import Secret
-from vantage_quickbooks.settings import EMULATOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vantage_quickbooks.settings import Settings
+    from vantage_quickbooks.config.settings import Settings
 
 __all__ = ["Deployment", "Endpoints"]
 

@@ -23,9 +23,9 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vantage_quickbooks.config.secret import Secret, encoded, revealed
+from vantage_quickbooks.core.tokens import TokenRecord
 from vantage_quickbooks.errors import STORE_INVALID, STORE_UNREADABLE, TokenStoreError
-from vantage_quickbooks.secret import Secret, encoded, revealed
-from vantage_quickbooks.tokens import TokenRecord
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet

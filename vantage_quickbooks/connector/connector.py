@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vantage_quickbooks.connection import Connection
+    from vantage_quickbooks.config.deployment import Deployment
+    from vantage_quickbooks.connector.connection import Connection
     from vantage_quickbooks.contract import HostContext
-    from vantage_quickbooks.deployment import Deployment
 
 __all__ = ["QUICKBOOKS", "QuickBooksConnector"]
 
@@ -26,7 +26,7 @@ class QuickBooksConnector:
 
     def describe(self) -> dict[str, Any]:
         """Return the connector as plain JSON: settings schema and form, authorization, actions with their schemas."""
-        from vantage_quickbooks.description import describe  # noqa: PLC0415 -- see the module's docstring
+        from vantage_quickbooks.connector.description import describe  # noqa: PLC0415 -- see the module's docstring
 
         return describe()
 
@@ -39,8 +39,8 @@ class QuickBooksConnector:
         Returns:
             `valid`, the `fields` that are wrong (all of them), and `warnings` about values that look wrong.
         """
+        from vantage_quickbooks.config.settings import Settings  # noqa: PLC0415 -- as above
         from vantage_quickbooks.errors import SettingsError  # noqa: PLC0415 -- as above
-        from vantage_quickbooks.settings import Settings  # noqa: PLC0415 -- as above
 
         try:
             parsed = Settings.parse(settings)
@@ -67,9 +67,9 @@ class QuickBooksConnector:
         Raises:
             SettingsError: The settings are wrong; all fields at once.
         """
-        from vantage_quickbooks.connection import Connection  # noqa: PLC0415 -- as above
+        from vantage_quickbooks.config.settings import Settings  # noqa: PLC0415 -- as above
+        from vantage_quickbooks.connector.connection import Connection  # noqa: PLC0415 -- as above
         from vantage_quickbooks.errors import SettingsError  # noqa: PLC0415 -- as above
-        from vantage_quickbooks.settings import Settings  # noqa: PLC0415 -- as above
 
         try:
             return Connection(Settings.parse(settings), context, deployment, **seams)
@@ -92,9 +92,9 @@ class QuickBooksConnector:
         Raises:
             SettingsError: The settings are wrong; all fields at once.
         """
-        from vantage_quickbooks import consent  # noqa: PLC0415 -- as above
+        from vantage_quickbooks.connector import authorization  # noqa: PLC0415 -- as above
 
-        return consent.address(settings, redirect_uri, state, deployment)
+        return authorization.address(settings, redirect_uri, state, deployment)
 
     def exchange_code(
         self, settings: Mapping[str, Any], *, code: str, redirect_uri: str, deployment: Deployment | None = None
@@ -114,9 +114,9 @@ class QuickBooksConnector:
             SettingsError: The settings are wrong.
             ConnectorError: Intuit refuses, or could not be asked.
         """
-        from vantage_quickbooks import consent  # noqa: PLC0415 -- as above
+        from vantage_quickbooks.connector import authorization  # noqa: PLC0415 -- as above
 
-        return consent.granted(settings, code, redirect_uri, deployment)
+        return authorization.granted(settings, code, redirect_uri, deployment)
 
 
 QUICKBOOKS = QuickBooksConnector()

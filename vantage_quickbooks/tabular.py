@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from vantage_quickbooks.columns import Columns
+    from vantage_quickbooks.catalog.columns import Columns
 
 __all__ = ["csv_header", "csv_rows", "csv_text"]
 

@@ -50,8 +50,12 @@ from oauthlib.oauth2 import OAuth2Error
 from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
-from vantage_quickbooks import tokens, wire
-from vantage_quickbooks.circuit import circuit_for
+from vantage_quickbooks.api.circuit_breaker import circuit_for
+from vantage_quickbooks.api.transport import CONNECT_S, SmallAnswerAdapter, Watch, transport_error
+from vantage_quickbooks.auth.refusals import Refusals
+from vantage_quickbooks.auth.stores import UNORDERED_VERSION
+from vantage_quickbooks.core import tokens, wire
+from vantage_quickbooks.core.tokens import TokenRecord, TokenState
 from vantage_quickbooks.errors import (
     STORE_LOCKED,
     ConnectorError,
@@ -61,21 +65,17 @@ from vantage_quickbooks.errors import (
     TokenStoreError,
     UnexpectedResponseError,
 )
-from vantage_quickbooks.refusals import Refusals
-from vantage_quickbooks.stores import UNORDERED_VERSION
-from vantage_quickbooks.tokens import TokenRecord, TokenState
-from vantage_quickbooks.transport import CONNECT_S, SmallAnswerAdapter, Watch, transport_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
-    from vantage_quickbooks.calls import Call
-    from vantage_quickbooks.deployment import Endpoints
-    from vantage_quickbooks.secret import Secret
-    from vantage_quickbooks.settings import Settings
-    from vantage_quickbooks.stores import TokenStore
+    from vantage_quickbooks.api.call_context import Call
+    from vantage_quickbooks.auth.stores import TokenStore
+    from vantage_quickbooks.config.deployment import Endpoints
+    from vantage_quickbooks.config.secret import Secret
+    from vantage_quickbooks.config.settings import Settings
 
 __all__ = ["Authorizer", "exchange_code"]
 

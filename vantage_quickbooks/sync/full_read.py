@@ -19,25 +19,25 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vantage_quickbooks import query
-from vantage_quickbooks.client import is_too_slow
+from vantage_quickbooks.api.client import is_too_slow
+from vantage_quickbooks.api.rate_limiter import AT_ONCE
+from vantage_quickbooks.core import query
+from vantage_quickbooks.core.completeness import Frontier, Mark, instant, positions, whole_seconds
+from vantage_quickbooks.core.wire import records_of
 from vantage_quickbooks.errors import (
     ConnectorError,
     IncompleteReadError,
     UnexpectedResponseError,
 )
-from vantage_quickbooks.nursery import grown_up
-from vantage_quickbooks.paging import Frontier, Mark, instant, positions, whole_seconds
-from vantage_quickbooks.throttle import AT_ONCE
-from vantage_quickbooks.wire import records_of
+from vantage_quickbooks.sync.gc_pause import grown_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from vantage_quickbooks.body import Body
-    from vantage_quickbooks.calls import Call
-    from vantage_quickbooks.client import QuickBooksClient
-    from vantage_quickbooks.query import Select
+    from vantage_quickbooks.api.call_context import Call
+    from vantage_quickbooks.api.client import QuickBooksClient
+    from vantage_quickbooks.api.response_body import Body
+    from vantage_quickbooks.core.query import Select
 
 __all__ = ["Batch", "Decoded", "WholeRead", "decode"]
 

@@ -6,11 +6,11 @@ import copy
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks import wire
 from vantage_quickbooks.actions import MODULES
+from vantage_quickbooks.config.settings import GRANT_FIELDS
+from vantage_quickbooks.config.validation import load_schema
 from vantage_quickbooks.contract import CONTRACT_VERSION
-from vantage_quickbooks.settings import GRANT_FIELDS
-from vantage_quickbooks.validation import load_schema
+from vantage_quickbooks.core import wire
 
 if TYPE_CHECKING:
     from vantage_quickbooks.contract import Action

@@ -39,13 +39,13 @@ from urllib3.util.connection import allowed_gai_family
 from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 from urllib3.util.wait import wait_for_write
 
-from vantage_quickbooks.body import Body, Limit
+from vantage_quickbooks.api.response_body import Body, Limit
 from vantage_quickbooks.errors import ConnectorError, NetworkError, UnexpectedResponseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from vantage_quickbooks.calls import Call
+    from vantage_quickbooks.api.call_context import Call
 
 __all__ = ["CONNECT_S", "Adapter", "SessionHolder", "SmallAnswerAdapter", "Watch", "receive", "transport_error"]
 

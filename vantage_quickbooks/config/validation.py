@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["clean", "kind_of", "load_schema", "summarize", "validate_input"]
 
-_PLACES = (Path(__file__).parent / "_schemas", Path(__file__).parent.parent / "schemas")
+_PLACES = (Path(__file__).parents[1] / "_schemas", Path(__file__).parents[2] / "schemas")
 """A wheel carries the schemas inside the package; a checkout and an editable install have them beside it."""
 
 _BLANKS = (

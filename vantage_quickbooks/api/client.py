@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 import requests
 
-from vantage_quickbooks import wire
-from vantage_quickbooks.auth import Authorizer
-from vantage_quickbooks.body import Body, Limit
-from vantage_quickbooks.circuit import Circuit, circuit_for
+from vantage_quickbooks.api.circuit_breaker import Circuit, circuit_for
+from vantage_quickbooks.api.rate_limiter import AT_ONCE, Throttle, throttle_for
+from vantage_quickbooks.api.response_body import Body, Limit
+from vantage_quickbooks.api.transport import CONNECT_S, Adapter, SessionHolder, Watch, receive, transport_error
+from vantage_quickbooks.auth.authorizer import Authorizer
+from vantage_quickbooks.core import wire
 from vantage_quickbooks.errors import (
     AccessTokenRefusedError,
     AppBlockedError,
@@ -18,19 +20,17 @@ from vantage_quickbooks.errors import (
     DeadlineExceededError,
     RateLimitedError,
 )
-from vantage_quickbooks.throttle import AT_ONCE, Throttle, throttle_for
-from vantage_quickbooks.transport import CONNECT_S, Adapter, SessionHolder, Watch, receive, transport_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
 
-    from vantage_quickbooks.calls import Call
-    from vantage_quickbooks.deployment import Endpoints
-    from vantage_quickbooks.query import Select
-    from vantage_quickbooks.settings import Settings
-    from vantage_quickbooks.stores import TokenStore
-    from vantage_quickbooks.tokens import TokenRecord
-    from vantage_quickbooks.wire import Answer, Request
+    from vantage_quickbooks.api.call_context import Call
+    from vantage_quickbooks.auth.stores import TokenStore
+    from vantage_quickbooks.config.deployment import Endpoints
+    from vantage_quickbooks.config.settings import Settings
+    from vantage_quickbooks.core.query import Select
+    from vantage_quickbooks.core.tokens import TokenRecord
+    from vantage_quickbooks.core.wire import Answer, Request
 
 __all__ = ["QuickBooksClient", "is_too_slow"]
 

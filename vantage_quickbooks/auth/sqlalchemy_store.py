@@ -34,16 +34,16 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
+from vantage_quickbooks.auth.encryption import Sealer
+from vantage_quickbooks.auth.locks import locked
+from vantage_quickbooks.auth.stores import Reencrypted, conflict, state_directory
 from vantage_quickbooks.errors import STORE_INVALID, STORE_UNREADABLE, STORE_UNWRITABLE, TokenStoreError
-from vantage_quickbooks.locks import locked
-from vantage_quickbooks.sealing import Sealer
-from vantage_quickbooks.stores import Reencrypted, conflict, state_directory
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from vantage_quickbooks.secret import Secret
-    from vantage_quickbooks.tokens import TokenRecord
+    from vantage_quickbooks.config.secret import Secret
+    from vantage_quickbooks.core.tokens import TokenRecord
 
 __all__ = ["SQLAlchemyStore"]
 

@@ -20,9 +20,9 @@ from collections import deque
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
+from vantage_quickbooks.api.fork_safety import SharedObjects
+from vantage_quickbooks.api.machine_rate_limiter import MachinePace
 from vantage_quickbooks.errors import CancelledError, DeadlineExceededError
-from vantage_quickbooks.pace import MachinePace
-from vantage_quickbooks.process import SharedObjects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,8 +15,8 @@ import hashlib
 import time
 from typing import TYPE_CHECKING
 
+from vantage_quickbooks.auth.locks import FileLocks, remove_old
 from vantage_quickbooks.errors import TokenStoreError
-from vantage_quickbooks.locks import FileLocks, remove_old
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from vantage_quickbooks import tokens, wire
+from vantage_quickbooks.config.secret import MASK, Secret, encoded, revealed
+from vantage_quickbooks.config.validation import clean, summarize
+from vantage_quickbooks.core import tokens, wire
 from vantage_quickbooks.errors import FieldError, SettingsError
-from vantage_quickbooks.secret import MASK, Secret, encoded, revealed
-from vantage_quickbooks.validation import clean, summarize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -16,7 +16,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.locks import make_private_directory, remove_old
+from vantage_quickbooks.auth.locks import make_private_directory, remove_old
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from vantage_quickbooks.errors import FieldError, InputError
 
 if TYPE_CHECKING:
-    from vantage_quickbooks.settings import Settings
+    from vantage_quickbooks.config.settings import Settings
 
 __all__ = ["Scribe"]
 

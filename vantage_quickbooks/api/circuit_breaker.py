@@ -29,8 +29,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from vantage_quickbooks.api.fork_safety import ForkSafeLock, SharedObjects
 from vantage_quickbooks.errors import AppBlockedError, RateLimitedError
-from vantage_quickbooks.process import ForkSafeLock, SharedObjects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

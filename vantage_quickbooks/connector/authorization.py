@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks import wire
-from vantage_quickbooks.auth import exchange_code
-from vantage_quickbooks.calls import Call
-from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.api.call_context import Call
+from vantage_quickbooks.auth.authorizer import exchange_code
+from vantage_quickbooks.config.deployment import Deployment
+from vantage_quickbooks.config.settings import Settings
+from vantage_quickbooks.core import wire
 from vantage_quickbooks.errors import ConnectorError
-from vantage_quickbooks.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

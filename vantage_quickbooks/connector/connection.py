@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 
 from vantage_quickbooks.actions import MODULES
 from vantage_quickbooks.actions.reading import is_whole
-from vantage_quickbooks.calls import Call
+from vantage_quickbooks.api.call_context import Call
+from vantage_quickbooks.api.fork_safety import ForkSafeLock
+from vantage_quickbooks.auth.stores import HostStore, open_store
+from vantage_quickbooks.config.deployment import Deployment
+from vantage_quickbooks.config.settings import EMULATOR
+from vantage_quickbooks.config.validation import validate_input
 from vantage_quickbooks.contract import HostContext
-from vantage_quickbooks.deployment import Deployment
+from vantage_quickbooks.core.tokens import iso
 from vantage_quickbooks.errors import (
     AuthenticationError,
     ConnectorError,
@@ -23,20 +28,15 @@ from vantage_quickbooks.errors import (
     SettingsError,
     TokenStoreError,
 )
-from vantage_quickbooks.process import ForkSafeLock
-from vantage_quickbooks.settings import EMULATOR
-from vantage_quickbooks.stores import HostStore, open_store
-from vantage_quickbooks.tokens import iso
-from vantage_quickbooks.validation import validate_input
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
-    from vantage_quickbooks.client import QuickBooksClient
+    from vantage_quickbooks.api.client import QuickBooksClient
+    from vantage_quickbooks.auth.stores import TokenStore
+    from vantage_quickbooks.config.settings import Settings
     from vantage_quickbooks.contract import Action
-    from vantage_quickbooks.settings import Settings
-    from vantage_quickbooks.stores import TokenStore
 
 __all__ = ["NDJSON", "Connection"]
 
@@ -417,7 +417,7 @@ class Connection:
         """Return the client, made at its first use: this is where requests and oauthlib are imported."""
         client = self._client
         if client is None:
-            from vantage_quickbooks.client import QuickBooksClient  # noqa: PLC0415 -- lazily, see above
+            from vantage_quickbooks.api.client import QuickBooksClient  # noqa: PLC0415 -- lazily, see above
 
             with self._lock:
                 client = self._client

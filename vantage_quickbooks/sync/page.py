@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks import wire
+from vantage_quickbooks.core import wire
+from vantage_quickbooks.core.tokens import iso
 from vantage_quickbooks.errors import UnexpectedResponseError
-from vantage_quickbooks.tokens import iso
 
 if TYPE_CHECKING:
-    from vantage_quickbooks.calls import Call
-    from vantage_quickbooks.client import QuickBooksClient
-    from vantage_quickbooks.query import Select
+    from vantage_quickbooks.api.call_context import Call
+    from vantage_quickbooks.api.client import QuickBooksClient
+    from vantage_quickbooks.core.query import Select
 
 __all__ = ["Page", "metadata", "page_metadata", "project", "read_page"]
 

@@ -30,6 +30,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 from urllib.parse import quote
 
+from vantage_quickbooks.auth.encryption import RECONNECT, Sealer
+from vantage_quickbooks.auth.locks import FORK_GUARD, FileLocks, ThreadLocks, make_private_directory
+from vantage_quickbooks.config.secret import revealed
+from vantage_quickbooks.core.tokens import TokenRecord
 from vantage_quickbooks.errors import (
     STORE_INVALID,
     STORE_UNREADABLE,
@@ -37,17 +41,13 @@ from vantage_quickbooks.errors import (
     CredentialConflict,
     TokenStoreError,
 )
-from vantage_quickbooks.locks import FORK_GUARD, FileLocks, ThreadLocks, make_private_directory
-from vantage_quickbooks.sealing import RECONNECT, Sealer
-from vantage_quickbooks.secret import revealed
-from vantage_quickbooks.tokens import TokenRecord
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Generator, Mapping
     from contextlib import AbstractContextManager
 
-    from vantage_quickbooks.secret import Secret
+    from vantage_quickbooks.config.secret import Secret
 
 __all__ = [
     "UNORDERED_VERSION",
@@ -505,7 +505,7 @@ def open_store(url: str | Secret | None, *, encryption_key: str | Secret | None 
         return SQLiteStore(url or None, encryption_key=encryption_key)
     # By name, because the adapter builds on this module and the house allows no way up.
     try:
-        adapter = importlib.import_module("vantage_quickbooks.adapters.sqlalchemy_store")
+        adapter = importlib.import_module("vantage_quickbooks.auth.sqlalchemy_store")
     except ModuleNotFoundError as error:
         if error.name != "sqlalchemy":
             raise

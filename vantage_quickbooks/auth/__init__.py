@@ -1,0 +1,1 @@
+"""Access tokens: who may refresh, and where token chains are stored."""

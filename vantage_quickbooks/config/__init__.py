@@ -1,0 +1,1 @@
+"""Settings, deployment options and validation."""

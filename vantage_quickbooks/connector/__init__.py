@@ -1,0 +1,1 @@
+"""The connector that the plugin registers, and its connections."""

@@ -1,0 +1,1 @@
+"""Reads pages, whole entities and changes."""
