@@ -1,0 +1,231 @@
+"""The row of the catalog: what the connector must know of one entity, as data.
+
+`resources` holds the rows. From a row come the list action, the get action, their schemas and forms, the documentation
+row, and the columns of tables. A row holds strings, numbers and other rows; the few things that no row can express
+(a payment status, a summary) are functions that the row names.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import date
+
+__all__ = ["Column", "Filter", "FlatField", "Property", "Resource", "Status"]
+
+PropertyType = Literal[
+    "text", "id", "reference", "decimal", "integer", "date", "instant", "boolean", "object", "list"
+]
+"""Types of properties. A reference is `{"value": Id, "name": ...}`; an instant has an offset; a decimal is a number."""
+
+FilterKind = Literal["text", "id", "boolean", "choice", "date_range", "amount_range"]
+"""How an input narrows a list:
+
+- `text`: equals the property, without regard to case; `%` stands for any text (LIKE).
+- `id`: equals a reference by its Id.
+- `boolean`: equals a boolean property.
+- `choice`: equals one of the filter's values, spelled as Intuit spells them.
+- `date_range`, `amount_range`: two inputs, `<input>_from` and `<input>_to`, both inclusive.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One known property of a record.
+
+    Attributes:
+        name: As Intuit spells it.
+        type: What its values are.
+        members: Of an object: which kind of object (`address`, `phone`, `email`, `metadata`, ...; see
+            `columns.MEMBERS`), so that its members become columns. Empty: one column of JSON.
+    """
+
+    name: str
+    type: PropertyType
+    members: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One way to narrow a list.
+
+    Attributes:
+        input: Name of the input, `customer_id`; of a range, the part before `_from` and `_to`.
+        property: The property that QuickBooks is asked to compare, `CustomerRef`.
+        kind: See `FilterKind`.
+        title: Label of the input, `Customer ID`.
+        description: What the input does; one sentence.
+        hint: What a person can do when the value is wrong.
+        examples: Values that work.
+        values: Of a choice: Intuit's values, each with its label.
+        placeholder: What an empty form field shows.
+        options_from: Id of the list action that offers the values (for `id`): `listCustomers`.
+    """
+
+    input: str
+    property: str
+    kind: FilterKind
+    title: str
+    description: str
+    hint: str = ""
+    examples: tuple[Any, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+    placeholder: str = ""
+    options_from: str = ""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of its inputs: two for a range, otherwise one."""
+        if self.kind in {"date_range", "amount_range"}:
+            return f"{self.input}_from", f"{self.input}_to"
+        return (self.input,)
+
+
+@dataclass(frozen=True, slots=True)
+class FlatField:
+    """A camelCase field beside Intuit's own, at the top level, where dashboards read it.
+
+    Attributes:
+        name: `customerName`.
+        paths: Where its value stands in the record; the first path that holds one counts, otherwise None.
+        type: What its values are; `text`, `decimal`, `date`, `integer` or `boolean`.
+        description: What it holds; one sentence.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    type: PropertyType
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A status that follows from other properties, and that QuickBooks cannot filter by.
+
+    Attributes:
+        field: The flat field that holds it, `paymentStatus`.
+        values: Each status, with `label` and `tone` (good, notice, info, bad, muted) for tables.
+        compute: Makes the computed flat fields of a record, given the company's date: `{"paymentStatus": ..., ...}`.
+        prefilter: Conditions that every record of a status meets, given the date in UTC; the connector filters the rest.
+        fields: The other computed flat fields, in order, with their types and descriptions.
+        description: What the input `status` does; one sentence.
+    """
+
+    field: str
+    values: Mapping[str, Mapping[str, str]]
+    compute: Callable[[Mapping[str, Any], date], dict[str, Any]]
+    prefilter: Callable[[str, date], tuple[str, ...]]
+    fields: tuple[FlatField, ...]
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the table that a host shows first.
+
+    Attributes:
+        field: A flat field, a property or a path, `CustomerRef.name`.
+        label: Its heading.
+        format: `text`, `date`, `money`, `number`, `days`, `boolean` or `status`.
+        currency: Of money: the path of its currency code.
+    """
+
+    field: str
+    label: str
+    format: str = "text"
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One entity: a row of the catalog.
+
+    Attributes:
+        entity: Intuit's name, as in queries and as the key of answers: `CreditCardPaymentTxn`.
+        name: What a person calls one record, in lower case: `credit card payment`.
+        plural: Several of them: `credit card payments`. Action ids and keys of results are made of these two, in camel
+            case: `listCreditCardPayments`, `getCreditCardPayment`, `creditCardPayments`.
+        group: Where hosts list its actions: `sales`, `purchases`, `lists` or `accounting`.
+        kind: `list` (a name list: has Active, is deactivated, never deleted), `transaction` or `other`.
+        description: What a list of it is good for; one or two sentences, for a person and for a model.
+        properties: Its known properties, in the order of Intuit's schema; others may come.
+        columns: The table that a host shows first.
+        filters: Ways to narrow a list, in the order of the form.
+        flat: Flat fields read off the record.
+        status: A computed status, if it has one.
+        summarize: Makes the `summary` of a list, given records with their flat fields, and the scope.
+        default_order: What a page is sorted by unless the input says otherwise; None leaves it to QuickBooks.
+        sortable: Properties that QuickBooks sorts by, each with its label.
+        tie_breaker: Sortable property that orders records created in the same second; None if there is none.
+        path: Segment of the URL under which one record is read; None if Intuit reads none by Id.
+        has_active: Whether QuickBooks hides inactive records unless asked.
+        has_cdc: Whether change data capture covers it (Intuit, change data capture).
+        has_creation_order: Whether it can be sorted by MetaData.CreateTime, which full reads need. Where that is not
+            known, it is False and full reads are not offered.
+        is_queryable: Whether queries find it; a singleton such as Preferences is only read.
+        is_singleton: Whether a company has exactly one, read without an Id.
+        template_key: Whether each record is wrapped by the type of its template, as RecurringTransaction's are.
+        views: Pictures beside the table.
+        examples: Inputs of the list action that work.
+        source: Where the facts of this row come from.
+    """
+
+    entity: str
+    name: str
+    plural: str
+    group: Literal["sales", "purchases", "lists", "accounting"]
+    kind: Literal["list", "transaction", "other"]
+    description: str
+    properties: tuple[Property, ...]
+    columns: tuple[Column, ...]
+    filters: tuple[Filter, ...] = ()
+    flat: tuple[FlatField, ...] = ()
+    status: Status | None = None
+    summarize: Callable[..., dict[str, Any]] | None = None
+    default_order: str | None = None
+    sortable: Mapping[str, str] = field(default_factory=dict)
+    tie_breaker: str | None = None
+    path: str | None = None
+    has_active: bool = False
+    has_cdc: bool = True
+    has_creation_order: bool = True
+    is_queryable: bool = True
+    is_singleton: bool = False
+    template_key: bool = False
+    views: tuple[Mapping[str, Any], ...] = ()
+    examples: tuple[Mapping[str, Any], ...] = ()
+    source: str = ""
+
+    @property
+    def rows_key(self) -> str:
+        """The member of a list's result that holds the records, `creditCardPayments`."""
+        return _camel(self.plural)
+
+    @property
+    def record_key(self) -> str:
+        """The member of a get's result that holds the record, `creditCardPayment`."""
+        return _camel(self.name)
+
+    @property
+    def list_id(self) -> str:
+        """Id of the list action, `listCreditCardPayments`."""
+        return "list" + self.rows_key[0].upper() + self.rows_key[1:]
+
+    @property
+    def get_id(self) -> str:
+        """Id of the get action, `getCreditCardPayment`."""
+        return "get" + self.record_key[0].upper() + self.record_key[1:]
+
+    @property
+    def flat_fields(self) -> tuple[FlatField, ...]:
+        """All flat fields in the order in which they stand behind a record's own properties."""
+        return self.flat + (self.status.fields if self.status else ())
+
+
+def _camel(words: str) -> str:
+    first, *rest = re.findall(r"[a-z0-9]+", words.lower())
+    return first + "".join(word.capitalize() for word in rest)
