@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from vantage_quickbooks.api.call_context import Call
+from vantage_quickbooks.api.call_context import CallContext
 from vantage_quickbooks.auth import authorizer
 from vantage_quickbooks.auth.stores import MemoryStore
 from vantage_quickbooks.config.deployment import Deployment
@@ -79,7 +79,7 @@ def recording_call(slept: list[float]):
 
         import time
 
-        return Call(**kwargs, sleep=sleep, monotonic=lambda: time.monotonic() + clock["now"])
+        return CallContext(**kwargs, sleep=sleep, monotonic=lambda: time.monotonic() + clock["now"])
 
     new_call.slept = slept
     return new_call

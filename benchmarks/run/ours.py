@@ -6,7 +6,7 @@ import sys
 from harness import job, reading, skip
 
 from vantage_quickbooks import QUICKBOOKS
-from vantage_quickbooks.api.rate_limiter import Throttle
+from vantage_quickbooks.api.rate_limiter import RateLimiter
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.config.validation import load_schema
 
@@ -27,7 +27,7 @@ def main() -> None:
         skip("connection.stream does not take `as_` yet")
     client = connection._ready()  # noqa: SLF001 -- imports what reading needs, so that it counts as start-up
     if limits == "lifted":
-        client._throttle = Throttle(10, 10**6, 10**6)  # noqa: SLF001 -- there is no setting for it, and shall be none
+        client._rate_limiter = RateLimiter(10, 10**6, 10**6)  # noqa: SLF001 -- there is no setting for it, and shall be none
     with reading(task["report"]) as seen:
         if variant == "stream":
             for page in connection.stream("listInvoices", ALL):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from vantage_quickbooks.api.rate_limiter import throttle_for
+from vantage_quickbooks.api.rate_limiter import rate_limiter_for
 from vantage_quickbooks.auth import authorizer
 from vantage_quickbooks.auth.stores import MemoryStore, SQLiteStore
 from vantage_quickbooks.config.deployment import Deployment
@@ -482,13 +482,13 @@ def test_a_cancelled_call_does_not_wait_for_anothers_refresh(emulator, deploymen
 
 def test_a_forked_child_has_locks_and_places_that_nobody_holds(emulator, deployment):
     """A host that forks while requests are under way."""
-    throttle = throttle_for(emulator.url, emulator.realm_id)
+    throttle = rate_limiter_for(emulator.url, emulator.realm_id)
     connection = QUICKBOOKS.connect(emulator.credentials(), deployment=deployment, store=MemoryStore())
     chain = connection._ready().authorizer._chain
     with contextlib.ExitStack() as held:
         held.enter_context(chain.lock)
         for _ in range(10):
-            held.enter_context(throttle.place())
+            held.enter_context(throttle.acquire())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads: that is the case at hand
             child = os.fork()

@@ -76,7 +76,7 @@ def test_real_and_emulated_companies_go_side_by_side(monkeypatch):
             assert (counters["api_requests"]["total"], counters["token_requests"]["total"]) == (2, 1)
         clients = [connection._ready() for connection in connections]
         assert len({client.authorizer.key for client in clients}) == 3
-        assert len({id(client._throttle) for client in clients}) == 3
+        assert len({id(client._rate_limiter) for client in clients}) == 3
         environments = [connection.test()["environment"] for connection in connections]
         assert environments == ["production", "emulator", "emulator"]
         for connection in connections:

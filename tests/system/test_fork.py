@@ -22,8 +22,8 @@ from pathlib import Path
 
 import pytest
 
-from vantage_quickbooks.api.call_context import Call
-from vantage_quickbooks.api.rate_limiter import Throttle
+from vantage_quickbooks.api.call_context import CallContext
+from vantage_quickbooks.api.rate_limiter import RateLimiter
 from vantage_quickbooks.api.transport import SessionHolder
 from vantage_quickbooks.auth.stores import MemoryStore
 from vantage_quickbooks.config.deployment import Deployment
@@ -36,7 +36,7 @@ BY_GUNICORN = 600
 ROUNDS, IN_A_ROUND = 20, 5
 """Twenty times four processes are forked, which make five requests each: 400 in all."""
 
-LIMITED = functools.partial(Call, time_limit_s=30.0)
+LIMITED = functools.partial(CallContext, time_limit_s=30.0)
 """A process whose answer another one has read would wait for two minutes, and then ask again."""
 
 
@@ -87,7 +87,7 @@ def connected(url):
     form = {"client_id": "app", "client_secret": "s", "refresh_token": "r", "realm_id": "1"}
     deployment = Deployment(api_url=url, oauth_url=url)
     connection = QUICKBOOKS.connect(form, deployment=deployment, store=MemoryStore(), new_call=LIMITED)
-    connection._ready()._throttle = Throttle(10, 10_000, 1_000_000)
+    connection._ready()._rate_limiter = RateLimiter(10, 10_000, 1_000_000)
     assert ask(connection, 1) == "1"
     return connection
 

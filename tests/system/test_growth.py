@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 from vantage_quickbooks.api import rate_limiter
-from vantage_quickbooks.api.machine_rate_limiter import MachinePace
-from vantage_quickbooks.api.rate_limiter import Throttle, throttle_for
+from vantage_quickbooks.api.machine_rate_limiter import MachineRateLimiter
+from vantage_quickbooks.api.rate_limiter import RateLimiter, rate_limiter_for
 from vantage_quickbooks.auth import locks
 from vantage_quickbooks.auth.locks import FileLocks, ThreadLocks
 from vantage_quickbooks.errors import TokenStoreError
@@ -32,27 +32,27 @@ def files(directory, suffix):
 
 def test_companies_that_were_asked_nothing_for_a_minute_are_forgotten():
     for number in range(COMPANIES):
-        throttle_for("https://growth", str(number))
+        rate_limiter_for("https://growth", str(number))
     gc.collect()
-    assert len(rate_limiter._throttles) < 300
+    assert len(rate_limiter._rate_limiters) < 300
 
 
 def test_a_company_of_the_last_minute_keeps_its_windows():
-    busy = throttle_for("https://growth", "busy")
-    with busy.place():
+    busy = rate_limiter_for("https://growth", "busy")
+    with busy.acquire():
         pass
     started = list(busy._started)
     del busy
     for number in range(COMPANIES):
-        throttle_for("https://growth", f"other {number}")
-    assert list(throttle_for("https://growth", "busy")._started) == started
+        rate_limiter_for("https://growth", f"other {number}")
+    assert list(rate_limiter_for("https://growth", "busy")._started) == started
 
 
 def test_a_throttle_is_idle_once_no_window_counts_its_last_request():
     clock = SimpleNamespace(now=100.0)
-    one = Throttle(monotonic=lambda: clock.now)
+    one = RateLimiter(monotonic=lambda: clock.now)
     assert one.is_idle()
-    with one.place():
+    with one.acquire():
         assert not one.is_idle()
     clock.now += 59.9
     assert not one.is_idle()
@@ -61,15 +61,15 @@ def test_a_throttle_is_idle_once_no_window_counts_its_last_request():
 
 
 def test_a_throttle_in_use_is_the_only_one_of_its_company():
-    held = throttle_for("https://growth", "held")
+    held = rate_limiter_for("https://growth", "held")
     for number in range(COMPANIES):
-        throttle_for("https://growth", f"more {number}")
-    assert throttle_for("https://growth", "held") is held
+        rate_limiter_for("https://growth", f"more {number}")
+    assert rate_limiter_for("https://growth", "held") is held
 
 
 def test_lock_files_go_with_their_locks(tmp_path):
-    machine = MachinePace(tmp_path, "one", 10, ((1.0, 10), (60.0, 500)))
-    with machine.turn() as wait:
+    machine = MachineRateLimiter(tmp_path, "one", 10, ((1.0, 10), (60.0, 500)))
+    with machine.try_acquire() as wait:
         assert wait == 0
         assert files(tmp_path, ".lock")
     assert files(tmp_path, ".lock") == []
@@ -78,16 +78,16 @@ def test_lock_files_go_with_their_locks(tmp_path):
 def test_starts_go_when_they_are_old(tmp_path, monkeypatch):
     windows = ((1.0, 10), (60.0, 500))
     for number in range(20):
-        with MachinePace(tmp_path, f"company {number}", 10, windows).turn():
+        with MachineRateLimiter(tmp_path, f"company {number}", 10, windows).try_acquire():
             pass
     assert len(files(tmp_path, ".starts")) == 20
     old = files(tmp_path, ".starts")[:15]
     for path in old:
         os.utime(path, (time.time() - 200, time.time() - 200))
-    MachinePace(tmp_path, "within the same minute", 10, windows)
+    MachineRateLimiter(tmp_path, "within the same minute", 10, windows)
     assert len(files(tmp_path, ".starts")) == 20
     monkeypatch.setattr(locks, "_REMOVE_EVERY_S", 0.0)
-    MachinePace(tmp_path, "later", 10, windows)
+    MachineRateLimiter(tmp_path, "later", 10, windows)
     assert len(files(tmp_path, ".starts")) == 5
     assert not set(old) & set(files(tmp_path, ".starts"))
 

@@ -177,7 +177,7 @@ def test_a_record_saved_between_the_look_and_the_exchange_stays(url):
                 workers[0].wait(8)  # with SQLite it has saved by then; a database server lets it wait for us
         return is_current(text, chain)
 
-    is_current, store._sealer.is_current = store._sealer.is_current, look
+    is_current, store._cipher.is_current = store._cipher.is_current, look
     counts = store.reencrypt()
 
     assert workers[0].wait(60) == 0

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vantage_quickbooks.api.call_context import Call
-from vantage_quickbooks.api.rate_limiter import Throttle
-from vantage_quickbooks.api.response_body import Body
+from vantage_quickbooks.api.call_context import CallContext
+from vantage_quickbooks.api.rate_limiter import RateLimiter
+from vantage_quickbooks.api.response_body import ResponseBody
 from vantage_quickbooks.auth.stores import MemoryStore
 from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.emulator import Emulator
@@ -28,9 +28,9 @@ def company():
         connection = QUICKBOOKS.connect(
             emulator.settings(),
             store=MemoryStore(),
-            new_call=lambda **known: Call(**known, sleep=lambda _: None),
+            new_call=lambda **known: CallContext(**known, sleep=lambda _: None),
         )
-        connection._ready()._throttle = Throttle(10, 10**9, 10**9)
+        connection._ready()._rate_limiter = RateLimiter(10, 10**9, 10**9)
         yield connection
         connection.close()
 
@@ -52,8 +52,8 @@ class Between:
     def _sending(self, request, *args):
         status, headers, body = self.send(request, *args)
         self.sent.append(request.url)
-        changed = self.change(request.url, json.loads(body.take()))
-        return status, headers, Body(changed if isinstance(changed, bytes) else json.dumps(changed).encode())
+        changed = self.change(request.url, json.loads(body.read()))
+        return status, headers, ResponseBody(changed if isinstance(changed, bytes) else json.dumps(changed).encode())
 
 
 def capped(most, *, first_only=False):
@@ -255,9 +255,11 @@ def test_a_damaged_byte_is_no_defect_of_ours(small, form, at, junk, length):
 def small():
     with Emulator(rotation="daily", limits=False, customers=5, invoices=0) as emulator:
         connection = QUICKBOOKS.connect(
-            emulator.settings(), store=MemoryStore(), new_call=lambda **known: Call(**known, sleep=lambda _: None)
+            emulator.settings(),
+            store=MemoryStore(),
+            new_call=lambda **known: CallContext(**known, sleep=lambda _: None),
         )
-        connection._ready()._throttle = Throttle(10, 10**9, 10**9)
+        connection._ready()._rate_limiter = RateLimiter(10, 10**9, 10**9)
         yield connection
         connection.close()
 

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vantage_quickbooks.api.call_context import Call
-from vantage_quickbooks.api.rate_limiter import Throttle
-from vantage_quickbooks.api.response_body import Body
+from vantage_quickbooks.api.call_context import CallContext
+from vantage_quickbooks.api.rate_limiter import RateLimiter
+from vantage_quickbooks.api.response_body import ResponseBody
 from vantage_quickbooks.auth.stores import MemoryStore
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.connector.connector import QUICKBOOKS
@@ -44,9 +44,9 @@ def company():
             emulator.credentials(),
             deployment=deployment,
             store=MemoryStore(),
-            new_call=lambda **known: Call(**known, sleep=lambda _: None),
+            new_call=lambda **known: CallContext(**known, sleep=lambda _: None),
         )
-        connection._ready()._throttle = Throttle(10, 10**9, 10**9)  # thousands of reads: not at Intuit's pace
+        connection._ready()._rate_limiter = RateLimiter(10, 10**9, 10**9)  # thousands of reads: not at Intuit's pace
         yield emulator, connection
         connection.close()
 
@@ -566,9 +566,9 @@ def test_an_answer_that_was_capped_does_not_shorten_the_read(company):
         body = fetch(statement, call, **how)
         calls.append(statement)
         if len(calls) == 3:
-            answer = json.loads(body.take())
+            answer = json.loads(body.read())
             answer["QueryResponse"]["Invoice"].pop()
-            return Body(json.dumps(answer, separators=(",", ":")).encode())
+            return ResponseBody(json.dumps(answer, separators=(",", ":")).encode())
         return body
 
     client.fetch = capped
@@ -589,9 +589,9 @@ def test_a_consumer_may_take_its_time(company):
         emulator.credentials(),
         deployment=deployment,
         store=connection._opened(),
-        new_call=lambda **known: Call(**known, time_limit_s=60, monotonic=lambda: time.monotonic() + taken[0]),
+        new_call=lambda **known: CallContext(**known, time_limit_s=60, monotonic=lambda: time.monotonic() + taken[0]),
     )
-    hurried._ready()._throttle = Throttle(10, 10**9, 10**9)
+    hurried._ready()._rate_limiter = RateLimiter(10, 10**9, 10**9)
     pages = 0
     for _ in hurried.stream("listInvoices", {"all": True, "max_results": 5}):
         pages += 1
@@ -726,7 +726,9 @@ def test_more_than_a_page_of_one_second_is_whole(company):
     """One is deleted and one renumbered between two pages of it: overlap and count would fit."""
     _, connection = company
     history, ids = stocked(company, [0] * 6)
-    read = WholeRead(connection._ready(), Select("Invoice"), Call(), tie_breaker="DocNumber", is_immutable=True, size=4)
+    read = WholeRead(
+        connection._ready(), Select("Invoice"), CallContext(), tie_breaker="DocNumber", is_immutable=True, size=4
+    )
 
     def edit():
         history.remove(ids[2])
@@ -756,8 +758,8 @@ def test_an_answer_whose_members_come_in_another_order_is_read(company):
 
     def sending(send, *request):
         status, headers, body = send(*request)
-        turned = json.dumps(dict(reversed(json.loads(body.take()).items())), indent=1).encode()
-        return status, headers, Body(gzip.compress(turned), is_packed=True)
+        turned = json.dumps(dict(reversed(json.loads(body.read()).items())), indent=1).encode()
+        return status, headers, ResponseBody(gzip.compress(turned), is_packed=True)
 
     with sent_through(connection, sending):
         result = connection.invoke("listInvoices", {"all": True, "max_results": 7})

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vantage_quickbooks.api.call_context import TIME_LIMIT_S, Call
+from vantage_quickbooks.api.call_context import TIME_LIMIT_S, CallContext
 from vantage_quickbooks.errors import CancelledError, DeadlineExceededError
 
 NOW = datetime(2026, 10, 1, 12, 0, 0, tzinfo=UTC)
@@ -30,7 +30,7 @@ class Clock:
         self.at += seconds
 
     def call(self, **kwargs):
-        return Call(**{"now": lambda: NOW, "monotonic": self.monotonic, "sleep": self.sleep} | kwargs)
+        return CallContext(**{"now": lambda: NOW, "monotonic": self.monotonic, "sleep": self.sleep} | kwargs)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_threads_do_not_come_back_in_step():
 @given(st.floats(0, 100))
 def test_a_pause_is_as_long_as_it_says_in_steps_of_half_a_second(seconds):
     clock = Clock()
-    clock.call(time_limit_s=1000).pause(seconds)
+    clock.call(time_limit_s=1000).sleep(seconds)
     assert sum(clock.slept) == pytest.approx(seconds)
     assert all(0 < step <= 0.5 for step in clock.slept)
 
@@ -138,7 +138,7 @@ def test_a_pause_is_as_long_as_it_says_in_steps_of_half_a_second(seconds):
 @pytest.mark.parametrize("seconds", [0, -1, -0.0])
 def test_no_pause_is_none(seconds):
     clock = Clock()
-    clock.call().pause(seconds)
+    clock.call().sleep(seconds)
     assert clock.slept == []
 
 
@@ -146,7 +146,7 @@ def test_a_pause_notices_cancellation_within_half_a_second():
     clock = Clock()
     call = clock.call(time_limit_s=1000, cancelled=lambda: clock.at >= 1003.2)
     with pytest.raises(CancelledError):
-        call.pause(60)
+        call.sleep(60)
     assert clock.at - 1003.2 <= 0.5
 
 
@@ -154,7 +154,7 @@ def test_a_pause_does_not_outlive_the_deadline_by_more_than_a_step():
     clock = Clock()
     call = clock.call(time_limit_s=3.2)
     with pytest.raises(DeadlineExceededError):
-        call.pause(60)
+        call.sleep(60)
     assert clock.at - call.deadline <= 0.5
 
 
@@ -166,10 +166,10 @@ def test_the_meter_is_exact_over_threads():
 
     def work():
         for number in range(500):
-            call.count()
-            call.note(f"tid-{number}", is_metered=True)
-            call.note(None)
-            call.note("")
+            call.count_request()
+            call.record_tid(f"tid-{number}", is_metered=True)
+            call.record_tid(None)
+            call.record_tid("")
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
@@ -184,12 +184,12 @@ def test_the_meter_is_exact_over_threads():
 def test_transaction_ids_stay_in_order():
     call = Clock().call()
     for tid in ("a", "b", "a"):
-        call.note(tid)
+        call.record_tid(tid)
     assert call.intuit_tids == ["a", "b", "a"]
     assert call.refreshed is False
 
 
 def test_a_call_by_default_uses_real_clocks_in_utc():
-    call = Call()
+    call = CallContext()
     assert call.now().tzinfo is UTC
     assert TIME_LIMIT_S - 5 < call.remaining() <= TIME_LIMIT_S

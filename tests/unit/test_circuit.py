@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vantage_quickbooks.api.circuit_breaker import EXPLAINED_S, FIRST_PROBE_S, LAST_PROBE_S, Circuit, circuit_for
+from vantage_quickbooks.api.circuit_breaker import (
+    EXPLAINED_S,
+    FIRST_PROBE_S,
+    LAST_PROBE_S,
+    CircuitBreaker,
+    circuit_breaker_for,
+)
 from vantage_quickbooks.errors import AppBlockedError, NetworkError, RateLimitedError
 
 
@@ -14,7 +20,7 @@ class Clocked:
     def __init__(self):
         self.now = 1000.0
         self.sent = 0
-        self.circuit = Circuit(monotonic=lambda: self.now)
+        self.circuit = CircuitBreaker(monotonic=lambda: self.now)
 
     def ask(self, error=None):
         """Send one request that ends with *error*; return the class of what came of it."""
@@ -119,6 +125,6 @@ def test_it_is_never_open_after_a_success_and_never_for_good(story):
 
 
 def test_an_app_has_one_circuit_at_each_server():
-    assert circuit_for("https://a", "1") is circuit_for("https://a", "1")
-    assert circuit_for("https://a", "1") is not circuit_for("https://b", "1")
-    assert circuit_for("https://a", "1") is not circuit_for("https://a", "2")
+    assert circuit_breaker_for("https://a", "1") is circuit_breaker_for("https://a", "1")
+    assert circuit_breaker_for("https://a", "1") is not circuit_breaker_for("https://b", "1")
+    assert circuit_breaker_for("https://a", "1") is not circuit_breaker_for("https://a", "2")

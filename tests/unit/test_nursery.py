@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 
-from vantage_quickbooks.sync.gc_pause import _INTERPRETERS_OWN, grown_up
+from vantage_quickbooks.sync.gc_pause import _INTERPRETERS_OWN, gc_paused
 
 OLD = 2
 
@@ -43,7 +43,7 @@ def is_old(made):
 
 
 def test_what_a_block_made_is_old_and_nothing_was_collected_meanwhile():
-    with grown_up():
+    with gc_paused():
         before = collections()
         made = pages()
         assert collections() == before
@@ -61,12 +61,12 @@ def test_without_a_block_the_same_is_searched_again_and_again():
 
 def test_garbage_from_before_does_not_grow_old():
     knot = weakref.ref(Knot())
-    with grown_up():
+    with gc_paused():
         assert knot() is None
 
 
 def test_garbage_of_the_block_is_found_in_the_end():
-    with grown_up():
+    with gc_paused():
         knot = weakref.ref(Knot())
     gc.collect()
     assert knot() is None
@@ -75,7 +75,7 @@ def test_garbage_of_the_block_is_found_in_the_end():
 def test_what_the_host_froze_stays_frozen():
     gc.freeze()
     frozen = gc.get_freeze_count()
-    with grown_up():
+    with gc_paused():
         made = pages()
     assert made
     assert frozen - 500 < gc.get_freeze_count() <= frozen
@@ -94,12 +94,12 @@ def test_what_the_interpreter_itself_keeps_frozen_is_no_hosts():
 
 def test_a_collector_that_the_host_switched_off_stays_off():
     gc.disable()
-    with grown_up():
+    with gc_paused():
         pages()
     assert not gc.isenabled()
 
 
 def test_an_error_in_the_block_leaves_the_collector_on():
-    with pytest.raises(ValueError, match="x"), grown_up():
+    with pytest.raises(ValueError, match="x"), gc_paused():
         raise ValueError("x")
     assert gc.isenabled()

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.fernet import Fernet
 
-from vantage_quickbooks.auth.encryption import Sealer, keys_of
+from vantage_quickbooks.auth.encryption import RecordCipher, keys_of
 from vantage_quickbooks.auth.stores import SQLiteStore
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.config.secret import Secret
@@ -77,33 +77,33 @@ def test_an_empty_key_is_refused(text):
 @pytest.mark.parametrize("old", [ONE, "an old passphrase"])
 @pytest.mark.parametrize("new", [TWO, "a new passphrase"])
 def test_the_first_key_encrypts_and_any_decrypts(old, new):
-    before = Sealer(old).seal(RECORD, KEY)
-    both = Sealer(json.dumps([new, old]))
+    before = RecordCipher(old).encrypt(RECORD, KEY)
+    both = RecordCipher(json.dumps([new, old]))
 
-    assert both.unseal(before, "there", KEY) == RECORD
-    after = both.seal(RECORD, KEY)
-    assert Sealer(new).unseal(after, "there", KEY) == RECORD
+    assert both.decrypt(before, "there", KEY) == RECORD
+    after = both.encrypt(RECORD, KEY)
+    assert RecordCipher(new).decrypt(after, "there", KEY) == RECORD
     with pytest.raises(TokenStoreError, match="another key"):
-        Sealer(old).unseal(after, "there", KEY)
+        RecordCipher(old).decrypt(after, "there", KEY)
     assert [both.is_current(text, KEY) for text in (before, after)] == [False, True]
 
 
 def test_a_passphrase_that_reads_as_a_list_decrypts_what_it_encrypted():
     """Such a text was one passphrase once."""
     text = '["new", "old"]'
-    once = Sealer(None)
+    once = RecordCipher(None)
     once._keys = [once._made(Secret(text))]
-    sealed = once.seal(RECORD, KEY)
+    sealed = once.encrypt(RECORD, KEY)
 
-    assert Sealer(text).unseal(sealed, "there", KEY) == RECORD
+    assert RecordCipher(text).decrypt(sealed, "there", KEY) == RECORD
 
 
 def test_ciphers_of_other_salts_are_bounded():
     """A hundred processes have written with a salt each."""
-    texts = [Sealer("a passphrase").seal(RECORD, KEY) for _ in range(20)]
-    reader = Sealer("a passphrase")
+    texts = [RecordCipher("a passphrase").encrypt(RECORD, KEY) for _ in range(20)]
+    reader = RecordCipher("a passphrase")
     reader._most_ciphers = 5
-    assert all(reader.unseal(text, "there", KEY) == RECORD for text in texts)
+    assert all(reader.decrypt(text, "there", KEY) == RECORD for text in texts)
     assert len(reader._derived) <= 5
 
 
@@ -127,9 +127,9 @@ def test_an_encrypted_record_is_good_for_its_chain_only(tmp_path):
 
 def test_a_record_of_an_earlier_release_is_still_read():
     """It does not say which chain it belongs to."""
-    sealer = Sealer(ONE)
+    sealer = RecordCipher(ONE)
     legacy = "fernet:" + Fernet(ONE).encrypt(json.dumps(RECORD.to_dict()).encode()).decode()
-    assert sealer.unseal(legacy, "there", KEY) == RECORD
+    assert sealer.decrypt(legacy, "there", KEY) == RECORD
     assert not sealer.is_current(legacy, KEY)
 
 
@@ -151,9 +151,9 @@ HOLDERS = [
     RECORD,
     RECORD.with_version(3),
     TokenRecord.from_dict(RECORD.to_dict()),
-    Sealer("PLANTED-phrase"),
-    Sealer(ONE),
-    Sealer(f'["PLANTED-phrase", "{ONE}"]'),
+    RecordCipher("PLANTED-phrase"),
+    RecordCipher(ONE),
+    RecordCipher(f'["PLANTED-phrase", "{ONE}"]'),
 ]
 
 

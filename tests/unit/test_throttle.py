@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vantage_quickbooks.api import machine_rate_limiter
-from vantage_quickbooks.api.machine_rate_limiter import MachinePace
-from vantage_quickbooks.api.rate_limiter import Throttle, throttle_for
+from vantage_quickbooks.api.machine_rate_limiter import MachineRateLimiter
+from vantage_quickbooks.api.rate_limiter import RateLimiter, rate_limiter_for
 from vantage_quickbooks.errors import CancelledError, DeadlineExceededError
 
 
@@ -45,7 +45,7 @@ class Clock:
 
 def throttled(at_once=10, per_second=10, per_minute=500):
     clock = Clock()
-    throttle = Throttle(at_once, per_second, per_minute, monotonic=lambda: clock.at)
+    throttle = RateLimiter(at_once, per_second, per_minute, monotonic=lambda: clock.at)
     throttle._changed = clock
     return throttle, clock
 
@@ -67,7 +67,7 @@ def test_no_second_and_no_minute_holds_more_starts_than_allowed(gaps, per_second
     starts = []
     for gap in gaps:
         clock.at += gap
-        with throttle.place():
+        with throttle.acquire():
             starts.append(clock.at)
     assert_windows_hold(starts, per_second, per_minute)
 
@@ -82,7 +82,7 @@ def test_nobody_waits_longer_than_the_limits_ask(gaps, per_second, per_minute):
     for gap in gaps:
         clock.at += gap
         asked = clock.at
-        with throttle.place():
+        with throttle.acquire():
             starts.append(clock.at)
         earliest = max(
             [
@@ -97,7 +97,7 @@ def test_intuits_own_limits_are_the_defaults():
     throttle, clock = throttled()
     starts = []
     for _ in range(1000):
-        with throttle.place():
+        with throttle.acquire():
             starts.append(clock.at)
     assert_windows_hold(starts, 10, 500)
     assert starts[9] == 0
@@ -110,20 +110,20 @@ def test_only_so_many_are_under_way_at_once():
     throttle, clock = throttled(at_once=3, per_second=100)
     with ExitStack() as held:
         for _ in range(3):
-            held.enter_context(throttle.place())
-        with pytest.raises(DeadlineExceededError), throttle.place(deadline=5.0):
+            held.enter_context(throttle.acquire())
+        with pytest.raises(DeadlineExceededError), throttle.acquire(deadline=5.0):
             pytest.fail("a fourth place")
         assert clock.at == pytest.approx(5)
-    with throttle.place(deadline=clock.at + 1):
+    with throttle.acquire(deadline=clock.at + 1):
         pass
 
 
 def test_a_place_is_taken_as_soon_as_one_comes_free():
     throttle, clock = throttled(at_once=1, per_second=100)
-    first = throttle.place()
+    first = throttle.acquire()
     first.__enter__()
     clock.scheduled.append((0.5, lambda: first.__exit__(None, None, None)))
-    with throttle.place(deadline=60):
+    with throttle.acquire(deadline=60):
         assert clock.at == pytest.approx(0.5, abs=0.25)
 
 
@@ -131,31 +131,31 @@ def test_a_place_is_taken_as_soon_as_one_comes_free():
 def test_a_place_comes_free_however_the_request_ends(error):
     throttle, _ = throttled(at_once=1, per_second=100)
     for _ in range(5):
-        with pytest.raises(error), throttle.place(deadline=1.0):
+        with pytest.raises(error), throttle.acquire(deadline=1.0):
             raise error("broken")
-    with throttle.place(deadline=1.0):
+    with throttle.acquire(deadline=1.0):
         pass
 
 
 def test_a_refused_wait_takes_no_place_and_counts_as_no_start():
     throttle, clock = throttled(at_once=1, per_second=1, per_minute=100)
-    with throttle.place():
+    with throttle.acquire():
         pass
     for _ in range(3):
-        with pytest.raises(DeadlineExceededError), throttle.place(deadline=0.5):
+        with pytest.raises(DeadlineExceededError), throttle.acquire(deadline=0.5):
             pytest.fail("too early")
-        with pytest.raises(CancelledError), throttle.place(cancelled=lambda: True):
+        with pytest.raises(CancelledError), throttle.acquire(cancelled=lambda: True):
             pytest.fail("cancelled")
-    with throttle.place(deadline=1.5):
+    with throttle.acquire(deadline=1.5):
         assert clock.at == pytest.approx(1.0)
 
 
 def test_a_wait_that_cannot_end_in_time_ends_at_once():
     """A turn is 60 seconds away, the deadline 30: nobody waits 30 seconds to be refused."""
     throttle, clock = throttled(at_once=1, per_second=1, per_minute=1)
-    with throttle.place():
+    with throttle.acquire():
         pass
-    with pytest.raises(DeadlineExceededError), throttle.place(deadline=30.0):
+    with pytest.raises(DeadlineExceededError), throttle.acquire(deadline=30.0):
         pytest.fail("too early")
     assert clock.at == 0
 
@@ -163,36 +163,36 @@ def test_a_wait_that_cannot_end_in_time_ends_at_once():
 def test_a_deadline_that_has_passed_still_lets_a_free_place_be_taken():
     """Whoever holds the place finds out before it sends: the throttle judges only its own waiting."""
     throttle, _ = throttled()
-    with throttle.place(deadline=-1.0):
+    with throttle.acquire(deadline=-1.0):
         pass
 
 
 def test_a_waiting_call_notices_that_it_was_cancelled():
     throttle, clock = throttled(at_once=1, per_second=1, per_minute=1)
-    with throttle.place():
+    with throttle.acquire():
         pass
-    with pytest.raises(CancelledError), throttle.place(cancelled=lambda: clock.at >= 7):
+    with pytest.raises(CancelledError), throttle.acquire(cancelled=lambda: clock.at >= 7):
         pytest.fail("cancelled")
     assert clock.at == pytest.approx(7, abs=0.25)
 
 
 def test_a_cancelled_call_gets_no_place_even_if_one_is_free():
     throttle, _ = throttled()
-    with pytest.raises(CancelledError), throttle.place(cancelled=lambda: True):
+    with pytest.raises(CancelledError), throttle.acquire(cancelled=lambda: True):
         pytest.fail("cancelled")
 
 
 @pytest.mark.parametrize(("workers", "at_once"), [(16, 3), (8, 1), (4, 10)])
 def test_threads_never_hold_more_places_than_there_are(workers, at_once):
     """Real threads and a real clock; the windows are wide, so only the number at once is at work."""
-    throttle = Throttle(at_once, 10_000, 100_000)
+    throttle = RateLimiter(at_once, 10_000, 100_000)
     lock, under_way, most, done = threading.Lock(), [0], [0], [0]
     begin = threading.Barrier(workers)
 
     def work():
         begin.wait()
         for _ in range(40):
-            with throttle.place():
+            with throttle.acquire():
                 with lock:
                     under_way[0] += 1
                     most[0] = max(most[0], under_way[0])
@@ -212,13 +212,13 @@ def test_threads_never_hold_more_places_than_there_are(workers, at_once):
 
 def test_threads_share_the_windows():
     """Real threads and a real clock, twelve starts a quarter of a second at the most."""
-    throttle = Throttle(100, 12, 100_000)
+    throttle = RateLimiter(100, 12, 100_000)
     throttle._windows = ((0.25, 12), (60.0, 100_000))
     starts, lock = [], threading.Lock()
 
     def work():
         for _ in range(5):
-            with throttle.place(), lock:
+            with throttle.acquire(), lock:
                 starts.append(None)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
@@ -232,19 +232,19 @@ def test_threads_share_the_windows():
 
 
 def test_a_company_has_one_throttle_in_a_process():
-    assert throttle_for("https://a", "1") is throttle_for("https://a", "1")
-    assert throttle_for("https://a", "1") is not throttle_for("https://a", "2")
-    assert throttle_for("https://a", "1") is not throttle_for("https://b", "1")
+    assert rate_limiter_for("https://a", "1") is rate_limiter_for("https://a", "1")
+    assert rate_limiter_for("https://a", "1") is not rate_limiter_for("https://a", "2")
+    assert rate_limiter_for("https://a", "1") is not rate_limiter_for("https://b", "1")
 
 
 def test_a_company_is_asked_500_times_a_minute_and_ten_times_a_second():
     """Intuit's numbers are the ones in force where nobody chooses others."""
     clock = Clock()
-    throttle = Throttle(monotonic=lambda: clock.at)
+    throttle = RateLimiter(monotonic=lambda: clock.at)
     throttle._changed = clock
     starts = []
     for _ in range(1100):
-        with throttle.place():
+        with throttle.acquire():
             starts.append(clock.at)
     assert_windows_hold(starts, 10, 500)
     assert starts[-1] == pytest.approx(120 + 9, abs=0.01)  # and not later than they must
@@ -267,9 +267,9 @@ def test_what_the_machines_other_processes_started_counts(tmp_path, monkeypatch,
     """Ten in a second and 500 in a minute, as the processes have noted them."""
     now = 5000.0
     monkeypatch.setattr(machine_rate_limiter, "time", SimpleNamespace(monotonic=lambda: now))
-    machine = throttle_for("https://machine", str(tmp_path), tmp_path)._machine
+    machine = rate_limiter_for("https://machine", str(tmp_path), tmp_path)._machine
     machine._starts.write_bytes(array.array("d", [now - seconds for seconds in ago]).tobytes())
-    with machine.turn() as told:
+    with machine.try_acquire() as told:
         assert told == pytest.approx(wait)
     noted = array.array("d", machine._starts.read_bytes())
     assert (now in noted) == (wait == 0)
@@ -277,14 +277,14 @@ def test_what_the_machines_other_processes_started_counts(tmp_path, monkeypatch,
 
 def test_processes_that_cannot_note_their_starts_keep_the_limits_by_themselves(tmp_path):
     """A full disk, say: no call fails for it."""
-    machine = MachinePace(tmp_path / "turns", "company", 10, ((60.0, 1),))
-    with machine.turn() as wait:
+    machine = MachineRateLimiter(tmp_path / "turns", "company", 10, ((60.0, 1),))
+    with machine.try_acquire() as wait:
         assert wait == 0
-    with machine.turn() as wait:
+    with machine.try_acquire() as wait:
         assert wait > 0
     (starts,) = tmp_path.glob("turns/*.starts")
     starts.unlink()
     starts.mkdir()
     for _ in range(3):
-        with machine.turn() as wait:
+        with machine.try_acquire() as wait:
             assert wait == 0

@@ -19,7 +19,7 @@ import requests
 from oauthlib.oauth2 import OAuth2Error
 from oauthlib.oauth2.rfc6749 import errors as oauth_errors
 
-from vantage_quickbooks.api.call_context import Call
+from vantage_quickbooks.api.call_context import CallContext
 from vantage_quickbooks.api.transport import transport_error
 from vantage_quickbooks.auth.authorizer import Authorizer
 from vantage_quickbooks.auth.stores import MemoryStore
@@ -239,7 +239,7 @@ def _endpoints(server):
 
 def _instant_call():
     clock = itertools.count()
-    return Call(sleep=lambda _: None, monotonic=lambda: next(clock) / 1000)
+    return CallContext(sleep=lambda _: None, monotonic=lambda: next(clock) / 1000)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from vantage_quickbooks.api.call_context import Call
+from vantage_quickbooks.api.call_context import CallContext
 from vantage_quickbooks.auth.stores import MemoryStore
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.connector.connector import QUICKBOOKS
@@ -45,7 +45,7 @@ def connection(quickbooks):
         quickbooks.credentials() if quickbooks else FORM,
         deployment=Deployment(api_url=url, oauth_url=url),
         store=MemoryStore(),
-        new_call=lambda **kwargs: Call(**kwargs, now=lambda: RECORDED_AT, sleep=lambda _: None),
+        new_call=lambda **kwargs: CallContext(**kwargs, now=lambda: RECORDED_AT, sleep=lambda _: None),
     )
     yield opened
     opened.close()

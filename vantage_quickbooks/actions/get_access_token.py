@@ -12,7 +12,7 @@ from vantage_quickbooks.sync.page import metadata
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vantage_quickbooks.api.call_context import Call
+    from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.api.client import QuickBooksClient
 
 _written = functools.lru_cache(maxsize=256)(iso)  # the same three instants, as long as a token is good
@@ -28,7 +28,7 @@ ACTION = Action(
 )
 
 
-def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> dict[str, Any]:
+def run(client: QuickBooksClient, data: Mapping[str, Any], call: CallContext) -> dict[str, Any]:
     """Return the access token in force.
 
     Args:

@@ -10,7 +10,7 @@ from vantage_quickbooks.sync.page import metadata
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vantage_quickbooks.api.call_context import Call
+    from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.api.client import QuickBooksClient
 
 ACTION = Action(
@@ -23,7 +23,7 @@ ACTION = Action(
 )
 
 
-def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> dict[str, Any]:
+def run(client: QuickBooksClient, data: Mapping[str, Any], call: CallContext) -> dict[str, Any]:
     """Return the company's information as Intuit sent it.
 
     Args:

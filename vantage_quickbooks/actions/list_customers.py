@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import date
 
-    from vantage_quickbooks.api.call_context import Call
+    from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.api.client import QuickBooksClient
 
 ACTION = Action(
@@ -42,7 +42,9 @@ ACTION = Action(
 DEFAULT_ORDER = "DisplayName"
 
 
-def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call, row_limit: int | None = None) -> dict[str, Any]:
+def run(
+    client: QuickBooksClient, data: Mapping[str, Any], call: CallContext, row_limit: int | None = None
+) -> dict[str, Any]:
     """Return one page of customers, with one API call; or all of them, if the input says `all`.
 
     Args:
@@ -73,17 +75,17 @@ def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call, row_limit
     }
 
 
-def everything(client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> Iterator[dict[str, Any]]:
+def everything(client: QuickBooksClient, data: Mapping[str, Any], call: CallContext) -> Iterator[dict[str, Any]]:
     """Yield all customers page by page; see `reading.pages`."""
     return reading.pages(KIND, client, data, call)
 
 
-def estimate(client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> tuple[int, int]:
+def estimate(client: QuickBooksClient, data: Mapping[str, Any], call: CallContext) -> tuple[int, int]:
     """Return how many records a whole read would find, and the API calls it takes; see `reading.estimate`."""
     return reading.estimate(KIND, client, data, call)
 
 
-def lines(client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> Iterator[tuple[bytes, Any]]:
+def lines(client: QuickBooksClient, data: Mapping[str, Any], call: CallContext) -> Iterator[tuple[bytes, Any]]:
     """Yield all customers as newline-delimited JSON; see `reading.lines`."""
     return reading.lines(KIND, client, data, call)
 

@@ -28,7 +28,7 @@ from vantage_quickbooks.sync.page import Page, page_metadata, project, read_page
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from vantage_quickbooks.api.call_context import Call
+    from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.api.client import QuickBooksClient
 
 STATUSES = ("paid", "partiallyPaid", "open", "overdue", "voided")
@@ -104,7 +104,9 @@ _NUMBERS = (float, int)  # as JSON has them: a bool is none
 _EXACT = Context(prec=1000)  # the host's own context may round to a few digits
 
 
-def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call, row_limit: int | None = None) -> dict[str, Any]:
+def run(
+    client: QuickBooksClient, data: Mapping[str, Any], call: CallContext, row_limit: int | None = None
+) -> dict[str, Any]:
     """Return one page of invoices; or all of them, if the input says `all`.
 
     Without `status` that is one API call. Intuit cannot filter by payment status; it can by balance and due date.
@@ -143,17 +145,17 @@ def run(client: QuickBooksClient, data: Mapping[str, Any], call: Call, row_limit
     }
 
 
-def everything(client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> Iterator[dict[str, Any]]:
+def everything(client: QuickBooksClient, data: Mapping[str, Any], call: CallContext) -> Iterator[dict[str, Any]]:
     """Yield all invoices page by page; see `reading.pages`."""
     return reading.pages(KIND, client, data, call)
 
 
-def estimate(client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> tuple[int, int]:
+def estimate(client: QuickBooksClient, data: Mapping[str, Any], call: CallContext) -> tuple[int, int]:
     """Return how many records a whole read would find, and the API calls it takes; see `reading.estimate`."""
     return reading.estimate(KIND, client, data, call)
 
 
-def lines(client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> Iterator[tuple[bytes, Any]]:
+def lines(client: QuickBooksClient, data: Mapping[str, Any], call: CallContext) -> Iterator[tuple[bytes, Any]]:
     """Yield all invoices as newline-delimited JSON; see `reading.lines`."""
     return reading.lines(KIND, client, data, call)
 
@@ -230,7 +232,7 @@ class _Sum:
         return {"count": self.count, "total": _money(self.total), "outstanding": _money(self.outstanding)}
 
 
-def _refined(client: QuickBooksClient, statement: query.Select, page: Page, call: Call, status: str) -> Page:
+def _refined(client: QuickBooksClient, statement: query.Select, page: Page, call: CallContext, status: str) -> Page:
     """Keep what has *status*, and read on until there are as many as were asked for."""
     today, wanted, size = page.company_date, statement.max_results, statement.max_results
     found: list[dict[str, Any]] = []

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import date
 
-    from vantage_quickbooks.api.call_context import Call
+    from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.api.client import QuickBooksClient
     from vantage_quickbooks.sync.full_read import Decoded, WholeRead
 
@@ -91,7 +91,7 @@ def _refused(reasons: list[tuple[str, str, str]]) -> InputError:
     return InputError(" ".join(f"{entry.message} {entry.mend}" for entry in entries), entries)
 
 
-def whole(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> dict[str, Any]:
+def whole(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext) -> dict[str, Any]:
     """Return everything as one result.
 
     Raises:
@@ -106,7 +106,7 @@ def whole(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: C
     return _shaped(kind, client, data, call, records, members | {"startPosition": 1, "scope": "all"})
 
 
-def pages(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> Iterator[dict[str, Any]]:
+def pages(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext) -> Iterator[dict[str, Any]]:
     """Yield everything page by page, each a result of the action's shape, fetched in parallel, in order.
 
     Raises:
@@ -119,7 +119,9 @@ def pages(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: C
         del result
 
 
-def lines(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> Iterator[tuple[bytes, Any]]:
+def lines(
+    kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext
+) -> Iterator[tuple[bytes, Any]]:
     """Yield everything as newline-delimited JSON, each record in Intuit's very bytes, with the page's metadata.
 
     Raises:
@@ -140,7 +142,7 @@ def lines(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: C
         yield written, _metadata(kind, client, data, call, members)
 
 
-def estimate(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: Call) -> tuple[int, int]:
+def estimate(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext) -> tuple[int, int]:
     """Return how many records QuickBooks would be asked for, and the API calls it takes; costs one.
 
     Raises:
@@ -157,7 +159,7 @@ def _shaped(  # noqa: PLR0917 -- what differs behind what is always the same
     kind: Kind,
     client: QuickBooksClient,
     data: Mapping[str, Any],
-    call: Call,
+    call: CallContext,
     records: list[dict[str, Any]],
     members: dict[str, Any],
 ) -> dict[str, Any]:
@@ -167,7 +169,7 @@ def _shaped(  # noqa: PLR0917 -- what differs behind what is always the same
 
 
 def _metadata(
-    kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: Call, members: dict[str, Any]
+    kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext, members: dict[str, Any]
 ) -> dict[str, Any]:
     day = members.pop("day")
     more = {"companyDate": day.isoformat()} if kind.entity == "Invoice" else {}
@@ -192,12 +194,12 @@ def _results(
     kind: Kind,
     client: QuickBooksClient,
     data: Mapping[str, Any],
-    call: Call,
+    call: CallContext,
     decoder: Callable[[bytes, str], Decoded] | None = None,
 ) -> Iterator[tuple[list[Any], dict[str, Any]]]:
     """Yield wanted records with the members of their page's metadata."""
     check(data)
-    call.budget = data.get("budget")
+    call.max_api_calls = data.get("budget")
     import orjson  # noqa: PLC0415 -- with the reader: lazily
 
     from vantage_quickbooks.sync.cursor import Scribe  # noqa: PLC0415 -- with the reader: lazily
@@ -283,7 +285,7 @@ def _earlier(started: str) -> str:
     return (datetime.fromisoformat(started) - _OVERLAP).isoformat(timespec="seconds")
 
 
-def _deletions(kind: Kind, client: QuickBooksClient, call: Call, started: str, size: int) -> dict[str, Any]:
+def _deletions(kind: Kind, client: QuickBooksClient, call: CallContext, started: str, size: int) -> dict[str, Any]:
     """Return what was deleted since, or, where change data capture cannot tell, the Ids of all there is."""
     if call.now() - datetime.fromisoformat(started) < _CDC_WINDOW:
         try:
@@ -305,7 +307,7 @@ def _deletions(kind: Kind, client: QuickBooksClient, call: Call, started: str, s
     return {"existingIds": _existing(kind, client, call, size), "deletions": "idListing"}
 
 
-def _existing(kind: Kind, client: QuickBooksClient, call: Call, size: int) -> list[str]:
+def _existing(kind: Kind, client: QuickBooksClient, call: CallContext, size: int) -> list[str]:
     from vantage_quickbooks.sync.full_read import WholeRead  # noqa: PLC0415 -- it imports the HTTP client
 
     read = WholeRead(

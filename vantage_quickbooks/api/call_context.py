@@ -15,7 +15,7 @@ from vantage_quickbooks.errors import CancelledError, DeadlineExceededError, Inc
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["TIME_LIMIT_S", "Call"]
+__all__ = ["TIME_LIMIT_S", "CallContext"]
 
 TIME_LIMIT_S = 180.0
 """Seconds for a call whose host sets no deadline: one request may take Intuit's 120 seconds, and be tried again."""
@@ -26,7 +26,7 @@ _LONGEST_WAIT_S = 60.0
 _NOW = functools.partial(datetime.now, UTC)
 
 
-class Call:
+class CallContext:
     """The state of one call; thread-safe.
 
     Args:
@@ -41,7 +41,7 @@ class Call:
         request_id: Names the call in errors, logs and audit events.
         api_calls: Requests sent to the data API so far, failed ones included.
         metered_calls: Those of them that were answered with success (HTTP 2xx): only these does Intuit meter.
-        budget: Requests to the data API at the most, failed ones included; None means no cap.
+        max_api_calls: Requests to the data API at the most, failed ones included; None means no cap.
         progress: Told how many records a long read has read, and of how many (None: not known yet).
         intuit_tids: Intuit's transaction id of each answer, in order.
         refreshed: Whether a token request succeeded in this call.
@@ -62,7 +62,7 @@ class Call:
         self.cancelled = cancelled
         self.api_calls = 0
         self.metered_calls = 0
-        self.budget: int | None = None
+        self.max_api_calls: int | None = None
         self.progress: Callable[[int, int | None], None] | None = None
         self.intuit_tids: list[str] = []
         self.refreshed = False
@@ -87,7 +87,7 @@ class Call:
         """Return the seconds since the call began."""
         return self._monotonic() - self._began
 
-    def progressed(self) -> None:
+    def restart_timeout(self) -> None:
         """Begin the time limit anew, because a part of a long read is done; the host's own deadline stays."""
         self.deadline = min(self._monotonic() + self._time_limit_s, self._last_instant)
 
@@ -105,27 +105,27 @@ class Call:
             raise DeadlineExceededError("The call ran out of time. Ask for fewer records, or allow it more time.")
         return left
 
-    def stop(self) -> None:
+    def cancel(self) -> None:
         """End the call's requests that are under way in other threads, as soon as they look up."""
         self.cancelled = lambda: True
 
-    def count(self) -> None:
+    def count_request(self) -> None:
         """Count a request to the data API.
 
         Raises:
             IncompleteReadError: The call's budget is spent; the request must not be sent.
         """
         with self._lock:
-            if self.budget is not None and self.api_calls >= self.budget:
+            if self.max_api_calls is not None and self.api_calls >= self.max_api_calls:
                 raise IncompleteReadError(
-                    f"The budget of {self.budget} API calls is spent before the read is whole. Allow more, or narrow "
-                    "the conditions.",
+                    f"The budget of {self.max_api_calls} API calls is spent before the read is whole. Allow more, or "
+                    "narrow the conditions.",
                     retryable=False,
-                    details={"budget": self.budget},
+                    details={"maxApiCalls": self.max_api_calls},
                 )
             self.api_calls += 1
 
-    def note(self, intuit_tid: str | None, *, is_metered: bool = False) -> None:
+    def record_tid(self, intuit_tid: str | None, *, is_metered: bool = False) -> None:
         """Keep the transaction id of an answer, and count the answer if Intuit meters it."""
         with self._lock:
             self.metered_calls += is_metered
@@ -146,7 +146,7 @@ class Call:
             wait = max(wait, retry_after_s + random.uniform(0.0, 0.5))
         return wait if self._monotonic() + wait < self.deadline else None
 
-    def pause(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
         """Wait, in steps short enough to notice a cancellation.
 
         Raises:

@@ -35,7 +35,7 @@ from vantage_quickbooks.errors import AppBlockedError, RateLimitedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Circuit", "circuit_for"]
+__all__ = ["CircuitBreaker", "circuit_breaker_for"]
 
 MOMENT_S = 10.0
 MOMENTS = 3
@@ -48,7 +48,7 @@ _MAX_UNUSED = 100
 """Apps that are remembered though no connection of theirs is open."""
 
 
-class Circuit:
+class CircuitBreaker:
     """The state of one app at one server; thread-safe. See the module's theory of operation.
 
     Args:
@@ -162,14 +162,14 @@ class Circuit:
         )
 
 
-_circuits: SharedObjects[Circuit] = SharedObjects(_MAX_UNUSED)
+_circuits: SharedObjects[CircuitBreaker] = SharedObjects(_MAX_UNUSED)
 
 
-def circuit_for(url: str, client_id: str) -> Circuit:
+def circuit_breaker_for(url: str, client_id: str) -> CircuitBreaker:
     """Return the one circuit of this process for an app at a server.
 
     Args:
         url: The data API or the token endpoint.
         client_id: The app.
     """
-    return _circuits.get((url, client_id), Circuit)
+    return _circuits.get((url, client_id), CircuitBreaker)

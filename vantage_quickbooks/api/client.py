@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 import requests
 
-from vantage_quickbooks.api.circuit_breaker import Circuit, circuit_for
-from vantage_quickbooks.api.rate_limiter import AT_ONCE, Throttle, throttle_for
-from vantage_quickbooks.api.response_body import Body, Limit
+from vantage_quickbooks.api.circuit_breaker import CircuitBreaker, circuit_breaker_for
+from vantage_quickbooks.api.rate_limiter import AT_ONCE, RateLimiter, rate_limiter_for
+from vantage_quickbooks.api.response_body import Limit, ResponseBody
 from vantage_quickbooks.api.transport import CONNECT_S, Adapter, SessionHolder, Watch, receive, transport_error
 from vantage_quickbooks.auth.authorizer import Authorizer
 from vantage_quickbooks.core import wire
@@ -24,7 +24,7 @@ from vantage_quickbooks.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
 
-    from vantage_quickbooks.api.call_context import Call
+    from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.auth.stores import TokenStore
     from vantage_quickbooks.config.deployment import Endpoints
     from vantage_quickbooks.config.settings import Settings
@@ -52,7 +52,7 @@ class QuickBooksClient:
         settings: Company and environment.
         store: Where the token chain is kept.
         endpoints: Which servers are asked.
-        throttle: Turns; by default the process's one for this company.
+        rate_limiter: Turns; by default the process's one for this company.
         circuit: Knows whether the app is blocked; by default the process's one for this app.
         body_limit: How large an answer may be.
     """
@@ -63,17 +63,17 @@ class QuickBooksClient:
         store: TokenStore,
         endpoints: Endpoints,
         *,
-        throttle: Throttle | None = None,
-        circuit: Circuit | None = None,
+        rate_limiter: RateLimiter | None = None,
+        circuit: CircuitBreaker | None = None,
         body_limit: Limit | None = None,
     ) -> None:
         self.settings = settings
         self.authorizer = Authorizer(settings, store, endpoints)
         self._api_url = endpoints.api_url
-        self._throttle = throttle or throttle_for(
-            endpoints.api_url, settings.realm_id, getattr(store, "meeting_place", None)
+        self._rate_limiter = rate_limiter or rate_limiter_for(
+            endpoints.api_url, settings.realm_id, getattr(store, "lock_directory", None)
         )
-        self._circuit = circuit or circuit_for(endpoints.api_url, settings.client_id)
+        self._circuit = circuit or circuit_breaker_for(endpoints.api_url, settings.client_id)
         self._body_limit = body_limit or Limit()
         self._http = SessionHolder(self._make_session)
 
@@ -92,7 +92,7 @@ class QuickBooksClient:
         self.authorizer.close()
         self._http.close()
 
-    def authorize(self, headers: MutableMapping[str, str], call: Call) -> TokenRecord:
+    def authorize(self, headers: MutableMapping[str, str], call: CallContext) -> TokenRecord:
         """Attach a valid access token to *headers*, refreshing it first if it must be.
 
         Args:
@@ -109,7 +109,7 @@ class QuickBooksClient:
         headers["Authorization"] = f"Bearer {record.access_token.reveal()}"
         return record
 
-    def query(self, statement: Select, call: Call) -> Answer:
+    def query(self, statement: Select, call: CallContext) -> Answer:
         """Run a query statement.
 
         Returns:
@@ -121,7 +121,7 @@ class QuickBooksClient:
         answer = self.request(wire.query_request(self._api_url, self.settings.realm_id, str(statement)), call)
         return wire.with_member(answer, "QueryResponse")
 
-    def count(self, statement: Select, call: Call) -> int:
+    def count(self, statement: Select, call: CallContext) -> int:
         """Return how many records *statement* finds, in one call.
 
         Raises:
@@ -130,7 +130,7 @@ class QuickBooksClient:
         answer = self.request(wire.query_request(self._api_url, self.settings.realm_id, statement.count()), call)
         return wire.total_count(answer)
 
-    def fetch(self, statement: Select, call: Call, *, may_give_up: bool = True) -> Body:
+    def fetch(self, statement: Select, call: CallContext, *, may_give_up: bool = True) -> ResponseBody:
         """Run a query statement and return the answer as it came, to be unpacked and decoded where and when it suits.
 
         The body begins as a success does; whether it is whole JSON shows when it is decoded.
@@ -142,7 +142,7 @@ class QuickBooksClient:
         request = wire.query_request(self._api_url, self.settings.realm_id, str(statement))
         return self._repeat(request, call, self._undecoded, is_too_slow if may_give_up else None)
 
-    def changes(self, entity: str, since: str, call: Call) -> list[dict[str, Any]]:
+    def changes(self, entity: str, since: str, call: CallContext) -> list[dict[str, Any]]:
         """Ask for what was created, changed or deleted since an instant (change data capture).
 
         Args:
@@ -161,7 +161,7 @@ class QuickBooksClient:
         answer = self.request(wire.changes_request(self._api_url, self.settings.realm_id, entity, since), call)
         return wire.changed_records(answer, entity)
 
-    def company_info(self, call: Call) -> Answer:
+    def company_info(self, call: CallContext) -> Answer:
         """Read the company's information; the answer's `CompanyInfo` member is an object.
 
         Raises:
@@ -170,7 +170,7 @@ class QuickBooksClient:
         answer = self.request(wire.company_info_request(self._api_url, self.settings.realm_id), call)
         return wire.with_member(answer, "CompanyInfo")
 
-    def request(self, request: Request, call: Call) -> Answer:
+    def request(self, request: Request, call: CallContext) -> Answer:
         """Send a request that reads, and send it again where another try may help.
 
         A refused access token is replaced and the request repeated, until one is refused that was fetched for it.
@@ -193,8 +193,8 @@ class QuickBooksClient:
     def _repeat(
         self,
         request: Request,
-        call: Call,
-        read: Callable[[int, Mapping[str, str], Body, Call], T],
+        call: CallContext,
+        read: Callable[[int, Mapping[str, str], ResponseBody, CallContext], T],
         is_final: Callable[[ConnectorError], bool] | None = None,
     ) -> T:
         attempt = 1
@@ -206,7 +206,7 @@ class QuickBooksClient:
                 self._circuit.check()  # before a token is spent on what is not sent
                 record = self.authorize(headers, call)
                 with self._circuit.attempt():
-                    with self._throttle.place(deadline=call.deadline, cancelled=call.cancelled):
+                    with self._rate_limiter.acquire(deadline=call.deadline, cancelled=call.cancelled):
                         status, told, body = self._send(request, headers, call)
                     return read(status, told, body, call)
             except AccessTokenRefusedError as error:
@@ -231,10 +231,12 @@ class QuickBooksClient:
                     raise
                 attempt += 1
                 since = None  # by the next answer a token may have ended anew
-                call.pause(wait)
+                call.sleep(wait)
 
-    def _send(self, request: Request, headers: dict[str, str], call: Call) -> tuple[int, Mapping[str, str], Body]:
-        call.count()
+    def _send(
+        self, request: Request, headers: dict[str, str], call: CallContext
+    ) -> tuple[int, Mapping[str, str], ResponseBody]:
+        call.count_request()
         failure: ConnectorError
         try:
             with (
@@ -250,7 +252,7 @@ class QuickBooksClient:
                     stream=True,
                 ) as response,
             ):
-                call.note(response.headers.get("intuit_tid"), is_metered=200 <= response.status_code < 300)
+                call.record_tid(response.headers.get("intuit_tid"), is_metered=200 <= response.status_code < 300)
                 body = receive(response, self._body_limit)
         except requests.RequestException as error:
             failure = transport_error(error, "QuickBooks", self._api_url)
@@ -261,18 +263,20 @@ class QuickBooksClient:
         call.remaining()  # if the deadline cut the request short, say that
         raise failure  # out here, so that the request does not ride along as the error's context
 
-    def _undecoded(self, status: int, headers: Mapping[str, str], body: Body, call: Call) -> Body:
-        if status == 200 and body.begins_with(b'{"QueryResponse":'):
+    def _undecoded(
+        self, status: int, headers: Mapping[str, str], body: ResponseBody, call: CallContext
+    ) -> ResponseBody:
+        if status == 200 and body.startswith(b'{"QueryResponse":'):
             return body
-        data = body.take()
-        wire.with_member(self._decoded(status, headers, Body(data), call), "QueryResponse")
-        return Body(data)
+        data = body.read()
+        wire.with_member(self._decoded(status, headers, ResponseBody(data), call), "QueryResponse")
+        return ResponseBody(data)
 
-    def _decoded(self, status: int, headers: Mapping[str, str], body: Body, call: Call) -> Answer:
+    def _decoded(self, status: int, headers: Mapping[str, str], body: ResponseBody, call: CallContext) -> Answer:
         return wire.decipher(
             status,
             headers,
-            body.take(),
+            body.read(),
             loads=orjson.loads,
             now=call.now(),
             environment=self.settings.environment,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["MachinePace"]
+__all__ = ["MachineRateLimiter"]
 
 _PATIENCE_S = 5.0
 """Seconds to wait for the file of starts: each holder has it for well under a millisecond."""
@@ -31,7 +31,7 @@ _STARTS_AGE_S = 120.0
 """A file of starts that nothing was written to for so long holds nothing that a window counts."""
 
 
-class MachinePace:
+class MachineRateLimiter:
     """What all processes of this machine start for one company.
 
     Args:
@@ -51,7 +51,7 @@ class MachinePace:
         remove_old(directory, ".starts", _STARTS_AGE_S)
 
     @contextlib.contextmanager
-    def turn(self) -> Iterator[float]:
+    def try_acquire(self) -> Iterator[float]:
         """Try to take a turn, without waiting for one.
 
         Yields:

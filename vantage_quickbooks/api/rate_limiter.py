@@ -21,14 +21,14 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from vantage_quickbooks.api.fork_safety import SharedObjects
-from vantage_quickbooks.api.machine_rate_limiter import MachinePace
+from vantage_quickbooks.api.machine_rate_limiter import MachineRateLimiter
 from vantage_quickbooks.errors import CancelledError, DeadlineExceededError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["Throttle", "throttle_for"]
+__all__ = ["RateLimiter", "rate_limiter_for"]
 
 AT_ONCE = 10
 PER_SECOND = 10
@@ -46,7 +46,7 @@ _LOOK_AGAIN_S = 0.25
 """Seconds after which a waiting thread looks whether its call was cancelled."""
 
 
-class Throttle:
+class RateLimiter:
     """Places for requests of one company.
 
     Args:
@@ -57,7 +57,7 @@ class Throttle:
         machine: What the other processes of this machine start; None if they do not matter.
     """
 
-    _all: ClassVar[weakref.WeakSet[Throttle]] = weakref.WeakSet()
+    _all: ClassVar[weakref.WeakSet[RateLimiter]] = weakref.WeakSet()
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Throttle:
         per_minute: int = PER_MINUTE,
         *,
         monotonic: Callable[[], float] = time.monotonic,
-        machine: MachinePace | None = None,
+        machine: MachineRateLimiter | None = None,
     ) -> None:
         self._machine = machine
         self._at_once = at_once
@@ -93,7 +93,7 @@ class Throttle:
             return not self._started or self._started[-1] + longest <= self._monotonic()
 
     @contextmanager
-    def place(self, *, deadline: float = float("inf"), cancelled: Callable[[], bool] | None = None) -> Iterator[None]:
+    def acquire(self, *, deadline: float = float("inf"), cancelled: Callable[[], bool] | None = None) -> Iterator[None]:
         """Hold a place for one request, waiting until there is one.
 
         Args:
@@ -116,12 +116,12 @@ class Throttle:
                 self._changed.notify()
 
     def _join(
-        self, held: ExitStack, machine: MachinePace, deadline: float, cancelled: Callable[[], bool] | None
+        self, held: ExitStack, machine: MachineRateLimiter, deadline: float, cancelled: Callable[[], bool] | None
     ) -> None:
         """Take a turn among the processes of this machine, too."""
         while True:
             attempt = ExitStack()
-            wait = attempt.enter_context(machine.turn())
+            wait = attempt.enter_context(machine.try_acquire())
             if wait <= 0:
                 held.push(attempt)
                 return
@@ -158,10 +158,10 @@ class Throttle:
         return max(waits)
 
 
-_throttles: SharedObjects[Throttle] = SharedObjects(_MAX_UNUSED, is_idle=Throttle.is_idle)
+_rate_limiters: SharedObjects[RateLimiter] = SharedObjects(_MAX_UNUSED, is_idle=RateLimiter.is_idle)
 
 
-def throttle_for(api_url: str, realm_id: str, directory: Path | None = None) -> Throttle:
+def rate_limiter_for(api_url: str, realm_id: str, directory: Path | None = None) -> RateLimiter:
     """Return the one throttle of this process for a company.
 
     Args:
@@ -170,13 +170,13 @@ def throttle_for(api_url: str, realm_id: str, directory: Path | None = None) -> 
         directory: Where the processes of this machine meet; None if they do not.
     """
 
-    def make() -> Throttle:
+    def make() -> RateLimiter:
         windows = ((1.0, PER_SECOND), (60.0, PER_MINUTE))
-        machine = MachinePace(directory, f"{api_url} {realm_id}", AT_ONCE, windows) if directory else None
-        return Throttle(machine=machine)
+        machine = MachineRateLimiter(directory, f"{api_url} {realm_id}", AT_ONCE, windows) if directory else None
+        return RateLimiter(machine=machine)
 
-    return _throttles.get((api_url, realm_id, directory), make)
+    return _rate_limiters.get((api_url, realm_id, directory), make)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=Throttle.begin_in_child)
+    os.register_at_fork(after_in_child=RateLimiter.begin_in_child)

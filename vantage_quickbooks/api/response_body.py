@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from vantage_quickbooks.errors import UnexpectedResponseError
 
-__all__ = ["MAX_BODY_MIB", "MAX_BODY_VARIABLE", "Body", "Limit"]
+__all__ = ["MAX_BODY_MIB", "MAX_BODY_VARIABLE", "Limit", "ResponseBody"]
 
 MAX_BODY_MIB = 256
 """Default limit of a body, unpacked or as it came: a page of 1,000 large invoices has some 5 MiB."""
@@ -55,7 +55,7 @@ class Limit:
 _DEFAULT_LIMIT = Limit()
 
 
-class Body:
+class ResponseBody:
     """The body of an answer; thread-safe.
 
     Args:
@@ -70,7 +70,7 @@ class Body:
         self._limit = limit
         self._lock = threading.Lock()
 
-    def begins_with(self, prefix: bytes) -> bool:
+    def startswith(self, prefix: bytes) -> bool:
         """Tell whether the unpacked body begins so; False if it cannot be unpacked."""
         with self._lock:
             if not self._is_packed:
@@ -79,7 +79,7 @@ class Body:
                 return zlib.decompressobj(_GZIP).decompress(self._data, len(prefix) + 1).startswith(prefix)
         return False
 
-    def unpack(self) -> None:
+    def decompress(self) -> None:
         """Unpack the body.
 
         Raises:
@@ -93,13 +93,13 @@ class Body:
                     raise UnexpectedResponseError("The answer of QuickBooks was damaged on the way.") from None
                 self._is_packed = False
 
-    def take(self) -> bytes:
+    def read(self) -> bytes:
         """Return the unpacked body, and keep nothing of it.
 
         Raises:
-            UnexpectedResponseError: See `unpack`.
+            UnexpectedResponseError: See `decompress`.
         """
-        self.unpack()
+        self.decompress()
         data, self._data = self._data, b""
         return data
 

@@ -39,13 +39,13 @@ from urllib3.util.connection import allowed_gai_family
 from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 from urllib3.util.wait import wait_for_write
 
-from vantage_quickbooks.api.response_body import Body, Limit
+from vantage_quickbooks.api.response_body import Limit, ResponseBody
 from vantage_quickbooks.errors import ConnectorError, NetworkError, UnexpectedResponseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from vantage_quickbooks.api.call_context import Call
+    from vantage_quickbooks.api.call_context import CallContext
 
 __all__ = ["CONNECT_S", "Adapter", "SessionHolder", "SmallAnswerAdapter", "Watch", "receive", "transport_error"]
 
@@ -71,7 +71,7 @@ class Watch:
             for requests whose answer must not be lost.
     """
 
-    def __init__(self, call: Call, answer_s: float, *, is_awaited: bool = False) -> None:
+    def __init__(self, call: CallContext, answer_s: float, *, is_awaited: bool = False) -> None:
         self._remaining = call.remaining
         self._answer_s = answer_s
         self._is_awaited = is_awaited
@@ -371,7 +371,7 @@ class SmallAnswerAdapter(Adapter):
         """Send a request and read its answer; see `HTTPAdapter`."""
         response = super().send(request, *arguments, **named)
         try:
-            response._content = receive(response, SMALL).take()  # noqa: SLF001 -- requests would read without bound
+            response._content = receive(response, SMALL).read()  # noqa: SLF001 -- requests would read without bound
         except BaseException:
             response.close()
             raise
@@ -423,7 +423,7 @@ if hasattr(os, "register_at_fork"):
 # ---- answers ---------------------------------------------------------------------------------------------------------
 
 
-def receive(response: requests.Response, limit: Limit) -> Body:
+def receive(response: requests.Response, limit: Limit) -> ResponseBody:
     """Read the body of a streamed answer as it came, packed or not.
 
     Args:
@@ -449,7 +449,7 @@ def receive(response: requests.Response, limit: Limit) -> Body:
         raise UnexpectedResponseError(
             f"The answer is packed in a way that was not asked for ({encoding[:20]}). Check for a proxy on the way."
         )
-    return Body(data, is_packed=is_packed, limit=limit)
+    return ResponseBody(data, is_packed=is_packed, limit=limit)
 
 
 # ---- failures --------------------------------------------------------------------------------------------------------

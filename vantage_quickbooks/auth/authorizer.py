@@ -50,7 +50,7 @@ from oauthlib.oauth2 import OAuth2Error
 from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
-from vantage_quickbooks.api.circuit_breaker import circuit_for
+from vantage_quickbooks.api.circuit_breaker import circuit_breaker_for
 from vantage_quickbooks.api.transport import CONNECT_S, SmallAnswerAdapter, Watch, transport_error
 from vantage_quickbooks.auth.refusals import Refusals
 from vantage_quickbooks.auth.stores import UNORDERED_VERSION
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from vantage_quickbooks.api.call_context import Call
+    from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.auth.stores import TokenStore
     from vantage_quickbooks.config.deployment import Endpoints
     from vantage_quickbooks.config.secret import Secret
@@ -204,7 +204,7 @@ class Authorizer:
     ) -> None:
         self._settings = settings
         self._store = store
-        self._directory: Path | None = getattr(store, "meeting_place", None)
+        self._directory: Path | None = getattr(store, "lock_directory", None)
         self._endpoint = endpoints.token_endpoint
         self._revocation_endpoint = endpoints.revocation_endpoint
         self._skew_s = skew_s
@@ -227,7 +227,7 @@ class Authorizer:
         if not self._chain.users:
             self._chain.links = ()
 
-    def token(self, call: Call) -> TokenRecord:
+    def token(self, call: CallContext) -> TokenRecord:
         """Return a record whose access token outlives the skew, refreshing it first if it must be.
 
         Args:
@@ -256,7 +256,7 @@ class Authorizer:
         """Tell whether the access token of *record* was fetched by this process, after *since* `fetches`."""
         return self._chain.has_fetched(record, since)
 
-    def renew(self, call: Call, refused: TokenRecord, since: int | None = None) -> TokenRecord:
+    def renew(self, call: CallContext, refused: TokenRecord, since: int | None = None) -> TokenRecord:
         """Return a record whose access token is another than the one the data API *refused*.
 
         Args:
@@ -269,7 +269,7 @@ class Authorizer:
         """
         return self._settle(call, refused, since)
 
-    def disconnect(self, call: Call) -> bool:
+    def disconnect(self, call: CallContext) -> bool:
         """End the grant at Intuit, then forget its tokens; under the chain's locks, so that nobody refreshes meanwhile.
 
         Returns:
@@ -296,7 +296,7 @@ class Authorizer:
         records = (held[0] if held else None, self._chain.unsaved, *self._chain.links)
         return tuple(token.reveal() for r in records if r for token in (r.access_token, r.refresh_token))
 
-    def _is_good(self, record: TokenRecord, call: Call, refused: TokenRecord | None, since: int | None) -> bool:
+    def _is_good(self, record: TokenRecord, call: CallContext, refused: TokenRecord | None, since: int | None) -> bool:
         return (
             record.fingerprint == self._fingerprint
             and (refused is None or record.access_token != refused.access_token)
@@ -304,7 +304,7 @@ class Authorizer:
             and tokens.state(record, call.now(), skew_s=self._skew_s) is TokenState.FRESH
         )
 
-    def _settle(self, call: Call, refused: TokenRecord | None, since: int | None = None) -> TokenRecord:
+    def _settle(self, call: CallContext, refused: TokenRecord | None, since: int | None = None) -> TokenRecord:
         def is_good(record: TokenRecord) -> bool:
             return self._is_good(record, call, refused, since)
 
@@ -318,7 +318,7 @@ class Authorizer:
             return held[0]
 
     @contextmanager
-    def _alone(self, call: Call) -> Iterator[None]:
+    def _alone(self, call: CallContext) -> Iterator[None]:
         """Exclude the other threads of this process, looking at the call's deadline meanwhile."""
         lock = self._chain.lock
         while not lock.acquire(timeout=min(_LOOK_AGAIN_S, call.remaining())):
@@ -329,7 +329,7 @@ class Authorizer:
             lock.release()
 
     @contextmanager
-    def _alone_at_the_store(self, call: Call) -> Iterator[None]:
+    def _alone_at_the_store(self, call: CallContext) -> Iterator[None]:
         """Exclude the other processes and machines, looking at the call's deadline meanwhile."""
         with ExitStack() as held:
             waited = 0.0
@@ -344,7 +344,7 @@ class Authorizer:
                         raise
             yield
 
-    def _under_lock(self, call: Call, is_good: Callable[[TokenRecord], bool]) -> TokenRecord:
+    def _under_lock(self, call: CallContext, is_good: Callable[[TokenRecord], bool]) -> TokenRecord:
         for _ in range(_ROUNDS):
             stored, mine = self._store.load(self.key), self._chain.unsaved
             is_rescue = mine is not None and _may_replace(mine, stored)
@@ -368,7 +368,7 @@ class Authorizer:
             "Another process keeps replacing this connection's credentials while they are refreshed. Try again."
         )
 
-    def _save(self, record: TokenRecord, call: Call) -> TokenRecord:
+    def _save(self, record: TokenRecord, call: CallContext) -> TokenRecord:
         """Save a record, or keep it for the next call: Intuit has already rotated."""
         self._chain.keep(record)
         for attempt in range(1, _SAVES + 1):
@@ -380,14 +380,14 @@ class Authorizer:
                 if attempt == _SAVES:
                     _log.error("a refreshed token cannot be saved; it is kept in memory, and the next call saves it")
                     raise
-                call.pause(0.1 * attempt)
+                call.sleep(0.1 * attempt)
             else:
                 self._chain.keep(None)
                 return saved
         raise AssertionError  # pragma: no cover -- the last attempt returns or raises
 
     def _refresh(
-        self, stored: TokenRecord | None, call: Call, is_good: Callable[[TokenRecord], bool]
+        self, stored: TokenRecord | None, call: CallContext, is_good: Callable[[TokenRecord], bool]
     ) -> tuple[TokenRecord, bool]:
         """Refresh with the newest link of the chain, and with the others if that is refused.
 
@@ -435,7 +435,7 @@ class Authorizer:
         message = f"refusal\0{self._endpoint}\0{self._fingerprint}".encode()
         return hmac.new(link.reveal().encode(), message, "sha256").hexdigest()
 
-    def _request(self, link: Secret, previous: TokenRecord | None, call: Call) -> TokenRecord:
+    def _request(self, link: Secret, previous: TokenRecord | None, call: CallContext) -> TokenRecord:
         """Send one refresh, again where it certainly did nothing (no connection, HTTP 429 or 503)."""
         for attempt in range(1, _TRIES + 1):
             try:
@@ -444,10 +444,10 @@ class Authorizer:
                 wait = call.backoff(attempt, getattr(error, "retry_after_s", None))
                 if attempt == _TRIES or wait is None or not _did_nothing(error):
                     raise
-                call.pause(wait)
+                call.sleep(wait)
         raise AssertionError  # pragma: no cover -- the last attempt returns or raises
 
-    def _request_once(self, link: Secret, previous: TokenRecord | None, call: Call) -> TokenRecord:
+    def _request_once(self, link: Secret, previous: TokenRecord | None, call: CallContext) -> TokenRecord:
         sent_at = call.now()
         answer = _ask_token_endpoint(
             lambda session, url, **how: session.refresh_token(url, refresh_token=link.reveal(), **how),
@@ -485,7 +485,7 @@ class _NotSentError(NetworkError):
     """No connection came about, so the server has done nothing."""
 
 
-def exchange_code(settings: Settings, endpoints: Endpoints, code: str, redirect_uri: str, call: Call) -> str:
+def exchange_code(settings: Settings, endpoints: Endpoints, code: str, redirect_uri: str, call: CallContext) -> str:
     """Turn the authorization code that a consent led back with into the first refresh token of a chain.
 
     Sent once: a code is good for one request (RFC 6749 section 4.1.2).
@@ -525,12 +525,14 @@ def exchange_code(settings: Settings, endpoints: Endpoints, code: str, redirect_
     raise failure  # out here: the frames beneath hold the code
 
 
-def _ask_token_endpoint(ask: Callable[..., Any], settings: Settings, endpoint: str, call: Call) -> dict[str, Any]:
+def _ask_token_endpoint(
+    ask: Callable[..., Any], settings: Settings, endpoint: str, call: CallContext
+) -> dict[str, Any]:
     """Send one token request with a session of its own, and return the answer as Intuit wrote it."""
     answer: dict[str, Any] = {}
     failure: ConnectorError | None = None
     with (
-        circuit_for(endpoint, settings.client_id).attempt(),
+        circuit_breaker_for(endpoint, settings.client_id).attempt(),
         Watch(call, _ANSWER_S, is_awaited=True),
         OAuth2Session(settings.client_id) as session,
     ):
@@ -561,7 +563,7 @@ def _ask_token_endpoint(ask: Callable[..., Any], settings: Settings, endpoint: s
     return answer
 
 
-def _revoke(settings: Settings, endpoint: str, token: str, call: Call) -> bool:
+def _revoke(settings: Settings, endpoint: str, token: str, call: CallContext) -> bool:
     """Ask Intuit to end the grant that *token* belongs to; False where it knows of none."""
     failure: ConnectorError
     try:
@@ -580,7 +582,7 @@ def _revoke(settings: Settings, endpoint: str, token: str, call: Call) -> bool:
     except requests.RequestException as error:
         failure = transport_error(error, "Intuit's revocation endpoint", endpoint)
     else:
-        call.note(response.headers.get("intuit_tid"))
+        call.record_tid(response.headers.get("intuit_tid"))
         return wire.decipher_revocation(response.status_code, response.headers, response.content, now=call.now())
     raise failure  # out here, so that the request does not ride along as the error's context
 
@@ -590,9 +592,9 @@ def _did_nothing(error: ConnectorError) -> bool:
     return isinstance(error, _NotSentError) or error.details.get("httpStatus") in {429, 503}
 
 
-def _checked(response: requests.Response, call: Call, answer: dict[str, Any]) -> requests.Response:
+def _checked(response: requests.Response, call: CallContext, answer: dict[str, Any]) -> requests.Response:
     """Look at the status before oauthlib sees the body: it would forget it, and Intuit's transaction id with it."""
-    call.note(response.headers.get("intuit_tid"))
+    call.record_tid(response.headers.get("intuit_tid"))
     answer.update(wire.decipher_token(response.status_code, response.headers, response.content, now=call.now()))
     return response
 

@@ -30,7 +30,7 @@ from vantage_quickbooks.errors import STORE_INVALID, STORE_UNREADABLE, TokenStor
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
 
-__all__ = ["RECONNECT", "Sealer", "keys_of"]
+__all__ = ["RECONNECT", "RecordCipher", "keys_of"]
 
 RECONNECT = "connect the company again and paste the new refresh token into the settings, which begins a new chain"
 """The way out that always exists: another pasted token is another chain, so a damaged record no longer matters."""
@@ -49,7 +49,7 @@ class _Key(NamedTuple):
     cipher: Fernet | None
 
 
-class Sealer:
+class RecordCipher:
     """Turns records into the text that is stored and back, encrypted if there is a key.
 
     Args:
@@ -73,7 +73,7 @@ class Sealer:
         """Whether there is a key."""
         return bool(self._keys)
 
-    def seal(self, record: TokenRecord, chain: str) -> str:
+    def encrypt(self, record: TokenRecord, chain: str) -> str:
         """Return *record* as text that is good for *chain*."""
         if not self._keys:
             return json.dumps(record.to_dict())
@@ -85,11 +85,11 @@ class Sealer:
         self._salt = self._salt or os.urandom(16).hex()
         return f"scrypt:{self._salt}:" + self._cipher(first, self._salt).encrypt(text).decode()
 
-    def unseal(self, text: Any, where: str, chain: str) -> TokenRecord:
+    def decrypt(self, text: Any, where: str, chain: str) -> TokenRecord:
         """Return the record in *text*, encrypted or plain.
 
         Args:
-            text: What `seal` returned, or whatever else is stored in its place.
+            text: What `encrypt` returned, or whatever else is stored in its place.
             where: The store, for the error.
             chain: The chain it is stored under.
 
@@ -111,7 +111,7 @@ class Sealer:
         return record
 
     def is_current(self, text: Any, chain: str) -> bool:
-        """Tell whether *text* is what `seal` would make today: encrypted with the first key, and bound to its chain."""
+        """Return whether *text* is what `encrypt` would make today: encrypted with the first key, bound to its chain."""
         if not self._keys or not isinstance(text, str):
             return False
         decrypted = self._opened(text, self._keys[:1])

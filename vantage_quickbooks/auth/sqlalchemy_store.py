@@ -34,7 +34,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from vantage_quickbooks.auth.encryption import Sealer
+from vantage_quickbooks.auth.encryption import RecordCipher
 from vantage_quickbooks.auth.locks import locked
 from vantage_quickbooks.auth.stores import Reencrypted, conflict, state_directory
 from vantage_quickbooks.errors import STORE_INVALID, STORE_UNREADABLE, STORE_UNWRITABLE, TokenStoreError
@@ -90,23 +90,23 @@ class SQLAlchemyStore:
     """
 
     def __init__(self, url: str, *, encryption_key: str | Secret | None = None) -> None:
-        self._sealer = Sealer(encryption_key)
+        self._cipher = RecordCipher(encryption_key)
         self._engine = _engine(url)
         # Processes of one machine take turns at QuickBooks by lock files: a look at the server would cost each request
         # more than that.
-        self.meeting_place = state_directory() / "turns"
+        self.lock_directory = state_directory() / "turns"
         self._is_prepared = False
 
     def load(self, key: str) -> TokenRecord | None:
         """Read the record from its table. See `TokenStore.load`."""
         with self._transaction("read") as database:
             row = database.execute(sa.select(_TOKEN.c.record, _TOKEN.c.version).where(_TOKEN.c.chain == key)).first()
-        return self._sealer.unseal(row.record, self.describe(), key).with_version(row.version) if row else None
+        return self._cipher.decrypt(row.record, self.describe(), key).with_version(row.version) if row else None
 
     def save(self, key: str, record: TokenRecord) -> TokenRecord:
         """Write the record and commit. See `TokenStore.save`."""
         saved = record.with_version(record.version + 1)
-        values = {"record": self._sealer.seal(saved, key), "version": saved.version}
+        values = {"record": self._cipher.encrypt(saved, key), "version": saved.version}
         swap = sa.update(_TOKEN).where(_TOKEN.c.chain == key, _TOKEN.c.version == record.version).values(values)
         with self._transaction("saved") as database:
             if self._is_postgresql:
@@ -137,7 +137,7 @@ class SQLAlchemyStore:
                 row = database.execute(
                     sa.select(_TOKEN.c.record).where(_TOKEN.c.chain == key).with_for_update()
                 ).first()
-                sealed = counts.resealed(self._sealer, key, row.record) if row else None
+                sealed = counts.resealed(self._cipher, key, row.record) if row else None
                 if sealed is not None:
                     # The version stays: whoever derives the next record from this one may still save it.
                     database.execute(sa.update(_TOKEN).where(_TOKEN.c.chain == key).values(record=sealed))

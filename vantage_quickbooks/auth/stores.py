@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 from urllib.parse import quote
 
-from vantage_quickbooks.auth.encryption import RECONNECT, Sealer
+from vantage_quickbooks.auth.encryption import RECONNECT, RecordCipher
 from vantage_quickbooks.auth.locks import FORK_GUARD, FileLocks, ThreadLocks, make_private_directory
 from vantage_quickbooks.config.secret import revealed
 from vantage_quickbooks.core.tokens import TokenRecord
@@ -157,17 +157,17 @@ class Reencrypted:
     current: int = 0
     unreadable: int = 0
 
-    def resealed(self, sealer: Sealer, key: str, text: str) -> str | None:
+    def resealed(self, cipher: RecordCipher, key: str, text: str) -> str | None:
         """Return what is to be stored in place of *text*, or count it and return None."""
-        if sealer.is_current(text, key):
+        if cipher.is_current(text, key):
             self.current += 1
             return None
         try:
-            record = sealer.unseal(text, self.store, key)
+            record = cipher.decrypt(text, self.store, key)
         except TokenStoreError:
             self.unreadable += 1
             return None
-        return sealer.seal(record, key)
+        return cipher.encrypt(record, key)
 
 
 class MemoryStore:
@@ -229,21 +229,21 @@ class SQLiteStore:
     def __init__(self, path: str | Path | None = None, *, encryption_key: str | Secret | None = None) -> None:
         # The working directory may change between two calls, so the path is made absolute now.
         self._path = Path(path).expanduser().absolute() if path else state_directory() / "tokens.sqlite3"
-        self._sealer = Sealer(encryption_key)
-        self.meeting_place = self._path.with_name(self._path.name + ".locks")
-        self._locks = FileLocks(self.meeting_place)
+        self._cipher = RecordCipher(encryption_key)
+        self.lock_directory = self._path.with_name(self._path.name + ".locks")
+        self._locks = FileLocks(self.lock_directory)
         self._is_prepared = False
 
     def load(self, key: str) -> TokenRecord | None:
         """Read the record from the file. See `TokenStore.load`."""
         with self._database(STORE_UNREADABLE) as database:
             row = database.execute(_LOAD, (key,)).fetchone()
-        return self._sealer.unseal(row[0], self.describe(), key).with_version(row[1]) if row else None
+        return self._cipher.decrypt(row[0], self.describe(), key).with_version(row[1]) if row else None
 
     def save(self, key: str, record: TokenRecord) -> TokenRecord:
         """Write the record and sync it to the disk. See `TokenStore.save`."""
         saved = record.with_version(record.version + 1)
-        sealed = self._sealer.seal(saved, key)
+        sealed = self._cipher.encrypt(saved, key)
         with self._database(STORE_UNWRITABLE) as database:
             # One statement is one transaction: compare, swap and sync in one step.
             is_saved = database.execute(_SAVE, (key, saved.version, sealed, record.version)).rowcount
@@ -269,7 +269,7 @@ class SQLiteStore:
     def _reencrypt_one(self, key: str, counts: Reencrypted) -> bool:
         with self._database(STORE_UNWRITABLE) as database:
             row = database.execute(_LOAD, (key,)).fetchone()
-            sealed = counts.resealed(self._sealer, key, row[0]) if row else None
+            sealed = counts.resealed(self._cipher, key, row[0]) if row else None
             if sealed is None:
                 return True
             # The version stays: what is stored is the same record, and whoever derives the next one from it may save.

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Column", "Filter", "FlatField", "Property", "Resource", "Status"]
 
-PropertyType = Literal[
-    "text", "id", "reference", "decimal", "integer", "date", "instant", "boolean", "object", "list"
-]
+PropertyType = Literal["text", "id", "reference", "decimal", "integer", "date", "instant", "boolean", "object", "list"]
 """Types of properties. A reference is `{"value": Id, "name": ...}`; an instant has an offset; a decimal is a number."""
 
 FilterKind = Literal["text", "id", "boolean", "choice", "date_range", "amount_range"]

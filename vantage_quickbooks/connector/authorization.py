@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.api.call_context import Call
+from vantage_quickbooks.api.call_context import CallContext
 from vantage_quickbooks.auth.authorizer import exchange_code
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.config.settings import Settings
@@ -37,7 +37,7 @@ def granted(form: Mapping[str, Any], code: str, redirect_uri: str, deployment: D
     failure: ConnectorError
     try:
         app, endpoints = (deployment or Deployment.from_environ()).resolve(Settings.parse_app(form))
-        token = exchange_code(app, endpoints, code, redirect_uri, Call())
+        token = exchange_code(app, endpoints, code, redirect_uri, CallContext())
     except ConnectorError as error:
         failure = error
     else:

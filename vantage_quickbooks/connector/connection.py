@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 
 from vantage_quickbooks.actions import MODULES
 from vantage_quickbooks.actions.reading import is_whole
-from vantage_quickbooks.api.call_context import Call
+from vantage_quickbooks.api.call_context import CallContext
 from vantage_quickbooks.api.fork_safety import ForkSafeLock
 from vantage_quickbooks.auth.stores import HostStore, open_store
 from vantage_quickbooks.config.deployment import Deployment
@@ -85,7 +85,7 @@ class Connection:
         deployment: Deployment | None = None,
         *,
         store: TokenStore | None = None,
-        new_call: Callable[..., Call] = Call,
+        new_call: Callable[..., CallContext] = CallContext,
     ) -> None:
         self._context = HostContext() if context is None else context
         if not isinstance(self._context, HostContext):
@@ -219,7 +219,7 @@ class Connection:
                 return
             data = {**data, "start_position": following}
 
-    def _stream_whole(self, action: Action, data: dict[str, Any], as_: str, call: Call) -> Iterator[Any]:
+    def _stream_whole(self, action: Action, data: dict[str, Any], as_: str, call: CallContext) -> Iterator[Any]:
         module = MODULES[action.id]
         call.progress = functools.partial(self._progress, action)
         done = 0
@@ -312,7 +312,7 @@ class Connection:
 
         return self._guarded(call, run)
 
-    def _checks(self, call: Call) -> list[dict[str, Any]]:
+    def _checks(self, call: CallContext) -> list[dict[str, Any]]:
         try:
             token = self._guarded(call, self._test_token, call)
         except ConnectorError as error:
@@ -328,7 +328,7 @@ class Connection:
             return [{"name": "token", "ok": True, **token}, _failed("company", error)]
         return [{"name": "token", "ok": True, **token}, {"name": "company", "ok": True, **company}]
 
-    def _test_token(self, call: Call) -> dict[str, Any]:
+    def _test_token(self, call: CallContext) -> dict[str, Any]:
         record = self._ready().authorizer.token(call)
         return {
             "message": f"The access token is valid until {iso(record.access_token_expires_at)}.",
@@ -338,7 +338,7 @@ class Connection:
             "refreshTokenHardExpiresAt": iso(record.refresh_token_hard_expires_at),
         }
 
-    def _test_company(self, call: Call) -> dict[str, Any]:
+    def _test_company(self, call: CallContext) -> dict[str, Any]:
         answer = self._ready().company_info(call)
         name = answer.body["CompanyInfo"].get("CompanyName")
         return {
@@ -367,10 +367,12 @@ class Connection:
         action: Action = module.ACTION
         return action
 
-    def _start_call(self) -> Call:
+    def _start_call(self) -> CallContext:
         return self._new_call(deadline=self._context.deadline, cancelled=self._context.cancelled)
 
-    def _run(self, action_id: str, data: Mapping[str, Any] | None, row_limit: int | None, call: Call) -> dict[str, Any]:
+    def _run(
+        self, action_id: str, data: Mapping[str, Any] | None, row_limit: int | None, call: CallContext
+    ) -> dict[str, Any]:
         action = self._action(action_id)
         outcome: dict[str, Any] = {"outcome": "cancelled"}
         try:
@@ -385,7 +387,7 @@ class Connection:
             self._audit(action, call, outcome)
 
     def _result(
-        self, action: Action, data: Mapping[str, Any] | None, call: Call, row_limit: int | None
+        self, action: Action, data: Mapping[str, Any] | None, call: CallContext, row_limit: int | None
     ) -> dict[str, Any]:
         valid = validate_input(action.id, {} if data is None else data)
         run: Callable[..., dict[str, Any]] = MODULES[action.id].run
@@ -394,7 +396,7 @@ class Connection:
             return run(self._ready(), valid, call, row_limit)
         return run(self._ready(), valid, call)
 
-    def _guarded(self, call: Call, run: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def _guarded(self, call: CallContext, run: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Let expected errors out with the call's facts added, and turn a defect into an InternalError."""
         failure: ConnectorError
         try:
@@ -442,7 +444,7 @@ class Connection:
         tokens = self._client.authorizer.secrets() if self._client else ()
         return self._settings.redactor(*tokens)(text)
 
-    def _audit(self, action: Action, call: Call, outcome: dict[str, Any]) -> None:
+    def _audit(self, action: Action, call: CallContext, outcome: dict[str, Any]) -> None:
         if call.api_calls:
             with self._lock:
                 self._spent[action.id] += call.api_calls

@@ -29,14 +29,14 @@ from vantage_quickbooks.errors import (
     IncompleteReadError,
     UnexpectedResponseError,
 )
-from vantage_quickbooks.sync.gc_pause import grown_up
+from vantage_quickbooks.sync.gc_pause import gc_paused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from vantage_quickbooks.api.call_context import Call
+    from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.api.client import QuickBooksClient
-    from vantage_quickbooks.api.response_body import Body
+    from vantage_quickbooks.api.response_body import ResponseBody
     from vantage_quickbooks.core.query import Select
 
 __all__ = ["Batch", "Decoded", "WholeRead", "decode"]
@@ -85,7 +85,7 @@ def decode(body: bytes, entity: str) -> Decoded:
         UnexpectedResponseError: It is no page of this entity, or a record lacks its Id or creation time.
     """
     try:
-        with grown_up():
+        with gc_paused():
             answer = orjson.loads(body)
         rows = records_of(answer["QueryResponse"], entity)
         marks = [(row["MetaData"]["CreateTime"], row["Id"]) for row in rows]
@@ -131,7 +131,7 @@ class WholeRead:
         self,
         client: QuickBooksClient,
         statement: Select,
-        call: Call,
+        call: CallContext,
         *,
         tie_breaker: str,
         is_immutable: bool,
@@ -174,12 +174,12 @@ class WholeRead:
                     del rows  # one page in memory at a time, here and below
                     yield batch
                     del batch
-                    self._call.progressed()  # what the consumer took its time for is not the read's
+                    self._call.restart_timeout()  # what the consumer took its time for is not the read's
                     if self._is_over:
                         return
             yield Batch([], None, is_last=True)
         except BaseException:
-            self._call.stop()  # or threads would go on asking for what nobody waits for
+            self._call.cancel()  # or threads would go on asking for what nobody waits for
             raise
         finally:
             for pool in (self._fetchers, self._unpacker):
@@ -260,7 +260,7 @@ class WholeRead:
 
     def _check_budget(self, further: int) -> None:
         """Refuse to begin with *further* requests that the call's budget does not hold."""
-        needed, budget = self._call.api_calls + further, self._call.budget
+        needed, budget = self._call.api_calls + further, self._call.max_api_calls
         if budget is not None and needed > budget:
             raise IncompleteReadError(
                 f"Reading the {self.counted} records whole takes {needed} API calls or more, and the budget is "
@@ -339,17 +339,17 @@ class WholeRead:
         return self._is_provable and self.frontier.is_proven(self.counted)
 
     def _taken(self, page: Decoded, *, overlap: bool = True) -> list[Any]:
-        self._call.progressed()
+        self._call.restart_timeout()
         return self.frontier.take(page.rows, page.marks, overlap=overlap)
 
-    def _ahead(self, planned: range) -> Iterator[tuple[int, int, Body]]:
+    def _ahead(self, planned: range) -> Iterator[tuple[int, int, ResponseBody]]:
         """Fetch pages several at a time, and yield each when it is its turn, with its position and size."""
         if not planned:
             return
         self._fetchers = ThreadPoolExecutor(_AHEAD, thread_name_prefix="quickbooks-page")
         # A thread of its own, or each of the others would come to keep some megabytes of room for a page.
         self._unpacker = ThreadPoolExecutor(1, thread_name_prefix="quickbooks-unpack")
-        waiting: deque[tuple[int, Future[list[tuple[int, Body]]]]] = deque()
+        waiting: deque[tuple[int, Future[list[tuple[int, ResponseBody]]]]] = deque()
         upcoming = iter(planned)
         while True:
             while len(waiting) < _AHEAD:
@@ -367,7 +367,7 @@ class WholeRead:
                 yield position, size, body
                 position += size - 1
 
-    def _bodies(self, position: int, size: int, *where: str) -> Iterator[tuple[int, Body]]:
+    def _bodies(self, position: int, size: int, *where: str) -> Iterator[tuple[int, ResponseBody]]:
         """Fetch a page; in halves, each overlapping the other by one record, if it takes too long."""
         statement = self._at(position, size, *where)
         if size <= _SMALLEST_PAGE:
@@ -413,13 +413,13 @@ class WholeRead:
                     return joined
         raise IncompleteReadError("QuickBooks is too slow for whole pages, and their parts keep changing. Try later.")
 
-    def _decoded(self, body: Body, position: int, size: int, *where: str) -> Decoded:
+    def _decoded(self, body: ResponseBody, position: int, size: int, *where: str) -> Decoded:
         """Decode a page; one that is damaged is fetched once more."""
         try:
-            page = self._decoder(body.take(), self._statement.entity)
+            page = self._decoder(body.read(), self._statement.entity)
         except UnexpectedResponseError:
             body = self._client.fetch(self._at(position, size, *where), self._call)
-            page = self._decoder(body.take(), self._statement.entity)
+            page = self._decoder(body.read(), self._statement.entity)
         self._largest = max(self._largest, len(page.rows))
         return page if len(page.rows) <= size else Decoded(page.rows[:size], page.marks[:size], page.time)
 
@@ -545,11 +545,11 @@ class WholeRead:
         self._bounds = (state["bound"], query.compare(CREATED, ">=", frontier.last[0]))
 
 
-def _unpack(fetched: Future[list[tuple[int, Body]]]) -> None:
+def _unpack(fetched: Future[list[tuple[int, ResponseBody]]]) -> None:
     """Unpack a page as soon as it is there; what goes wrong shows to whoever takes it."""
     with contextlib.suppress(ConnectorError):
         for _, body in fetched.result():
-            body.unpack()
+            body.decompress()
 
 
 def _written(at: datetime) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["grown_up"]
+__all__ = ["gc_paused"]
 
 _YOUNG = 1
 """The older of the two generations that count as young."""
@@ -28,7 +28,7 @@ Source: https://github.com/python/cpython/blob/v3.12.1/Modules/gcmodule.c, `upda
 
 
 @contextmanager
-def grown_up() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Let a block make many containers without cycles: nothing is collected meanwhile, and they count as old at once.
 
     What was young before is collected first, so that no garbage grows old with them. Reference counts free everything

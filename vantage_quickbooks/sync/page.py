@@ -11,7 +11,7 @@ from vantage_quickbooks.core.tokens import iso
 from vantage_quickbooks.errors import UnexpectedResponseError
 
 if TYPE_CHECKING:
-    from vantage_quickbooks.api.call_context import Call
+    from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.api.client import QuickBooksClient
     from vantage_quickbooks.core.query import Select
 
@@ -37,7 +37,7 @@ class Page:
     company_date: date
 
 
-def read_page(client: QuickBooksClient, statement: Select, call: Call) -> Page:
+def read_page(client: QuickBooksClient, statement: Select, call: CallContext) -> Page:
     """Run *statement* and read its page.
 
     More may follow whenever the page is as full as was asked: Intuit's own counts are no help, `maxResults` is the
@@ -66,7 +66,7 @@ def read_page(client: QuickBooksClient, statement: Select, call: Call) -> Page:
     )
 
 
-def metadata(client: QuickBooksClient, call: Call, **more: Any) -> dict[str, Any]:
+def metadata(client: QuickBooksClient, call: CallContext, **more: Any) -> dict[str, Any]:
     """Return the metadata that every result carries, and *more*."""
     return {
         "realmId": client.settings.realm_id,
@@ -80,7 +80,9 @@ def metadata(client: QuickBooksClient, call: Call, **more: Any) -> dict[str, Any
     }
 
 
-def page_metadata(client: QuickBooksClient, call: Call, statement: Select, page: Page, **more: Any) -> dict[str, Any]:
+def page_metadata(
+    client: QuickBooksClient, call: CallContext, statement: Select, page: Page, **more: Any
+) -> dict[str, Any]:
     """Return the metadata of a page: where it stands, in what order, and what may follow."""
     return metadata(
         client,
@@ -102,7 +104,7 @@ def project(record: Record, fields: list[str] | None) -> Record:
     return {key: value for key, value in record.items() if key in kept}
 
 
-def _company_date(time: Any, call: Call) -> date:
+def _company_date(time: Any, call: CallContext) -> date:
     """Read the company's date off the answer: its time stamp is in the company's own zone (recorded)."""
     try:
         return datetime.fromisoformat(time).date()
