@@ -70,17 +70,17 @@ class FieldError:
         field: The field's name; nested ones joined by dots.
         rule: The JSON Schema keyword (or our own rule) that the value broke.
         message: What is wrong, as a sentence for the person at the form.
-        mend: What to do about it, as a sentence.
+        hint: What to do about it, as a sentence.
     """
 
     field: str
     rule: str
     message: str
-    mend: str
+    hint: str
 
     def to_dict(self) -> dict[str, str]:
         """Return the entry as the host's envelope carries it."""
-        return {"field": self.field, "rule": self.rule, "message": self.message, "mend": self.mend}
+        return {"field": self.field, "rule": self.rule, "message": self.message, "hint": self.hint}
 
 
 class ConnectorError(Exception):
@@ -120,7 +120,7 @@ class ConnectorError(Exception):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.code}: {self.message}>"
 
-    def bare(self) -> Self:
+    def without_traceback(self) -> Self:
         """Drop the frames and the exceptions beneath, and return the error itself, to be raised outside of `except`.
 
         Their local variables hold tokens and customers' data, and crash reporters print local variables.
@@ -293,7 +293,7 @@ class UnexpectedResponseError(ConnectorError):
 
 
 class IncompleteReadError(ConnectorError):
-    """A whole read cannot be proven whole, or does not fit its budget; nothing was shortened in silence."""
+    """A whole read cannot be proven whole, or needs more than `max_api_calls`; nothing was shortened in silence."""
 
     code = "RESULT_INCOMPLETE"
     retryable = True

@@ -174,7 +174,7 @@ def test_filters_go_to_quickbooks(connect, emulator):
 
 
 def test_a_range_that_ends_before_it_begins_is_refused(connect):
-    """The error names the field and the mend."""
+    """The error names the field and the hint."""
     with pytest.raises(InputError) as caught:
         connect().invoke("listInvoices", {"txn_date_from": "2026-02-01", "txn_date_to": "2026-01-01"})
     assert caught.value.fields[0].field == "txn_date_to"

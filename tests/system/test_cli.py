@@ -245,10 +245,10 @@ def test_call__wrong_settings_are_an_envelope_and_exit_status_1(cli):
 def test_call__error_in_words_where_a_table_was_asked_for(call):
     found = call("call", "listInvoices", "--format", "table", "--input", '{"status": "late"}')
     assert (found.returncode, found.stdout) == (1, "")
-    headline, field, mend, request_id = found.stderr.splitlines()
+    headline, field, hint, request_id = found.stderr.splitlines()
     assert headline == "INPUT_INVALID: The input is not right."
     assert field.startswith("  status: ")
-    assert mend.startswith("      Choose ")
+    assert hint.startswith("      Choose ")
     assert request_id.startswith("  request id: ")
 
 

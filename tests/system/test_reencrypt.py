@@ -14,7 +14,7 @@ import pytest
 
 from vantage_quickbooks.auth.stores import open_store
 from vantage_quickbooks.cli import main
-from vantage_quickbooks.config.secret import Secret
+from vantage_quickbooks.core.secret import Secret
 from vantage_quickbooks.core.tokens import TokenRecord
 from vantage_quickbooks.errors import CredentialConflict, TokenStoreError
 

@@ -336,18 +336,18 @@ def test_a_fault_in_the_middle_leaves_whole_pages_and_a_cursor(company):
     assert_whole(history, rows + rest)
 
 
-def test_a_budget_that_does_not_suffice_is_refused_before_it_is_spent(company):
+def test_too_low_a_max_api_calls_is_refused_before_it_is_spent(company):
     """Two calls tell what it would take."""
     _, connection = company
     fill(company, 50)
     with pytest.raises(IncompleteReadError) as caught:
-        connection.invoke("listInvoices", {"all": True, "max_results": 5, "budget": 6})
+        connection.invoke("listInvoices", {"all": True, "max_results": 5, "max_api_calls": 6})
 
     assert caught.value.details["apiCalls"] == 2
     assert caught.value.retryable is False
     assert "14 API calls or more" in caught.value.message
     with pytest.raises(IncompleteReadError):
-        connection.invoke("listInvoices", {"all": True, "max_results": 5, "budget": 1})
+        connection.invoke("listInvoices", {"all": True, "max_results": 5, "max_api_calls": 1})
 
 
 @pytest.mark.parametrize(
@@ -356,8 +356,8 @@ def test_a_budget_that_does_not_suffice_is_refused_before_it_is_spent(company):
         ({"all": True, "start_position": 3}, ["start_position"]),
         ({"all": True, "order_by": "DocNumber"}, ["order_by"]),
         ({"cursor": "abc"}, ["cursor"]),
-        ({"budget": 5}, ["budget"]),
-        ({"all": True, "budget": 0}, ["budget"]),
+        ({"max_api_calls": 5}, ["max_api_calls"]),
+        ({"all": True, "max_api_calls": 0}, ["max_api_calls"]),
         ({"all": "perhaps"}, ["all"]),
         ({"sync_cursor": "abc", "status": "open"}, ["status"]),
     ],

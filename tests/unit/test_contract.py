@@ -42,7 +42,7 @@ EMPTY = {"listCustomers": {**DATA["listCustomers"], "customers": [], "count": 0}
 
 FAILURE = {
     "success": False,
-    "error": ConnectorError("Broken. Mend it.", code="RATE_LIMITED", retryable=True).to_dict(),
+    "error": ConnectorError("Broken. Fix it.", code="RATE_LIMITED", retryable=True).to_dict(),
     "meta": META,
 }
 
@@ -106,7 +106,7 @@ def test_rows_reach_a_dashboard_that_reads_the_output_itself(action):
 def test_a_failure_shows_no_rows_and_no_empty_list_in_any_view(action, view):
     """An empty list beside an error would paint "0 open invoices" on a dashboard."""
     output = as_node_output(FAILURE, action, view)
-    assert output == {"error": "RATE_LIMITED: Broken. Mend it.", "errorCode": "RATE_LIMITED", "retryable": True}
+    assert output == {"error": "RATE_LIMITED: Broken. Fix it.", "errorCode": "RATE_LIMITED", "retryable": True}
     assert rows_shown(output) == (0, 0)
     assert dashboard_output({"input1": output}) is None
     assert dashboard_output(output) is None

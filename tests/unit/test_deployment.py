@@ -114,8 +114,8 @@ def refusal(name, url, **more):
     (entry,) = caught.value.fields
     assert entry.field == f"VANTAGE_QUICKBOOKS_{name}"
     assert entry.field in caught.value.message
-    assert entry.mend
-    assert entry.mend in caught.value.message
+    assert entry.hint
+    assert entry.hint in caught.value.message
     return caught.value
 
 

@@ -117,8 +117,8 @@ def test_each_wrong_field_has_its_entry_in_order():
         error = kind("Two.", fields)
         assert error.fields == tuple(fields)
         assert error.to_dict()["fields"] == [
-            {"field": "b", "rule": "type", "message": "It is no number.", "mend": "Give a number."},
-            {"field": "a", "rule": "required", "message": "M.", "mend": "N."},
+            {"field": "b", "rule": "type", "message": "It is no number.", "hint": "Give a number."},
+            {"field": "a", "rule": "required", "message": "M.", "hint": "N."},
         ]
 
 
@@ -141,7 +141,7 @@ def test_a_bare_error_hangs_on_nothing():
     with pytest.raises(ConnectorError) as caught:
         raise error
     assert caught.value.__traceback__ is not None
-    bare = caught.value.bare()
+    bare = caught.value.without_traceback()
     assert bare is caught.value
     assert (bare.__cause__, bare.__context__, bare.__traceback__) == (None, None, None)
 

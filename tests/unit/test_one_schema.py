@@ -57,7 +57,7 @@ def is_taken(action_id, data):
 @example(("listInvoices", {"sync_cursor": "x", "start_position": 1}))
 @example(("listCustomers", {"all": "true", "order_by": "Balance"}))
 @example(("listCustomers", {"all": "false", "cursor": "x"}))
-@example(("listCustomers", {"budget": "5", "all": True}))
+@example(("listCustomers", {"max_api_calls": "5", "all": True}))
 @example(("listCustomers", {"name": "\ud800"}))
 @example(("listCustomers", {"cursor": "\ud800", "all": True}))
 def test_the_call_takes_what_the_published_schema_takes(case):
@@ -73,7 +73,7 @@ together = st.fixed_dictionaries(
         "all": st.sampled_from([True, False, "true", "", None]),
         "cursor": st.sampled_from(["x", "", None]),
         "sync_cursor": st.sampled_from(["x", " ", None]),
-        "budget": st.sampled_from([5, "5", None]),
+        "max_api_calls": st.sampled_from([5, "5", None]),
         "start_position": st.sampled_from([1, "1", ""]),
         "order_by": st.sampled_from(["Balance", "", None]),
         "fields": st.sampled_from([["Id"], "Id", [], ""]),

@@ -78,7 +78,7 @@ def test_properties__have_words_for_a_person_and_a_model(name):
         assert key == key.lower()
         assert rules["title"]
         assert rules["description"].endswith(".")
-        assert rules["x-mend"].endswith(".")
+        assert rules["x-hint"].endswith(".")
 
 
 @pytest.mark.parametrize("name", INPUTS)
@@ -91,7 +91,7 @@ def test_inputs__are_all_optional_and_fill_in_nothing(name):
 def test_validation__reads_every_keyword_that_is_used(name):
     """`clean` turns keywords into sentences: a new one needs a sentence first."""
     known = {"type", "minLength", "maxLength", "pattern", "minimum", "maximum", "enum", "items", "uniqueItems"}
-    words = {"title", "description", "examples", "default", "writeOnly", "x-mend", "x-format", "format"}
+    words = {"title", "description", "examples", "default", "writeOnly", "x-hint", "x-format", "format"}
     for rules in load_schema(name)["properties"].values():
         assert set(rules) <= known | words
         # Whether a format counts is each validator's own choice: what must hold is in the pattern.

@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet
 from vantage_quickbooks.auth.encryption import RecordCipher, keys_of
 from vantage_quickbooks.auth.stores import SQLiteStore
 from vantage_quickbooks.config.deployment import Deployment
-from vantage_quickbooks.config.secret import Secret
+from vantage_quickbooks.core.secret import Secret
 from vantage_quickbooks.core.tokens import TokenRecord
 from vantage_quickbooks.errors import TokenStoreError
 

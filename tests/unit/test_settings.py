@@ -162,7 +162,7 @@ def test_the_documented_example__is_warned_about_field_by_field():
 def test_mistake_that_the_values_give_away__is_warned_about(changes, field, rule, said):
     (entry,) = Settings.parse(REAL | changes).warnings()
     assert (entry.field, entry.rule) == (field, rule)
-    assert said in f"{entry.message} {entry.mend}"
+    assert said in f"{entry.message} {entry.hint}"
     assert not any(value in repr(entry) for value in Settings.parse(REAL | changes).redactor()(repr(changes)).split())
 
 

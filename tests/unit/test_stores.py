@@ -738,7 +738,7 @@ def test_a_url_names_a_store(url, expected, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("url", "mend"),
+    ("url", "hint"),
     [
         ("sqlite://relative.db", "sqlite:///relative/path"),
         ("sqlite:///t.db?mode=PLANTED-password", "without options"),
@@ -750,8 +750,8 @@ def test_a_url_names_a_store(url, expected, tmp_path, monkeypatch):
         ("mysql+pymysql://me:PLANTED-password@host/db", "pymysql, is not installed"),
     ],
 )
-def test_a_url_that_is_no_good_is_explained_without_its_password(url, mend):
-    with pytest.raises(TokenStoreError, match=mend) as caught:
+def test_a_url_that_is_no_good_is_explained_without_its_password(url, hint):
+    with pytest.raises(TokenStoreError, match=hint) as caught:
         open_store(url)
 
     assert caught.value.code == "CREDENTIALS_STORE_INVALID"

@@ -49,7 +49,7 @@ def one(schema: str, data: object) -> FieldError:
 
 
 def words(entry: FieldError) -> str:
-    return f"{entry.field} {entry.rule} {entry.message} {entry.mend}"
+    return f"{entry.field} {entry.rule} {entry.message} {entry.hint}"
 
 
 # ---- tidying
@@ -277,7 +277,7 @@ def test_updated_since__takes_dates_and_times_with_their_zone(value):
 def test_updated_since__that_is_no_time_of_the_calendar__shows_how_to_write_one(value):
     entry = one(INVOICES, {"updated_since": value})
     assert (entry.field, entry.rule) == ("updated_since", "format")
-    assert "2026-05-01T08:30:00-07:00" in entry.mend
+    assert "2026-05-01T08:30:00-07:00" in entry.hint
 
 
 @pytest.mark.parametrize("name", ["txn_date_from", "txn_date_to", "due_date_from", "due_date_to"])
@@ -319,13 +319,13 @@ def test_unknown_setting__is_refused_by_name_with_the_nearest_known_one(key, nea
     entry = one(SETTINGS, FORM | {key: "x"})
     assert (entry.field, entry.rule) == (key, "additionalProperties")
     assert f'"{key}" is not a known setting.' in entry.message
-    assert f"Did you mean {nearest}?" in entry.mend
+    assert f"Did you mean {nearest}?" in entry.hint
 
 
 def test_unknown_field__near_to_nothing__is_told_what_there_is():
-    assert "Remove it. The inputs are max_results," in one(CUSTOMERS, {"zzz": 1}).mend
+    assert "Remove it. The inputs are max_results," in one(CUSTOMERS, {"zzz": 1}).hint
     assert one(CUSTOMERS, {"zzz": None}).field == "zzz"  # a typing error is one, whatever its value
-    assert one("getCompanyInfo.input.schema", {"max_results": 1}).mend == "Remove it. There are none here."
+    assert one("getCompanyInfo.input.schema", {"max_results": 1}).hint == "Remove it. There are none here."
 
 
 @pytest.mark.parametrize("key", ["", "AB11700000000x7Kq2Lm9", "a\nb", "x" * 65, 7, None, ("a",)])
@@ -369,7 +369,7 @@ def test_any_document__gives_entries_one_a_field_and_never_raises(schema, data):
     for entry in fields:
         assert entry.rule
         assert entry.message.endswith(".")
-        assert entry.mend.endswith((".", "?"))
+        assert entry.hint.endswith((".", "?"))
 
 
 @pytest.mark.parametrize("many", [1, 2])

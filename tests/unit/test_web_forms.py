@@ -100,7 +100,7 @@ def test_anything_that_is_sent_can_be_read_and_shown_again(sent):
 
 def test_a_folded_group_with_an_error_is_unfolded():
     schema, form = FORMS["settings"]
-    error = {"field": "environment", "rule": "enum", "message": "No.", "mend": "Yes."}
+    error = {"field": "environment", "rule": "enum", "message": "No.", "hint": "Yes."}
     for errors, is_open in (([], False), ([error], True)):
         groups = groups_of(bind(fields_of(schema, form), {}, errors), form)
         assert [(group.label, group.is_open) for group in groups] == [("Connection", True), ("Advanced", is_open)]

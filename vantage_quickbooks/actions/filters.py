@@ -40,7 +40,7 @@ def updated_since(data: Mapping[str, Any]) -> list[str]:
         at = at.astimezone(UTC)
     except OverflowError:
         entry = FieldError("updated_since", "range", "It lies outside the calendar.", "Give a time of this century.")
-        raise InputError(f"updated_since: {entry.message} {entry.mend}", [entry]) from None
+        raise InputError(f"updated_since: {entry.message} {entry.hint}", [entry]) from None
     written = at.isoformat().replace("+00:00", "Z")
     return [query.compare("MetaData.LastUpdatedTime", ">=", written, field="updated_since")]
 
@@ -61,6 +61,6 @@ def date_range(data: Mapping[str, Any], prop: str, name: str) -> list[str]:
         entry = FieldError(
             f"{name}_to", "range", f"It lies before {name}_from.", "Swap the two dates, or leave one of them out."
         )
-        raise InputError(f"{name}_to: {entry.message} {entry.mend}", [entry])
+        raise InputError(f"{name}_to: {entry.message} {entry.hint}", [entry])
     ends = ((">=", first, "from"), ("<=", last, "to"))
     return [query.compare(prop, operator, day, field=f"{name}_{end}") for operator, day, end in ends if day]

@@ -31,8 +31,8 @@ _CDC_MOST = 1000
 """Change data capture reaches back 30 days and tells at most 1,000 objects (Intuit, "Change data capture")."""
 
 _NOT_WITH_ALL = {"start_position", "order_by"}
-_NO_CONDITIONS = {"all", "max_results", "fields", "budget", "cursor", "sync_cursor"}
-_ONLY_WITH_ALL = {"cursor", "budget"}
+_NO_CONDITIONS = {"all", "max_results", "fields", "max_api_calls", "cursor", "sync_cursor"}
+_ONLY_WITH_ALL = {"cursor", "max_api_calls"}
 _NO_SELECTION = {"active", "updated_since"}
 """Conditions under which all that changes later is what the next look for changes will tell."""
 
@@ -87,15 +87,15 @@ def check(data: Mapping[str, Any], row_limit: int | None = None) -> None:
 
 def _refused(reasons: list[tuple[str, str, str]]) -> InputError:
     """Return the error for inputs that do not go together: each with what is wrong and what to do about it."""
-    entries = [FieldError(name, "together", message, mend) for name, message, mend in reasons]
-    return InputError(" ".join(f"{entry.message} {entry.mend}" for entry in entries), entries)
+    entries = [FieldError(name, "together", message, hint) for name, message, hint in reasons]
+    return InputError(" ".join(f"{entry.message} {entry.hint}" for entry in entries), entries)
 
 
 def whole(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext) -> dict[str, Any]:
     """Return everything as one result.
 
     Raises:
-        IncompleteReadError: The read cannot be made whole, or does not fit its budget.
+        IncompleteReadError: The read cannot be made whole, or needs more than `max_api_calls`.
         ConnectorError: See `QuickBooksClient.request`.
     """
     records: list[dict[str, Any]] = []
@@ -199,13 +199,13 @@ def _results(
 ) -> Iterator[tuple[list[Any], dict[str, Any]]]:
     """Yield wanted records with the members of their page's metadata."""
     check(data)
-    call.max_api_calls = data.get("budget")
+    call.max_api_calls = data.get("max_api_calls")
     import orjson  # noqa: PLC0415 -- with the reader: lazily
 
     from vantage_quickbooks.sync.cursor import Scribe  # noqa: PLC0415 -- with the reader: lazily
     from vantage_quickbooks.sync.full_read import WholeRead, decode  # noqa: PLC0415 -- it imports the HTTP client
 
-    conditions = {key: data[key] for key in sorted(set(data) - {"all", "max_results", "budget", "cursor"})}
+    conditions = {key: data[key] for key in sorted(set(data) - {"all", "max_results", "max_api_calls", "cursor"})}
     scribe = Scribe(client.settings, kind.entity, json.dumps(conditions, sort_keys=True))
     sync = Scribe(client.settings, kind.entity, "changes")
     since = sync.read(data["sync_cursor"], "sync_cursor") if "sync_cursor" in data else None

@@ -113,12 +113,12 @@ class CallContext:
         """Count a request to the data API.
 
         Raises:
-            IncompleteReadError: The call's budget is spent; the request must not be sent.
+            IncompleteReadError: `max_api_calls` are spent; the request must not be sent.
         """
         with self._lock:
             if self.max_api_calls is not None and self.api_calls >= self.max_api_calls:
                 raise IncompleteReadError(
-                    f"The budget of {self.max_api_calls} API calls is spent before the read is whole. Allow more, or "
+                    f"max_api_calls ({self.max_api_calls}) is spent before the read is complete. Allow more, or "
                     "narrow the conditions.",
                     retryable=False,
                     details={"maxApiCalls": self.max_api_calls},

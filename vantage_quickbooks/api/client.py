@@ -257,7 +257,7 @@ class QuickBooksClient:
         except requests.RequestException as error:
             failure = transport_error(error, "QuickBooks", self._api_url)
         except ConnectorError as error:
-            failure = error.bare()  # its frames hold the request
+            failure = error.without_traceback()  # its frames hold the request
         else:
             return response.status_code, response.headers, body
         call.remaining()  # if the deadline cut the request short, say that

@@ -43,10 +43,10 @@ class Limit:
 
     def exceeded(self) -> UnexpectedResponseError:
         """Return the error for a body that is larger."""
-        mend = f" If such answers are expected, the operator can set a higher {self.variable}." if self.variable else ""
+        hint = f" If such answers are expected, the operator can set a higher {self.variable}." if self.variable else ""
         return UnexpectedResponseError(
             f"The answer is larger than the limit of {self.max_bytes / (1 << 20):g} MiB, and nothing of it was used."
-            + mend,
+            + hint,
             retryable=False,
             details={"maxBytes": self.max_bytes, "variable": self.variable},
         )

@@ -74,8 +74,8 @@ if TYPE_CHECKING:
     from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.auth.stores import TokenStore
     from vantage_quickbooks.config.deployment import Endpoints
-    from vantage_quickbooks.config.secret import Secret
     from vantage_quickbooks.config.settings import Settings
+    from vantage_quickbooks.core.secret import Secret
 
 __all__ = ["Authorizer", "exchange_code"]
 

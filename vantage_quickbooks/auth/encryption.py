@@ -23,7 +23,7 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vantage_quickbooks.config.secret import Secret, encoded, revealed
+from vantage_quickbooks.core.secret import Secret, encoded, revealed
 from vantage_quickbooks.core.tokens import TokenRecord
 from vantage_quickbooks.errors import STORE_INVALID, STORE_UNREADABLE, TokenStoreError
 

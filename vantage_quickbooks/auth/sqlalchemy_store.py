@@ -42,7 +42,7 @@ from vantage_quickbooks.errors import STORE_INVALID, STORE_UNREADABLE, STORE_UNW
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from vantage_quickbooks.config.secret import Secret
+    from vantage_quickbooks.core.secret import Secret
     from vantage_quickbooks.core.tokens import TokenRecord
 
 __all__ = ["SQLAlchemyStore"]

@@ -14,7 +14,7 @@ Theory of operation
    fork waits until no SQLite connection of ours is open: SQLite counts a file's locks in the process's memory, and a
    child that inherits the count of a connection it does not have would write without a lock.
 4. What cannot be read is never overwritten: whoever cannot load a record has no version to save with.
-5. Errors name the store and the mend. They never carry a value, nor the text of a database's error, which may hold one.
+5. Errors name the store and the hint. They never carry a value, nor the text of a database's error, which may hold one.
 
 """
 
@@ -32,7 +32,7 @@ from urllib.parse import quote
 
 from vantage_quickbooks.auth.encryption import RECONNECT, RecordCipher
 from vantage_quickbooks.auth.locks import FORK_GUARD, FileLocks, ThreadLocks, make_private_directory
-from vantage_quickbooks.config.secret import revealed
+from vantage_quickbooks.core.secret import revealed
 from vantage_quickbooks.core.tokens import TokenRecord
 from vantage_quickbooks.errors import (
     STORE_INVALID,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
     from contextlib import AbstractContextManager
 
-    from vantage_quickbooks.config.secret import Secret
+    from vantage_quickbooks.core.secret import Secret
 
 __all__ = [
     "UNORDERED_VERSION",
@@ -357,7 +357,7 @@ class SQLiteStore:
     def _explained(self, code: str, reason: _Reason) -> TokenStoreError:
         what = "read" if code == STORE_UNREADABLE else "written"
         return TokenStoreError(
-            f"The tokens cannot be {what}: {self.describe()} {reason.what}. {reason.mend}",
+            f"The tokens cannot be {what}: {self.describe()} {reason.what}. {reason.hint}",
             code=code,
             retryable=reason.retryable,
             details={"reason": reason.name},
@@ -545,15 +545,15 @@ ON CONFLICT (chain) DO UPDATE SET version = excluded.version, record = excluded.
 
 
 class _Reason(NamedTuple):
-    """Why a database file cannot be used, as the second half of a sentence, and the mend."""
+    """Why a database file cannot be used, as the second half of a sentence, and the hint."""
 
     name: str
     what: str
-    mend: str
+    hint: str
     retryable: bool = False
 
 
-_ACCESS_MEND = (
+_ACCESS_HINT = (
     "Make its directory writable for the user that runs this program, or choose "
     "another token store (VANTAGE_QUICKBOOKS_TOKEN_STORE)."
 )
@@ -565,12 +565,12 @@ _DAMAGED = (
 _SQLITE_REASONS = {
     5: ("is kept locked by another program", "Close what has it open, then repeat the call.", True),  # SQLITE_BUSY
     6: ("is kept locked by another program", "Close what has it open, then repeat the call.", True),  # SQLITE_LOCKED
-    3: ("may not be accessed", _ACCESS_MEND, False),  # SQLITE_PERM
-    8: ("is read-only", _ACCESS_MEND, False),  # SQLITE_READONLY
+    3: ("may not be accessed", _ACCESS_HINT, False),  # SQLITE_PERM
+    8: ("is read-only", _ACCESS_HINT, False),  # SQLITE_READONLY
     10: (_FULL[0] + ", or does not work", _FULL[1], False),  # SQLITE_IOERR
     11: (*_DAMAGED, False),  # SQLITE_CORRUPT
     13: (*_FULL, False),  # SQLITE_FULL
-    14: ("cannot be opened", _ACCESS_MEND, False),  # SQLITE_CANTOPEN
+    14: ("cannot be opened", _ACCESS_HINT, False),  # SQLITE_CANTOPEN
     26: (*_DAMAGED, False),  # SQLITE_NOTADB
 }
 """Source: SQLite, "Result and Error Codes"."""
@@ -580,8 +580,8 @@ def _sqlite_reason(error: sqlite3.Error) -> _Reason:
     code = getattr(error, "sqlite_errorcode", None)
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     # The low byte is the primary code. Errors of the Python module itself (text that is not UTF-8) have none.
-    what, mend, retryable = _SQLITE_REASONS.get((code or 0) & 0xFF, (*_DAMAGED, False))
-    return _Reason(name, what, mend, retryable)
+    what, hint, retryable = _SQLITE_REASONS.get((code or 0) & 0xFF, (*_DAMAGED, False))
+    return _Reason(name, what, hint, retryable)
 
 
 def _os_reason(error: OSError) -> _Reason:
@@ -590,7 +590,7 @@ def _os_reason(error: OSError) -> _Reason:
     name = errno.errorcode.get(error.errno or 0, type(error).__name__)
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return _Reason(name, *_FULL)
-    return _Reason(name, f"cannot be opened ({os.strerror(error.errno or 0)})", _ACCESS_MEND)
+    return _Reason(name, f"cannot be opened ({os.strerror(error.errno or 0)})", _ACCESS_HINT)
 
 
 def _host_failed(what: str, code: str, error: Exception) -> TokenStoreError:

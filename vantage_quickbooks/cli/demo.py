@@ -97,7 +97,7 @@ def _validate(stage: Stage, connector: Any) -> dict[str, Any]:
     found = connector.validate(form | mistakes)
     stage.fields(found["fields"])
     named = {entry["field"] for entry in found["fields"]}
-    stage.claim(named == set(mistakes), f"A wrong form: all {len(named)} mistakes at once, each with its mend.")
+    stage.claim(named == set(mistakes), f"A wrong form: all {len(named)} mistakes at once, each with its hint.")
     secrets = (form["client_secret"], form["refresh_token"])
     stage.claim(not any(secret in json.dumps(found) for secret in secrets), "No secret is in what is said of it.")
     form["max_results"] = "25"

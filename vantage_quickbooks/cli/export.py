@@ -77,7 +77,9 @@ class Export:
 
     def question(self) -> dict[str, Any]:
         """Return what a later run must ask, too, to go on with the same file."""
-        asked = {key: value for key, value in self.data.items() if key not in {"cursor", "budget", "max_results"}}
+        asked = {
+            key: value for key, value in self.data.items() if key not in {"cursor", "max_api_calls", "max_results"}
+        }
         return {"input": asked, "format": self.format, "head": hashlib.blake2b(self.head()).hexdigest()[:32]}
 
 

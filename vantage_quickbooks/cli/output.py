@@ -78,7 +78,7 @@ def error_lines(error: Mapping[str, Any], meta: Mapping[str, Any] | None = None)
     lines = [("bold red", f"{error['code']}: {_headline(error)}")]
     for entry in error["fields"]:
         name = f"{entry['field']}: " if entry["field"] else ""
-        lines += [("red", f"  {name}{entry['message']}"), ("", f"      {entry['mend']}")]
+        lines += [("red", f"  {name}{entry['message']}"), ("", f"      {entry['hint']}")]
     if error["retryable"]:
         wait = error["retryAfter"]
         lines.append(("", f"  The same call may succeed {'later' if wait is None else f'in {wait:g} seconds'}."))
@@ -101,4 +101,4 @@ def _headline(error: Mapping[str, Any]) -> str:
 
 def field_lines(entries: Sequence[Mapping[str, str]]) -> list[str]:
     """Return warnings about fields, two lines each."""
-    return [line for entry in entries for line in (f"{entry['field']}: {entry['message']}", f"    {entry['mend']}")]
+    return [line for entry in entries for line in (f"{entry['field']}: {entry['message']}", f"    {entry['hint']}")]

@@ -145,12 +145,12 @@ class Stage:
         return result
 
     def fields(self, entries: list[dict[str, str]]) -> None:
-        """Print what is wrong with fields, each with its mend."""
+        """Print what is wrong with fields, each with its hint."""
         grid = Table.grid(padding=(0, 2))
         for style in ("red", ""):
             grid.add_column(style=style)
         for entry in entries:
-            grid.add_row(f"  {entry['field']}", Text(entry["message"]) + Text(f"\n{entry['mend']}", style="dim"))
+            grid.add_row(f"  {entry['field']}", Text(entry["message"]) + Text(f"\n{entry['hint']}", style="dim"))
         self.show(grid)
 
     def exchange(self, step: Step) -> None:

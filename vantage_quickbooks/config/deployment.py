@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from vantage_quickbooks.api.response_body import MAX_BODY_MIB, Limit
-from vantage_quickbooks.config.secret import Secret
 from vantage_quickbooks.config.settings import EMULATOR
 from vantage_quickbooks.core import wire
+from vantage_quickbooks.core.secret import Secret
 from vantage_quickbooks.errors import FieldError, SettingsError
 
 if TYPE_CHECKING:
@@ -217,6 +217,6 @@ def _switched_off() -> SettingsError:
     return SettingsError(f"{message} {hint}", [FieldError("environment", "emulator", message, hint)])
 
 
-def _refused(name: str, message: str, mend: str) -> SettingsError:
+def _refused(name: str, message: str, hint: str) -> SettingsError:
     name = _PREFIX + name
-    return SettingsError(f"{name} cannot be used: {message} {mend}", [FieldError(name, "url", message, mend)])
+    return SettingsError(f"{name} cannot be used: {message} {hint}", [FieldError(name, "url", message, hint)])

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from vantage_quickbooks.config.secret import MASK, Secret, encoded, revealed
 from vantage_quickbooks.config.validation import clean, summarize
 from vantage_quickbooks.core import tokens, wire
+from vantage_quickbooks.core.secret import MASK, Secret, encoded, revealed
 from vantage_quickbooks.errors import FieldError, SettingsError
 
 if TYPE_CHECKING:

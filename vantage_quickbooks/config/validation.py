@@ -9,7 +9,7 @@ Rules
 2. All violations come at once, one entry a field, in the order of the form.
 3. The sentences are ours. jsonschema's own messages print the offending value, so they are never read; the value of
    a `writeOnly` field appears nowhere, and another field's only if it is short and holds no such value.
-4. The words about one field stand beside it in its schema: `title`, and `x-mend`, which says what to do.
+4. The words about one field stand beside it in its schema: `title`, and `x-hint`, which says what to do.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def summarize(noun: str, fields: Sequence[FieldError]) -> str:
         noun: What they are about, in the singular: `setting` or `input`.
         fields: The entries, at least one.
     """
-    told = " ".join(f"{entry.message} {entry.mend}" for entry in fields)
+    told = " ".join(f"{entry.message} {entry.hint}" for entry in fields)
     return told if len(fields) == 1 else f"{len(fields)} {noun}s are not right. {told}"
 
 
@@ -287,8 +287,8 @@ class _Report:
         subject = f'"{name}"' if name else "A field whose name is not repeated here"
         nearest = _nearest(name, self.properties)
         known = f"The {self.noun}s are {', '.join(self.properties)}." if self.properties else "There are none here."
-        mend = f"Did you mean {nearest}? {known}" if nearest else f"Remove it. {known}"
-        self._add(FieldError(name, "additionalProperties", f"{subject} is not a known {self.noun}.", mend))
+        hint = f"Did you mean {nearest}? {known}" if nearest else f"Remove it. {known}"
+        self._add(FieldError(name, "additionalProperties", f"{subject} is not a known {self.noun}.", hint))
 
     def unfit(self, key: str, rule: str, value: object) -> None:
         """Report a value that no schema can take."""
@@ -301,7 +301,7 @@ class _Report:
             "size": "is too large or too deeply nested",
             "encoding": "contains half a character (a lone surrogate), which nothing can store or send",
         }[rule]
-        self._add(FieldError(key, rule, f"{_title(key, rules)} {message}.", _mend(rules)))
+        self._add(FieldError(key, rule, f"{_title(key, rules)} {message}.", _hint(rules)))
 
     def violation(self, error: Any, given: Mapping[str, Any]) -> None:
         """Report a `jsonschema.ValidationError`; its message is never read."""
@@ -325,18 +325,18 @@ class _Report:
     def _missing(self, names: set[str]) -> None:
         for name in names:
             rules = self.properties.get(name, {})
-            self._add(FieldError(name, "required", f"{_title(name, rules)} is missing.", _mend(rules)))
+            self._add(FieldError(name, "required", f"{_title(name, rules)} is missing.", _hint(rules)))
 
     def _remedy(self, rule: str, error: Any, rules: Mapping[str, Any], wrong: Any) -> str:
         """Say what to do; *wrong* is what a message may repeat, or None."""
-        mend = _mend(rules)
+        hint = _hint(rules)
         if rule == "type" and _is_number(error.instance) and _takes_text_alone(error.schema):
-            return f"Put it in quotes: a long number loses digits when it is not text. {mend}"
+            return f"Put it in quotes: a long number loses digits when it is not text. {hint}"
         choices = rules.get("enum") or rules.get("items", {}).get("enum", ())
         known = [choice for choice in choices if choice]
         if rule == "enum" and wrong is not None and (nearest := _nearest(str(wrong), known)):
-            return f'Did you mean "{nearest}"? {mend}'
-        return mend
+            return f'Did you mean "{nearest}"? {hint}'
+        return hint
 
     def _shown(self, value: object) -> str:
         """Return the value as a message may repeat it, or "" if it had better not."""
@@ -430,8 +430,8 @@ def _title(key: str, rules: Mapping[str, Any]) -> str:
     return str(rules.get("title") or key)
 
 
-def _mend(rules: Mapping[str, Any]) -> str:
-    return str(rules.get("x-mend") or "Correct it or leave it out.")
+def _hint(rules: Mapping[str, Any]) -> str:
+    return str(rules.get("x-hint") or "Correct it or leave it out.")
 
 
 def _rank(rule: str) -> int:

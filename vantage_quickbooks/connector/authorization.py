@@ -29,7 +29,7 @@ def address(form: Mapping[str, Any], redirect_uri: str, state: str, deployment: 
             endpoints.authorization_endpoint, client_id=app.client_id, redirect_uri=redirect_uri, state=state
         )
     del form  # a crash reporter would print it, secrets and all
-    raise failure.bare()
+    raise failure.without_traceback()
 
 
 def granted(form: Mapping[str, Any], code: str, redirect_uri: str, deployment: Deployment | None) -> dict[str, Any]:
@@ -43,4 +43,4 @@ def granted(form: Mapping[str, Any], code: str, redirect_uri: str, deployment: D
     else:
         return {"refresh_token": token}
     del form, code  # as above
-    raise failure.bare()
+    raise failure.without_traceback()

@@ -413,7 +413,7 @@ class Connection:
         failure.details.setdefault("requestId", call.request_id)
         if call.intuit_tids:
             failure.details.setdefault("intuitTid", call.intuit_tids[-1])
-        raise failure.bare()
+        raise failure.without_traceback()
 
     def _ready(self) -> QuickBooksClient:
         """Return the client, made at its first use: this is where requests and oauthlib are imported."""

@@ -76,7 +76,7 @@ class QuickBooksConnector:
         except SettingsError as error:
             failure = error
         del settings  # a crash reporter would print it, secrets and all
-        raise failure.bare()
+        raise failure.without_traceback()
 
     def authorization_url(
         self, settings: Mapping[str, Any], *, redirect_uri: str, state: str, deployment: Deployment | None = None

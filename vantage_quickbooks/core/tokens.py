@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.config.secret import Secret
+from vantage_quickbooks.core.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

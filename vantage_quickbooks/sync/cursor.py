@@ -68,7 +68,7 @@ class Scribe:
             "This cursor was altered, or belongs to another company, client secret or question.",
             "Use it unaltered, with the same connection and the same conditions, or leave it out to begin anew.",
         )
-        raise InputError(f"{field}: {entry.message} {entry.mend}", [entry])
+        raise InputError(f"{field}: {entry.message} {entry.hint}", [entry])
 
     def _sign(self, packed: bytes) -> bytes:
         return hmac.new(self._key, packed, hashlib.sha256).digest()[:16]

@@ -113,7 +113,7 @@ class WholeRead:
     Args:
         client: Asks QuickBooks.
         statement: Entity and conditions, without order and position.
-        call: The call, with its budget; its time limit begins anew with each page.
+        call: The call, with its `max_api_calls`; its time limit begins anew with each page.
         tie_breaker: A property that orders records of the same second, `DocNumber`.
         is_immutable: Whether no edit can make a record begin or cease to meet the conditions.
         size: Records of a page, 2 to 1000.
@@ -163,7 +163,7 @@ class WholeRead:
         """Yield the records in the order of creation, each once, the last batch with `is_last`.
 
         Raises:
-            IncompleteReadError: The read cannot be made whole, or does not fit its budget.
+            IncompleteReadError: The read cannot be made whole, or needs more than `max_api_calls`.
             ConnectorError: See `QuickBooksClient.request`. What was yielded before is whole and in order, and the
                 cursor of the last batch goes on from there.
         """
@@ -255,18 +255,18 @@ class WholeRead:
     def _plan(self, came: int) -> range:
         """Return the positions of the pages after the first, of which *came* were taken."""
         planned = positions((self.counted or 0) - self.frontier.count + came, self._size, came)
-        self._check_budget(len(planned))
+        self._check_max_api_calls(len(planned))
         return planned
 
-    def _check_budget(self, further: int) -> None:
-        """Refuse to begin with *further* requests that the call's budget does not hold."""
-        needed, budget = self._call.api_calls + further, self._call.max_api_calls
-        if budget is not None and needed > budget:
+    def _check_max_api_calls(self, further: int) -> None:
+        """Refuse to begin *further* requests that would exceed `max_api_calls`."""
+        needed, allowed = self._call.api_calls + further, self._call.max_api_calls
+        if allowed is not None and needed > allowed:
             raise IncompleteReadError(
-                f"Reading the {self.counted} records whole takes {needed} API calls or more, and the budget is "
-                f"{budget}. Allow as many, or narrow the conditions.",
+                f"Reading the {self.counted} records whole takes {needed} API calls or more, and max_api_calls is "
+                f"{allowed}. Allow as many, or narrow the conditions.",
                 retryable=False,
-                details={"budget": budget, "needed": needed},
+                details={"maxApiCalls": allowed, "needed": needed},
             )
 
     def _count(self) -> int:

@@ -28,7 +28,7 @@ class Field:
         label: For people.
         kind: `text`, `multiline`, `secret`, `number`, `real`, `yesno`, `choice`, `date`, `many`, `list` or `json`.
         help: What to fill in, as a sentence.
-        mend: What to do when it is wrong, as a sentence.
+        hint: What to do when it is wrong, as a sentence.
         placeholder: A sample.
         required: Whether it cannot be left empty.
         default: What counts when it is left empty, as people read it.
@@ -43,7 +43,7 @@ class Field:
     label: str
     kind: str
     help: str = ""
-    mend: str = ""
+    hint: str = ""
     placeholder: str = ""
     required: bool = False
     default: str = ""
@@ -63,7 +63,7 @@ class Bound:
         value: What the input shows: text, or a tuple of texts where several can be chosen. Of a secret, nothing.
         is_stored: Whether a secret is kept, so that leaving it empty keeps it.
         was_typed: Whether a secret was typed into a form that is shown again: it must be typed again.
-        error: What is wrong, with `message` and `mend`.
+        error: What is wrong, with `message` and `hint`.
     """
 
     field: Field
@@ -192,7 +192,7 @@ def _field(name: str, rules: Mapping[str, Any], hints: Mapping[str, Any], is_req
         label=str(hints.get("label") or rules.get("title") or name),
         kind=_kind(rules, hints, options),
         help=str(hints.get("tooltip") or rules.get("description") or ""),
-        mend=str(rules.get("x-mend", "")),
+        hint=str(rules.get("x-hint", "")),
         placeholder=str(hints.get("placeholder", "")),
         required=is_required,
         default="" if default is None else dict(options).get(str(default), str(default)),

@@ -46,7 +46,7 @@ const isWrong = (input) => {
   const number = Number(value);
   return !Number.isInteger(number) || number < Number(input.dataset.min ?? -Infinity) || number > Number(input.dataset.max ?? Infinity);
 };
-for (const input of document.querySelectorAll("input[data-mend]")) {
+for (const input of document.querySelectorAll("input[data-hint]")) {
   input.addEventListener("change", () => {
     if (isWrong(input)) input.setAttribute("aria-invalid", "true");
     else input.removeAttribute("aria-invalid");
