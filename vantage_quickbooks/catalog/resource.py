@@ -7,7 +7,6 @@ row, and the columns of tables. A row holds strings, numbers and other rows; the
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -53,7 +52,7 @@ class Filter:
 
     Attributes:
         input: Name of the input, `customer_id`; of a range, the part before `_from` and `_to`.
-        property: The property that QuickBooks is asked to compare, `CustomerRef`.
+        path: The property that QuickBooks is asked to compare, `CustomerRef` or `MetaData.CreateTime`.
         kind: See `FilterKind`.
         title: Label of the input, `Customer ID`.
         description: What the input does; one sentence.
@@ -62,10 +61,11 @@ class Filter:
         values: Of a choice: Intuit's values, each with its label.
         placeholder: What an empty form field shows.
         options_from: Id of the list action that offers the values (for `id`): `listCustomers`.
+        max_length: Of a text: characters that QuickBooks accepts.
     """
 
     input: str
-    property: str
+    path: str
     kind: FilterKind
     title: str
     description: str
@@ -74,6 +74,7 @@ class Filter:
     values: Mapping[str, str] = field(default_factory=dict)
     placeholder: str = ""
     options_from: str = ""
+    max_length: int = 100
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -92,12 +93,18 @@ class FlatField:
         paths: Where its value stands in the record; the first path that holds one counts, otherwise None.
         type: What its values are; `text`, `decimal`, `date`, `integer` or `boolean`.
         description: What it holds; one sentence.
+        values: Its only values, if there are few.
+        minimum: Its smallest value, if it is a number with one.
+        is_required: Whether every record has a value: it is never None.
     """
 
     name: str
     paths: tuple[str, ...]
     type: PropertyType
     description: str
+    values: tuple[str, ...] = ()
+    minimum: int | None = None
+    is_required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +162,9 @@ class Resource:
         filters: Ways to narrow a list, in the order of the form.
         flat: Flat fields read off the record.
         status: A computed status, if it has one.
-        summarize: Makes the `summary` of a list, given records with their flat fields, and the scope.
+        summarize: Makes the `summary` of a list, given pairs of a record and its flat fields, and the scope
+            (`page` or `all`).
+        summary_defs: JSON Schema of the summary, and what it refers to: `{"summary": {...}, ...}`.
         default_order: What a page is sorted by unless the input says otherwise; None leaves it to QuickBooks.
         sortable: Properties that QuickBooks sorts by, each with its label.
         tie_breaker: Sortable property that orders records created in the same second; None if there is none.
@@ -184,6 +193,7 @@ class Resource:
     flat: tuple[FlatField, ...] = ()
     status: Status | None = None
     summarize: Callable[..., dict[str, Any]] | None = None
+    summary_defs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     default_order: str | None = None
     sortable: Mapping[str, str] = field(default_factory=dict)
     tie_breaker: str | None = None
@@ -225,5 +235,5 @@ class Resource:
 
 
 def _camel(words: str) -> str:
-    first, *rest = re.findall(r"[a-z0-9]+", words.lower())
+    first, *rest = words.lower().split()
     return first + "".join(word.capitalize() for word in rest)
