@@ -273,12 +273,12 @@ def test_an_unedited_company_costs_the_fewest_calls(company, count, size, ties):
     history = History(company, "Invoice", [0 if ties else 1] * count)
     result = connection.invoke("listInvoices", {"all": True, "max_results": size})
 
-    from vantage_quickbooks.core.completeness import calls_for
+    from vantage_quickbooks.core.completeness import estimate_api_calls
 
     total = result["metadata"]["totalCount"]
     assert total == result["count"] == len(result["invoices"]) >= count
     # Where the first page ends among a great many records of one second, change data capture is asked, too.
-    assert 0 <= result["metadata"]["apiCalls"] - calls_for(total, size) <= (1 if ties else 0)
+    assert 0 <= result["metadata"]["apiCalls"] - estimate_api_calls(total, size) <= (1 if ties else 0)
     assert result["metadata"]["complete"] is True
     assert result["metadata"]["reconciled"] is False
     assert result["metadata"]["duplicatesRemoved"] == 0

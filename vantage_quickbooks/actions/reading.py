@@ -148,11 +148,11 @@ def estimate(kind: Kind, client: QuickBooksClient, data: Mapping[str, Any], call
     Raises:
         ConnectorError: See `QuickBooksClient.request`.
     """
-    from vantage_quickbooks.core.completeness import calls_for  # noqa: PLC0415 -- with the reader: lazily
+    from vantage_quickbooks.core.completeness import estimate_api_calls  # noqa: PLC0415 -- with the reader: lazily
 
     check(data)
     total = client.count(query.Select(kind.entity, tuple(kind.conditions(data, call.now().date()))), call)
-    return total, calls_for(total, _page_size(data))
+    return total, estimate_api_calls(total, _page_size(data))
 
 
 def _shaped(  # noqa: PLR0917 -- what differs behind what is always the same
@@ -225,10 +225,10 @@ def _results(
     )
     known = {} if since is None else since["seen"]
     seen: dict[str, str] = {}
-    position = read.frontier.count + 1
+    position = read.scan.count + 1
     for batch in read:
         day = (read.started or call.now()).date()
-        done = read.frontier.count
+        done = read.scan.count
         rows = batch.rows
         if decoder is None:
             _note_recent(rows, read, seen)
@@ -245,7 +245,7 @@ def _results(
             "readCount": done,
             "expectedCount": read.counted,
             "totalCount": done if batch.is_last else None,
-            "duplicatesRemoved": read.frontier.duplicates,
+            "duplicatesRemoved": read.scan.duplicates,
             "reconciled": read.reconciled,
             "cursor": scribe.write(batch.cursor) if batch.cursor else None,
             "syncCursor": None,

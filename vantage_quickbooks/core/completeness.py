@@ -1,28 +1,39 @@
-"""
-How an entity is read whole while people edit it: values in, values out.
+"""Prove that a full read of an entity is complete although people edit the company meanwhile.
 
-Rules
-1. Records are read in the order of their creation, which no edit moves; a second key breaks ties. `Id` can be neither
-   sorted nor compared at Intuit (since November 2025).
-2. The reader's pages overlap by one record. Where page n+1 begins with the record that page n ended with, nothing was
-   lost between the two answers. Where it does not, somebody edited: the reader asks once more for all that was created
-   from the end of the one to the beginning of the other, ends included, and closes the gap.
-3. One answer is one instant. What stands strictly between two creation times in one answer is all there was. A page
-   that came in parts is not one instant; where the parts met is remembered like the end of a page.
-4. A page shorter than asked reaches the end if QuickBooks' count agrees: a server that sends less than it was asked
-   for looks the same. Where it counts more, the reader goes on behind the last record until an answer holds nothing
-   new, and what is still missing then makes the read fail. A last page that is full is looked behind.
-5. What was created before the second in which the read began is counted after the first page. Where several pages came
-   without a gap and without a record that came twice, and as many came as were counted, they are all: with nothing but
-   deletions possible (the conditions do not depend on what edits change), one that is missing needs one that came and
-   was deleted before the count. It came with the first page, then, and its deletion would show as a gap at the second:
-   that is why the first page is cut behind the last second that it surely holds whole, for beyond that records of one
-   second could change places and hide the gap. Otherwise, unless change data capture says that nothing was edited, the
-   seconds in which pages ended are asked for again. If fewer came than are still counted then, the read is not whole.
-6. Every record counts once, by its Id.
+Pure: sort keys and counts in, decisions out. `sync.full_read` sends the requests.
 
-So every record that exists, and meets the conditions, during the whole read comes exactly once, in its state at some
-instant of the read. Of what is created, deleted, or begins or ceases to meet the conditions meanwhile, some may come.
+Theory of operation
+1. Order. Records are read in ascending order of `MetaData.CreateTime`, which no edit changes. A second property orders
+   records of the same second. `Id` can be neither sorted nor range-compared since November 2025
+   (https://github.com/sahat/hackathon-starter/issues/1510 quotes Intuit's notice).
+2. Overlap. Consecutive pages overlap by one record. If page n+1 begins with the last record of page n, no record was
+   lost between the two responses. If not, records before that position were deleted or changed: the reader requests
+   all records created from the end of page n to the beginning of page n+1, both inclusive, and so closes the gap.
+3. Snapshots. One response is a snapshot: no record is missing between two creation times that it contains. A page
+   that was fetched in several parts is not a snapshot, so the creation times at which the parts meet are boundary
+   times, like the creation times at which pages end.
+4. Short pages. A page with fewer records than requested is the last one only if QuickBooks' count agrees, because a
+   server that returns less than requested looks the same. If the count is higher, the reader continues after the last
+   record until a response contains no new record. A full last page is always followed by another request.
+5. Verification by count. After the first page, QuickBooks counts the records created before the snapshot time, which
+   is the second in which the read started. The read is verified if
+   a. as many of the received records were created before the snapshot time as were counted,
+   b. no gap was found, no record arrived twice, and no page ended at or after the snapshot time, and
+   c. the conditions do not depend on anything that an edit changes, so the counted set can only lose records.
+   Proof: suppose a record that existed during the whole read is missing. By (a) and (c), another record was received
+   and deleted before the count. Only the first page was requested before the count, so that record was on the first
+   page. Its deletion moves all later records forward by one position, so the second page does not begin with the last
+   record of the first: a gap, which contradicts (b). One case could hide the gap: records of the second in which the
+   first page ends follow on the second page, and an edit of the second sort property makes the expected record change
+   places with one of them. Therefore the first page is cut to the seconds that it certainly contains completely, which
+   are all but its last one. If that would drop more than half of the page, rule 6 applies instead.
+6. Recheck. If the count does not verify the read, the reader requests the boundary times again, unless change data
+   capture reports that nothing was edited. If QuickBooks then still counts more records than were received, the read
+   fails; where an edit can change whether a record meets the conditions, the two numbers are not comparable.
+7. Deduplication. A record is returned once, by its Id.
+
+Result: every record that exists and meets the conditions during the whole read is returned exactly once, in its state
+at some instant of the read. Records created, deleted or changed during the read may or may not appear.
 """
 
 from __future__ import annotations
@@ -35,54 +46,77 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Frontier", "IdSet", "Mark", "calls_for", "instant", "positions", "whole_seconds"]
+__all__ = [
+    "IdSet",
+    "ScanState",
+    "SortKey",
+    "count_complete_seconds",
+    "creation_time",
+    "estimate_api_calls",
+    "page_positions",
+]
 
-Mark = tuple[str, str]
-"""Where a record stands in the order of creation: its creation time, as Intuit writes it, and its Id."""
+SortKey = tuple[str, str]
+"""Where a record stands in the order of creation: its creation time as Intuit writes it, and its Id."""
 
 
-def instant(mark: Mark) -> datetime:
-    """Return the creation time of a mark; ValueError if it is none."""
-    return datetime.fromisoformat(mark[0])
+def creation_time(key: SortKey) -> datetime:
+    """Return the creation time of a sort key.
+
+    Raises:
+        ValueError: It is not a timestamp.
+    """
+    return datetime.fromisoformat(key[0])
 
 
-def whole_seconds(marks: list[Mark]) -> int:
-    """Return how many of a page's marks lie in seconds that the page surely holds whole: all but those of its last."""
-    kept = len(marks)
-    while kept and marks[kept - 1][0] == marks[-1][0]:
+def count_complete_seconds(sort_keys: list[SortKey]) -> int:
+    """Return how many records of a full page lie in seconds that the page certainly contains completely (rule 5).
+
+    These are all records except those of the last second, of which more may follow on the next page.
+    """
+    kept = len(sort_keys)
+    while kept and sort_keys[kept - 1][0] == sort_keys[-1][0]:
         kept -= 1
     return kept
 
 
-def positions(total: int, size: int, first: int) -> range:
-    """Return the start positions of the pages that cover *total* records, each overlapping by one.
+def page_positions(total: int, size: int, first: int) -> range:
+    """Return the start positions of pages that cover *total* records, each overlapping the one before by one record.
 
-    The last of them is not full, so that it shows the end.
+    The last of these pages is not full, so it shows the end.
 
     Args:
-        total: Records counted.
-        size: Records of a page, at least 2.
-        first: Position of the last record known, with which the first of these pages begins.
+        total: Number of records counted.
+        size: Records per page, at least 2.
+        first: Position of the last record received, with which the first of these pages begins.
     """
     return range(first, total + 1, size - 1)
 
 
-def calls_for(total: int, size: int) -> int:
-    """Return the API calls that reading *total* records takes when nobody edits them.
+def estimate_api_calls(total: int, size: int) -> int:
+    """Return the API calls that a full read of *total* records takes if they are not edited meanwhile.
 
-    One more if the first page ends among a great many records of one second.
+    It takes one more if the first page ends among more than half a page of records of the same second.
+
+    Args:
+        total: Number of records.
+        size: Records per page, at least 2.
     """
     if total < size:
         return 2  # the page and the count
-    return 2 + len(positions(total, size, size - 1))
+    return 2 + len(page_positions(total, size, size - 1))
 
 
 class IdSet:
-    """The Ids that came, in memory that a million of them hardly fill: a bit each, where they lie close together."""
+    """A set of Ids that takes little memory: one bit per Id where numeric Ids are dense.
 
-    _BITS = 1 << 16
-    _FEW = 128
-    _DIGITS = 15
+    A million consecutive Ids take less than 200 kB.
+    """
+
+    _BLOCK_BITS = 1 << 16
+    _MAX_SPARSE = 128
+    """Ids of a block that are kept as a set of numbers; with more, the block becomes a bitmap."""
+    _MAX_DIGITS = 15
 
     def __init__(self) -> None:
         self._blocks: dict[int, bytearray] = {}
@@ -97,15 +131,15 @@ class IdSet:
         """Add Ids; return for each whether it is new."""
         are_new = []
         for id_ in ids:
-            if not (id_.isdecimal() and id_.isascii() and id_[0] != "0" and len(id_) <= self._DIGITS):
+            if not (id_.isdecimal() and id_.isascii() and id_[0] != "0" and len(id_) <= self._MAX_DIGITS):
                 is_new = id_ not in self._others
                 self._others.add(id_)
-            elif (known := self._blocks.get((number := int(id_)) // self._BITS)) is None:
-                is_new = self._add_sparse(*divmod(number, self._BITS))
+            elif (bitmap := self._blocks.get((number := int(id_)) // self._BLOCK_BITS)) is None:
+                is_new = self._add_sparse(*divmod(number, self._BLOCK_BITS))
             else:
-                place, mask = number % self._BITS >> 3, 1 << (number & 7)
-                is_new = not known[place] & mask
-                known[place] |= mask
+                index, mask = number % self._BLOCK_BITS >> 3, 1 << (number & 7)
+                is_new = not bitmap[index] & mask
+                bitmap[index] |= mask
             are_new.append(is_new)
         self._count += sum(are_new)
         return are_new
@@ -115,108 +149,108 @@ class IdSet:
         if bit in known:
             return False
         known.add(bit)
-        if len(known) > self._FEW:
-            bits = self._blocks[block] = bytearray(self._BITS // 8)
+        if len(known) > self._MAX_SPARSE:
+            bitmap = self._blocks[block] = bytearray(self._BLOCK_BITS // 8)
             for number in self._sparse.pop(block):
-                bits[number >> 3] |= 1 << (number & 7)
+                bitmap[number >> 3] |= 1 << (number & 7)
         return True
 
 
 @dataclass(slots=True)
-class Frontier:
-    """How far the read is proven: everything before `last` has come, and `last` itself.
+class ScanState:
+    """How far a read has come: every record up to `last`, in the order of creation, has been received.
 
     Attributes:
-        last: The last record taken; None before the first.
-        ids: What came since this process began to read.
-        before: How many came before that, in the process whose cursor this one goes on from.
-        seams: Creation times at which a page ended, with the Ids that came of that second.
-        edited: Whether a gap was met, or anything else that the count cannot make good.
-        duplicates: Records that came again, the intended overlap of pages aside.
-        group: The Ids that came of the last second.
-        began: The second in which the read began; what was created then or later proves nothing.
-        late: How many of those came.
+        last: Sort key of the last record received; None before the first.
+        ids: Ids received since this process started to read.
+        count_before_resume: Records received before that, by the process whose cursor this read resumes.
+        boundary_times: Creation times at which a page ended, each with the Ids received of that second.
+        has_edits: Whether a gap was found, or anything else that rules out verification by count (rule 5b).
+        duplicates: Records that arrived more than once, without the intended overlap of pages.
+        last_second_ids: Ids received of the second of `last`.
+        snapshot_time: The second in which the read started; records created then or later are not counted.
+        created_after_start: How many such records were received.
     """
 
-    last: Mark | None = None
+    last: SortKey | None = None
     ids: IdSet = field(default_factory=IdSet)
-    before: int = 0
-    seams: dict[str, list[str]] = field(default_factory=dict)
-    edited: bool = False
+    count_before_resume: int = 0
+    boundary_times: dict[str, list[str]] = field(default_factory=dict)
+    has_edits: bool = False
     duplicates: int = 0
-    group: list[str] = field(default_factory=list)
-    began: datetime | None = None
-    late: int = 0
+    last_second_ids: list[str] = field(default_factory=list)
+    snapshot_time: datetime | None = None
+    created_after_start: int = 0
 
     @property
     def count(self) -> int:
-        """How many records have come in all."""
-        return self.before + len(self.ids)
+        """How many records have been received in total."""
+        return self.count_before_resume + len(self.ids)
 
-    def gap_before(self, marks: list[Mark]) -> tuple[Mark, Mark | None] | None:
-        """Compare a page's beginning with the frontier.
+    def find_gap(self, sort_keys: list[SortKey]) -> tuple[SortKey, SortKey | None] | None:
+        """Compare the beginning of the next page with the end of the last one (rule 2).
 
         Args:
-            marks: The page's marks; empty if nothing stands at its position any more.
+            sort_keys: The sort keys of the next page; empty if there is no record at its position any more.
 
         Returns:
-            What must be asked for once more, from one creation time to another, ends included (None: to the end of the
-            read); or None if nothing was lost in between.
+            The range of creation times to read again, both ends inclusive (an end of None: to the end of the read), or
+            None if no record was lost.
         """
         if self.last is None:
             return None
-        if not marks:
-            self.edited = True  # what lies behind the frontier now stands at earlier positions
+        if not sort_keys:
+            self.has_edits = True  # records after `last` have moved to earlier positions
             return self.last, None
-        self.seams[self.last[0]] = list(self.group)
-        if self.began is not None and instant(self.last) >= self.began:
-            self.edited = True  # the count says nothing of so late a second
-        if marks[0][1] == self.last[1]:
+        self.boundary_times[self.last[0]] = list(self.last_second_ids)
+        if self.snapshot_time is not None and creation_time(self.last) >= self.snapshot_time:
+            self.has_edits = True  # the count does not cover so late a second
+        if sort_keys[0][1] == self.last[1]:
             return None
-        self.edited = True
-        return (self.last, marks[0]) if instant(marks[0]) >= instant(self.last) else None
+        self.has_edits = True
+        return (self.last, sort_keys[0]) if creation_time(sort_keys[0]) >= creation_time(self.last) else None
 
-    def sew_later(self, created: str) -> None:
-        """Note a second in which two answers met that are about to be taken as one page."""
+    def add_boundary(self, created: str) -> None:
+        """Record a creation time at which two parts of the next page meet (rule 3)."""
         is_last = self.last is not None and self.last[0] == created
-        self.seams.setdefault(created, list(self.group) if is_last else [])
+        self.boundary_times.setdefault(created, list(self.last_second_ids) if is_last else [])
 
-    def take(self, rows: list[Any], marks: list[Mark], *, overlap: bool = True) -> list[Any]:
-        """Take what is next in order, and return the rows that had not come yet.
+    def add_page(self, rows: list[Any], sort_keys: list[SortKey], *, overlap: bool = True) -> list[Any]:
+        """Add the records of a page or of a gap, and return the rows that are new (rule 7).
 
         Args:
-            rows: Records of a page or of a gap, in any form.
-            marks: Their marks.
-            overlap: Whether the first one may be the intended overlap with the page before.
+            rows: The records, in any form.
+            sort_keys: Their sort keys.
+            overlap: Whether the first record may be the intended overlap with the page before.
         """
-        are_new = self.ids.add(id_ for _, id_ in marks)
+        are_new = self.ids.add(id_ for _, id_ in sort_keys)
         self.duplicates += are_new.count(False) - (overlap and are_new[:1] == [False])
-        fresh = marks if all(are_new) else list(compress(marks, are_new))
+        fresh = sort_keys if all(are_new) else list(compress(sort_keys, are_new))
         for created, id_ in fresh:
-            if created in self.seams:
-                self.seams[created].append(id_)
-        if fresh and self.began is not None and instant(fresh[-1]) >= self.began:
-            self.late += sum(instant(mark) >= self.began for mark in fresh)
-        if marks and (self.last is None or instant(marks[-1]) >= instant(self.last)):
-            self._move_to(marks)
+            if created in self.boundary_times:
+                self.boundary_times[created].append(id_)
+        if fresh and self.snapshot_time is not None and creation_time(fresh[-1]) >= self.snapshot_time:
+            self.created_after_start += sum(creation_time(key) >= self.snapshot_time for key in fresh)
+        if sort_keys and (self.last is None or creation_time(sort_keys[-1]) >= creation_time(self.last)):
+            self._advance(sort_keys)
         return list(compress(rows, are_new))
 
-    def _move_to(self, marks: list[Mark]) -> None:
-        second = marks[-1][0]
-        group = []
-        for created, id_ in reversed(marks):
-            if created != second:
+    def _advance(self, sort_keys: list[SortKey]) -> None:
+        last_second = sort_keys[-1][0]
+        ids = []
+        for created, id_ in reversed(sort_keys):
+            if created != last_second:
                 break
-            group.append(id_)
-        if self.last is not None and self.last[0] == second:
-            group += [id_ for id_ in self.group if id_ not in set(group)]
-        self.last, self.group = marks[-1], group
+            ids.append(id_)
+        if self.last is not None and self.last[0] == last_second:
+            ids += [id_ for id_ in self.last_second_ids if id_ not in set(ids)]
+        self.last, self.last_second_ids = sort_keys[-1], ids
 
-    def is_proven(self, counted: int | None) -> bool:
-        """Tell whether the count proves that nothing is missing (rule 5), for conditions that no edit changes.
+    def is_verified_by(self, counted: int | None) -> bool:
+        """Return whether the count proves the read complete (rule 5), for conditions that no edit changes.
 
         Args:
-            counted: What QuickBooks counted after the first page of what was created before the read began; None if it
-                was not asked.
+            counted: Number of records created before the snapshot time, counted after the first page; None if they were
+                not counted.
         """
-        return not self.edited and not self.duplicates and counted == self.count - self.late
+        return not self.has_edits and not self.duplicates and counted == self.count - self.created_after_start

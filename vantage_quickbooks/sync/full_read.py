@@ -1,5 +1,5 @@
 """
-Reads an entity whole: pages in parallel within Intuit's limits, in order, with flat memory. `paging` has the rules.
+Reads an entity whole: pages in parallel within Intuit's limits, in order, with flat memory. See `core.completeness`.
 
 The first page comes, then QuickBooks' count: two calls where the page holds everything. Otherwise the pages are fetched
 several at a time, and each is decoded only when it is its turn: while it waits, a page is packed text. A page that
@@ -22,7 +22,13 @@ import orjson
 from vantage_quickbooks.api.client import is_too_slow
 from vantage_quickbooks.api.rate_limiter import AT_ONCE
 from vantage_quickbooks.core import query
-from vantage_quickbooks.core.completeness import Frontier, Mark, instant, positions, whole_seconds
+from vantage_quickbooks.core.completeness import (
+    ScanState,
+    SortKey,
+    count_complete_seconds,
+    creation_time,
+    page_positions,
+)
 from vantage_quickbooks.core.wire import records_of
 from vantage_quickbooks.errors import (
     ConnectorError,
@@ -56,10 +62,10 @@ CREATED = "MetaData.CreateTime"
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A page, decoded: its rows in whatever form, their marks, and the time at which QuickBooks answered."""
+    """A page, decoded: its rows in whatever form, their sort keys, and the time at which QuickBooks answered."""
 
     rows: list[Any]
-    marks: list[Mark]
+    sort_keys: list[SortKey]
     time: datetime
 
 
@@ -88,20 +94,20 @@ def decode(body: bytes, entity: str) -> Decoded:
         with gc_paused():
             answer = orjson.loads(body)
         rows = records_of(answer["QueryResponse"], entity)
-        marks = [(row["MetaData"]["CreateTime"], row["Id"]) for row in rows]
-        _check(answer, marks)
-        return Decoded(rows, marks, datetime.fromisoformat(answer["time"]))
+        sort_keys = [(row["MetaData"]["CreateTime"], row["Id"]) for row in rows]
+        _check(answer, sort_keys)
+        return Decoded(rows, sort_keys, datetime.fromisoformat(answer["time"]))
     except (ValueError, TypeError, KeyError, AttributeError):
         raise UnexpectedResponseError(
             f"QuickBooks answered with a damaged page of {entity} records, or without their Ids and creation times."
         ) from None
 
 
-def _check(answer: dict[str, Any], marks: list[Mark]) -> None:
+def _check(answer: dict[str, Any], sort_keys: list[SortKey]) -> None:
     """Raise ValueError or TypeError unless all Ids are text, and all times have an offset and a year of a company."""
-    if "Fault" in answer or "fault" in answer or not all(type(id_) is str and id_ for _, id_ in marks):
+    if "Fault" in answer or "fault" in answer or not all(type(id_) is str and id_ for _, id_ in sort_keys):
         raise ValueError
-    for text in {answer["time"], *(created for created, _ in marks)}:
+    for text in {answer["time"], *(created for created, _ in sort_keys)}:
         at = datetime.fromisoformat(text)
         if at.tzinfo is None or not _YEARS[0] <= at.year <= _YEARS[1]:
             raise ValueError
@@ -118,10 +124,10 @@ class WholeRead:
         is_immutable: Whether no edit can make a record begin or cease to meet the conditions.
         size: Records of a page, 2 to 1000.
         state: The state of a cursor to go on from.
-        decoder: Makes rows and marks of an answer.
+        decoder: Makes rows and sort keys of an answer.
 
     Attributes:
-        frontier: How far the read is proven.
+        scan: How far the read is proven.
         counted: What QuickBooks counted of the records created before the second in which the read began.
         started: When the read began, by QuickBooks' clock.
         reconciled: Whether gaps or ties were asked for once more.
@@ -150,7 +156,7 @@ class WholeRead:
         self._fetchers: ThreadPoolExecutor | None = None
         self._unpacker: ThreadPoolExecutor | None = None
         self._bounds: tuple[str, ...] = ()
-        self.frontier = Frontier()
+        self.scan = ScanState()
         self.counted: int | None = None
         self.started: datetime | None = None
         self.reconciled = False
@@ -191,10 +197,10 @@ class WholeRead:
     def _read(self) -> Iterator[list[Any]]:
         first = self._first_page()
         is_all = len(first.rows) < self._size
-        duplicates = self.frontier.duplicates
+        duplicates = self.scan.duplicates
         kept = first if is_all else self._cut(first)
         rows = self._taken(kept)
-        self.frontier.duplicates = duplicates  # going on from a cursor begins with what came last: that is intended
+        self.scan.duplicates = duplicates  # going on from a cursor begins with what came last: that is intended
         if self.counted is None:
             self.counted = self._count()
         is_short = is_all and self._lacks()
@@ -207,7 +213,7 @@ class WholeRead:
             yield from self._rest(self._plan(came))
         elif is_short:
             yield from self._go_on()
-        if self.frontier.seams and not self._is_proven():
+        if self.scan.boundary_times and not self._is_proven():
             yield from self._sewn()
         self._check_count()
 
@@ -219,7 +225,7 @@ class WholeRead:
                 self.started = first.time
             if not self._bounds:
                 self._bounds = (query.compare(CREATED, "<=", _written(self.started + _MARGIN)),)
-            self.frontier.began = self.started.replace(microsecond=0)
+            self.scan.snapshot_time = self.started.replace(microsecond=0)
             if first.rows or self.counted is not None:
                 return first
             counted = self._count()
@@ -233,28 +239,28 @@ class WholeRead:
 
     def _lacks(self) -> bool:
         """Return whether fewer records came than QuickBooks counts; a difference is counted once more."""
-        came = self.frontier.count - self.frontier.late
+        came = self.scan.count - self.scan.created_after_start
         return self.counted is not None and came < self.counted and came < self._count()
 
     def _go_on(self) -> Iterator[list[Any]]:
         """Read on behind an answer that was shorter than asked, though QuickBooks counts more records."""
-        self.frontier.edited = True
-        if self.frontier.last is not None:
-            yield from self._closed(self.frontier.last, None)
+        self.scan.has_edits = True
+        if self.scan.last is not None:
+            yield from self._closed(self.scan.last, None)
 
     def _cut(self, first: Decoded) -> Decoded:
-        """Cut the first page behind the last second that it surely holds whole; see rule 5 of `paging`."""
+        """Cut the first page behind the last second that it surely holds whole; see rule 5 of `core.completeness`."""
         if not self._is_provable or self.counted is not None:
             return first
-        kept = whole_seconds(first.marks)
+        kept = count_complete_seconds(first.sort_keys)
         if 2 * kept < self._size:  # to ask for so many once more would cost a page: prove the read otherwise
             self._is_provable = False
             return first
-        return Decoded(first.rows[:kept], first.marks[:kept], first.time)
+        return Decoded(first.rows[:kept], first.sort_keys[:kept], first.time)
 
     def _plan(self, came: int) -> range:
         """Return the positions of the pages after the first, of which *came* were taken."""
-        planned = positions((self.counted or 0) - self.frontier.count + came, self._size, came)
+        planned = page_positions((self.counted or 0) - self.scan.count + came, self._size, came)
         self._check_max_api_calls(len(planned))
         return planned
 
@@ -284,7 +290,7 @@ class WholeRead:
         """
         if self._is_over or (not self._is_provable and self._largest > 1) or not self._lacks():
             return
-        came, there = self.frontier.count - self.frontier.late, self._count()
+        came, there = self.scan.count - self.scan.created_after_start, self._count()
         raise IncompleteReadError(
             f"{came} {self._statement.entity} records came, and QuickBooks counts {there}. Nothing was left out "
             "knowingly; read again.",
@@ -295,14 +301,14 @@ class WholeRead:
         stale = 0
         for asked, decoded, is_planned, is_planned_last in self._in_order(planned):
             page = decoded()
-            gap = self.frontier.gap_before(page.marks)
+            gap = self.scan.find_gap(page.sort_keys)
             if gap is not None:
                 yield from self._closed(*gap)
             rows = self._taken(page)
             is_end = len(page.rows) < asked
             if is_planned or rows or is_end:
                 stale = 0
-            elif (stale := stale + 1) * (self._size - 1) > len(self.frontier.ids) + self._size:
+            elif (stale := stale + 1) * (self._size - 1) > len(self.scan.ids) + self._size:
                 raise self._no_progress()  # more pages hold nothing new than all that came can fill
             # Much was deleted, or the answer was capped: what lies behind is asked for, not taken as read.
             is_short = is_end and (not is_planned_last or self._lacks())
@@ -318,11 +324,11 @@ class WholeRead:
     def _no_progress(self) -> UnexpectedResponseError:
         return UnexpectedResponseError(
             f"QuickBooks sends the same {self._statement.entity} records again and again. Try again later.",
-            details={"came": self.frontier.count, "counted": self.counted},
+            details={"came": self.scan.count, "counted": self.counted},
         )
 
     def _has_nothing_to_prove(self) -> bool:
-        return not self.frontier.seams or self._is_proven()
+        return not self.scan.boundary_times or self._is_proven()
 
     def _in_order(self, planned: range) -> Iterator[tuple[int, Callable[[], Decoded], bool, bool]]:
         """Yield page after page with the size that was asked: those planned, then on until the caller stops.
@@ -336,11 +342,11 @@ class WholeRead:
             yield self._size, partial(self._page, position, self._size), False, True
 
     def _is_proven(self) -> bool:
-        return self._is_provable and self.frontier.is_proven(self.counted)
+        return self._is_provable and self.scan.is_verified_by(self.counted)
 
     def _taken(self, page: Decoded, *, overlap: bool = True) -> list[Any]:
         self._call.restart_timeout()
-        return self.frontier.take(page.rows, page.marks, overlap=overlap)
+        return self.scan.add_page(page.rows, page.sort_keys, overlap=overlap)
 
     def _ahead(self, planned: range) -> Iterator[tuple[int, int, ResponseBody]]:
         """Fetch pages several at a time, and yield each when it is its turn, with its position and size."""
@@ -400,10 +406,10 @@ class WholeRead:
                 at += asked - 1
                 if joined is None:
                     joined = part
-                elif part.marks and part.marks[0][1] == joined.marks[-1][1]:
-                    self.frontier.sew_later(joined.marks[-1][0])
+                elif part.sort_keys and part.sort_keys[0][1] == joined.sort_keys[-1][1]:
+                    self.scan.add_boundary(joined.sort_keys[-1][0])
                     self._is_provable = self._is_provable and self.counted is not None
-                    joined = Decoded(joined.rows + part.rows[1:], joined.marks + part.marks[1:], joined.time)
+                    joined = Decoded(joined.rows + part.rows[1:], joined.sort_keys + part.sort_keys[1:], joined.time)
                 else:
                     break  # somebody edited between the parts: once more
                 if len(part.rows) < asked:
@@ -421,7 +427,7 @@ class WholeRead:
             body = self._client.fetch(self._at(position, size, *where), self._call)
             page = self._decoder(body.read(), self._statement.entity)
         self._largest = max(self._largest, len(page.rows))
-        return page if len(page.rows) <= size else Decoded(page.rows[:size], page.marks[:size], page.time)
+        return page if len(page.rows) <= size else Decoded(page.rows[:size], page.sort_keys[:size], page.time)
 
     def _at(self, position: int, size: int, *where: str) -> Select:
         statement = query.Select(
@@ -431,7 +437,7 @@ class WholeRead:
 
     # ---- what edits displaced ---------------------------------------------------------------------------------------
 
-    def _closed(self, start: Mark, end: Mark | None) -> Iterator[list[Any]]:
+    def _closed(self, start: SortKey, end: SortKey | None) -> Iterator[list[Any]]:
         """Ask for all that was created from *start* to *end*, ends included (None: to the end of the read).
 
         A short answer proves no end: the reader asks on until it has reached *end*, or an answer holds nothing new.
@@ -441,21 +447,21 @@ class WholeRead:
         while True:
             page = self._page(1, self._size, query.compare(CREATED, ">=", start[0]), *upper)
             yield self._taken(page, overlap=False)
-            is_short, reached = len(page.rows) < self._size, page.marks[-1] if page.marks else None
+            is_short, reached = len(page.rows) < self._size, page.sort_keys[-1] if page.sort_keys else None
             del page
-            if reached is None or (is_short and end is not None and instant(reached) >= instant(end)):
+            if reached is None or (is_short and end is not None and creation_time(reached) >= creation_time(end)):
                 return
-            if instant(reached) <= instant(start):
+            if creation_time(reached) <= creation_time(start):
                 if is_short:
                     return
                 yield from self._of_one_second(start[0])
                 page = self._page(1, self._size, query.compare(CREATED, ">", start[0]), *upper)
                 yield self._taken(page, overlap=False)
-                reached = page.marks[-1] if page.marks else None
+                reached = page.sort_keys[-1] if page.sort_keys else None
                 del page
                 if reached is None:
                     return
-                if instant(reached) <= instant(start):
+                if creation_time(reached) <= creation_time(start):
                     raise self._no_progress()
             start = reached
 
@@ -481,13 +487,13 @@ class WholeRead:
         position, last = 1, None
         while True:
             page = self._page(position, self._size, *where)
-            if last is not None and (not page.marks or page.marks[0] != last):
+            if last is not None and (not page.sort_keys or page.sort_keys[0] != last):
                 return came
-            came.update(id_ for _, id_ in page.marks)
+            came.update(id_ for _, id_ in page.sort_keys)
             yield self._taken(page)
             if len(page.rows) < self._size:
                 return came
-            last = page.marks[-1]
+            last = page.sort_keys[-1]
             position += self._size - 1
 
     def _sewn(self) -> Iterator[list[Any]]:
@@ -496,13 +502,13 @@ class WholeRead:
             return
         self.reconciled = True
         self._bounds = self._bounds[:1]  # seams may lie before the place where a cursor went on
-        for created in list(self.frontier.seams):
+        for created in list(self.scan.boundary_times):
             yield from self._closed((created, ""), (created, ""))
 
     def _is_untouched(self) -> bool:
         """Ask change data capture whether anything was edited since the read began; any doubt counts as yes."""
-        came = self.frontier.count - self.frontier.late
-        if self.frontier.edited or self.started is None or came < (self.counted or 0):
+        came = self.scan.count - self.scan.created_after_start
+        if self.scan.has_edits or self.started is None or came < (self.counted or 0):
             return False
         try:
             return not self._client.changes(self._statement.entity, _written(self.started - _MARGIN), self._call)
@@ -512,37 +518,37 @@ class WholeRead:
     # ---- cursor ------------------------------------------------------------------------------------------------------
 
     def _state(self) -> dict[str, Any] | None:
-        frontier = self.frontier
-        if frontier.last is None or self.started is None or not self._bounds:
+        scan = self.scan
+        if scan.last is None or self.started is None or not self._bounds:
             return None
         return {
-            "last": list(frontier.last),
-            "group": list(frontier.group),
-            "seams": {created: list(ids) for created, ids in frontier.seams.items()},
-            "late": frontier.late,
+            "last": list(scan.last),
+            "group": list(scan.last_second_ids),
+            "seams": {created: list(ids) for created, ids in scan.boundary_times.items()},
+            "late": scan.created_after_start,
             "provable": self._is_provable,
-            "edited": frontier.edited,
-            "duplicates": frontier.duplicates,
-            "count": frontier.count,
+            "edited": scan.has_edits,
+            "duplicates": scan.duplicates,
+            "count": scan.count,
             "counted": self.counted,
             "started": self.started.isoformat(),
             "bound": self._bounds[0],
         }
 
     def _resume(self, state: dict[str, Any]) -> None:
-        frontier = self.frontier
-        frontier.last = (state["last"][0], state["last"][1])
-        frontier.group = list(state["group"])
-        frontier.seams = {created: list(ids) for created, ids in state["seams"].items()}
-        frontier.late = state["late"]
-        frontier.edited, frontier.duplicates = state["edited"], state["duplicates"]
-        for ids in (frontier.group, *frontier.seams.values()):
-            frontier.ids.add(ids)
-        frontier.before = state["count"] - len(frontier.ids)
+        scan = self.scan
+        scan.last = (state["last"][0], state["last"][1])
+        scan.last_second_ids = list(state["group"])
+        scan.boundary_times = {created: list(ids) for created, ids in state["seams"].items()}
+        scan.created_after_start = state["late"]
+        scan.has_edits, scan.duplicates = state["edited"], state["duplicates"]
+        for ids in (scan.last_second_ids, *scan.boundary_times.values()):
+            scan.ids.add(ids)
+        scan.count_before_resume = state["count"] - len(scan.ids)
         if state["counted"] is None or not state["provable"]:
             self._is_provable = False  # counted only now, the records prove nothing about what came before
         self.counted, self.started = state["counted"], datetime.fromisoformat(state["started"])
-        self._bounds = (state["bound"], query.compare(CREATED, ">=", frontier.last[0]))
+        self._bounds = (state["bound"], query.compare(CREATED, ">=", scan.last[0]))
 
 
 def _unpack(fetched: Future[list[tuple[int, ResponseBody]]]) -> None:

@@ -39,7 +39,7 @@ def decode_raw(body: bytes, entity: str) -> Decoded:
         raise UnexpectedResponseError(f"QuickBooks answered with a damaged page of {entity} records.")
     # A line break in JSON text is a blank between two tokens: inside a string it is escaped (RFC 8259 section 7).
     is_spread = b"\n" in body or b"\r" in body
-    return Decoded([_on_one_line(row) for row in rows] if is_spread else rows, page.marks, page.time)
+    return Decoded([_on_one_line(row) for row in rows] if is_spread else rows, page.sort_keys, page.time)
 
 
 def _on_one_line(row: Any) -> bytes:
