@@ -1,35 +1,206 @@
-"""
-What host and connector agree on. Only plain JSON crosses the border: str, int, float, bool, None, list, dict.
+"""The contract between a host and a connector: data types, protocols, envelopes and views.
 
-A host in another language can drive the same contract over a process or HTTP: every description is data, every
-result a JSON object, every failure a code with a message.
+Only plain JSON crosses the border: str, int, float, bool, None, list, dict. A host in another language can use the
+same contract over a process or HTTP: every description is data, every result is a JSON object, every failure has a
+code and a message.
+
+This module, `hookspecs` and `conformance` know no connector and import nothing but the standard library and pluggy (the
+conformance kit also pytest and jsonschema), so that they can become a distribution of their own.
 """
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from logging import Logger
     from types import TracebackType
 
 __all__ = [
+    "CAPABILITIES",
     "CONTRACT_VERSION",
+    "CONTRACT_VERSIONS",
     "Action",
     "Connection",
     "Connector",
+    "Cost",
+    "Deprecation",
+    "FlatField",
+    "Group",
     "HostContext",
+    "Keys",
+    "Limits",
+    "Trigger",
     "View",
     "as_node_output",
+    "describe_action",
+    "envelope",
+    "is_offered",
+    "node_name",
 ]
 
-CONTRACT_VERSION = "1"
+CONTRACT_VERSION = "1.1"
+"""The version of this contract, MAJOR.MINOR. A minor version adds keys; a major version changes or removes some."""
+
+CONTRACT_VERSIONS = ("1",)
+"""The major versions that this module implements."""
+
+CAPABILITIES: Mapping[str, str] = {
+    "describeAction": "`describe(schemas=False)` and `describe_action(id)`",
+    "test": "`Connection.test()`",
+    "invoke": "`Connection.invoke()`",
+    "ainvoke": "`Connection.ainvoke()`",
+    "stream": "`Connection.stream()`",
+    "ndjson": '`Connection.stream(as_="ndjson")` for full reads',
+    "estimate": "`Connection.estimate()`",
+    "apiCalls": "`Connection.api_calls()`",
+    "changes": "some actions have the mode `changes`",
+    "authorize": "`Connector.authorization_url()` and `exchange_code()`",
+    "disconnect": "`Connection.disconnect()`",
+    "credentials": "uses `load_credentials` and `save_credentials` of the context",
+    "rowLimit": "honors `row_limit` of the context",
+    "deadline": "honors `deadline` of the context",
+    "cancellation": "honors `cancelled` of the context",
+    "progress": "calls `progress` of the context",
+    "audit": "calls `audit` of the context",
+}
+"""What a connector can offer beyond `describe`, `validate`, `connect`, `call` and `close`, by name."""
 
 JSON = dict[str, Any]
 View = Literal["named", "rows", "port"]
+Mode = Literal["page", "full", "changes"]
+Deletions = Literal["cdc", "idListing", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A heading under which a host lists actions.
+
+    Attributes:
+        id: `sales`.
+        title: `Sales`.
+    """
+
+    id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """How the rows of a list are told apart and compared. Dots lead into nested members.
+
+    Attributes:
+        primary_key: The members that identify a row, together.
+        version: The member that changes with each edit; None if there is none.
+        updated_at: The member that holds the time of the last edit; None if there is none.
+        deletions: How a host learns which rows were deleted. `cdc`: the mode `changes` reports them. `idListing`: what
+            a later full read does not contain was deleted. `none`: deletions are not reported.
+    """
+
+    primary_key: tuple[str, ...]
+    version: str | None = None
+    updated_at: str | None = None
+    deletions: Deletions = "idListing"
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Polling for new and changed rows: call an action again and again, and carry the state from call to call.
+
+    1. Call `action` with `start_input`. Its rows are the present state, not events.
+    2. Keep what the result holds at `state_path`.
+    3. At each poll call `action` with `{state_input: state}`. Its rows are the events. Keep the new state.
+
+    Attributes:
+        id: `invoiceChanged`; unique within the connector.
+        title: `Invoice created, updated or deleted`.
+        action: Id of the action to call.
+        state_input: The input that carries the state.
+        state_path: Where the next state is in the result, `metadata.syncCursor`.
+        start_input: The input of the first call.
+        deleted_path: Where the result holds what was deleted; None if deletions are not reported.
+    """
+
+    id: str
+    title: str
+    action: str
+    state_input: str
+    state_path: str
+    start_input: JSON
+    deleted_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a call takes of the provider's API.
+
+    A call that returns n rows takes `api_calls + ceil(n / records_per_api_call)` API calls, or `api_calls` where
+    `records_per_api_call` is None; metered calls likewise.
+
+    Attributes:
+        mode: `page`, `full` or `changes`; `call` for an action without modes.
+        api_calls: The part that does not depend on the number of rows.
+        metered_calls: Those of them that the provider counts or charges for.
+        text: The same in words.
+        records_per_api_call: One more API call for each so many rows.
+        records_per_metered_call: One more metered call for each so many rows.
+    """
+
+    mode: Literal["call", "page", "full", "changes"]
+    api_calls: int
+    metered_calls: int
+    text: str
+    records_per_api_call: int | None = None
+    records_per_metered_call: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the provider allows; None where there is no limit or none is known. The connector keeps to them itself.
+
+    Attributes:
+        concurrent_requests: Requests at once.
+        requests_per_second: Requests started in a second.
+        requests_per_minute: Requests started in a minute.
+        max_page_size: Rows that one API call returns at most.
+    """
+
+    concurrent_requests: int | None = None
+    requests_per_second: int | None = None
+    requests_per_minute: int | None = None
+    max_page_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlatField:
+    """A top-level member of each row that the connector adds to the provider's own.
+
+    Attributes:
+        name: `customerName`.
+        type: `text`, `decimal`, `integer`, `date`, `instant` or `boolean`. Any may be null.
+        title: `Customer`, as a table's heading.
+    """
+
+    name: str
+    type: Literal["text", "decimal", "integer", "date", "instant", "boolean"]
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deprecation:
+    """Why a host should no longer offer an action for new use; the action still works.
+
+    Attributes:
+        since: The connector's version that deprecated it.
+        replacement: Id of the action to use in its place; None if there is none.
+    """
+
+    since: str
+    replacement: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +212,25 @@ class Action:
         title: For a menu.
         description: For a person and for a model that chooses tools.
         rows_key: Member of the result that holds the rows; None when there are none.
-        read_only: Whether the action changes nothing at QuickBooks.
+        read_only: Whether the action changes nothing at the provider.
         sensitive_output: Whether the result holds a secret: never cache, log or show it.
         agent_visible: Whether an AI agent may be offered the action.
         streamable: Whether `Connection.stream` yields more than one page.
         examples: Inputs that work.
         views: How a host may show the rows, as data: which columns, which charts (docs/host.md). A host shows what it
             knows and ignores the rest.
-        whole_input: What to add to an input so that everything is read, not a page; None where there is no such thing.
+        full_read_input: What to add to an input to read all rows instead of a page; None if there is no such input.
+        group: Id of the group that lists it; empty if the connector has no groups.
+        modes: How a list can be read: a `page`, `full`, `changes` since an earlier read. Empty for other actions.
+        keys: How rows are told apart; None where there are no rows.
+        triggers: What a host can poll with this action.
+        cost: API calls by mode, or one entry of the mode `call`.
+        limits: What the provider allows for this action.
+        flat_fields: What the connector adds to each row.
+        idempotent: Whether calling it twice has the effect of calling it once.
+        destructive: Whether it deletes or overwrites something that cannot be restored.
+        version: The action's own version: a new one when its input or result changes in a way that callers notice.
+        deprecated: None while it is recommended.
     """
 
     id: str
@@ -61,17 +243,115 @@ class Action:
     streamable: bool = False
     examples: tuple[JSON, ...] = ()
     views: tuple[JSON, ...] = ()
-    whole_input: JSON | None = None
+    full_read_input: JSON | None = None
+    group: str = ""
+    modes: tuple[Mode, ...] = ()
+    keys: Keys | None = None
+    triggers: tuple[Trigger, ...] = ()
+    cost: tuple[Cost, ...] = ()
+    limits: Limits | None = None
+    flat_fields: tuple[FlatField, ...] = ()
+    idempotent: bool = True
+    destructive: bool = False
+    version: str = "1"
+    deprecated: Deprecation | None = None
 
-    @property
-    def node_name(self) -> str:
-        """The workflow node's name: prefixed, since other connectors have actions of the same id."""
-        return "quickbooks" + self.id[0].upper() + self.id[1:]
+
+def node_name(connector_id: str, action_id: str) -> str:
+    """Return a workflow node's name, `quickbooksListCustomers`: two connectors may have actions of the same id."""
+    return connector_id + action_id[:1].upper() + action_id[1:]
+
+
+def describe_action(action: Action, connector_id: str, **members: Any) -> JSON:
+    """Return an action's entry of the descriptor, as JSON.
+
+    Args:
+        action: The action.
+        connector_id: The connector's id.
+        **members: Further members, with their keys as in JSON: `requiredScopes`, and `inputSchema`, `inputForm` and
+            `outputSchema` where they are wanted.
+
+    Returns:
+        The entry; nothing in it is shared with the action.
+    """
+    keys, limits, deprecated = action.keys, action.limits, action.deprecated
+    return {
+        "id": action.id,
+        "nodeName": node_name(connector_id, action.id),
+        "title": action.title,
+        "description": action.description,
+        "group": action.group or None,
+        "version": action.version,
+        "deprecated": deprecated and {"since": deprecated.since, "replacement": deprecated.replacement},
+        "readOnly": action.read_only,
+        "destructive": action.destructive,
+        "idempotent": action.idempotent,
+        "sensitiveOutput": action.sensitive_output,
+        "agentVisible": action.agent_visible,
+        "rowsKey": action.rows_key,
+        "streamable": action.streamable,
+        "modes": list(action.modes),
+        "fullReadInput": copy.deepcopy(action.full_read_input),
+        "keys": keys
+        and {
+            "primaryKey": list(keys.primary_key),
+            "version": keys.version,
+            "updatedAt": keys.updated_at,
+            "deletions": keys.deletions,
+        },
+        "triggers": [_describe_trigger(trigger) for trigger in action.triggers],
+        "cost": [_describe_cost(cost) for cost in action.cost],
+        "limits": limits
+        and {
+            "concurrentRequests": limits.concurrent_requests,
+            "requestsPerSecond": limits.requests_per_second,
+            "requestsPerMinute": limits.requests_per_minute,
+            "maxPageSize": limits.max_page_size,
+        },
+        "flatFields": [{"name": flat.name, "type": flat.type, "title": flat.title} for flat in action.flat_fields],
+        "examples": copy.deepcopy(list(action.examples)),
+        "views": copy.deepcopy(list(action.views)),
+        **members,
+    }
+
+
+def _describe_trigger(trigger: Trigger) -> JSON:
+    return {
+        "id": trigger.id,
+        "title": trigger.title,
+        "type": "polling",
+        "action": trigger.action,
+        "startInput": copy.deepcopy(trigger.start_input),
+        "stateInput": trigger.state_input,
+        "statePath": trigger.state_path,
+        "deletedPath": trigger.deleted_path,
+    }
+
+
+def _describe_cost(cost: Cost) -> JSON:
+    return {
+        "mode": cost.mode,
+        "apiCalls": cost.api_calls,
+        "meteredCalls": cost.metered_calls,
+        "recordsPerApiCall": cost.records_per_api_call,
+        "recordsPerMeteredCall": cost.records_per_metered_call,
+        "text": cost.text,
+    }
+
+
+def is_offered(wanted: str | None, offered: Sequence[str] = CONTRACT_VERSIONS) -> bool:
+    """Return whether a contract version that a host speaks is among the major versions that a connector offers.
+
+    Args:
+        wanted: `HostContext.contract_version`, `1` or `1.1`. None means the host does not say, which is accepted.
+        offered: The descriptor's `contractVersions`.
+    """
+    return wanted is None or wanted.partition(".")[0] in offered
 
 
 @dataclass(frozen=True, slots=True)
 class HostContext:
-    """What the host tells about the call's surroundings, and offers in place of hooks.
+    """What the host says about a connection's surroundings, and the callables it offers in place of hooks.
 
     Attributes:
         connection_id: Under which the host keeps this connection's credentials; needed if it keeps them.
@@ -87,6 +367,8 @@ class HostContext:
         progress: As the hook `vantage_progress`.
         audit: As the hook `vantage_audit`.
         logger: Where defects and failing observers are logged; the package's own logger by default.
+        contract_version: The version of the contract that the host speaks, `1` or `1.1`; None means it does not say. A
+            connector that does not offer its major version refuses to connect.
     """
 
     connection_id: str | None = None
@@ -102,6 +384,7 @@ class HostContext:
     progress: Callable[[str, str, int, int | None], None] | None = None
     audit: Callable[[dict[str, Any]], None] | None = None
     logger: Logger | None = None
+    contract_version: str | None = None
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> HostContext:
@@ -208,8 +491,21 @@ class Connector(Protocol):
 
     id: str
 
-    def describe(self) -> JSON:
-        """Return everything a host needs to render, list and check the connector, as JSON."""
+    def describe(self, *, schemas: bool = True) -> JSON:
+        """Return everything a host needs to render, list and check the connector, as JSON.
+
+        Args:
+            schemas: False leaves out `inputSchema`, `inputForm` and `outputSchema` of each action: enough for a menu of
+                the groups, and fast for a connector of many actions. `describe_action` returns the rest when an action
+                is chosen.
+        """
+
+    def describe_action(self, action_id: str) -> JSON:
+        """Return one entry of `describe()["actions"]` in full.
+
+        Raises:
+            KeyError: There is no such action.
+        """
 
     def validate(self, settings: Mapping[str, Any]) -> JSON:
         """Check a settings form's data without opening anything."""
@@ -225,6 +521,54 @@ class Connector(Protocol):
 
     def exchange_code(self, settings: Mapping[str, Any], *, code: str, redirect_uri: str) -> JSON:
         """Turn the redirect's code into fields of the settings form; offered as `authorization_url` is."""
+
+
+def envelope(
+    *,
+    data: Mapping[str, Any] | None = None,
+    error: Any = None,
+    action: Action | Mapping[str, Any] | None = None,
+    request_id: str | None = None,
+    timestamp: datetime | None = None,
+) -> JSON:
+    """Return the envelope of a result or of an error. There is no other place that builds one.
+
+    Args:
+        data: The result of a success.
+        error: The error of a failure: a mapping of at least `code` and `message`, or an exception with a `to_dict` that
+            returns one. Members of an error that it lacks get their defaults.
+        action: The action that was called, or its entry of the descriptor; None if none was, or there is no such one.
+        request_id: Names the call in logs and audit events; a new one by default.
+        timestamp: When it ended, an aware datetime; now by default.
+
+    Raises:
+        ValueError: Neither or both of `data` and `error` were given.
+    """
+    if (data is None) is (error is None):
+        raise ValueError("an envelope holds either data or an error")
+    if request_id is None:
+        import uuid  # noqa: PLC0415 -- importing the contract must stay cheap, and most callers have an id
+
+        request_id = str(uuid.uuid4())
+    utc = datetime.now(UTC) if timestamp is None else timestamp.astimezone(UTC)
+    if action is None:
+        action_id = rows_key = None
+    elif isinstance(action, Action):
+        action_id, rows_key = action.id, action.rows_key
+    else:
+        action_id, rows_key = action["id"], action.get("rowsKey")
+    meta = {
+        "request_id": request_id,
+        "timestamp": f"{utc.date().isoformat()}T{utc.time().isoformat('milliseconds')}Z",
+        "action": action_id,
+        "rows_key": rows_key,
+    }
+    if error is None:
+        return {"success": True, "data": data, "meta": meta}
+    members = error.to_dict() if hasattr(error, "to_dict") else error
+    defaults: JSON = {"retryable": False, "retryAfter": None, "fields": [], "details": {}}
+    first = {"code": members["code"], "message": members["message"]}
+    return {"success": False, "error": {**first, **defaults, **members}, "meta": meta}
 
 
 def as_node_output(

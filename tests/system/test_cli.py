@@ -238,7 +238,8 @@ def test_call__wrong_settings_are_an_envelope_and_exit_status_1(cli):
     found = cli("call", "listInvoices", "--settings", "-", stdin=json.dumps({**SAMPLE, "realm_id": 1}))
     envelope = json.loads(found.stdout)
     assert (found.returncode, envelope["success"], envelope["error"]["code"]) == (1, False, "SETTINGS_INVALID")
-    assert set(envelope["meta"]) == {"request_id", "timestamp"}
+    assert set(envelope["meta"]) == {"request_id", "timestamp", "action", "rows_key"}
+    assert (envelope["meta"]["action"], envelope["meta"]["rows_key"]) == ("listInvoices", "invoices")
     assert_no_secret(found, SAMPLE)
 
 

@@ -253,13 +253,49 @@ def test_the_page_for_hosts_mentions_every_method():
 
 @pytest.mark.parametrize("action", actions(), ids=lambda action: action.id)
 def test_an_action_is_plain_json(action):
-    fields = dataclasses.asdict(action)
-    assert json.loads(json.dumps(fields, allow_nan=False)) == fields | {
-        "examples": list(action.examples),
-        "views": list(action.views),
-    }
-    assert action.node_name == "quickbooks" + action.id[0].upper() + action.id[1:]
+    described = contract.describe_action(action, "quickbooks", requiredScopes=["a"])
+    assert json.loads(json.dumps(described, allow_nan=False)) == described
+    assert described["nodeName"] == "quickbooks" + action.id[0].upper() + action.id[1:]
+    assert described["requiredScopes"] == ["a"]
     assert action.read_only is True
+
+
+def test_the_description_of_an_action_has_every_attribute():
+    """An attribute without its member in the descriptor would be lost."""
+    camel = {re.sub(r"_(\w)", lambda found: found[1].upper(), field.name) for field in dataclasses.fields(Action)}
+    assert set(contract.describe_action(Action("a", "A", "B"), "c")) == camel | {"nodeName"}
+    for kind, described in (
+        (contract.Keys(("Id",)), lambda keys: contract.describe_action(Action("a", "A", "B", keys=keys), "c")["keys"]),
+        (
+            contract.Limits(),
+            lambda limits: contract.describe_action(Action("a", "A", "B", limits=limits), "c")["limits"],
+        ),
+        (
+            contract.Cost("page", 1, 1, "One."),
+            lambda cost: contract.describe_action(Action("a", "A", "B", cost=(cost,)), "c")["cost"][0],
+        ),
+        (
+            contract.Trigger("t", "T", "a", "since", "metadata.state", {"all": True}),
+            lambda one: contract.describe_action(Action("a", "A", "B", triggers=(one,)), "c")["triggers"][0],
+        ),
+        (
+            contract.FlatField("n", "text", "N"),
+            lambda flat: contract.describe_action(Action("a", "A", "B", flat_fields=(flat,)), "c")["flatFields"][0],
+        ),
+        (
+            contract.Deprecation("2.0", "b"),
+            lambda since: contract.describe_action(Action("a", "A", "B", deprecated=since), "c")["deprecated"],
+        ),
+    ):
+        names = {re.sub(r"_(\w)", lambda found: found[1].upper(), field.name) for field in dataclasses.fields(kind)}
+        assert set(described(kind)) - {"type"} == names - {"type"}, kind
+
+
+def test_a_description_shares_nothing_with_the_action():
+    action = Action("a", "A", "B", full_read_input={"all": True}, examples=({"x": [1]},))
+    described = contract.describe_action(action, "c")
+    described["fullReadInput"]["all"] = described["examples"][0]["x"][0] = None
+    assert (action.full_read_input, action.examples) == ({"all": True}, ({"x": [1]},))
 
 
 def test_only_the_access_token_is_sensitive_and_kept_from_agents():

@@ -24,7 +24,7 @@ ACTION = Action(
     rows_key="customers",
     streamable=True,
     examples=({"max_results": 50}, {"active": "all", "name": "Pine%"}, {"updated_since": "2026-10-01"}),
-    whole_input={"all": True},
+    full_read_input={"all": True},
     views=(
         {
             "kind": "table",

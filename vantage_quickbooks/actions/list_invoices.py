@@ -49,7 +49,7 @@ ACTION = Action(
     rows_key="invoices",
     streamable=True,
     examples=({"max_results": 50}, {"status": "overdue"}, {"customer_id": "24", "txn_date_from": "2026-01-01"}),
-    whole_input={"all": True},
+    full_read_input={"all": True},
     views=(
         {
             "kind": "table",

@@ -19,11 +19,10 @@ import re
 import shlex
 import sys
 import traceback
-import uuid
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from vantage_quickbooks import contract
 from vantage_quickbooks.catalog.columns import columns_for
 from vantage_quickbooks.cli.export import Export, fields_of, to_file, to_stdout
 from vantage_quickbooks.cli.files import replacing
@@ -172,7 +171,7 @@ def _test(args: argparse.Namespace) -> int:
         with QUICKBOOKS.connect(settings) as connection:
             found = connection.test()
     except ConnectorError as error:
-        return _failed(_envelope(error), args.format)
+        return _failed(contract.envelope(error=error), args.format)
     if args.format == "json":
         write(json_text(found))
         return SUCCESS if found["ok"] else FAILURE
@@ -208,7 +207,7 @@ def _call(args: argparse.Namespace) -> int:
                 return _export(Export(connection, action["id"], data, args.format), args.output)
             envelope = connection.call(action["id"], data)
     except ConnectorError as error:
-        envelope = _envelope(error)
+        envelope = contract.envelope(error=error, action=action)
     if not envelope["success"]:
         return _failed(envelope, args.format)
     if args.output:
@@ -305,16 +304,6 @@ def _failed(envelope: Mapping[str, Any], form: str | None) -> int:
     if to_person or sys.stderr.isatty():
         _print_error(envelope["error"], envelope["meta"])
     return FAILURE
-
-
-def _envelope(error: ConnectorError) -> dict[str, Any]:
-    """Return the host's envelope of an error that came before there was a connection to make one."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {
-        "success": False,
-        "error": error.to_dict(),
-        "meta": {"request_id": str(uuid.uuid4()), "timestamp": now},
-    }
 
 
 def _print_error(error: Mapping[str, Any], meta: Mapping[str, Any] | None = None) -> None:

@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks import hookspecs
+from vantage_quickbooks import contract, hookspecs
 from vantage_quickbooks.cli import tables
 from vantage_quickbooks.cli.output import mask
 from vantage_quickbooks.cli.stage import Stage, Surprise
@@ -178,7 +178,7 @@ def _invoices(stage: Stage, connection: Connection) -> None:
     told = [row["Id"] for row in rows if row["paymentStatus"] == "overdue"]
     is_same = [row["Id"] for row in late["invoices"]] == told
     stage.claim(is_same, f'{{"status": "overdue"}} finds the same {len(told)} that the sums count as overdue.')
-    node = as_node_output({"success": True, "data": late}, {"rowsKey": "invoices"}, "rows")
+    node = as_node_output(contract.envelope(data=late), {"rowsKey": "invoices"}, "rows")
     is_handed = node["data"] == late["invoices"]
     stage.claim(is_handed, "as_node_output hands them to a dashboard: {data: [...], metadata: {...}}.")
     _stream(stage, connection, count)

@@ -6,7 +6,7 @@ import functools
 import logging
 import traceback
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 
 from vantage_quickbooks.actions import MODULES
@@ -17,7 +17,7 @@ from vantage_quickbooks.auth.stores import HostStore, open_store
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.config.settings import EMULATOR
 from vantage_quickbooks.config.validation import validate_input
-from vantage_quickbooks.contract import HostContext
+from vantage_quickbooks.contract import CONTRACT_VERSIONS, HostContext, envelope, is_offered
 from vantage_quickbooks.core.tokens import iso
 from vantage_quickbooks.errors import (
     AuthenticationError,
@@ -146,19 +146,13 @@ class Connection:
             holds `request_id`, `timestamp`, `action` and `rows_key`.
         """
         call = self._start_call()
-        outcome: dict[str, Any]
-        try:
-            outcome = {"success": True, "data": self._run(action_id, input, self._context.row_limit, call)}
-        except ConnectorError as error:
-            outcome = {"success": False, "error": error.to_dict()}
         known = MODULES.get(action_id) if isinstance(action_id, str) else None
-        meta = {
-            "request_id": call.request_id,
-            "timestamp": iso(datetime.now(UTC)),
-            "action": known.ACTION.id if known else None,  # what does not exist is not repeated: it may be anything
-            "rows_key": known.ACTION.rows_key if known else None,
-        }
-        return outcome | {"meta": meta}
+        action = known.ACTION if known else None
+        try:
+            data = self._run(action_id, input, self._context.row_limit, call)
+        except ConnectorError as error:
+            return envelope(error=error, action=action, request_id=call.request_id)
+        return envelope(data=data, action=action, request_id=call.request_id)
 
     async def ainvoke(self, action_id: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002 -- the host's word
         """Run an action in a worker thread, so that an event loop goes on; otherwise as `invoke`."""
@@ -506,6 +500,9 @@ def _check(context: HostContext) -> None:
         wrong.append(f"a host that keeps credentials offers both hooks, and {missing} is missing")
     elif context.load_credentials and not context.connection_id:
         wrong.append("connection_id must name the connection whose credentials the host keeps")
+    version = context.contract_version
+    if version is not None and not (isinstance(version, str) and is_offered(version)):
+        wrong.append(f"contract_version {str(version)[:20]!r} is not offered; {', '.join(CONTRACT_VERSIONS)} is")
     if wrong:
         raise SettingsError(f"The host's context cannot be used: {'; '.join(wrong)}.")
 

@@ -24,11 +24,25 @@ class QuickBooksConnector:
 
     id = "quickbooks"
 
-    def describe(self) -> dict[str, Any]:
-        """Return the connector as plain JSON: settings schema and form, authorization, actions with their schemas."""
+    def describe(self, *, schemas: bool = True) -> dict[str, Any]:
+        """Return the connector as plain JSON: settings schema and form, authorization, groups, actions.
+
+        Args:
+            schemas: False leaves out the schemas and forms of the actions; `describe_action` has them.
+        """
         from vantage_quickbooks.connector.description import describe  # noqa: PLC0415 -- see the module's docstring
 
-        return describe()
+        return describe(schemas=schemas)
+
+    def describe_action(self, action_id: str) -> dict[str, Any]:
+        """Return one action of `describe()["actions"]` in full.
+
+        Raises:
+            KeyError: There is no such action.
+        """
+        from vantage_quickbooks.connector.description import describe_one  # noqa: PLC0415 -- as above
+
+        return describe_one(action_id)
 
     def validate(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Check a settings form's data; opens nothing.

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import copy
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.actions import MODULES
 from vantage_quickbooks.config.settings import GRANT_FIELDS
 from vantage_quickbooks.config.validation import load_schema
-from vantage_quickbooks.contract import CONTRACT_VERSION
+from vantage_quickbooks.contract import CAPABILITIES, CONTRACT_VERSION, CONTRACT_VERSIONS, Group, describe_action
 from vantage_quickbooks.core import wire
 
 if TYPE_CHECKING:
     from vantage_quickbooks.contract import Action
 
-__all__ = ["describe"]
+__all__ = ["CONNECTOR_ID", "GROUPS", "describe", "describe_one"]
+
+CONNECTOR_ID = "quickbooks"
+
+GROUPS = (
+    Group("core", "Core actions"),
+    Group("sales", "Sales"),
+    Group("purchases", "Purchases"),
+    Group("lists", "Lists"),
+    Group("accounting", "Accounting"),
+)
+"""The groups of actions, in the order in which a host shows them."""
 
 # Our own drawing, a ledger with two columns: the QuickBooks logo is Intuit's mark.
 _ICON = (
@@ -25,11 +35,16 @@ _ICON = (
 )
 
 
-def describe() -> dict[str, Any]:
-    """Return the connector as plain JSON: settings schema and form, authorization, actions with their schemas."""
+def describe(*, schemas: bool = True) -> dict[str, Any]:
+    """Return the connector as plain JSON: settings schema and form, authorization, actions.
+
+    Args:
+        schemas: Whether the actions come with their input schema, form and output schema.
+    """
     return {
         "contractVersion": CONTRACT_VERSION,
-        "id": "quickbooks",
+        "contractVersions": list(CONTRACT_VERSIONS),
+        "id": CONNECTOR_ID,
         "displayName": "QuickBooks Online",
         "version": version("vantage-quickbooks"),
         "category": "commerce",
@@ -54,26 +69,27 @@ def describe() -> dict[str, Any]:
         "permissions": {"connect": "manage_integrations", "invoke": "run_workflows"},
         "settingsSchema": load_schema("settings.schema"),
         "settingsForm": load_schema("settings.form"),
-        "actions": [_described(module.ACTION) for module in MODULES.values()],
+        "capabilities": list(CAPABILITIES),
+        "groups": [{"id": group.id, "title": group.title} for group in GROUPS],
+        "actions": [_describe(module.ACTION, schemas=schemas) for module in MODULES.values()],
     }
 
 
-def _described(action: Action) -> dict[str, Any]:
-    return {
-        "id": action.id,
-        "nodeName": action.node_name,
-        "title": action.title,
-        "description": action.description,
-        "readOnly": action.read_only,
-        "sensitiveOutput": action.sensitive_output,
-        "agentVisible": action.agent_visible,
-        "rowsKey": action.rows_key,
-        "streamable": action.streamable,
-        "requiredScopes": [wire.SCOPE],
-        "inputSchema": load_schema(f"{action.id}.input.schema"),
-        "inputForm": load_schema(f"{action.id}.form"),
-        "outputSchema": load_schema(f"{action.id}.output.schema"),
-        "examples": copy.deepcopy(list(action.examples)),
-        "views": copy.deepcopy(list(action.views)),
-        "wholeInput": copy.deepcopy(action.whole_input),
-    }
+def describe_one(action_id: str) -> dict[str, Any]:
+    """Return one action in full.
+
+    Raises:
+        KeyError: There is no such action.
+    """
+    return _describe(MODULES[action_id].ACTION, schemas=True)
+
+
+def _describe(action: Action, *, schemas: bool) -> dict[str, Any]:
+    members: dict[str, Any] = {"requiredScopes": [wire.SCOPE]}
+    if schemas:
+        members |= {
+            "inputSchema": load_schema(f"{action.id}.input.schema"),
+            "inputForm": load_schema(f"{action.id}.form"),
+            "outputSchema": load_schema(f"{action.id}.output.schema"),
+        }
+    return describe_action(action, CONNECTOR_ID, **members)

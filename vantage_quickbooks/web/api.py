@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import secrets
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from vantage_quickbooks.contract import envelope
 from vantage_quickbooks.web.openapi import describe_api
 from vantage_quickbooks.web.runs import failure
 
@@ -132,7 +131,7 @@ class Api:
         try:
             return _success(self._runs.test(record))
         except Exception as error:  # noqa: BLE001 -- a connector may fail in any way
-            return _answer({"success": False, "error": failure(error), "meta": _meta()})
+            return _answer(envelope(error=failure(error)))
 
     async def call(self, request: Request) -> Response:
         """Call an action; the body is its input."""
@@ -170,21 +169,15 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _success(data: Mapping[str, Any]) -> Response:
-    return _answer({"success": True, "data": data, "meta": _meta()})
+    return _answer(envelope(data=data))
 
 
 def _failure(code: str, message: str) -> Response:
-    error = {"code": code, "message": message, "retryable": False, "retryAfter": None, "fields": [], "details": {}}
-    return _answer({"success": False, "error": error, "meta": _meta()})
+    return _answer(envelope(error={"code": code, "message": message}))
 
 
-def _answer(envelope: Mapping[str, Any]) -> Response:
-    status = 200 if envelope["success"] else STATUSES.get(envelope["error"]["code"], 502)
-    wait = None if envelope["success"] else envelope["error"].get("retryAfter")
+def _answer(outcome: Mapping[str, Any]) -> Response:
+    status = 200 if outcome["success"] else STATUSES.get(outcome["error"]["code"], 502)
+    wait = None if outcome["success"] else outcome["error"].get("retryAfter")
     headers = {"Retry-After": str(max(1, round(wait)))} if wait else None
-    return JSONResponse(envelope, status, headers)
-
-
-def _meta() -> dict[str, Any]:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {"request_id": secrets.token_hex(8), "timestamp": now}
+    return JSONResponse(outcome, status, headers)

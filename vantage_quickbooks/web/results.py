@@ -59,7 +59,7 @@ class Results:
         data = forms.read(_fields(action), sent(request))
         is_whole = bool(_can_stream(action) and request.state.form.get("whole"))
         if is_whole:
-            data |= action.get("wholeInput") or {}
+            data |= action.get("fullReadInput") or {}
         return self._started(request, Run(record, action, data, is_whole))
 
     def result(self, request: Request) -> Response:
@@ -240,7 +240,7 @@ class Results:
 def _fields(action: Mapping[str, Any]) -> list[forms.Field]:
     """Return an action's fields, but for those by which everything is read: one checkbox stands for them."""
     fields = forms.fields_of(action.get("inputSchema", {}), action.get("inputForm", {}))
-    return [field for field in fields if field.name not in (action.get("wholeInput") or {})]
+    return [field for field in fields if field.name not in (action.get("fullReadInput") or {})]
 
 
 def _can_stream(action: Mapping[str, Any]) -> bool:
@@ -250,7 +250,7 @@ def _can_stream(action: Mapping[str, Any]) -> bool:
 def _query_of(run: Run) -> list[tuple[str, str]]:
     """Return a run's input as hidden fields of a form."""
     pairs: list[tuple[str, str]] = []
-    left_out = (run.action or {}).get("wholeInput") or {}
+    left_out = (run.action or {}).get("fullReadInput") or {}
     for name, value in run.input.items():
         if name in left_out:
             continue

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from vantage_quickbooks.contract import envelope
 from vantage_quickbooks.errors import CancelledError, ConnectorError
 from vantage_quickbooks.web import charts
 from vantage_quickbooks.web.host import observing
@@ -183,13 +184,12 @@ class Runs:
 
     def call(self, record: Record, action_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
         """Call an action and return the envelope, whatever happens."""
-        request_id = secrets.token_hex(8)
         try:
-            envelope = self._host.connection(record).call(action_id, data)
+            outcome = self._host.connection(record).call(action_id, data)
         except Exception as error:  # noqa: BLE001 -- a connector may fail in any way
-            envelope = {"success": False, "error": failure(error), "meta": _meta(request_id)}
-        self._host.note(record, envelope.get("error"))
-        return envelope
+            outcome = envelope(error=failure(error), action=self._host.action(record.connector, action_id))
+        self._host.note(record, outcome.get("error"))
+        return outcome
 
     def test(self, record: Record) -> dict[str, Any]:
         """Test a connection and return what was checked."""
@@ -221,12 +221,12 @@ class Runs:
 
     @staticmethod
     def _once(run: Run, connection: Connection, action: Mapping[str, Any]) -> None:
-        envelope = connection.call(action["id"], run.input)
-        run.meta = envelope["meta"]
-        if not envelope["success"]:
-            run.error = envelope["error"]
+        outcome = connection.call(action["id"], run.input)
+        run.meta = outcome["meta"]
+        if not outcome["success"]:
+            run.error = outcome["error"]
             return
-        data = dict(envelope["data"])
+        data = dict(outcome["data"])
         if run.is_sensitive:
             run.data = masked(data, action.get("outputSchema", {}))
             return
@@ -247,7 +247,7 @@ class Runs:
             metadata = dict(page.get("metadata", {}))
             # One whole read counts on from page to page; pages that are read one by one each count anew.
             spent = metadata.get("apiCalls", 0)
-            api_calls = spent if action.get("wholeInput") else api_calls + spent
+            api_calls = spent if action.get("fullReadInput") else api_calls + spent
             # What a page says of itself alone, such as its sums, is not true of all of them.
             run.data = {"metadata": metadata | ({"apiCalls": api_calls} if api_calls else {})}
             if len(run.rows) >= MOST_ROWS and metadata.get("mayHaveMore", not metadata.get("complete")):

@@ -28,6 +28,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
+from vantage_quickbooks.contract import envelope
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -192,7 +194,7 @@ class Guard:
         if is_api:
             message = "Send the key of the printed address as a bearer token."
             return JSONResponse(
-                {"success": False, "error": {"code": "UNAUTHORIZED", "message": message, "retryable": False}},
+                envelope(error={"code": "UNAUTHORIZED", "message": message}),
                 401,
                 {"WWW-Authenticate": "Bearer"},
             )
@@ -227,8 +229,7 @@ class Guard:
 
     def _denied(self, status: int, code: str, message: str, is_api: bool) -> Response:
         if is_api:
-            error = {"code": code, "message": message, "retryable": False}
-            return JSONResponse({"success": False, "error": error}, status)
+            return JSONResponse(envelope(error={"code": code, "message": message}), status)
         return self._refuse(status, "Not accepted", message)
 
 
