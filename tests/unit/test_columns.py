@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vantage_quickbooks.catalog.columns import FLAT, MEMBERS, PROPERTIES, columns_for
+from vantage_quickbooks.catalog.columns import MEMBERS, columns_for, columns_of
+from vantage_quickbooks.catalog.resource import PropertyType
+from vantage_quickbooks.catalog.resources import COMPANY_INFO, RESOURCES
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.tabular import csv_header, csv_rows
 
-LISTS = ("listCustomers", "listInvoices")
+ROWS = {resource.entity: resource for resource in (*RESOURCES, COMPANY_INFO)}
 
 
 def read(rows, columns):
@@ -22,12 +25,43 @@ def read(rows, columns):
     return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
 
 
-@pytest.mark.parametrize("action", [*LISTS, "getCompanyInfo"])
-def test_columns_are_unique_and_begin_with_the_id_and_the_flat_fields(action):
-    columns = columns_for(action)
-    assert len(set(columns.names)) == len(columns.names)
-    flat = {"listCustomers": "Customer", "listInvoices": "Invoice", "getCompanyInfo": "CompanyInfo"}[action]
-    assert columns.names[: 1 + len(FLAT[flat])] == ("Id", *FLAT[flat])
+@pytest.mark.parametrize("resource", ROWS.values(), ids=ROWS)
+def test_columns_are_unique_and_begin_with_the_id_and_the_flat_fields(resource):
+    columns = columns_of(resource)
+    has_id = any(known.name == "Id" for known in resource.properties)
+    first = (*(["Id"] if has_id else []), *(field.name for field in resource.flat_fields))
+    assert columns.names[: len(first)] == first
+    assert len(set(columns.names)) == len(columns.names) == len(columns.types)
+    assert set(columns.types) <= set(get_args(PropertyType))
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.entity)
+def test_list_and_get_actions_have_the_same_columns(resource):
+    got = columns_for(resource.get_id)
+    assert got == columns_of(resource)
+    assert columns_for(resource.list_id) == (got if resource.is_queryable else None)
+
+
+def test_each_column_has_the_type_of_its_values():
+    columns = columns_for("listInvoices")
+    types = dict(zip(columns.names, columns.types, strict=True))
+    assert {name: types[name] for name in (
+        "Id", "paymentStatus", "daysOverdue", "MetaData.CreateTime", "TxnDate", "TotalAmt", "ApplyTaxAfterDiscount",
+        "CustomerRef.value", "TxnTaxDetail.TxnTaxCodeRef.name", "TxnTaxDetail.TotalTax", "Line",
+    )} == {
+        "Id": "id", "paymentStatus": "text", "daysOverdue": "integer", "MetaData.CreateTime": "instant",
+        "TxnDate": "date", "TotalAmt": "decimal", "ApplyTaxAfterDiscount": "boolean", "CustomerRef.value": "text",
+        "TxnTaxDetail.TxnTaxCodeRef.name": "text", "TxnTaxDetail.TotalTax": "decimal", "Line": "list",
+    }  # fmt: skip
+
+
+def test_an_action_without_rows_of_an_entity_has_no_fixed_columns():
+    assert columns_for("getAccessToken") is None
+
+
+def test_what_tables_leave_out_is_a_column_when_it_is_asked_for_by_name():
+    assert "TrackingNum" not in columns_for("listInvoices").names
+    assert "TrackingNum" in columns_for("listInvoices", ["TrackingNum"]).names
 
 
 def test_references_and_times_are_columns_of_their_own():
@@ -38,16 +72,14 @@ def test_references_and_times_are_columns_of_their_own():
         assert name in names
 
 
-def test_every_kind_that_the_table_names_is_known_and_used():
-    kinds = {word.partition(":")[2] for text in PROPERTIES.values() for word in text.split()} - {""}
-    assert kinds <= set(MEMBERS)
-    assert set(MEMBERS) == kinds
+def test_every_kind_of_object_that_the_rows_name_is_known_and_used():
+    kinds = {known.members for resource in ROWS.values() for known in resource.properties} - {""}
+    assert kinds | {"reference"} == set(MEMBERS)
 
 
 @pytest.mark.parametrize("entity", ["Customer", "Invoice"])
 def test_no_property_of_the_sample_company_is_without_a_column(entity):
-    action = {"Customer": "listCustomers", "Invoice": "listInvoices"}[entity]
-    columns = columns_for(action)
+    columns = columns_of(ROWS[entity])
     with Emulator() as emulator:
         records = [emulator.company().find(entity, str(number)) for number in range(1, 400)]
     records = [json.loads(json.dumps(record, default=float)) for record in records if record]
@@ -77,7 +109,16 @@ def test_rows_do_not_decide_about_columns():
 
 def test_the_fields_that_were_asked_for_are_the_columns():
     names = columns_for("listInvoices", ["TotalAmt", "CustomerRef"]).names
-    assert names == ("Id", *FLAT["Invoice"], "CustomerRef.value", "CustomerRef.name", "TotalAmt")
+    assert names == (
+        "Id",
+        "customerName",
+        "currency",
+        "paymentStatus",
+        "daysOverdue",
+        "CustomerRef.value",
+        "CustomerRef.name",
+        "TotalAmt",
+    )
 
 
 def test_values_keep_their_form_and_formulas_become_text():

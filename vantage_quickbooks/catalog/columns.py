@@ -1,93 +1,47 @@
-"""
-The columns of each entity as a table: what every CSV of it has, in this order, whatever the rows hold.
+"""The columns of each action's rows as a table: always the same, in the same order, whatever the rows hold.
 
-`PROPERTIES` is the whole definition. A property stands for one column of its name; with a kind behind a colon it is an
-object of known members, and each of these is a column, `CustomerRef.value`. What holds anything else (lines, links,
-custom fields) is one column of JSON text. Flat fields, which the actions add, stand in front.
+They follow from the catalog: `Id`, the flat fields, then the known properties. An object of known members is a column
+for each of them, `CustomerRef.value`. A list, or an object without known members, is one column of JSON text.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from vantage_quickbooks.catalog.resource import Property
+from vantage_quickbooks.catalog.resources import COMPANY_INFO, RESOURCES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["FLAT", "MEMBERS", "PROPERTIES", "Columns", "columns_for"]
+    from vantage_quickbooks.catalog.resource import PropertyType, Resource
 
-MEMBERS = {
-    "reference": ("value", "name"),
-    "times": ("CreateTime", "LastUpdatedTime"),
+__all__ = ["MEMBERS", "Columns", "columns_for", "columns_of"]
+
+_LINE = tuple(Property(f"Line{number}", "text") for number in range(1, 6))
+
+MEMBERS: dict[str, tuple[Property, ...]] = {
+    "reference": (Property("value", "text"), Property("name", "text")),
+    "times": (Property("CreateTime", "instant"), Property("LastUpdatedTime", "instant")),
     "address": (
-        "Line1", "Line2", "Line3", "Line4", "Line5", "City", "CountrySubDivisionCode", "PostalCode", "Country",
-        "Lat", "Long",
+        *_LINE,
+        *(
+            Property(name, "text")
+            for name in ("City", "CountrySubDivisionCode", "PostalCode", "Country", "Lat", "Long")
+        ),
     ),
-    "phone": ("FreeFormNumber",),
-    "email": ("Address",),
-    "web": ("URI",),
-    "memo": ("value",),
-    "delivery": ("DeliveryType", "DeliveryTime"),
-    "tax": ("TxnTaxCodeRef:reference", "TotalTax", "TaxLine"),
-}  # fmt: skip
+    "phone": (Property("FreeFormNumber", "text"),),
+    "email": (Property("Address", "text"),),
+    "web": (Property("URI", "text"),),
+    "memo": (Property("value", "text"),),
+    "delivery": (Property("DeliveryType", "text"), Property("DeliveryTime", "instant")),
+    "tax": (Property("TxnTaxCodeRef", "reference"), Property("TotalTax", "decimal"), Property("TaxLine", "list")),
+}
 """Members of each kind of object that are columns."""
-
-PROPERTIES = {
-    "Customer": """
-        Id SyncToken MetaData:times AttachableRef IntuitId Title GivenName MiddleName FamilyName Suffix
-        FullyQualifiedName CompanyName DisplayName PrintOnCheckName Active V4IDPseudonym PrimaryPhone:phone
-        AlternatePhone:phone Mobile:phone Fax:phone PrimaryEmailAddr:email WebAddr:web
-        DefaultTaxCodeRef:reference Taxable BillAddr:address ShipAddr:address Notes Job BillWithParent
-        RootCustomerRef:reference ParentRef:reference Level CustomerTypeRef:reference SalesTermRef:reference
-        PaymentMethodRef:reference CCDetail Balance OpenBalanceDate BalanceWithJobs CurrencyRef:reference
-        PreferredDeliveryMethod ResaleNum JobInfo TDSEnabled CustomerEx SecondaryTaxIdentifier
-        ARAccountRef:reference PrimaryTaxIdentifier TaxExemptionReasonId IsProject BusinessNumber GSTIN
-        GSTRegistrationType IsCISContractor ClientCompanyId ClientEntityId Source TaxRegime domain sparse
-    """,
-    "Invoice": """
-        Id SyncToken MetaData:times CustomField AttachableRef DocNumber TxnDate TxnSubType
-        DepartmentRef:reference CurrencyRef:reference ExchangeRate PrivateNote TxnStatus LinkedTxn Line
-        TxnTaxDetail:tax TxnSource TaxFormType TaxFormNum TransactionLocationType Tag TxnApprovalInfo
-        RecurDataRef:reference RecurringInfo ProjectRef:reference TotalCostAmount HomeTotalCostAmount
-        AutoDocNumber CustomerRef:reference CustomerMemo:memo BillAddr:address ShipAddr:address
-        FreeFormAddress ShipFromAddr:address SalesTermRef:reference DueDate PONumber FOB GlobalTaxCalculation
-        TotalAmt HomeTotalAmt ApplyTaxAfterDiscount ShippingTaxIncludedInTotalTax PrintStatus EmailStatus
-        BillEmail:email BillEmailCc:email BillEmailBcc:email Balance HomeBalance FinanceCharge
-        PaymentMethodRef:reference PaymentRefNum PaymentType CheckPayment CreditCardPayment
-        DepositToAccountRef:reference DeliveryInfo:delivery DiscountRate DiscountAmt GovtTxnRefIdentifier
-        TaxExemptionRef:reference Deposit AllowIPNPayment AllowOnlinePayment AllowOnlineCreditCardPayment
-        AllowOnlineACHPayment AllowOnlinePayPalPayment AllowOnlineAffirmPayment EInvoiceStatus
-        ECloudStatusTimeStamp CfdiUse Exportation GlobalInfo invoiceStatus callToAction invoiceStatusLog
-        InvoiceEx LessCIS InvoiceLink PaymentDetailsMessage ConvenienceFeeDetail EnabledSurchargeInfo
-        InvoiceLinkSecurityCode InvoiceLinkExpiryDate AutoPayEligible SchedulePayEligible ScheduledPaymentId
-        GratuityEnabled FinancingProductType SubscriptionPaymentsSetting TxnRetainageDetail domain sparse
-        status
-    """,
-    "CompanyInfo": """
-        Id SyncToken MetaData:times AttachableRef CompanyName LegalName CompanyAddr:address
-        CustomerCommunicationAddr:address LegalAddr:address CompanyEmailAddr:email
-        CustomerCommunicationEmailAddr:email CompanyURL:web PrimaryPhone:phone CompanyStartDate EmployerId
-        FiscalYearStartMonth TaxYearStartMonth QBVersion Country ShipAddr:address OtherAddr Mobile:phone
-        Fax:phone Email:email WebAddr:web LastImportedTime SupportedLanguages DefaultTimeZone
-        MultiByteCharsSupported NameValue FifoCalculationStatus CompanyInfoEx domain sparse
-    """,
-}
-"""
-Properties of each entity, in the order of Intuit's schema.
-
-Source: Intuit's XSDs of 17 July 2026 (QuickBooks-V3-PHP-SDK, src/XSD), and what recorded answers hold beyond them.
-"""
-
-FLAT = {
-    "Customer": ("customerName", "email", "phone"),
-    "Invoice": ("customerName", "currency", "paymentStatus", "daysOverdue"),
-    "CompanyInfo": (),
-}
-"""Fields that the actions add to each entity."""
-
-_ENTITIES = {"listCustomers": "Customer", "listInvoices": "Invoice", "getCompanyInfo": "CompanyInfo"}
 
 _Places = dict[str, "int | _Places"]
 
@@ -97,11 +51,13 @@ class Columns:
     """The columns of one table.
 
     Attributes:
-        names: The header.
+        names: The header: paths into the rows, `CustomerRef.value`.
+        types: The type of each column; lists and objects are JSON text in a CSV.
         places: Where each property goes: the number of its column or, of an object, the places of its members.
     """
 
     names: tuple[str, ...]
+    types: tuple[PropertyType, ...]
     places: _Places
 
     def cells(self, row: Mapping[str, Any], cell: Callable[[Any], str]) -> list[str]:
@@ -122,32 +78,49 @@ def columns_for(action_id: str, fields: Iterable[str] | None = None) -> Columns 
     """Return the columns of an action's rows; None if they have no fixed ones.
 
     Args:
-        action_id: `listInvoices`.
+        action_id: A list or get action, `listInvoices`.
         fields: The top-level properties that were asked for; None means all.
     """
-    entity = _ENTITIES.get(action_id)
-    if entity is None:
-        return None
-    properties = PROPERTIES[entity].split()
-    if fields is not None:
-        wanted = {"Id", *fields}
-        properties = [word for word in properties if word.partition(":")[0] in wanted]
-    properties.remove("Id")
+    resource = _by_action().get(action_id)
+    return None if resource is None else columns_of(resource, fields)
+
+
+def columns_of(resource: Resource, fields: Iterable[str] | None = None) -> Columns:
+    """Return the columns of a resource's records.
+
+    Args:
+        resource: The row of the catalog.
+        fields: The top-level properties that were asked for; None means all.
+    """
+    wanted = None if fields is None else {"Id", *fields}
+    properties = [
+        known for known in resource.properties if (known.in_tables if wanted is None else known.name in wanted)
+    ]
+    properties.sort(key=lambda known: known.name != "Id")
+    flat = [Property(field.name, field.type) for field in resource.flat_fields]
     names: list[str] = []
-    places = _compile(["Id", *FLAT[entity], *properties], "", names)
-    return Columns(tuple(names), places)
+    types: list[PropertyType] = []
+    places = _number([*properties[:1], *flat, *properties[1:]], "", names, types)
+    return Columns(tuple(names), tuple(types), places)
 
 
-def _compile(words: Iterable[str], prefix: str, names: list[str]) -> _Places:
-    """Number the columns of *words* and add their names to *names*."""
+@cache
+def _by_action() -> dict[str, Resource]:
+    listed = {resource.list_id: resource for resource in RESOURCES if resource.is_queryable}
+    return listed | {resource.get_id: resource for resource in (*RESOURCES, COMPANY_INFO)}
+
+
+def _number(properties: Iterable[Property], prefix: str, names: list[str], types: list[PropertyType]) -> _Places:
+    """Number the columns of *properties*, and add their names and types."""
     places: _Places = {}
-    for word in words:
-        name, _, kind = word.partition(":")
-        if kind:
-            places[name] = _compile(MEMBERS[kind], f"{prefix}{name}.", names)
+    for known in properties:
+        members = MEMBERS.get(known.members or known.type)
+        if members is None:
+            places[known.name] = len(names)
+            names.append(prefix + known.name)
+            types.append(known.type)
         else:
-            places[name] = len(names)
-            names.append(prefix + name)
+            places[known.name] = _number(members, f"{prefix}{known.name}.", names, types)
     return places
 
 

@@ -30,6 +30,9 @@ FilterKind = Literal["text", "id", "boolean", "choice", "date_range", "amount_ra
 """
 
 
+_BOUNDS = {"date_range": ("or later", "or earlier"), "amount_range": ("or more", "or less")}
+
+
 @dataclass(frozen=True, slots=True)
 class Property:
     """One known property of a record.
@@ -37,13 +40,15 @@ class Property:
     Attributes:
         name: As Intuit spells it.
         type: What its values are.
-        members: Of an object: which kind of object (`address`, `phone`, `email`, `metadata`, ...; see
+        members: Of an object: which kind of object (`address`, `phone`, `email`, `times`, ...; see
             `columns.MEMBERS`), so that its members become columns. Empty: one column of JSON.
+        in_tables: Whether tables of all properties have a column for it; asked for by name, it always has one.
     """
 
     name: str
     type: PropertyType
     members: str = ""
+    in_tables: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +59,9 @@ class Filter:
         input: Name of the input, `customer_id`; of a range, the part before `_from` and `_to`.
         path: The property that QuickBooks is asked to compare, `CustomerRef` or `MetaData.CreateTime`.
         kind: See `FilterKind`.
-        title: Label of the input, `Customer ID`.
-        description: What the input does; one sentence.
+        title: Label of the input, `Customer ID`; of a range, of what is compared: `Due date`.
+        description: What the input does; one sentence. Of a range, `{bound}` stands for "or later", "or earlier",
+            "or more" or "or less".
         hint: What a person can do when the value is wrong.
         examples: Values that work.
         values: Of a choice: Intuit's values, each with its label.
@@ -77,11 +83,26 @@ class Filter:
     max_length: int = 100
 
     @property
+    def is_range(self) -> bool:
+        """Whether it has two inputs, a lower and an upper bound."""
+        return self.kind in _BOUNDS
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """The names of its inputs: two for a range, otherwise one."""
-        if self.kind in {"date_range", "amount_range"}:
-            return f"{self.input}_from", f"{self.input}_to"
-        return (self.input,)
+        return (f"{self.input}_from", f"{self.input}_to") if self.is_range else (self.input,)
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """The label of each of its inputs."""
+        return (f"{self.title} from", f"{self.title} to") if self.is_range else (self.title,)
+
+    @property
+    def descriptions(self) -> tuple[str, ...]:
+        """What each of its inputs does."""
+        if not self.is_range:
+            return (self.description,)
+        return tuple(self.description.format(bound=bound) for bound in _BOUNDS[self.kind])
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +111,9 @@ class FlatField:
 
     Attributes:
         name: `customerName`.
-        paths: Where its value stands in the record; the first path that holds one counts, otherwise None.
+        paths: Where its value stands in the record; the first path that holds a value other than
+            an empty text counts, otherwise None. Under a `template_key`, paths begin inside the template, and `*` is
+            the template's type. `FullyQualifiedName/..` is the full name of the parent. No path: `Status` computes it.
         type: What its values are; `text`, `decimal`, `date`, `integer` or `boolean`.
         description: What it holds; one sentence.
         values: Its only values, if there are few.
@@ -115,8 +138,8 @@ class Status:
         field: The flat field that holds it, `paymentStatus`.
         values: Each status, with `label` and `tone` (good, notice, info, bad, muted) for tables.
         compute: Makes the computed flat fields of a record, given the company's date: `{"paymentStatus": ..., ...}`.
-        prefilter: Conditions that every record of a status meets, given the date in UTC; the connector filters the rest.
-        fields: The other computed flat fields, in order, with their types and descriptions.
+        prefilter: Conditions that every record of a status meets, given the date in UTC; the connector decides exactly.
+        fields: The computed flat fields, this one among them, in order.
         description: What the input `status` does; one sentence.
     """
 
@@ -175,7 +198,8 @@ class Resource:
             known, it is False and full reads are not offered.
         is_queryable: Whether queries find it; a singleton such as Preferences is only read.
         is_singleton: Whether a company has exactly one, read without an Id.
-        template_key: Whether each record is wrapped by the type of its template, as RecurringTransaction's are.
+        template_key: Whether each record is an object with one member, named by the type of its template, that holds
+            the properties, as RecurringTransaction's are.
         views: Pictures beside the table.
         examples: Inputs of the list action that work.
         source: Where the facts of this row come from.

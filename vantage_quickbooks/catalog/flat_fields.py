@@ -1,0 +1,68 @@
+"""Reads the flat fields of records: `customerName` beside `CustomerRef`, where dashboards look for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import date
+
+    from vantage_quickbooks.catalog.resource import FlatField, Resource
+
+__all__ = ["PARENT", "TEMPLATE_TYPE", "flat_fields_reader"]
+
+PARENT = "/.."
+"""What ends a path to a full name, `Plants:Trees`, of which the parent's part is meant, `Plants`."""
+
+TEMPLATE_TYPE = "*"
+"""The path that stands for the type of a template."""
+
+
+def flat_fields_reader(resource: Resource) -> Callable[[Mapping[str, Any], date], dict[str, Any]]:
+    """Return the function that reads the flat fields of the resource's records; make it once for many records.
+
+    Returns:
+        A function of a record, as Intuit sent it, and of the company's date. It returns all flat fields of the row, in
+        the row's order, and raises `UnexpectedResponseError` for a record that lacks what its status follows from.
+    """
+    getters = [(field.name, _getter(field)) for field in resource.flat]
+    compute = resource.status.compute if resource.status else None
+
+    def read(record: Mapping[str, Any], today: date) -> dict[str, Any]:
+        fields = {name: get(record) for name, get in getters}
+        if compute is not None:
+            fields.update(compute(record, today))
+        return fields
+
+    def read_template(record: Mapping[str, Any], today: date) -> dict[str, Any]:
+        kind, template = next(iter(record.items()), (None, None))
+        return read({**(template if isinstance(template, dict) else {}), TEMPLATE_TYPE: kind}, today)
+
+    return read_template if resource.template_key else read
+
+
+def _getter(field: FlatField) -> Callable[[Mapping[str, Any]], Any]:
+    if len(field.paths) == 1 and field.paths[0].endswith(PARENT):
+        full_name = field.paths[0].removesuffix(PARENT)
+        return lambda record: str(record.get(full_name) or "").rpartition(":")[0] or None
+    paths = [path.split(".") for path in field.paths]
+    if len(paths) == 1 and len(paths[0]) == 1:
+        (name,) = paths[0]
+
+        def get_property(record: Mapping[str, Any]) -> Any:
+            value = record.get(name)
+            return None if value == "" else value
+
+        return get_property
+
+    def get_first(record: Mapping[str, Any]) -> Any:
+        for path in paths:
+            value: Any = record
+            for name in path:
+                value = value.get(name) if isinstance(value, dict) else None  # empty objects occur (recorded)
+            if value is not None and value != "":
+                return value
+        return None
+
+    return get_first
