@@ -24,7 +24,7 @@ from urllib.parse import quote
 import requests
 
 from vantage_quickbooks.emulator import Emulator
-from vantage_quickbooks.emulator.oauth_api import TOKEN_PATH
+from vantage_quickbooks.emulator.http.oauth_endpoints import TOKEN_PATH
 
 PAGE = 1000
 CLIENTS = 10

@@ -5,7 +5,7 @@ import requests
 from emulator.conformance_results import RESULTS
 
 from vantage_quickbooks.emulator import Emulator
-from vantage_quickbooks.emulator.oauth_api import TOKEN_PATH
+from vantage_quickbooks.emulator.http.oauth_endpoints import TOKEN_PATH
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -11,8 +11,8 @@ import random
 
 import pytest
 
-from vantage_quickbooks.emulator.entities import ENTITIES
-from vantage_quickbooks.emulator.faults import Fault
+from vantage_quickbooks.emulator.company.entities import ENTITIES
+from vantage_quickbooks.emulator.errors import Fault
 
 SALE = {"Amount": 10, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": {"ItemRef": {"value": "1"}}}
 EXPENSE = {

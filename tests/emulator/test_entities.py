@@ -4,7 +4,7 @@
 
 import pytest
 
-from vantage_quickbooks.emulator.entities import ENTITIES
+from vantage_quickbooks.emulator.company.entities import ENTITIES
 
 SALE = {
     "Amount": 100,

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from vantage_quickbooks.emulator.control import PREFIX, ROUTES
-from vantage_quickbooks.emulator.entities import ENTITIES
-from vantage_quickbooks.emulator.oauth_api import AUTHORIZE_PATH, DISCOVERY_PATHS, REVOKE_PATH, TOKEN_PATH
-from vantage_quickbooks.emulator.ondemand import KINDS
+from vantage_quickbooks.emulator.company.entities import ENTITIES
+from vantage_quickbooks.emulator.control.endpoints import PREFIX, ROUTES
+from vantage_quickbooks.emulator.faults.injector import KINDS
+from vantage_quickbooks.emulator.http.oauth_endpoints import AUTHORIZE_PATH, DISCOVERY_PATHS, REVOKE_PATH, TOKEN_PATH
 
 PATIENCE_S = 60  # far more than any answer takes
 FUZZED = settings(

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.lark import from_lark
 from lark import Lark
 
-from vantage_quickbooks.emulator.entities import _MARKS, BY_LOWER_NAME
-from vantage_quickbooks.emulator.faults import Fault
-from vantage_quickbooks.emulator.grammar import _GRAMMAR, Condition, Statement, Value, compile_statement, parse
+from vantage_quickbooks.emulator.company.entities import _MARKS, BY_LOWER_NAME
+from vantage_quickbooks.emulator.errors import Fault
+from vantage_quickbooks.emulator.query.parser import _GRAMMAR, Condition, Statement, Value, compile_statement, parse
 
 AFTER_CONDITION = (
     '\nWas expecting one of:\n    <EOF> \n    <AND> ...\n    "iterator" ...\n    "maxresults" ...\n    <OR> ...\n'

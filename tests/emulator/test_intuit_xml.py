@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from vantage_quickbooks.emulator.intuit_xml import from_xml, to_xml
+from vantage_quickbooks.emulator.http.intuit_xml import from_xml, to_xml
 
 HEAD = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'

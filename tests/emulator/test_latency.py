@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from vantage_quickbooks.emulator import Emulator
-from vantage_quickbooks.emulator.latency import LONGEST_S, Latency, parse
+from vantage_quickbooks.emulator.faults.latency import LONGEST_S, Latency, parse
 
 
 def draws(spec, seed=1, number=4000, method="GET", path="/v3/company/1/query"):

@@ -3,7 +3,7 @@
 import pytest
 
 from vantage_quickbooks.emulator import Emulator
-from vantage_quickbooks.emulator.limits import DEFAULTS, Limits
+from vantage_quickbooks.emulator.http.limits import DEFAULTS, Limits
 
 
 class Clock:

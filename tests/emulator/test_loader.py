@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vantage_quickbooks.emulator import Emulator
-from vantage_quickbooks.emulator.loader import load
+from vantage_quickbooks.emulator.company.loader import load
 
 RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "recordings"
 NANGO = RECORDINGS / "NangoHQ-integration-templates" / "quickbooks"

@@ -7,8 +7,8 @@ import pytest
 import requests
 
 from vantage_quickbooks.emulator import Emulator
-from vantage_quickbooks.emulator.guard import objection
-from vantage_quickbooks.emulator.ondemand import KINDS
+from vantage_quickbooks.emulator.control.csrf import rejection_reason
+from vantage_quickbooks.emulator.faults.injector import KINDS
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -203,15 +203,15 @@ def test_a_name_that_a_stranger_may_own_shows_nothing(client, emulator):
     ],
 )
 def test_programs_and_the_page_itself_are_let_in(host):
-    assert objection("POST", {"host": host}, "127.0.0.1") is None
+    assert rejection_reason("POST", {"host": host}, "127.0.0.1") is None
     own = {"host": host, "origin": f"http://{host}", "sec-fetch-site": "same-origin"}
-    assert objection("POST", own, "127.0.0.1") is None
+    assert rejection_reason("POST", own, "127.0.0.1") is None
 
 
 def test_the_name_that_the_emulator_listens_on_is_its_own():
-    assert objection("GET", {"host": "books.corp.example:8085"}, "Books.corp.example") is None
-    assert objection("GET", {"host": "books.corp.example:8085"}, "127.0.0.1")
-    assert objection("GET", {}, "127.0.0.1") is None  # HTTP/1.0 knows no Host
+    assert rejection_reason("GET", {"host": "books.corp.example:8085"}, "Books.corp.example") is None
+    assert rejection_reason("GET", {"host": "books.corp.example:8085"}, "127.0.0.1")
+    assert rejection_reason("GET", {}, "127.0.0.1") is None  # HTTP/1.0 knows no Host
 
 
 def test_a_program_gets_json_whatever_content_type_curl_claims(client):

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from vantage_quickbooks.emulator import Emulator
-from vantage_quickbooks.emulator.sample import money
+from vantage_quickbooks.emulator.company.sample import money
 
 
 def state(invoice, today):

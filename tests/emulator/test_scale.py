@@ -8,9 +8,9 @@ import tracemalloc
 import pytest
 
 from vantage_quickbooks.emulator import Emulator
-from vantage_quickbooks.emulator.company import DEFAULT_ZONE, zone_of
-from vantage_quickbooks.emulator.sample import Sample
-from vantage_quickbooks.emulator.store import Store
+from vantage_quickbooks.emulator.company.company import DEFAULT_ZONE, zone_of
+from vantage_quickbooks.emulator.company.sample import Sample
+from vantage_quickbooks.emulator.company.store import Store
 
 INVOICES = 20_000
 PAGE = "select * from Invoice startposition {} maxresults 1000"

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from vantage_quickbooks.emulator import Emulator
-from vantage_quickbooks.emulator.faults import Fault
+from vantage_quickbooks.emulator.errors import Fault
 
 
 def line(amount):

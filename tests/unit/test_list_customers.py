@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vantage_quickbooks.actions import filters, list_customers
 from vantage_quickbooks.core import query
 from vantage_quickbooks.core.wire import Answer
-from vantage_quickbooks.emulator import grammar
+from vantage_quickbooks.emulator.query import parser
 from vantage_quickbooks.errors import InputError, UnexpectedResponseError
 from vantage_quickbooks.sync.page import project, read_page
 
@@ -64,7 +64,7 @@ def test_flat_fields_are_what_dashboards_read_and_none_where_there_is_nothing(cu
 def test_inputs_become_conditions_that_the_judge_understands(data, conditions):
     where = list_customers._conditions(data)
     assert where == conditions
-    assert len(grammar.parse(str(query.Select("Customer", where=tuple(where)))).where) == len(conditions)
+    assert len(parser.parse(str(query.Select("Customer", where=tuple(where)))).where) == len(conditions)
 
 
 @pytest.mark.parametrize("name", ["name", "email"])

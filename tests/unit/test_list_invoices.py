@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from vantage_quickbooks.actions import list_invoices
 from vantage_quickbooks.actions.list_invoices import STATUSES, derived, summary
 from vantage_quickbooks.core import query
-from vantage_quickbooks.emulator import grammar
+from vantage_quickbooks.emulator.query import parser
 from vantage_quickbooks.errors import UnexpectedResponseError
 from vantage_quickbooks.sync.page import Page
 
@@ -237,7 +237,7 @@ def test_money_keeps_its_digits_from_the_wire_to_the_sum(spelling):
 def test_inputs_become_conditions_that_the_judge_understands(data, conditions):
     where = list_invoices._conditions(data)
     assert where == conditions
-    assert len(grammar.parse(str(query.Select("Invoice", where=tuple(where)))).where) == len(conditions)
+    assert len(parser.parse(str(query.Select("Invoice", where=tuple(where)))).where) == len(conditions)
 
 
 def test_without_a_status_nothing_is_asked_of_the_balance():
@@ -249,7 +249,7 @@ def test_no_invoice_of_a_status_fails_the_conditions_that_look_for_it(record, zo
     """Whatever the company's zone: its day may be one ahead of UTC's, where we do not know it yet."""
     today = (utc + timedelta(hours=zone)).date()
     status = derived(record, today)["paymentStatus"]
-    for condition in grammar.parse(
+    for condition in parser.parse(
         str(query.Select("Invoice", where=tuple(list_invoices._candidates(status, utc.date()))))
     ).where:
         value = condition.values[0].text

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vantage_quickbooks.core import query
-from vantage_quickbooks.emulator import grammar
+from vantage_quickbooks.emulator.query import parser
 from vantage_quickbooks.errors import InputError
 
 CONTROL = {chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))}
@@ -86,10 +86,10 @@ def test_whatever_the_values_the_judge_reads_the_statement_that_was_meant(values
         start_position=start,
         max_results=size,
     )
-    read = grammar.parse(str(statement))
+    read = parser.parse(str(statement))
     assert read.entity == "Customer"
-    assert read.where[0] == grammar.Condition(
-        "Active", "IN", (grammar.Value("bool", "true"), grammar.Value("bool", "false"))
+    assert read.where[0] == parser.Condition(
+        "Active", "IN", (parser.Value("bool", "true"), parser.Value("bool", "false"))
     )
     expected = ["LIKE" if operator == "matches" and "%" in v else operator.replace("matches", "=") for v in values]
     assert [("DisplayName", op, value) for op, value in zip(expected, values, strict=True)] == [
@@ -102,7 +102,7 @@ def test_whatever_the_values_the_judge_reads_the_statement_that_was_meant(values
 
 @pytest.mark.parametrize("value", INJECTIONS)
 def test_what_people_try_stays_a_value(value):
-    read = grammar.parse(str(query.Select("Customer", where=(query.matches("DisplayName", value),))))
+    read = parser.parse(str(query.Select("Customer", where=(query.matches("DisplayName", value),))))
     ((condition,), (text,)) = read.where, read.where[0].values
     assert (condition.name, text.text) == ("DisplayName", value)
 

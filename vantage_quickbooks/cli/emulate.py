@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from vantage_quickbooks.cli.files import SettingsFile, is_of_emulator
 from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.cli.output import write
-from vantage_quickbooks.emulator import latency, serve
-from vantage_quickbooks.emulator.page import ready_curl
+from vantage_quickbooks.emulator import serve
+from vantage_quickbooks.emulator.control.page import ready_curl
+from vantage_quickbooks.emulator.faults import latency
 
 if TYPE_CHECKING:
     from argparse import Namespace

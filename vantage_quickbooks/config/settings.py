@@ -34,7 +34,7 @@ _CLIENT_SECRET = re.compile(r"[A-Za-z0-9]{40}")
 EMULATOR = "emulator"
 """The environment of companies on a local emulator of QuickBooks, at `emulator_url`."""
 
-# The emulator's credentials have Intuit's form and this mark (`emulator.oauth.MARK`); by chance, one in 10**14 has it.
+# The emulator's credentials have Intuit's form and this mark (`emulator.oauth.authorization_server.MARK`); by chance, one in 10**14 has it.
 _EMULATORS = {
     "client_id": re.compile(r"ABemulator[A-Za-z0-9]{40}"),
     "client_secret": re.compile(r"emulator[A-Za-z0-9]{32}"),

@@ -11,20 +11,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from vantage_quickbooks.emulator import answer, control, faults, loader
-from vantage_quickbooks.emulator.answer import Answer, Trace
-from vantage_quickbooks.emulator.api import PREFIX, Api, Request
-from vantage_quickbooks.emulator.app import Server
-from vantage_quickbooks.emulator.company import DEFAULT_ZONE, Company, decode, zone_of
-from vantage_quickbooks.emulator.entities import ENTITIES, Entity
-from vantage_quickbooks.emulator.journal import Journal
-from vantage_quickbooks.emulator.latency import Latency, Spec
-from vantage_quickbooks.emulator.limits import Limits
-from vantage_quickbooks.emulator.oauth import OAuth, Rotation
-from vantage_quickbooks.emulator.oauth_api import OAuthApi
-from vantage_quickbooks.emulator.ondemand import Delivery, FaultsOnDemand
-from vantage_quickbooks.emulator.sample import Sample
-from vantage_quickbooks.emulator.store import Store
+from vantage_quickbooks.emulator import errors
+from vantage_quickbooks.emulator.company import loader
+from vantage_quickbooks.emulator.company.company import DEFAULT_ZONE, Company, decode, zone_of
+from vantage_quickbooks.emulator.company.entities import ENTITIES, Entity
+from vantage_quickbooks.emulator.company.sample import Sample
+from vantage_quickbooks.emulator.company.store import Store
+from vantage_quickbooks.emulator.control import endpoints
+from vantage_quickbooks.emulator.faults.injector import Delivery, FaultsOnDemand
+from vantage_quickbooks.emulator.faults.latency import Latency, Spec
+from vantage_quickbooks.emulator.http import response
+from vantage_quickbooks.emulator.http.data_api import PREFIX, Api, Request
+from vantage_quickbooks.emulator.http.limits import Limits
+from vantage_quickbooks.emulator.http.oauth_endpoints import OAuthApi
+from vantage_quickbooks.emulator.http.request_log import Journal
+from vantage_quickbooks.emulator.http.response import Answer, Trace
+from vantage_quickbooks.emulator.http.server import Server
+from vantage_quickbooks.emulator.oauth.authorization_server import OAuth, Rotation
 
 _LOGGER = logging.getLogger(__name__)
 _GREAT_LOAD = 20_000  # from so many records on, indexes are made after the load
@@ -635,7 +638,7 @@ class Emulator:
         now = self.now()
         request = Request(method, path, query, headers, body, Trace.begin(now), now, wait=self._stopping.wait)
         try:
-            controlled = control.handle(self, request)
+            controlled = endpoints.handle(self, request)
         except Exception as error:  # noqa: BLE001 -- it is told, and the client is answered
             self._crashed(request, error)
             return Answer(500, [("content-type", "text/plain")], f"emulator: {type(error).__name__}\n".encode())
@@ -648,7 +651,7 @@ class Emulator:
             request.pause()  # unless it has waited in its place: whoever is turned away at the door waits too
         except Exception as error:  # noqa: BLE001 -- it is told, and the client is answered
             self._crashed(request, error)
-            result = self._api.refuse(request, faults.system_failure(f"emulator: {type(error).__name__}"))
+            result = self._api.refuse(request, errors.system_failure(f"emulator: {type(error).__name__}"))
         self._journal.write(request, result)
         return result
 
@@ -665,7 +668,7 @@ class Emulator:
             return found
         # Recorded, 2015 (minimul irregular_char.yml): what lies outside the API is a plain 404 page.
         page = b"<html><head>\n<title>404 Not Found</title>\n</head><body>\n<h1>Not Found</h1>\n</body></html>\n"
-        return answer.refusal(request.trace, 404, "text/html", page)
+        return response.refusal(request.trace, 404, "text/html", page)
 
 
 def _entity(name: str) -> Entity:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 _OWN_SUFFIXES = (".localhost", ".test", ".internal")
 
 
-def objection(method: str, headers: Mapping[str, str], own_host: str) -> str | None:
+def rejection_reason(method: str, headers: Mapping[str, str], own_host: str) -> str | None:
     """
     Say why a request is not let in.
 

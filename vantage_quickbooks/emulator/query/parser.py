@@ -28,8 +28,8 @@ from typing import Any, NoReturn
 from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken, VisitError
 
-from vantage_quickbooks.emulator import faults
-from vantage_quickbooks.emulator.entities import BY_LOWER_NAME, Entity, Property
+from vantage_quickbooks.emulator import errors
+from vantage_quickbooks.emulator.company.entities import BY_LOWER_NAME, Entity, Property
 
 DEFAULT_MAX_RESULTS = 100  # Intuit, "Data queries"
 MAX_RESULTS_LIMIT = 1000  # Intuit, "Data queries"
@@ -246,9 +246,9 @@ def parse(statement: str) -> Statement:
     try:
         tree = _parser().parse(statement)
     except UnexpectedToken as error:
-        raise faults.parse_error(_encountered(statement, error)) from None
+        raise errors.parse_error(_encountered(statement, error)) from None
     except UnexpectedCharacters as error:
-        raise faults.parse_error(_lexical(statement, error.pos_in_stream or 0)) from None
+        raise errors.parse_error(_lexical(statement, error.pos_in_stream or 0)) from None
     try:
         return _ToStatement().transform(tree)
     except VisitError as error:  # lark's wrapping of what a rule below raised
@@ -317,7 +317,7 @@ def _escaped(text: str) -> str:
 
 def _refuse_connective(word: str) -> NoReturn:
     # Intuit's grammar has the token and the documentation denies the feature; our words.
-    raise faults.invalid_query(f"{word} is not supported")
+    raise errors.invalid_query(f"{word} is not supported")
 
 
 class _ToStatement(Transformer[Token, Statement]):
@@ -353,7 +353,7 @@ class _ToStatement(Transformer[Token, Statement]):
     def source(self, items: list[Any]) -> dict[str, Any]:
         contexts = [item for item in items if isinstance(item, tuple)]
         if len(contexts) > 1:  # the grammar's list shows the comma; what comes of it is not recorded: our words
-            raise faults.invalid_query(f"invalid context declaration: {contexts[1][0]}")
+            raise errors.invalid_query(f"invalid context declaration: {contexts[1][0]}")
         return {"entity": contexts[0][0], "alias": contexts[0][1]}
 
     def compare(self, items: list[Token]) -> Condition:
@@ -380,10 +380,10 @@ class _ToStatement(Transformer[Token, Statement]):
     @staticmethod
     def _position(token: Token) -> int:
         if "." in token:
-            raise faults.invalid_query(f"value {token} is not a whole number")  # our words
+            raise errors.invalid_query(f"value {token} is not a whole number")  # our words
         if (value := int(token)) < 1:
             # Recorded, 2013 (ruckus query_validation_error.xml).
-            raise faults.invalid_query(f"value {value} is too small. Min allowed value is 1")
+            raise errors.invalid_query(f"value {value} is too small. Min allowed value is 1")
         return value
 
     def startposition(self, items: list[Token]) -> dict[str, Any]:
@@ -392,7 +392,7 @@ class _ToStatement(Transformer[Token, Statement]):
     def maxresults(self, items: list[Token]) -> dict[str, Any]:
         if (value := self._position(items[1])) > MAX_RESULTS_LIMIT:
             # Quoted, January 2014 (github.com/ruckus/quickbooks-ruby/issues/24).
-            raise faults.invalid_query(f"value {value} is too large. Max allowed value is {MAX_RESULTS_LIMIT}")
+            raise errors.invalid_query(f"value {value} is too large. Max allowed value is {MAX_RESULTS_LIMIT}")
         return {"max_results": value}
 
     def paging(self, items: list[Any]) -> dict[str, Any]:
@@ -494,14 +494,14 @@ def compile_statement(statement: Statement, *, today: date, zone: tzinfo) -> Pla
     """
     entity = BY_LOWER_NAME.get(statement.entity.lower())
     if entity is None or "Q" not in entity.operations:
-        raise faults.invalid_query(f"invalid context declaration: {statement.entity}")
+        raise errors.invalid_query(f"invalid context declaration: {statement.entity}")
     sql = _Expressions(entity)
     clauses: list[str] = []
     parameters: list[Any] = []
     for condition in statement.where:
         prop = _property(entity, condition.name)
         if not prop.filterable:
-            raise faults.invalid_query(f"property '{condition.name}' is not queryable")
+            raise errors.invalid_query(f"property '{condition.name}' is not queryable")
         clause, values = _clause(sql.of(prop), prop, condition, today, zone)
         clauses.append(clause)
         parameters += values
@@ -543,7 +543,7 @@ def _order(statement: Statement, entity: Entity, sql: _Expressions) -> str:
     for name, descending in statement.order:
         prop = _property(entity, name)
         if not prop.sortable:
-            raise faults.invalid_query(f"property '{name}' is not sortable")  # our words
+            raise errors.invalid_query(f"property '{name}' is not sortable")  # our words
         keys.append(f"{sql.of(prop)}{' DESC' if descending else ''}")
     if keys:
         return ", ".join(keys)
@@ -556,7 +556,7 @@ def _property(entity: Entity, name: str) -> Property:
     prop = entity.find(name)
     if prop is None:
         # Recorded, September 2026 (400-4001-unknown-property).
-        raise faults.invalid_query(f"Property {name} not found for Entity {entity.name}")
+        raise errors.invalid_query(f"Property {name} not found for Entity {entity.name}")
     return prop
 
 
@@ -566,7 +566,7 @@ def _clause(expression: str, prop: Property, condition: Condition, today: date, 
     exact = prop.type in ("id", "bool", "ref", "address")
     if exact and operator not in ("=", "IN") and not (prop.type == "address" and operator == "LIKE"):
         # Documented for Id; no wording is recorded: our words.
-        raise faults.invalid_query(f"operator {operator} is not supported for property '{condition.name}'")
+        raise errors.invalid_query(f"operator {operator} is not supported for property '{condition.name}'")
     if operator == "LIKE":
         return _like(expression, prop, condition)
     values = [_bind(value, prop, condition, today, zone) for value in condition.values]
@@ -580,7 +580,7 @@ def _clause(expression: str, prop: Property, condition: Condition, today: date, 
         return f"{expression} IN ({', '.join('?' * len(values))})", values
     if values[0] is None:
         if operator != "=":
-            raise faults.invalid_query(f"operator {operator} is not supported for null")  # our words
+            raise errors.invalid_query(f"operator {operator} is not supported for null")  # our words
         return f"{expression} IS NULL", []
     return f"{expression} {operator} ?", values
 
@@ -588,7 +588,7 @@ def _clause(expression: str, prop: Property, condition: Condition, today: date, 
 def _like(expression: str, prop: Property, condition: Condition) -> tuple[str, list[Any]]:
     """Compile LIKE, whose only wildcard is the percent sign."""
     if prop.type not in ("text", "address", "date"):
-        raise faults.invalid_query(f"operator LIKE is not supported for property '{condition.name}'")  # our words
+        raise errors.invalid_query(f"operator LIKE is not supported for property '{condition.name}'")  # our words
     pattern = condition.values[0].text.replace("\\", "\\\\").replace("_", "\\_")
     if not pattern.isascii():
         expression, pattern = f"fold({expression})", pattern.casefold()
@@ -604,7 +604,7 @@ def _bind(value: Value, prop: Property, condition: Condition, today: date, zone:
         return _CONVERT[prop.type](text, zone)
     except (ValueError, OverflowError):
         # No wording is recorded: our words.
-        raise faults.invalid_query(f"invalid value '{text}' for property '{condition.name}'") from None
+        raise errors.invalid_query(f"invalid value '{text}' for property '{condition.name}'") from None
 
 
 def _instant(text: str, zone: tzinfo) -> float:

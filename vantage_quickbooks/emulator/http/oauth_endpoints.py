@@ -5,10 +5,10 @@ from collections.abc import Callable
 from html import escape
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
-from vantage_quickbooks.emulator.answer import Answer
-from vantage_quickbooks.emulator.api import Request
-from vantage_quickbooks.emulator.faults import compact
-from vantage_quickbooks.emulator.oauth import ACCOUNTING_SCOPE, OAuth, OAuthError
+from vantage_quickbooks.emulator.errors import compact
+from vantage_quickbooks.emulator.http.data_api import Request
+from vantage_quickbooks.emulator.http.response import Answer
+from vantage_quickbooks.emulator.oauth.authorization_server import ACCOUNTING_SCOPE, OAuth, OAuthError
 
 TOKEN_PATH = "/oauth2/v1/tokens/bearer"
 REVOKE_PATH = "/v2/oauth2/tokens/revoke"

@@ -8,9 +8,9 @@ within a group and the faults, which come with status 200.
 from datetime import datetime
 from typing import NoReturn
 
-from vantage_quickbooks.emulator import faults
-from vantage_quickbooks.emulator.company import Company
-from vantage_quickbooks.emulator.entities import BY_LOWER_NAME, BY_PATH, Entity
+from vantage_quickbooks.emulator import errors
+from vantage_quickbooks.emulator.company.company import Company
+from vantage_quickbooks.emulator.company.entities import BY_LOWER_NAME, BY_PATH, Entity
 
 LOOK_BACK_S = 30 * 86_400
 MOST_OBJECTS = 1000
@@ -41,7 +41,7 @@ def changes(company: Company, parameters: dict[str, str], now: float) -> bytes:
     if since < now - LOOK_BACK_S:
         # QuickBooksSharp issue 19; which code it comes with is not told there.
         what = f"cdc with changedSince date {parameters['changedSince']} which is older than fixed days"
-        raise faults.unsupported_operation(what)
+        raise errors.unsupported_operation(what)
     return b'[{"QueryResponse":[%s]}]' % b",".join(company.changes(entities, int(since), MOST_OBJECTS))
 
 
@@ -71,4 +71,4 @@ def _moment(text: str, company: Company) -> float:
 
 def _illegal(what: str) -> NoReturn:
     """Refuse an argument as recorded in 2016: a SystemFault, and yet status 200."""
-    raise faults.system_failure(f"java.lang.IllegalArgumentException: {what}", status=200)
+    raise errors.system_failure(f"java.lang.IllegalArgumentException: {what}", status=200)

@@ -9,15 +9,16 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from vantage_quickbooks.emulator import answer, batch, cdc, faults
-from vantage_quickbooks.emulator.answer import Answer, Trace
-from vantage_quickbooks.emulator.company import Company, decode
-from vantage_quickbooks.emulator.entities import BY_PATH, Entity
-from vantage_quickbooks.emulator.faults import Fault
-from vantage_quickbooks.emulator.intuit_xml import from_xml, to_xml
-from vantage_quickbooks.emulator.limits import Limits
-from vantage_quickbooks.emulator.oauth import ACCOUNTING_SCOPE, OAuth
-from vantage_quickbooks.emulator.rules import Record
+from vantage_quickbooks.emulator import errors
+from vantage_quickbooks.emulator.company.company import Company, decode
+from vantage_quickbooks.emulator.company.entities import BY_PATH, Entity
+from vantage_quickbooks.emulator.company.rules import Record
+from vantage_quickbooks.emulator.errors import Fault
+from vantage_quickbooks.emulator.http import batch, cdc, response
+from vantage_quickbooks.emulator.http.intuit_xml import from_xml, to_xml
+from vantage_quickbooks.emulator.http.limits import Limits
+from vantage_quickbooks.emulator.http.response import Answer, Trace
+from vantage_quickbooks.emulator.oauth.authorization_server import ACCOUNTING_SCOPE, OAuth
 
 PREFIX = "/v3/company/"
 
@@ -176,8 +177,8 @@ class Api:
             kind = "application/json"
             body = fault.json(told_time, int(request.now * 1000))
         if fault.status == 200:  # with all the headers of a success (recorded, 2016)
-            return answer.success(request.trace, f"{kind};charset=UTF-8", body.encode())
-        return answer.refusal(request.trace, fault.status, kind, body.encode(), *more, service=service)
+            return response.success(request.trace, f"{kind};charset=UTF-8", body.encode())
+        return response.refusal(request.trace, fault.status, kind, body.encode(), *more, service=service)
 
     def _time(self, now: float, company: Company | None) -> str:
         """Spell `time`: local, milliseconds, which are left out when they are zero (recorded, 2026)."""
@@ -188,16 +189,16 @@ class Api:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         chain = self._oauth.check(token.strip() if scheme.lower() == "bearer" else "")
         if ACCOUNTING_SCOPE not in chain.scopes:
-            raise faults.insufficient_scope()
+            raise errors.insufficient_scope()
         company = self._company(realm) if chain.realm == realm else None
         if company is None:
-            raise faults.authorization_failed()
+            raise errors.authorization_failed()
         return company
 
     @contextlib.contextmanager
     def _place(self, realm: str, *, batch: bool) -> Iterator[None]:
         if not self._limits.enter(realm, batch=batch):
-            raise faults.throttled()
+            raise errors.throttled()
         try:
             yield
         finally:
@@ -208,7 +209,7 @@ class Api:
         if head == "query" and not tail and request.method in ("GET", "POST"):
             statement = statement_of(request)
             if statement is None:
-                raise faults.parse_error("The query provided was empty")  # PHP-SDK issue 8
+                raise errors.parse_error("The query provided was empty")  # PHP-SDK issue 8
             page = company.query(statement, request.now)
             return self._wrap(request, company, b"QueryResponse", page.json())
         if head == "cdc" and not tail and request.method == "GET":
@@ -217,17 +218,17 @@ class Api:
             return self._batch(request, company)
         entity = BY_PATH.get(head)
         if entity is None or "/" in tail:
-            raise faults.no_such_path(request.path)
+            raise errors.no_such_path(request.path)
         if request.method == "GET" and (tail or head == "preferences"):  # a company has one set of them
             if "R" not in entity.operations:
-                raise faults.unsupported_operation("read")
+                raise errors.unsupported_operation("read")
             # The Id inside CompanyInfo is "1", whatever the realm (recorded, August 2026).
             id_ = "1" if head == "companyinfo" and tail == company.realm else tail or "1"
             return self._wrap(request, company, entity.name.encode(), company.read(entity, id_).encode())
         if request.method == "POST" and not tail:
             request_id = request.parameters().get("requestid", "")
             return self._send(request, company.once(request_id, lambda: self._write(request, company, entity)))
-        raise faults.no_such_path(request.path)
+        raise errors.no_such_path(request.path)
 
     def _batch(self, request: Request, company: Company) -> Answer:
         with _readable():
@@ -262,10 +263,10 @@ class Api:
     @staticmethod
     def _send(request: Request, body: bytes) -> Answer:
         if request.wants_json():
-            return answer.success(request.trace, "application/json;charset=UTF-8", body)
+            return response.success(request.trace, "application/json;charset=UTF-8", body)
         # Numbers keep their spelling: they are read as text.
         data = json.loads(body, parse_float=str, parse_int=str)
-        return answer.success(request.trace, "application/xml;charset=UTF-8", to_xml(data).encode())
+        return response.success(request.trace, "application/xml;charset=UTF-8", to_xml(data).encode())
 
 
 def _record_of(request: Request) -> Record:
@@ -292,7 +293,7 @@ def _readable() -> Iterator[None]:
     try:
         yield
     except (TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
-        raise faults.unreadable_body(str(error)) from error
+        raise errors.unreadable_body(str(error)) from error
 
 
 def _operate(company: Company, entity: Entity, record: Record, operation: str) -> str:
@@ -304,5 +305,5 @@ def _operate(company: Company, entity: Entity, record: Record, operation: str) -
         "void": company.void,
     }
     if operation not in operations:
-        raise faults.unsupported_operation(operation)
+        raise errors.unsupported_operation(operation)
     return operations[operation](entity, record)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from importlib import resources
 
-from vantage_quickbooks.emulator.company import local_time
-from vantage_quickbooks.emulator.store import Row
+from vantage_quickbooks.emulator.company.company import local_time
+from vantage_quickbooks.emulator.company.store import Row
 
 COMPANY_NAME = "Juniper & Finch Garden Works"
 _TAX_PERCENT = "8.5"

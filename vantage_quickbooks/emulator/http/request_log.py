@@ -5,9 +5,9 @@ from collections import Counter, deque
 from datetime import UTC, datetime
 from typing import Any
 
-from vantage_quickbooks.emulator.answer import Answer
-from vantage_quickbooks.emulator.api import PREFIX, Request, statement_of
-from vantage_quickbooks.emulator.oauth_api import TOKEN_PATH
+from vantage_quickbooks.emulator.http.data_api import PREFIX, Request, statement_of
+from vantage_quickbooks.emulator.http.oauth_endpoints import TOKEN_PATH
+from vantage_quickbooks.emulator.http.response import Answer
 
 _REMEMBERED = 1000
 _TELLING_HEADERS = ("accept", "accept-encoding", "content-type", "user-agent")  # none of them holds a secret

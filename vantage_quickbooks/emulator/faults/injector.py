@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from vantage_quickbooks.emulator import answer, faults
-from vantage_quickbooks.emulator.answer import Answer
-from vantage_quickbooks.emulator.api import Api, Request
-from vantage_quickbooks.emulator.oauth import OAuth
-from vantage_quickbooks.emulator.oauth_api import TOKEN_PATH
+from vantage_quickbooks.emulator import errors
+from vantage_quickbooks.emulator.http import response
+from vantage_quickbooks.emulator.http.data_api import Api, Request
+from vantage_quickbooks.emulator.http.oauth_endpoints import TOKEN_PATH
+from vantage_quickbooks.emulator.http.response import Answer
+from vantage_quickbooks.emulator.oauth.authorization_server import OAuth
 
 
 @dataclass(slots=True)
@@ -284,31 +285,31 @@ class Delivery:
         """Make the answer of a fault that leaves everything else out."""
         options = order.options
         if order.kind == "html":
-            return answer.refusal(request.trace, 503, "text/html", faults.UNAVAILABLE_PAGE.encode())
+            return response.refusal(request.trace, 503, "text/html", errors.UNAVAILABLE_PAGE.encode())
         if order.kind == "plain_text_200":
-            return answer.success(request.trace, "text/plain;charset=UTF-8", faults.COMPANY_STATUS_TEXT.encode())
+            return response.success(request.trace, "text/plain;charset=UTF-8", errors.COMPANY_STATUS_TEXT.encode())
         if order.kind == "expired_token":
             token = request.headers.get("authorization", "").partition(" ")[2]
             detail = f"Token expired: {self._oauth.handle_of(token)}"
-            return self._api.refuse(request, faults.authentication_failed(detail))
+            return self._api.refuse(request, errors.authentication_failed(detail))
         if order.kind == "fault_in_200":
-            fault = faults.system_failure("java.lang.UnsupportedOperationException", status=200)
+            fault = errors.system_failure("java.lang.UnsupportedOperationException", status=200)
             return self._api.refuse(request, fault)
         if order.kind == "gateway_timeout":
-            return self._api.refuse(request, faults.gateway_timeout())
+            return self._api.refuse(request, errors.gateway_timeout())
         if order.kind == "fault":
             told = (options["code"], options["message"], options["detail"])
-            fault = faults.Fault(options["status"], *told, element=options["element"], type=options["type"])
+            fault = errors.Fault(options["status"], *told, element=options["element"], type=options["type"])
             return self._api.refuse(request, fault)
         if order.kind == "throttle":
             as_json = options["json"]
-            return self._api.refuse(request, faults.throttled(explained=not as_json), as_xml=not as_json)
+            return self._api.refuse(request, errors.throttled(explained=not as_json), as_xml=not as_json)
         return self._status(request, options["status"], options["body"])
 
     def _status(self, request: Request, status: int, body: str) -> Answer:
         if body == "empty":
-            return answer.refusal(request.trace, status, "text/plain", b"")
+            return response.refusal(request.trace, status, "text/plain", b"")
         if body == "html":
-            page = faults.UNAVAILABLE_PAGE.replace("503", str(status)).encode()
-            return answer.refusal(request.trace, status, "text/html", page)
-        return self._api.refuse(request, faults.system_failure("ordered", status), as_xml=body == "xml")
+            page = errors.UNAVAILABLE_PAGE.replace("503", str(status)).encode()
+            return response.refusal(request.trace, status, "text/html", page)
+        return self._api.refuse(request, errors.system_failure("ordered", status), as_xml=body == "xml")

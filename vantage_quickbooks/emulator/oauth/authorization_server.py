@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote_plus
 
-from vantage_quickbooks.emulator import faults
+from vantage_quickbooks.emulator import errors
 
 Rotation = Literal["daily", "always"]
 
@@ -363,11 +363,11 @@ class OAuth:
             if known is None:
                 plausible = 100 <= len(token) <= 4096  # Intuit documents the upper bound
                 detail = "Token invalid" if plausible else "Malformed bearer token: too short or too long"
-                raise faults.authentication_failed(detail)
+                raise errors.authentication_failed(detail)
             if known.killed or known.chain.revoked:
-                raise faults.authentication_failed(f"{known.killed or 'Token revoked'}: {known.handle}")
+                raise errors.authentication_failed(f"{known.killed or 'Token revoked'}: {known.handle}")
             if known.expires_at <= self._now():
-                raise faults.authentication_failed(f"Token expired: {known.handle}")
+                raise errors.authentication_failed(f"Token expired: {known.handle}")
             return known.chain
 
     def handle_of(self, token: str) -> str:

@@ -10,8 +10,8 @@ from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.emulator.oauth_api import TOKEN_PATH
-from vantage_quickbooks.emulator.ondemand import KINDS
+from vantage_quickbooks.emulator.faults.injector import KINDS
+from vantage_quickbooks.emulator.http.oauth_endpoints import TOKEN_PATH
 
 if TYPE_CHECKING:
     from vantage_quickbooks.emulator.emulator import Emulator

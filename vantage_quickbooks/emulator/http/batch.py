@@ -6,10 +6,10 @@ Sources: Intuit, "Batch"; recorded, September 2020 (minimul batch/basic.yml).
 from collections.abc import Callable
 from typing import Any
 
-from vantage_quickbooks.emulator import faults
-from vantage_quickbooks.emulator.company import Company
-from vantage_quickbooks.emulator.entities import ENTITIES, Entity
-from vantage_quickbooks.emulator.faults import Fault, compact
+from vantage_quickbooks.emulator import errors
+from vantage_quickbooks.emulator.company.company import Company
+from vantage_quickbooks.emulator.company.entities import ENTITIES, Entity
+from vantage_quickbooks.emulator.errors import Fault, compact
 
 MOST_ITEMS = 30
 _BESIDES = frozenset({"bId", "operation", "optionsData"})
@@ -39,9 +39,9 @@ def run(company: Company, sent: object, write: Write, now: float) -> bytes:
     """
     items = sent.get("BatchItemRequest") if isinstance(sent, dict) else None
     if not isinstance(items, list) or not items:
-        raise faults.required_missing("BatchItemRequest")
+        raise errors.required_missing("BatchItemRequest")
     if len(items) > MOST_ITEMS:
-        raise faults.batch_too_large(len(items), MOST_ITEMS)
+        raise errors.batch_too_large(len(items), MOST_ITEMS)
     return b"[%s]" % b",".join(_item(company, item, write, now) for item in items)
 
 
@@ -52,7 +52,7 @@ def _item(company: Company, item: object, write: Write, now: float) -> bytes:
     except Fault as fault:
         key, value = "Fault", compact(fault.item()).encode()
     except (TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
-        key, value = "Fault", compact(faults.unreadable_body(str(error)).item()).encode()
+        key, value = "Fault", compact(errors.unreadable_body(str(error)).item()).encode()
     echo = "" if b_id is None else f',"bId":{compact(str(b_id))}'
     return b'{"%s":%s%s}' % (key.encode(), value, echo.encode())
 
@@ -61,7 +61,7 @@ def _carry_out(company: Company, item: object, write: Write, now: float) -> tupl
     if not isinstance(item, dict):
         raise TypeError("an item is an object")
     if item.get("bId") is None:
-        raise faults.required_missing("bId")
+        raise errors.required_missing("bId")
     if "Query" in item:
         return "QueryResponse", company.query(str(item["Query"]), now).json()
     names = [name for name in item if name not in _BESIDES]

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vantage_quickbooks.emulator.company import row_of
-from vantage_quickbooks.emulator.entities import BY_LOWER_NAME, ENTITIES, Entity
-from vantage_quickbooks.emulator.store import Row
+from vantage_quickbooks.emulator.company.company import row_of
+from vantage_quickbooks.emulator.company.entities import BY_LOWER_NAME, ENTITIES, Entity
+from vantage_quickbooks.emulator.company.store import Row
 
 _DECODER = json.JSONDecoder()
 _BLANKS = " \t\r\n"

@@ -14,8 +14,9 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Protocol
 
-from vantage_quickbooks.emulator import faults, shapes
-from vantage_quickbooks.emulator.entities import Entity
+from vantage_quickbooks.emulator import errors
+from vantage_quickbooks.emulator.company import shapes
+from vantage_quickbooks.emulator.company.entities import Entity
 
 Record = dict[str, Any]
 
@@ -93,7 +94,7 @@ def check(entity: Entity, sent: Record) -> None:
     for name in sent:
         prop = entity.find(name)
         if name not in READ_ONLY and (prop is None or prop.name != name):
-            raise faults.unsupported_property(entity.name, name)
+            raise errors.unsupported_property(entity.name, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ def complete(change: Change, record: Record) -> Record:
             record[key] = _named(key, record[key], change.books, entity.name)
     for key in shapes.REQUIRED.get(entity.name, ()):
         if change.touches(key) and record.get(key) in (None, "", []):
-            raise faults.required_missing(key)
+            raise errors.required_missing(key)
     if change.touched is None:
         record = copy.deepcopy(dict(shapes.DEFAULTS.get(entity.name, {}))) | record
     record = _named_list(change, record) if entity.lists_names else _transaction(change, record)
@@ -220,7 +221,7 @@ def _money(value: object) -> Decimal:
         return Decimal(str(value)).quantize(Decimal("0.01"), ROUND_HALF_UP)
     except ArithmeticError:
         # Intuit lists 2110 for decimals; its wording is not recorded: our words.
-        raise faults.business_error(f"{value} is not an amount") from None
+        raise errors.business_error(f"{value} is not an amount") from None
 
 
 # ---- references --------------------------------------------------------------------------------
@@ -254,7 +255,7 @@ def _customer_of(entity: Entity, record: Record, books: Books) -> Record:
         if key in record and not entity.lists_names and key in shapes.REQUIRED.get(entity.name, (key,)):
             found = books.find(kind, str(record[key].get("value", "")))
             if found is None:
-                raise faults.invalid_reference()
+                raise errors.invalid_reference()
             record.setdefault("CurrencyRef", found.get("CurrencyRef", dict(shapes.DOLLAR)))
             return found if kind == "Customer" else {}
     return {}
@@ -277,10 +278,10 @@ def _named_list(change: Change, record: Record) -> Record:
     if entity.naming == "DisplayName":
         name = name or " ".join(str(record[part]) for part in _NAME_PARTS if record.get(part))
         if _FORBIDDEN_IN_NAMES.search(name):
-            raise faults.business_error("The name must not contain a colon, a tab or a new line")  # our words
+            raise errors.business_error("The name must not contain a colon, a tab or a new line")  # our words
     name = name or str(record.get("Code") or "")  # a currency's
     if not name:
-        raise faults.required_missing(entity.naming)
+        raise errors.required_missing(entity.naming)
     active = record.get("Active", True) is not False
     record = record | {entity.naming: _suffixed(name, active), "Active": active}
     if entity.naming == "DisplayName" and entity.name != "TaxAgency":
@@ -297,7 +298,7 @@ def _under_parent(entity: Entity, record: Record, books: Books) -> Record:
         return record | {"FullyQualifiedName": shown}
     parent = books.find(entity.name, str(record["ParentRef"].get("value", "")))
     if parent is None:
-        raise faults.invalid_reference()
+        raise errors.invalid_reference()
     record["ParentRef"] = {"value": str(record["ParentRef"]["value"])}  # comes without a name (recorded)
     record["FullyQualifiedName"] = f"{parent.get('FullyQualifiedName')}:{shown}"
     if entity.name == "Customer":
@@ -382,7 +383,7 @@ def _lines(entity: Entity, sent: list[Any], books: Books) -> tuple[list[Record],
     ids = (str(number) for number in range(1, len(sent) + len(taken) + 1) if str(number) not in taken)
     for line in sent:
         if not isinstance(line, dict) or not line.get("DetailType"):
-            raise faults.required_missing("Line.DetailType")
+            raise errors.required_missing("Line.DetailType")
         if line["DetailType"] == "SubTotalLineDetail":
             continue
         if line["DetailType"] == "DiscountLineDetail":
@@ -432,7 +433,7 @@ def _plus(day: str, days: int) -> str:
     try:
         return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
     except (ValueError, OverflowError):
-        raise faults.business_error(f"{day} is not a date") from None  # 2060; its wording is not recorded
+        raise errors.business_error(f"{day} is not a date") from None  # 2060; its wording is not recorded
 
 
 # ---- payments ----------------------------------------------------------------------------------
@@ -468,7 +469,7 @@ def payments_of(entity: str, record: Record) -> dict[str, Decimal]:
         for link in line.get("LinkedTxn", []):
             if link.get("TxnType") == entity:
                 if link.get("TxnId") is None:
-                    raise faults.required_missing("TxnId")
+                    raise errors.required_missing("TxnId")
                 id_ = str(link["TxnId"])
                 paid[id_] = paid.get(id_, Decimal(0)) + _money(line.get("Amount", 0))
     return paid

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from vantage_quickbooks.emulator.answer import Answer
+from vantage_quickbooks.emulator.http.response import Answer
 
 _CHUNK = 64 * 1024
 _BODY_LIMIT = 20 * 1024 * 1024  # larger bodies are refused, so that nobody fills the memory

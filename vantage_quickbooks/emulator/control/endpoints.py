@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
-from vantage_quickbooks.emulator import guard, page
-from vantage_quickbooks.emulator.answer import Answer
-from vantage_quickbooks.emulator.api import Request
-from vantage_quickbooks.emulator.faults import Fault, compact
+from vantage_quickbooks.emulator.control import csrf, page
+from vantage_quickbooks.emulator.errors import Fault, compact
+from vantage_quickbooks.emulator.http.data_api import Request
+from vantage_quickbooks.emulator.http.response import Answer
 
 if TYPE_CHECKING:
     from vantage_quickbooks.emulator.emulator import Emulator
@@ -148,7 +148,7 @@ def handle(emulator: "Emulator", request: Request) -> Answer | None:
     method, path = request.method, request.path
     if path != PAGE and not path.startswith(PREFIX):
         return None
-    objection = guard.objection(method, request.headers, emulator.host)
+    objection = csrf.rejection_reason(method, request.headers, emulator.host)
     if objection:
         return _json(403, {"error": objection})
     if path == PAGE:

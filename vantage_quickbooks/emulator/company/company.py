@@ -19,10 +19,12 @@ from json.encoder import encode_basestring
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from vantage_quickbooks.emulator import faults, grammar, rules, shapes
-from vantage_quickbooks.emulator.entities import ENTITIES, Entity
-from vantage_quickbooks.emulator.rules import Record
-from vantage_quickbooks.emulator.store import Row, Store
+from vantage_quickbooks.emulator import errors
+from vantage_quickbooks.emulator.company import rules, shapes
+from vantage_quickbooks.emulator.company.entities import ENTITIES, Entity
+from vantage_quickbooks.emulator.company.rules import Record
+from vantage_quickbooks.emulator.company.store import Row, Store
+from vantage_quickbooks.emulator.query import parser
 
 DEFAULT_ZONE = "America/Los_Angeles"
 # Numbers that are no money keep their shortest spelling (recorded, all years).
@@ -316,7 +318,7 @@ class Company:
         Raises:
             Fault: 4000 or 4001.
         """
-        plan = grammar.compile_statement(grammar.parse(text), today=self.today(now), zone=self.zone)
+        plan = parser.compile_statement(parser.parse(text), today=self.today(now), zone=self.zone)
         join = "JOIN body b ON b.row = r.row" if plan.needs_body else ""
         where = "r.kind = ?" + (f" AND {plan.where}" if plan.where else "")
         parameters = (self._store.kind(self.realm, plan.entity.name), *plan.parameters)
@@ -334,7 +336,7 @@ class Company:
                 )
                 found = db.execute(sql, (*parameters, plan.limit, plan.offset)).fetchall()
         except (sqlite3.Error, OverflowError) as error:  # a thousand conditions, an offset beyond all numbers
-            raise faults.processing_error(str(error)) from error
+            raise errors.processing_error(str(error)) from error
         if plan.fields:
             records, number = b",".join(_project(body, plan.fields) for (body,) in found), len(found)
         else:
@@ -358,7 +360,7 @@ class Company:
         """
         body = self._store.body(self.realm, entity.name, id)
         if body is None:
-            raise faults.not_found() if id.isascii() and id.isdigit() else faults.invalid_id(id)
+            raise errors.not_found() if id.isascii() and id.isdigit() else errors.invalid_id(id)
         return body
 
     def changes(self, entities: Sequence[Entity], since: int, most: int) -> list[bytes]:
@@ -463,7 +465,7 @@ class Company:
         if not request_id:
             return write()
         if len(request_id) > _LONGEST_REQUEST_ID:
-            raise faults.business_error(
+            raise errors.business_error(
                 f"You cannot enter more than {_LONGEST_REQUEST_ID} characters in the request_id field."
                 f" You tried entering {request_id[:10]}..., which is {len(request_id)} characters."
             )
@@ -596,20 +598,20 @@ class Company:
     @staticmethod
     def _must(entity: Entity, letter: str, operation: str) -> None:
         if (entity.name, letter) == ("Bill", "V"):  # transcribed, August 2026 (200-systemfault)
-            raise faults.system_failure("java.lang.UnsupportedOperationException", 200)
+            raise errors.system_failure("java.lang.UnsupportedOperationException", 200)
         if letter not in entity.operations:
-            raise faults.unsupported_operation(operation)
+            raise errors.unsupported_operation(operation)
 
     def _current(self, entity: Entity, sent: Record) -> Record:
         """Find what is to be changed, if the sender has seen its latest state."""
         for key in ("Id", "SyncToken"):
             if sent.get(key) is None:
-                raise faults.required_missing(key)
+                raise errors.required_missing(key)
         old = self.find(entity.name, str(sent["Id"]))
         if old is None:
-            raise faults.not_found()
+            raise errors.not_found()
         if str(sent["SyncToken"]) != old.get("SyncToken"):
-            raise faults.stale_object(_COLLEAGUE)
+            raise errors.stale_object(_COLLEAGUE)
         return old
 
     def _write(
@@ -646,7 +648,7 @@ class Company:
         for name in alike:
             for taken in self._store.named(self.realm, name, record[entity.naming]):
                 if (name, taken) != (entity.name, record["Id"]):
-                    raise faults.duplicate_name()
+                    raise errors.duplicate_name()
 
     def _last_id(self, entity: Entity) -> int:
         """
@@ -713,13 +715,13 @@ class Company:
         """Apply to an invoice or a bill what a payment pays of it now, in place of what it paid before."""
         old = self.find(entity.name, id_)
         if old is None:
-            raise faults.invalid_reference()
+            raise errors.invalid_reference()
         links = [known for known in old.get("LinkedTxn", []) if known.get("TxnId") != link["TxnId"]]
         if applied[1]:
             links.append(link)
         balance = Decimal(str(old.get("Balance", 0))) + applied[0] - applied[1]
         if balance < 0:  # our words
-            raise faults.business_error("The amount applied is more than the transaction's open balance")
+            raise errors.business_error("The amount applied is more than the transaction's open balance")
         changed = rules.sort(entity, old | {"Balance": balance, "LinkedTxn": links})
         self._store_record(entity, changed, old, now)
 

@@ -11,7 +11,7 @@ import json
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from vantage_quickbooks.emulator.entities import ENTITIES
+from vantage_quickbooks.emulator.company.entities import ENTITIES
 
 _SHOWN_PROPERTIES = 60  # recorded, 2020: then "[truncated]"
 _XML_HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'

@@ -1,0 +1,1 @@
+"""Companies: their records, the rules that QuickBooks has for them, and where they are stored."""

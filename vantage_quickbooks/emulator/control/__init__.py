@@ -1,0 +1,1 @@
+"""The control endpoints and the emulator's web page."""

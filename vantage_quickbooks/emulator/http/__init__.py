@@ -1,0 +1,1 @@
+"""HTTP: the server, requests and responses, the data API and the OAuth endpoints."""

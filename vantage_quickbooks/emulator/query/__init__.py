@@ -1,0 +1,1 @@
+"""Intuit's query language: from a statement's text to SQL."""
