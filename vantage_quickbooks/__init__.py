@@ -22,7 +22,7 @@ The way a call goes, from the host to the wire (a file imports only from those a
     validation     JSON Schemas, field errors     export     rows as CSV
     nursery        keeps the garbage collector out of pages     body   of an answer, packed until it is needed
     contract, hookspecs                         what host and connector agree on
-    query, wire, tokens, paging, errors, secret the pure core
+    query, endpoints, responses, fault_parser, tokens, completeness, secret, errors   the pure core
     emulator/      a local QuickBooks, an island
 """
 

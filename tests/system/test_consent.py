@@ -11,7 +11,7 @@ import requests
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.contract import HostContext
-from vantage_quickbooks.core import wire
+from vantage_quickbooks.core import endpoints
 from vantage_quickbooks.errors import ConnectorError, SettingsError
 
 REDIRECT = "http://localhost:8765/oauth/callback"
@@ -53,7 +53,7 @@ def test_the_address_is_intuits_unless_an_operator_decides_otherwise():
     url = QUICKBOOKS.authorization_url(app, redirect_uri=REDIRECT, state="x", deployment=Deployment())
     assert url.startswith("https://appcenter.intuit.com/connect/oauth2?")
     assert parse_qs(urlsplit(url).query) == {
-        "client_id": [app["client_id"]], "response_type": ["code"], "scope": [wire.SCOPE],
+        "client_id": [app["client_id"]], "response_type": ["code"], "scope": [endpoints.SCOPE],
         "redirect_uri": [REDIRECT], "state": ["x"],
     }  # fmt: skip
     assert app["client_secret"] not in url

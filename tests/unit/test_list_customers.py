@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vantage_quickbooks.actions import filters, list_customers
 from vantage_quickbooks.core import query
-from vantage_quickbooks.core.wire import Answer
+from vantage_quickbooks.core.responses import Answer
 from vantage_quickbooks.emulator.query import parser
 from vantage_quickbooks.errors import InputError, UnexpectedResponseError
 from vantage_quickbooks.sync.page import project, read_page

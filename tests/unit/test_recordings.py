@@ -24,7 +24,7 @@ import pytest
 import yaml
 
 from vantage_quickbooks.actions import list_customers, list_invoices
-from vantage_quickbooks.core import query, tokens, wire
+from vantage_quickbooks.core import endpoints, query, responses, tokens
 from vantage_quickbooks.errors import (
     AccessDeniedError,
     AccessTokenRefusedError,
@@ -211,7 +211,7 @@ PAGES = [  # the connector never asks for a count alone; without its statement a
 
 
 def _decipher(exchange, loads=orjson.loads):
-    return wire.decipher(
+    return responses.decipher(
         exchange.status, exchange.headers, exchange.body, loads=loads, now=NOW, environment="sandbox", realm_id="123"
     )
 
@@ -260,7 +260,7 @@ def test_each_recorded_answer_is_read_for_what_it_is(exchange, loads):
 def test_each_recorded_refusal_of_the_token_endpoint_is_read_for_what_it_is(exchange):
     """`invalid_grant` in four wordings asks a person to connect again; only `invalid_client` is a wrong secret."""
     with pytest.raises(ConnectorError) as caught:
-        wire.decipher_token(exchange.status, exchange.headers, exchange.body, now=NOW)
+        responses.decipher_token(exchange.status, exchange.headers, exchange.body, now=NOW)
     assert type(caught.value) is TOKEN_FAULTS[exchange.file]
     assert caught.value.details.get("intuitTid") == _tid(exchange)
     assert exchange.status == caught.value.details["httpStatus"]
@@ -269,7 +269,7 @@ def test_each_recorded_refusal_of_the_token_endpoint_is_read_for_what_it_is(exch
 
 def test_the_recorded_token_response_makes_a_record():
     (exchange,) = (e for e in ALL if e.file == TOKEN_SUCCESS)
-    response = wire.decipher_token(exchange.status, exchange.headers, exchange.body)
+    response = responses.decipher_token(exchange.status, exchange.headers, exchange.body)
     record = tokens.from_token_response(
         response, now=NOW, realm_id="1", environment="sandbox", fingerprint="f", sent_refresh_token="old"
     )
@@ -301,7 +301,7 @@ def test_each_recorded_page_is_read_whole_and_says_what_follows(exchange):
         for word, number in re.findall(r"(STARTPOSITION|MAXRESULTS) (\d+)", exchange.statement, re.IGNORECASE)
     }
     start, size = int(asked.get("STARTPOSITION", 1)), int(asked.get("MAXRESULTS", 100))
-    answer = wire.with_member(_decipher(exchange), "QueryResponse")
+    answer = responses.with_member(_decipher(exchange), "QueryResponse")
     client = SimpleNamespace(query=lambda *_: answer)
     call = SimpleNamespace(now=lambda: NOW)
     page = read_page(client, query.Select(entity, start_position=start, max_results=size), call)
@@ -320,7 +320,7 @@ def test_pages_of_five_are_read_to_the_end_as_recorded():
     """26 vendors, read by following `next_position` alone, as one who repeats the recorded reading would."""
     pages = {int(re.search(r"STARTPOSITION (\d+)", e.statement)[1]): e for e in _five_by_five()}
     client = SimpleNamespace(
-        query=lambda statement, _: wire.with_member(_decipher(pages[statement.start_position]), "QueryResponse")
+        query=lambda statement, _: responses.with_member(_decipher(pages[statement.start_position]), "QueryResponse")
     )
     call = SimpleNamespace(now=lambda: NOW)
     names, position, visited = [], 1, []
@@ -345,7 +345,7 @@ def test_our_conditions_go_over_the_line_as_recorded(file, condition):
     """What QuickBooks understood in 2020 is what we write, quote for quote and percent sign for percent sign."""
     (exchange,) = (e for e in API if e.file == MINIMUL + file)
     assert exchange.statement.endswith(f"WHERE {condition}")
-    ours = wire.query_request("https://sandbox-quickbooks.api.intuit.com", "-COMPANY_ID-", exchange.statement).url
+    ours = endpoints.query_request("https://sandbox-quickbooks.api.intuit.com", "-COMPANY_ID-", exchange.statement).url
     assert ours.partition("&minorversion")[0] == exchange.url
 
 
@@ -404,4 +404,4 @@ def test_a_recorded_answer_cut_off_anywhere_is_never_taken_for_a_success():
     step = max(1, len(exchange.body) // 500)
     for length in range(0, len(exchange.body), step):
         with pytest.raises(UnexpectedResponseError):
-            wire.decipher(200, exchange.headers, exchange.body[:length], loads=orjson.loads)
+            responses.decipher(200, exchange.headers, exchange.body[:length], loads=orjson.loads)

@@ -12,7 +12,8 @@ from vantage_quickbooks.api.rate_limiter import AT_ONCE, RateLimiter, rate_limit
 from vantage_quickbooks.api.response_body import Limit, ResponseBody
 from vantage_quickbooks.api.transport import CONNECT_S, Adapter, SessionHolder, Watch, receive, transport_error
 from vantage_quickbooks.auth.authorizer import Authorizer
-from vantage_quickbooks.core import wire
+from vantage_quickbooks.core import responses
+from vantage_quickbooks.core.endpoints import changes_request, company_info_request, is_loopback, query_request
 from vantage_quickbooks.errors import (
     AccessTokenRefusedError,
     AppBlockedError,
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
     from vantage_quickbooks.auth.stores import TokenStore
     from vantage_quickbooks.config.deployment import Endpoints
     from vantage_quickbooks.config.settings import Settings
+    from vantage_quickbooks.core.endpoints import Request
     from vantage_quickbooks.core.query import Select
+    from vantage_quickbooks.core.responses import Answer
     from vantage_quickbooks.core.tokens import TokenRecord
-    from vantage_quickbooks.core.wire import Answer, Request
 
 __all__ = ["QuickBooksClient", "is_too_slow"]
 
@@ -80,7 +82,7 @@ class QuickBooksClient:
     def _make_session(self) -> requests.Session:
         session = requests.Session()
         # A proxy must not see what is meant for this machine.
-        session.trust_env = not wire.is_loopback(self._api_url)
+        session.trust_env = not is_loopback(self._api_url)
         session.headers["Accept-Encoding"] = "gzip"  # see transport.receive
         adapter = Adapter(pool_connections=2, pool_maxsize=AT_ONCE)
         session.mount("https://", adapter)
@@ -118,8 +120,8 @@ class QuickBooksClient:
         Raises:
             ConnectorError: See `request`.
         """
-        answer = self.request(wire.query_request(self._api_url, self.settings.realm_id, str(statement)), call)
-        return wire.with_member(answer, "QueryResponse")
+        answer = self.request(query_request(self._api_url, self.settings.realm_id, str(statement)), call)
+        return responses.with_member(answer, "QueryResponse")
 
     def count(self, statement: Select, call: CallContext) -> int:
         """Return how many records *statement* finds, in one call.
@@ -127,8 +129,8 @@ class QuickBooksClient:
         Raises:
             ConnectorError: See `request`.
         """
-        answer = self.request(wire.query_request(self._api_url, self.settings.realm_id, statement.count()), call)
-        return wire.total_count(answer)
+        answer = self.request(query_request(self._api_url, self.settings.realm_id, statement.count()), call)
+        return responses.total_count(answer)
 
     def fetch(self, statement: Select, call: CallContext, *, may_give_up: bool = True) -> ResponseBody:
         """Run a query statement and return the answer as it came, to be unpacked and decoded where and when it suits.
@@ -139,7 +141,7 @@ class QuickBooksClient:
             ConnectorError: See `request`. With *may_give_up*, a page that takes QuickBooks too long is not tried again:
                 `is_too_slow` tells, and a smaller one may do.
         """
-        request = wire.query_request(self._api_url, self.settings.realm_id, str(statement))
+        request = query_request(self._api_url, self.settings.realm_id, str(statement))
         return self._repeat(request, call, self._undecoded, is_too_slow if may_give_up else None)
 
     def changes(self, entity: str, since: str, call: CallContext) -> list[dict[str, Any]]:
@@ -158,8 +160,8 @@ class QuickBooksClient:
 
         Source: Intuit, "Change data capture".
         """
-        answer = self.request(wire.changes_request(self._api_url, self.settings.realm_id, entity, since), call)
-        return wire.changed_records(answer, entity)
+        answer = self.request(changes_request(self._api_url, self.settings.realm_id, [entity], since), call)
+        return responses.changed_records(answer, [entity])[entity]
 
     def company_info(self, call: CallContext) -> Answer:
         """Read the company's information; the answer's `CompanyInfo` member is an object.
@@ -167,8 +169,8 @@ class QuickBooksClient:
         Raises:
             ConnectorError: See `request`.
         """
-        answer = self.request(wire.company_info_request(self._api_url, self.settings.realm_id), call)
-        return wire.with_member(answer, "CompanyInfo")
+        answer = self.request(company_info_request(self._api_url, self.settings.realm_id), call)
+        return responses.with_member(answer, "CompanyInfo")
 
     def request(self, request: Request, call: CallContext) -> Answer:
         """Send a request that reads, and send it again where another try may help.
@@ -269,11 +271,11 @@ class QuickBooksClient:
         if status == 200 and body.startswith(b'{"QueryResponse":'):
             return body
         data = body.read()
-        wire.with_member(self._decoded(status, headers, ResponseBody(data), call), "QueryResponse")
+        responses.with_member(self._decoded(status, headers, ResponseBody(data), call), "QueryResponse")
         return ResponseBody(data)
 
     def _decoded(self, status: int, headers: Mapping[str, str], body: ResponseBody, call: CallContext) -> Answer:
-        return wire.decipher(
+        return responses.decipher(
             status,
             headers,
             body.read(),

@@ -54,7 +54,8 @@ from vantage_quickbooks.api.circuit_breaker import circuit_breaker_for
 from vantage_quickbooks.api.transport import CONNECT_S, SmallAnswerAdapter, Watch, transport_error
 from vantage_quickbooks.auth.refusals import Refusals
 from vantage_quickbooks.auth.stores import UNORDERED_VERSION
-from vantage_quickbooks.core import tokens, wire
+from vantage_quickbooks.core import responses, tokens
+from vantage_quickbooks.core.endpoints import is_loopback
 from vantage_quickbooks.core.tokens import TokenRecord, TokenState
 from vantage_quickbooks.errors import (
     STORE_LOCKED,
@@ -405,7 +406,7 @@ class Authorizer:
                     link = known
                     break
             if link is None:
-                raise wire.reauthorization_required(refusal)
+                raise responses.reauthorization_required(refusal)
             asked.add(link)
             try:
                 record = self._request(link, stored, call)
@@ -538,7 +539,7 @@ def _ask_token_endpoint(
     ):
         session.mount("https://", SmallAnswerAdapter())
         url = _as_https(session, endpoint)
-        session.trust_env = not wire.is_loopback(url)  # or a proxy would see what is meant for this machine
+        session.trust_env = not is_loopback(url)  # or a proxy would see what is meant for this machine
         session.max_redirects = 0  # a redirect would carry the token elsewhere
         session.register_compliance_hook("refresh_token_response", lambda r: _checked(r, call, answer))
         session.register_compliance_hook("access_token_response", lambda r: _checked(r, call, answer))
@@ -570,7 +571,7 @@ def _revoke(settings: Settings, endpoint: str, token: str, call: CallContext) ->
         with Watch(call, _ANSWER_S, is_awaited=True), requests.Session() as session:
             session.mount("https://", SmallAnswerAdapter())
             session.mount("http://", SmallAnswerAdapter())
-            session.trust_env = not wire.is_loopback(endpoint)  # or a proxy would see what is meant for this machine
+            session.trust_env = not is_loopback(endpoint)  # or a proxy would see what is meant for this machine
             response = session.post(
                 endpoint,
                 json={"token": token},
@@ -583,7 +584,7 @@ def _revoke(settings: Settings, endpoint: str, token: str, call: CallContext) ->
         failure = transport_error(error, "Intuit's revocation endpoint", endpoint)
     else:
         call.record_tid(response.headers.get("intuit_tid"))
-        return wire.decipher_revocation(response.status_code, response.headers, response.content, now=call.now())
+        return responses.decipher_revocation(response.status_code, response.headers, response.content, now=call.now())
     raise failure  # out here, so that the request does not ride along as the error's context
 
 
@@ -595,7 +596,7 @@ def _did_nothing(error: ConnectorError) -> bool:
 def _checked(response: requests.Response, call: CallContext, answer: dict[str, Any]) -> requests.Response:
     """Look at the status before oauthlib sees the body: it would forget it, and Intuit's transaction id with it."""
     call.record_tid(response.headers.get("intuit_tid"))
-    answer.update(wire.decipher_token(response.status_code, response.headers, response.content, now=call.now()))
+    answer.update(responses.decipher_token(response.status_code, response.headers, response.content, now=call.now()))
     return response
 
 
@@ -616,7 +617,7 @@ def _as_https(session: requests.Session, url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "https":
         return url
-    if not wire.is_loopback(url):
+    if not is_loopback(url):
         raise AssertionError("plain http to another machine")  # the deployment refuses it before
     https = f"https://{parts.netloc}"
     session.mount(https, _LoopbackAdapter())

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from vantage_quickbooks.api.response_body import MAX_BODY_MIB, Limit
 from vantage_quickbooks.config.settings import EMULATOR
-from vantage_quickbooks.core import wire
+from vantage_quickbooks.core import endpoints
 from vantage_quickbooks.core.secret import Secret
 from vantage_quickbooks.errors import FieldError, SettingsError
 
@@ -52,7 +52,7 @@ class Endpoints:
     api_url: str
     token_endpoint: str
     revocation_endpoint: str
-    authorization_endpoint: str = wire.AUTHORIZATION_URL
+    authorization_endpoint: str = endpoints.AUTHORIZATION_URL
 
     def reaches_intuit(self) -> bool:
         """Return whether any of them is Intuit's."""
@@ -136,14 +136,14 @@ class Deployment:
         if self.emulator_url == _OFF and settings.environment == EMULATOR:
             raise _switched_off()
         if self.emulator_url and self.emulator_url != _OFF:
-            if not wire.is_loopback_origin(self.emulator_url):
+            if not endpoints.is_loopback_origin(self.emulator_url):
                 message = "It is not an address of this machine."
                 raise _refused("EMULATOR_URL", message, "Write it like http://127.0.0.1:8085.")
             settings = replace(settings, environment=EMULATOR, emulator_url=self.emulator_url)
-        endpoints = self.endpoints(settings.environment, settings.emulator_url)
-        if settings.is_emulators() and endpoints.reaches_intuit():
+        resolved = self.endpoints(settings.environment, settings.emulator_url)
+        if settings.is_emulators() and resolved.reaches_intuit():
             raise _misdirected()
-        return settings, endpoints
+        return settings, resolved
 
     def endpoints(self, environment: str, emulator_url: str | None = None) -> Endpoints:
         """Return where *environment* is reached.
@@ -160,11 +160,13 @@ class Deployment:
             return _at(f"{parts.scheme}://{parts.netloc}")
         oauth_url = self._checked("OAUTH_URL", self.oauth_url) if self.oauth_url else None
         return Endpoints(
-            api_url=self._checked("API_URL", self.api_url) if self.api_url else wire.API_URLS[environment],
-            token_endpoint=(oauth_url or wire.OAUTH_URL) + wire.TOKEN_PATH,
-            revocation_endpoint=oauth_url + wire.REVOCATION_PATH if oauth_url else wire.REVOCATION_URL,
+            api_url=self._checked("API_URL", self.api_url) if self.api_url else endpoints.API_URLS[environment],
+            token_endpoint=(oauth_url or endpoints.OAUTH_URL) + endpoints.TOKEN_PATH,
+            revocation_endpoint=oauth_url + endpoints.REVOCATION_PATH if oauth_url else endpoints.REVOCATION_URL,
             # At Intuit the page for people is on another host than the endpoints for programs.
-            authorization_endpoint=oauth_url + wire.AUTHORIZATION_PATH if oauth_url else wire.AUTHORIZATION_URL,
+            authorization_endpoint=oauth_url + endpoints.AUTHORIZATION_PATH
+            if oauth_url
+            else endpoints.AUTHORIZATION_URL,
         )
 
     def _checked(self, name: str, url: str) -> str:
@@ -180,7 +182,7 @@ class Deployment:
             raise _refused(
                 name, "It is not a scheme and a host.", "Write it like https://host or http://127.0.0.1:8080."
             )
-        if wire.is_loopback(url):
+        if endpoints.is_loopback(url):
             return f"{parts.scheme}://{parts.netloc}"
         if parts.scheme != "https":
             raise _refused(name, "It would send tokens unencrypted.", "Use https; plain http is for loopback only.")
@@ -196,9 +198,9 @@ class Deployment:
 def _at(url: str) -> Endpoints:
     return Endpoints(
         api_url=url,
-        token_endpoint=url + wire.TOKEN_PATH,
-        revocation_endpoint=url + wire.REVOCATION_PATH,
-        authorization_endpoint=url + wire.AUTHORIZATION_PATH,
+        token_endpoint=url + endpoints.TOKEN_PATH,
+        revocation_endpoint=url + endpoints.REVOCATION_PATH,
+        authorization_endpoint=url + endpoints.AUTHORIZATION_PATH,
     )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from vantage_quickbooks.config.validation import clean, summarize
-from vantage_quickbooks.core import tokens, wire
+from vantage_quickbooks.core import endpoints, tokens
 from vantage_quickbooks.core.secret import MASK, Secret, encoded, revealed
 from vantage_quickbooks.errors import FieldError, SettingsError
 
@@ -173,7 +173,7 @@ def _misplaced(cleaned: Mapping[str, Any]) -> list[FieldError]:
     if url is not None and not is_emulator:
         message = f"Emulator URL goes with environment emulator, not {cleaned.get('environment', 'production')}."
         return [FieldError("emulator_url", "together", message, "Set environment to emulator, or leave the URL out.")]
-    if url is not None and not wire.is_loopback_origin(url):
+    if url is not None and not endpoints.is_loopback_origin(url):
         message = "Emulator URL is not an address of this machine."
         hint = "Write a scheme, this machine and a port: http://127.0.0.1:8085. No emulator is spoken to elsewhere."
         return [FieldError("emulator_url", "url", message, hint)]

@@ -8,7 +8,7 @@ from vantage_quickbooks.api.call_context import CallContext
 from vantage_quickbooks.auth.authorizer import exchange_code
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.config.settings import Settings
-from vantage_quickbooks.core import wire
+from vantage_quickbooks.core.endpoints import authorization_url
 from vantage_quickbooks.errors import ConnectorError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def address(form: Mapping[str, Any], redirect_uri: str, state: str, deployment: 
     except ConnectorError as error:
         failure = error
     else:
-        return wire.authorization_url(
+        return authorization_url(
             endpoints.authorization_endpoint, client_id=app.client_id, redirect_uri=redirect_uri, state=state
         )
     del form  # a crash reporter would print it, secrets and all

@@ -9,7 +9,7 @@ from vantage_quickbooks.actions import MODULES
 from vantage_quickbooks.config.settings import GRANT_FIELDS
 from vantage_quickbooks.config.validation import load_schema
 from vantage_quickbooks.contract import CAPABILITIES, CONTRACT_VERSION, CONTRACT_VERSIONS, Group, describe_action
-from vantage_quickbooks.core import wire
+from vantage_quickbooks.core import endpoints
 
 if TYPE_CHECKING:
     from vantage_quickbooks.contract import Action
@@ -52,10 +52,10 @@ def describe(*, schemas: bool = True) -> dict[str, Any]:
         "icon": {"mediaType": "image/svg+xml", "dataUri": _ICON},
         "authType": "oauth2_refresh_token",
         "auth": {
-            "authorizationUrl": wire.AUTHORIZATION_URL,
-            "tokenUrl": wire.OAUTH_URL + wire.TOKEN_PATH,
-            "revocationUrl": wire.REVOCATION_URL,
-            "scopes": [wire.SCOPE],
+            "authorizationUrl": endpoints.AUTHORIZATION_URL,
+            "tokenUrl": endpoints.OAUTH_URL + endpoints.TOKEN_PATH,
+            "revocationUrl": endpoints.REVOCATION_URL,
+            "scopes": [endpoints.SCOPE],
             "rotatesRefreshToken": True,
             "secretFields": ["client_secret", "refresh_token"],
             "tokenAuth": "client_secret_basic",
@@ -85,7 +85,7 @@ def describe_one(action_id: str) -> dict[str, Any]:
 
 
 def _describe(action: Action, *, schemas: bool) -> dict[str, Any]:
-    members: dict[str, Any] = {"requiredScopes": [wire.SCOPE]}
+    members: dict[str, Any] = {"requiredScopes": [endpoints.SCOPE]}
     if schemas:
         members |= {
             "inputSchema": load_schema(f"{action.id}.input.schema"),

@@ -29,7 +29,7 @@ from vantage_quickbooks.core.completeness import (
     creation_time,
     page_positions,
 )
-from vantage_quickbooks.core.wire import records_of
+from vantage_quickbooks.core.responses import records_of
 from vantage_quickbooks.errors import (
     ConnectorError,
     IncompleteReadError,

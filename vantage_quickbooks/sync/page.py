@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.core import wire
+from vantage_quickbooks.core import endpoints, responses
 from vantage_quickbooks.core.tokens import iso
 from vantage_quickbooks.errors import UnexpectedResponseError
 
@@ -49,7 +49,7 @@ def read_page(client: QuickBooksClient, statement: Select, call: CallContext) ->
     """
     answer = client.query(statement, call)
     try:
-        records = wire.records_of(answer.body["QueryResponse"], statement.entity)
+        records = responses.records_of(answer.body["QueryResponse"], statement.entity)
     except ValueError:
         raise UnexpectedResponseError(
             f"QuickBooks answered with neither a list of {statement.entity} records nor an empty page.",
@@ -75,7 +75,7 @@ def metadata(client: QuickBooksClient, call: CallContext, **more: Any) -> dict[s
         "apiCalls": call.api_calls,
         "meteredCalls": call.metered_calls,
         "intuitTids": list(call.intuit_tids),
-        "minorVersion": wire.MINOR_VERSION,
+        "minorVersion": endpoints.MINOR_VERSION,
         **more,
     }
 

@@ -1,0 +1,67 @@
+"""Each request goes to the right URL, and no value in it leaves its place there."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vantage_quickbooks.core import endpoints
+
+
+def test_a_short_statement_goes_into_the_url_and_a_long_one_into_the_body():
+    short = endpoints.query_request("https://api", "12", "SELECT * FROM Customer WHERE DisplayName = 'R & B\\'s 100%'")
+    assert short.method == "GET"
+    assert short.url == (
+        "https://api/v3/company/12/query?query=SELECT%20*%20FROM%20Customer%20WHERE%20DisplayName%20="
+        "%20%27R%20%26%20B%5C%27s%20100%25%27&minorversion=75"
+    )
+    assert short.headers == {"Accept": "application/json"}
+    assert short.body is None
+    long = endpoints.query_request(
+        "https://api", "12", "SELECT * FROM Customer WHERE DisplayName = '" + "ż" * 700 + "'"
+    )
+    assert long.method == "POST"
+    assert long.url == "https://api/v3/company/12/query?minorversion=75"
+    assert long.headers == {"Accept": "application/json", "Content-Type": "application/text"}
+    assert long.body.decode().endswith("ż'")
+
+
+def test_company_information_is_asked_for_by_the_realm():
+    request = endpoints.company_info_request("https://api", "12")
+    assert (request.method, request.url) == ("GET", "https://api/v3/company/12/companyinfo/12?minorversion=75")
+
+
+@given(st.text(min_size=1).filter(lambda text: not any(0xD800 <= ord(c) < 0xE000 for c in text)))
+def test_no_realm_id_leaves_its_place_in_the_path(realm):
+    for request in (
+        endpoints.query_request("https://api", realm, "SELECT * FROM Customer"),
+        endpoints.company_info_request("https://api", realm),
+    ):
+        path, _, parameters = request.url.removeprefix("https://api/v3/company/").partition("?")
+        assert path.count("/") <= 2
+        assert "#" not in request.url
+        assert parameters.endswith("minorversion=75")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://localhost", True),
+        ("http://LOCALHOST:8080", True),
+        ("http://127.0.0.1:1", True),
+        ("https://127.255.255.255", True),
+        ("http://[::1]:8080", True),
+        ("http://127.0.0.1.evil.test", False),
+        ("http://127.0.0.256", False),
+        ("http://127.1", False),
+        ("http://localhost.evil.test", False),
+        ("http://0.0.0.0", False),
+        ("http://[::]", False),
+        ("http://128.0.0.1", False),
+        ("http://127.\u0660.\u0660.\u0661", False),
+        ("", False),
+    ],
+)
+def test_loopback_is_this_machine_alone(url, expected):
+    assert endpoints.is_loopback(url) is expected
