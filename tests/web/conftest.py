@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import requests
-from web_site import Client, Site
+from running_site import Client, Site
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
@@ -51,7 +51,7 @@ def site(serve, emulator, monkeypatch):
 def client(site):
     """A client that has opened the printed address."""
     opened = Client(site)
-    assert opened.get(f"/?key={site.gate.key}").status_code == 200
+    assert opened.get(f"/?key={site.sessions.access_key}").status_code == 200
     opened.get("/connections/demo")
     yield opened
     opened.close()
@@ -62,7 +62,7 @@ def api(site):
     """Call the API: `api("POST", path, json=...)`."""
 
     def call(method, path, **kwargs):
-        headers = {"Authorization": f"Bearer {site.gate.key}", **kwargs.pop("headers", {})}
+        headers = {"Authorization": f"Bearer {site.sessions.access_key}", **kwargs.pop("headers", {})}
         return requests.request(method, site.url + path, headers=headers, timeout=60, **kwargs)
 
     return call
@@ -98,7 +98,7 @@ def open_page(browser, site):
         page.on("pageerror", lambda error: page.problems.append(str(error)))
         page.on("console", lambda said: "Content Security Policy" in said.text and page.problems.append(said.text))
         page.on("request", lambda asked: _is_foreign(asked.url) and page.problems.append(asked.url))
-        page.goto(site.gate.url)
+        page.goto(site.sessions.sign_in_url)
         return page
 
     yield open_one

@@ -102,7 +102,7 @@ def test_the_description_is_whole(api):
 def test_schemathesis_finds_no_answer_that_is_not_described(site, api):
     """Valid and invalid requests of every operation, made from the description."""
     schema = schemathesis.openapi.from_dict(api("GET", "/api/openapi.json").json())
-    headers = {"Authorization": f"Bearer {site.gate.key}"}
+    headers = {"Authorization": f"Bearer {site.sessions.access_key}"}
     seen = set()
     for found in schema.get_all_operations():
         operation = found.ok()

@@ -26,7 +26,7 @@ def test_from_the_first_visit_to_the_chart_of_invoices(open_page, emulator):
     assert "key=" not in page.url
     run_invoices(page)
     page.wait_for_selector("svg.bars")
-    titles = page.locator(".picture h2").all_inner_texts()
+    titles = page.locator(".chart-group h2").all_inner_texts()
     assert titles == ["Receivables by age", "Invoices by payment status", "Customers who owe most"]
     said = page.locator("svg.bars desc").first.text_content()
     assert re.match(r"Receivables by age, USD: Current [\d,.]+; 1–30 days ", said)  # noqa: RUF001 -- as it is written
@@ -312,12 +312,12 @@ def test_a_phone_scrolls_down_and_never_sideways(open_page, path):
 
 @pytest.mark.parametrize("name", ["desktop", "phone"])
 def test_the_pages_as_they_look(open_page, tmp_path, name):
-    """The pictures are to be looked at; with VANTAGE_SCREENSHOTS=1 the README's is made anew."""
+    """The chart_groups are to be looked at; with VANTAGE_SCREENSHOTS=1 the README's is made anew."""
     page = open_page(**PHONE) if name == "phone" else open_page(1200, 860)
     run_invoices(page)
     page.wait_for_selector("svg.bars")
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
-    picture = page.screenshot(path=tmp_path / f"{name}.png")
-    assert len(picture) > 10_000
+    chart_group = page.screenshot(path=tmp_path / f"{name}.png")
+    assert len(chart_group) > 10_000
     if os.environ.get("VANTAGE_SCREENSHOTS") and name == "desktop":
-        (ROOT / "docs" / "screenshot.png").write_bytes(picture)
+        (ROOT / "docs" / "screenshot.png").write_bytes(chart_group)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-PROGRAM = Path(__file__).parents[1] / "web_big.py"
+PROGRAM = Path(__file__).parent / "large_list.py"
 ROWS, RESULTS = 3000, 5
 PATIENCE_S = 300
 

@@ -9,8 +9,8 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from web_site import Client
-from web_toy import Plugin
+from garage import Plugin
+from running_site import Client
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def garage(serve, plugin):
     """A client of a site with the garage's plugin beside the installed ones."""
     site = serve(plugins=[plugin])
     client = Client(site)
-    client.get(f"/?key={site.gate.key}")
+    client.get(f"/?key={site.sessions.access_key}")
     client.get("/connectors/garage/new")
     yield client
     client.close()

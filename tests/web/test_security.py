@@ -10,10 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from web_site import Client
+from running_site import Client
 
 from vantage_quickbooks.web.security import CALLBACK_PATH
-from vantage_quickbooks.web.server import WithoutQuery, bind, gate_for
+from vantage_quickbooks.web.server import QueryStripFilter, bind, make_sessions
 from vantage_quickbooks.web.store import Store, StoreError
 
 POSTS = [
@@ -34,7 +34,7 @@ GETS = ["/", "/connections/demo", "/connections/demo/settings", "/connections/de
 
 @pytest.mark.parametrize("path", GETS)
 def test_nobody_comes_in_without_the_key(site, path):
-    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"{site.gate.cookie}=wrong"}):
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"{site.sessions.cookie}=wrong"}):
         answer = requests.get(site.url + path, headers=headers, timeout=60)
         assert answer.status_code == 401
         assert "Juniper" not in answer.text
@@ -62,7 +62,7 @@ def test_a_form_of_another_site_is_refused_though_it_has_the_token(client, heade
 
 def test_one_sessions_token_is_no_good_in_another(client, site):
     other = Client(site)
-    other.get(f"/?key={site.gate.key}")
+    other.get(f"/?key={site.sessions.access_key}")
     other.get("/connections/demo")
     assert other.token != client.token
     assert client.http.post(f"{site.url}/connections/demo/test", data={"csrf": other.token}).status_code == 403
@@ -71,28 +71,32 @@ def test_one_sessions_token_is_no_good_in_another(client, site):
 
 @pytest.mark.parametrize("host", ["evil.test", "evil.test:80", "localhost", "localhost:1", "127.0.0.1.evil.test", ""])
 def test_another_hosts_name_is_refused(site, host):
-    answer = requests.get(site.url, headers={"Host": host, "Authorization": f"Bearer {site.gate.key}"}, timeout=60)
+    answer = requests.get(
+        site.url, headers={"Host": host, "Authorization": f"Bearer {site.sessions.access_key}"}, timeout=60
+    )
     assert answer.status_code in {400, 421}
     assert "Garden" not in answer.text
 
 
 def test_all_pages_go_by_one_name(site):
     port = urlsplit(site.url).port
-    answer = requests.get(f"http://127.0.0.1:{port}/?key={site.gate.key}", timeout=60, allow_redirects=False)
+    answer = requests.get(f"http://127.0.0.1:{port}/?key={site.sessions.access_key}", timeout=60, allow_redirects=False)
     assert answer.status_code == 307
     assert answer.headers["location"].startswith(f"{site.url}/?key=")
 
 
 def test_the_key_is_dropped_from_the_address_and_the_cookie_is_another(site):
-    answer = requests.get(f"{site.url}/connections/demo?key={site.gate.key}&x=1", timeout=60, allow_redirects=False)
+    answer = requests.get(
+        f"{site.url}/connections/demo?key={site.sessions.access_key}&x=1", timeout=60, allow_redirects=False
+    )
     assert answer.status_code == 303
     assert answer.headers["location"] == "/connections/demo?x=1"
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
-    assert site.gate.key.lower() not in cookie
+    assert site.sessions.access_key.lower() not in cookie
     assert (
-        requests.get(f"{site.url}//evil.test/?key={site.gate.key}", timeout=60, allow_redirects=False)
+        requests.get(f"{site.url}//evil.test/?key={site.sessions.access_key}", timeout=60, allow_redirects=False)
         .headers["location"]
         .startswith("/evil.test")
     )
@@ -161,7 +165,7 @@ def test_a_consent_is_good_in_the_browser_that_began_it_and_once(client, emulato
     way_back = consent(target, asked, emulator)
     before = client.site.host.record("demo").settings["refresh_token"]
     assert requests.get(way_back, timeout=60).status_code == 400  # another browser: no cookie
-    cookie = f"{client.site.gate.cookie}_consent=forged"
+    cookie = f"{client.site.sessions.cookie}_consent=forged"
     assert requests.get(way_back, headers={"Cookie": cookie}, timeout=60).status_code == 400
     assert client.site.host.record("demo").settings["refresh_token"] == before
     answer = client.http.get(way_back)
@@ -248,7 +252,7 @@ def test_no_secret_is_in_any_page_or_log(client, emulator, caplog):
     secrets = [
         form["client_secret"], form["refresh_token"], kept["accessToken"], kept["refreshToken"], code,
         client.site.host.record("demo").settings["refresh_token"], "typed-s3cret", "typed-t0ken",
-        client.site.gate.key, asked["state"],
+        client.site.sessions.access_key, asked["state"],
     ]  # fmt: skip
     text = "".join(answer.text + str(answer.headers) for answer in seen)
     ours = "\n".join(f"{r.name} {r.getMessage()}" for r in caplog.records if not r.name.startswith("urllib3"))
@@ -298,7 +302,7 @@ def test_a_defect_in_a_consent_leaves_the_address_that_holds_its_code(client, em
 def test_the_access_log_has_no_queries():
     args = ("127.0.0.1:1", "GET", "/oauth/callback?code=c0de&state=x", "1.1", 200)
     record = logging.LogRecord("uvicorn.access", logging.INFO, "", 0, '%s - "%s %s HTTP/%s" %d', args, None)
-    assert WithoutQuery().filter(record)
+    assert QueryStripFilter().filter(record)
     assert record.getMessage() == '127.0.0.1:1 - "GET /oauth/callback HTTP/1.1" 200'
 
 
@@ -364,10 +368,10 @@ def test_it_binds_to_this_machine_alone_unless_told_otherwise():
     assert {bound.getsockname()[0] for bound in sockets} <= {"127.0.0.1", "::1"}
     for bound in sockets:
         bound.close()
-    gate = gate_for("0.0.0.0", 8080, "https://vantage.example")  # noqa: S104 -- compared, not bound
-    assert gate.is_secure
-    assert gate.hosts == {"localhost:8080", "127.0.0.1:8080", "[::1]:8080", "vantage.example"}
-    assert gate_for("192.0.2.7", 8080).base_url == "http://192.0.2.7:8080"
+    sessions = make_sessions("0.0.0.0", 8080, "https://vantage.example")  # noqa: S104 -- compared, not bound
+    assert sessions.is_secure
+    assert sessions.allowed_hosts == {"localhost:8080", "127.0.0.1:8080", "[::1]:8080", "vantage.example"}
+    assert make_sessions("192.0.2.7", 8080).base_url == "http://192.0.2.7:8080"
 
 
 def test_a_defect_is_written_down_by_its_place_alone(client, caplog, monkeypatch):

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from vantage_quickbooks.web.server import TimedProtocol
+from vantage_quickbooks.web.server import RequestTimeoutProtocol
 
 PATIENCE_S = 60
 FORM = b"POST /connections/demo/remove HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\n"
@@ -63,7 +63,7 @@ def host(site):
     ],
 )
 def test_a_half_sent_request_does_not_stay_open(site, dial, monkeypatch, begin):
-    monkeypatch.setattr(TimedProtocol, "request_timeout_s", 0.5)
+    monkeypatch.setattr(RequestTimeoutProtocol, "request_timeout_s", 0.5)
     connections = [dial(begin.replace(b"%s", host(site))) for _ in range(20)]
     wait_until(lambda: all(is_cut(connection) for connection in connections))
     wait_until(lambda: not site.server.server_state.connections)
@@ -71,7 +71,7 @@ def test_a_half_sent_request_does_not_stay_open(site, dial, monkeypatch, begin):
 
 def test_bytes_that_drip_buy_no_time(site, dial, monkeypatch):
     """Without a limit for the whole, a byte now and then keeps a connection open for ever."""
-    monkeypatch.setattr(TimedProtocol, "request_timeout_s", 1.0)
+    monkeypatch.setattr(RequestTimeoutProtocol, "request_timeout_s", 1.0)
     connection = dial(b"GET / HTTP/1.1\r\nHost: " + host(site) + b"\r\n")
     end = time.monotonic() + PATIENCE_S
     with contextlib.suppress(ConnectionError):
@@ -87,7 +87,7 @@ def test_four_hundred_half_sent_requests_keep_nobody_out(client, dial):
     """Only the newest are kept; a person is answered all the while."""
     connections = [dial(b"GET / HTTP/1.1\r\nHost: x") for _ in range(400)]
     assert client.get("/").status_code == 200
-    wait_until(lambda: sum(not is_cut(connection) for connection in connections) <= TimedProtocol.most_waiting)
+    wait_until(lambda: sum(not is_cut(connection) for connection in connections) <= RequestTimeoutProtocol.max_pending)
     assert client.get("/connections/demo").status_code == 200
 
 
@@ -103,11 +103,12 @@ def test_a_request_that_comes_in_time_is_answered_however_it_comes(site, dial):
 
 def test_a_long_answer_is_no_half_sent_request(site, dial, monkeypatch, emulator):
     """The limit is for what the browser sends, not for what it waits for."""
-    monkeypatch.setattr(TimedProtocol, "request_timeout_s", 1.0)
+    monkeypatch.setattr(RequestTimeoutProtocol, "request_timeout_s", 1.0)
     emulator.latency(2.5)
     path = b"/api/connections/demo/test"
     connection = dial(
-        b"POST " + path + b" HTTP/1.1\r\nHost: " + host(site) + b"\r\nAuthorization: Bearer " + site.gate.key.encode()
+        b"POST " + path + b" HTTP/1.1\r\nHost: " + host(site)
+        + b"\r\nAuthorization: Bearer " + site.sessions.access_key.encode()
         + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     )  # fmt: skip
     connection.settimeout(PATIENCE_S)

@@ -16,13 +16,13 @@ from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.cli.output import write
 from vantage_quickbooks.web.host import Host
 from vantage_quickbooks.web.rows import ResultsError
-from vantage_quickbooks.web.server import bind, gate_for, serve
+from vantage_quickbooks.web.server import bind, make_sessions, serve
 from vantage_quickbooks.web.store import Store, StoreError, default_directory
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from vantage_quickbooks.web.security import Gate
+    from vantage_quickbooks.web.security import Sessions
 
 __all__ = ["run"]
 
@@ -69,20 +69,20 @@ def _run(args: Namespace) -> None:
             raise UsageError(str(error)) from None
         if demo:
             host.save("quickbooks", demo[0], dict(demo[1]), DEMO_ID)
-        gate = gate_for(args.host, sockets[0].getsockname()[1], public_url)
+        sessions = make_sessions(args.host, sockets[0].getsockname()[1], public_url)
         place = "nowhere: the demo forgets" if demo else str(directory)
 
-        def on_ready(gate: Gate) -> None:
-            write(how_to(gate, place, is_demo=bool(demo), is_open=args.host is not None))
+        def on_ready(sessions: Sessions) -> None:
+            write(how_to(sessions, place, is_demo=bool(demo), is_open=args.host is not None))
             sys.stdout.flush()
 
         try:
-            serve(host, gate, sockets, on_ready=on_ready, is_verbose=args.verbose)
+            serve(host, sessions, sockets, on_ready=on_ready, is_verbose=args.verbose)
         except ResultsError as error:
             raise UsageError(str(error)) from None
 
 
-def how_to(gate: Gate, place: str, *, is_demo: bool, is_open: bool) -> str:
+def how_to(sessions: Sessions, place: str, *, is_demo: bool, is_open: bool) -> str:
     """Return what a person needs to begin."""
     warning = "  Others on the network can reach it; the key below is all that keeps them out.\n" if is_open else ""
     what = (
@@ -93,8 +93,8 @@ def how_to(gate: Gate, place: str, *, is_demo: bool, is_open: bool) -> str:
     return f"""\
 {what} Ctrl-C ends it.
 
-  open      {gate.url}
-  API       {gate.base_url}/api/openapi.json, with the key as a bearer token
+  open      {sessions.sign_in_url}
+  API       {sessions.base_url}/api/openapi.json, with the key as a bearer token
   settings  {place}
 {warning}"""
 

@@ -13,7 +13,7 @@ QuickBooks: any plugin of the group `vantage` shows up in it. Each file imports 
     runs                 calls under way, and their results
     host                 the pluggy host: connectors, live connections, hooks
     store                connections, encrypted at rest
-    charts               rows to pictures
+    charts               rows to chart_groups
     forms, present       schemas to fields, rows to cells
     security             who may come in
 """

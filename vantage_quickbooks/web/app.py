@@ -12,12 +12,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from vantage_quickbooks.web.api import Api
-from vantage_quickbooks.web.oauth import Consents
+from vantage_quickbooks.web.oauth import OAuthFlows
 from vantage_quickbooks.web.pages import Pages
 from vantage_quickbooks.web.results import GONE
-from vantage_quickbooks.web.rows import ResultFiles, ResultGone, ResultsError
+from vantage_quickbooks.web.rows import ResultExpired, ResultFiles, ResultsError
 from vantage_quickbooks.web.runs import Runs
-from vantage_quickbooks.web.security import CALLBACK_PATH, Guard
+from vantage_quickbooks.web.security import CALLBACK_PATH, SecurityMiddleware
 from vantage_quickbooks.web.store import StoreError
 from vantage_quickbooks.web.templating import NotFound, Templates, on_not_found, on_store_error
 
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from vantage_quickbooks.web.host import Host
-    from vantage_quickbooks.web.security import Gate
+    from vantage_quickbooks.web.security import Sessions
 
 __all__ = ["make_app"]
 
 
-def make_app(host: Host, gate: Gate) -> Starlette:
+def make_app(host: Host, sessions: Sessions) -> Starlette:
     """Return the ASGI application.
 
     Args:
         host: Knows connectors and connections.
-        gate: Knows who may come in.
+        sessions: Knows who may come in.
     """
     runs = Runs(host, ResultFiles())
     templates = Templates()
-    pages = Pages(host, runs, Consents(host, gate.base_url + CALLBACK_PATH), gate, templates)
+    pages = Pages(host, runs, OAuthFlows(host, sessions.base_url + CALLBACK_PATH), sessions, templates)
     post = ["POST"]
 
     @contextlib.asynccontextmanager
@@ -72,7 +72,7 @@ def make_app(host: Host, gate: Gate) -> Starlette:
     handlers: dict[Any, Any] = {
         NotFound: not_found,
         404: not_found,
-        ResultGone: gone,
+        ResultExpired: gone,
         ResultsError: rows_failed,
         StoreError: store_failed,
         500: defect,
@@ -99,10 +99,10 @@ def make_app(host: Host, gate: Gate) -> Starlette:
             Route("/runs/{run}/reveal", pages.reveal, methods=post),
             Route("/runs/{run}/download.{kind}", pages.download),
             Route(CALLBACK_PATH, pages.callback),
-            *Api(host, runs, gate.base_url).routes(),
+            *Api(host, runs, sessions.base_url).routes(),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
-        middleware=[Middleware(Guard, gate=gate, refuse=templates.message)],
+        middleware=[Middleware(SecurityMiddleware, sessions=sessions, refuse=templates.message)],
         exception_handlers=handlers,
         lifespan=lifespan,
     )

@@ -1,8 +1,8 @@
 """
-Rows to pictures, by what an action's `views` say: which member is the amount, which the age, which the currency.
+Charts of rows, as the `views` of an action describe them: which member is the amount, the age, the currency.
 
-Amounts are summed as exact decimals, and never across currencies: each has a picture of its own. A picture is bars with
-their words and figures beside them, so that nothing is told by colour alone, and a table with the same figures.
+Amounts are summed as exact decimals and never across currencies: each currency has a chart of its own. A chart is a set
+of labeled bars with figures, so that color never carries meaning alone, and a table with the same figures.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.web.present import money, value_at
+from vantage_quickbooks.web.formatting import money, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Bar", "Chart", "Picture", "draw"]
+__all__ = ["Bar", "Chart", "ChartGroup", "build_charts"]
 
 AGES = (("Current", 0, 0), ("1\u201330 days", 1, 30), ("31\u201360 days", 31, 60), ("61\u201390 days", 61, 90))
 OLDEST = "Over 90 days"
@@ -26,7 +26,7 @@ TONES = ("good", "info", "notice", "warn", "bad")
 WIDTH, ROW, LABEL_Y, BAR_Y, BAR = 360, 42, 14, 21, 11
 """The geometry, in units that are pixels at a phone's width: label and figure on a line, the bar below."""
 
-_LONGEST_LABEL = 26
+_MAX_LABEL_LENGTH = 26
 _ZERO = Decimal(0)
 
 
@@ -79,12 +79,12 @@ class Chart:
 
     @property
     def height(self) -> int:
-        """Of the drawing."""
+        """Of the aggregation."""
         return len(self.bars) * ROW
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ChartGroup:
     """What one view shows.
 
     Attributes:
@@ -123,26 +123,26 @@ class _Sums:
         kept.count += 1
 
 
-def draw(rows: Iterable[Mapping[str, Any]], views: Iterable[Mapping[str, Any]]) -> list[Picture]:
-    """Return the pictures that views ask for and rows have the members for.
+def build_charts(rows: Iterable[Mapping[str, Any]], views: Iterable[Mapping[str, Any]]) -> list[ChartGroup]:
+    """Return the chart_groups that views ask for and rows have the members for.
 
-    Views of a kind that is not known here are left out, and so are pictures without a bar.
+    Views of a kind that is not known here are left out, and so are chart_groups without a bar.
 
     Args:
         rows: The rows, read once, one after the other.
         views: The action's.
     """
-    drawings = [_DRAWINGS[view["kind"]](view) for view in views if view.get("kind") in _DRAWINGS]
-    if not drawings:
+    aggregations = [_AGGREGATIONS[view["kind"]](view) for view in views if view.get("kind") in _AGGREGATIONS]
+    if not aggregations:
         return []
     for row in rows:
-        for drawing in drawings:
-            drawing.add(row)
-    pictures = [drawing.picture() for drawing in drawings]
-    return [picture for picture in pictures if picture.charts]
+        for aggregation in aggregations:
+            aggregation.add(row)
+    chart_groups = [aggregation.chart_group() for aggregation in aggregations]
+    return [chart_group for chart_group in chart_groups if chart_group.charts]
 
 
-class _Drawing:
+class _Aggregation:
     """One view's sums, by currency and label.
 
     Args:
@@ -174,14 +174,14 @@ class _Drawing:
         part = _amount(row, view["part"]) if "part" in view else None
         self.sums.setdefault(currency, _Sums()).add(*where, amount, part or _ZERO)
 
-    def picture(self) -> Picture:
+    def chart_group(self) -> ChartGroup:
         """Draw it."""
         for group in self.sums.values():
             self.arrange(group)
         view, rank = self.view, self._rank
-        # The currency of the most rows first: the same order in all pictures of a result.
+        # The currency of the most rows first: the same order in all chart_groups of a result.
         currencies = sorted(self.sums, key=lambda it: (-rank[it], it))
-        return Picture(
+        return ChartGroup(
             title=str(view.get("title", "")),
             label=str(view.get("byLabel", self.label)),
             amount_label=str(view.get("amountLabel", "Outstanding")),
@@ -190,7 +190,7 @@ class _Drawing:
         )
 
 
-class _Aging(_Drawing):
+class _Aging(_Aggregation):
     label = "Age"
     ages = (*(label for label, _, _ in AGES), OLDEST)
 
@@ -208,7 +208,7 @@ class _Aging(_Drawing):
         }
 
 
-class _Breakdown(_Drawing):
+class _Breakdown(_Aggregation):
     label = "Status"
 
     def place(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -224,7 +224,7 @@ class _Breakdown(_Drawing):
         group.by_label = dict(sorted(group.by_label.items(), key=lambda item: rank.get(item[0], len(rank))))
 
 
-class _Top(_Drawing):
+class _Top(_Aggregation):
     label = "Name"
 
     def place(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -241,7 +241,7 @@ class _Top(_Drawing):
             group.by_label[f"{len(others)} others"] = rest
 
 
-_DRAWINGS: dict[str, type[_Drawing]] = {"aging": _Aging, "breakdown": _Breakdown, "top": _Top}
+_AGGREGATIONS: dict[str, type[_Aggregation]] = {"aging": _Aging, "breakdown": _Breakdown, "top": _Top}
 
 
 def _chart(view: Mapping[str, Any], currency: str, sums: _Sums) -> Chart:
@@ -255,7 +255,7 @@ def _chart(view: Mapping[str, Any], currency: str, sums: _Sums) -> Chart:
             tone=kept.tone,
             text=money(kept.amount, currency),
             part_text=money(kept.part, currency) if "part" in view else "",
-            short=label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1].rstrip() + "…",
+            short=label if len(label) <= _MAX_LABEL_LENGTH else label[: _MAX_LABEL_LENGTH - 1].rstrip() + "…",
             y=number * ROW,
             width=_width(kept.amount, largest),
             part_width=_width(kept.part, largest) if "part" in view and kept.part > 0 else None,

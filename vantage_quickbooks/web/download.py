@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.tabular import csv_text
-from vantage_quickbooks.web import present
+from vantage_quickbooks.web import formatting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -42,7 +42,7 @@ def as_csv(run: Run) -> Iterator[bytes]:
     header = csv_text([], fields)
     yield _bytes("\ufeff" + header)  # a spreadsheet takes a file for UTF-8 only if it begins with this mark
     for chunk in _chunks(run.rows or [run.data]):
-        flat = [{name: present.value_at(row, name) for name in fields} for row in chunk]
+        flat = [{name: formatting.value_at(row, name) for name in fields} for row in chunk]
         yield _bytes(csv_text(flat, fields)[len(header) :])
 
 
@@ -58,7 +58,7 @@ def _csv_fields(run: Run) -> list[str]:
     members = run.rows.members
     if not run.rows:
         return [name for name, value in run.data.items() if not isinstance(value, dict | list)]
-    columns = present.columns_of(members, everything=False) if members.columns else []
+    columns = formatting.columns_of(members, everything=False) if members.columns else []
     fields = dict.fromkeys(column.field for column in columns)
     fields |= dict.fromkeys(column.currency for column in columns if column.currency)
     return list(fields | members.single)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["Bound", "Field", "Group", "bind", "fields_of", "groups_of", "read"]
+__all__ = ["BoundField", "Field", "Group", "bind", "fields_of", "groups_of", "read"]
 
-_FEW_CHOICES = 400
+_MAX_OPTIONS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Field:
     Attributes:
         name: The property's.
         label: For people.
-        kind: `text`, `multiline`, `secret`, `number`, `real`, `yesno`, `choice`, `date`, `many`, `list` or `json`.
+        kind: `text`, `multiline`, `secret`, `number`, `decimal`, `boolean`, `choice`, `date`, `multiselect`, `list` or
+            `json`.
         help: What to fill in, as a sentence.
         hint: What to do when it is wrong, as a sentence.
         placeholder: A sample.
@@ -55,7 +56,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class BoundField:
     """A field with what is in it.
 
     Attributes:
@@ -87,7 +88,7 @@ class Group:
     label: str
     is_open: bool
     is_foldable: bool
-    fields: tuple[Bound, ...]
+    fields: tuple[BoundField, ...]
 
 
 def fields_of(schema: Mapping[str, Any], form: Mapping[str, Any]) -> list[Field]:
@@ -106,7 +107,7 @@ def bind(
     errors: Sequence[Mapping[str, str]] = (),
     stored: Iterable[str] = (),
     typed: Iterable[str] = (),
-) -> list[Bound]:
+) -> list[BoundField]:
     """Fill in fields.
 
     Args:
@@ -119,7 +120,7 @@ def bind(
     wrong = {entry["field"]: entry for entry in errors}
     kept, again = set(stored), set(typed)
     return [
-        Bound(
+        BoundField(
             _offering(field, values.get(field.name)),
             _shown(field, values.get(field.name)),
             is_stored=field.name in kept,
@@ -130,7 +131,9 @@ def bind(
     ]
 
 
-def groups_of(bound: Sequence[Bound], form: Mapping[str, Any], apart: Mapping[str, str] | None = None) -> list[Group]:
+def groups_of(
+    bound: Sequence[BoundField], form: Mapping[str, Any], apart: Mapping[str, str] | None = None
+) -> list[Group]:
     """Put fields into the groups of a form description; what belongs to none comes first, without a label.
 
     A folded group with an error in it is shown unfolded.
@@ -157,7 +160,7 @@ def groups_of(bound: Sequence[Bound], form: Mapping[str, Any], apart: Mapping[st
     return [group for group in groups if group.fields]
 
 
-def _group(label: str, members: tuple[Bound, ...], *, is_foldable: bool) -> Group:
+def _group(label: str, members: tuple[BoundField, ...], *, is_foldable: bool) -> Group:
     return Group(label, not is_foldable or any(item.error for item in members), is_foldable, members)
 
 
@@ -171,13 +174,13 @@ def read(fields: Iterable[Field], sent: Mapping[str, Sequence[str]]) -> dict[str
         values = [value for value in sent.get(field.name, ()) if value.strip()]
         if not values:
             continue
-        if field.kind == "many":
+        if field.kind == "multiselect":
             data[field.name] = values
         elif field.kind == "json":
             data[field.name] = _json(values[0])
-        elif field.kind == "yesno":
+        elif field.kind == "boolean":
             data[field.name] = {"true": True, "false": False}.get(values[0], values[0])
-        elif field.kind == "real":
+        elif field.kind == "decimal":
             data[field.name] = _number(values[0])
         else:
             data[field.name] = values[0]
@@ -212,15 +215,15 @@ def _kind(rules: Mapping[str, Any], hints: Mapping[str, Any], options: tuple[tup
         return "secret"
     if word in {"Array of Strings", "Array"} or kind == "array":
         is_plain = rules.get("items", {}).get("type") in {"string", None} and word != "Array"
-        return "many" if options else "list" if is_plain else "json"
+        return "multiselect" if options else "list" if is_plain else "json"
     if word == "Object" or kind == "object":
         return "json"
     if word == "Boolean" or kind == "boolean":
-        return "yesno"
+        return "boolean"
     if options:
         return "choice"
     if kind == "number":
-        return "real"
+        return "decimal"
     if word == "Numeric" or kind == "integer":
         return "number"
     if word == "Date" or rules.get("format") == "date":
@@ -234,7 +237,7 @@ def _options(rules: Mapping[str, Any], hints: Mapping[str, Any]) -> tuple[tuple[
     else:
         choices = rules.get("enum") or rules.get("items", {}).get("enum") or ()
         pairs = [(str(choice), str(choice)) for choice in choices if choice not in (None, "")]
-    return tuple(pairs[:_FEW_CHOICES])
+    return tuple(pairs[:_MAX_OPTIONS])
 
 
 def _offering(field: Field, value: Any) -> Field:
@@ -246,8 +249,8 @@ def _offering(field: Field, value: Any) -> Field:
 
 def _shown(field: Field, value: Any) -> str | tuple[str, ...]:
     if field.kind == "secret" or value is None:
-        return () if field.kind == "many" else ""
-    if field.kind == "many":
+        return () if field.kind == "multiselect" else ""
+    if field.kind == "multiselect":
         return tuple(str(item) for item in value) if isinstance(value, list | tuple) else (str(value),)
     if isinstance(value, bool):
         return str(value).lower()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.contract import Connection, Connector
     from vantage_quickbooks.web.store import Store
 
-__all__ = ["Host", "Observer", "State", "observing"]
+__all__ = ["Host", "Observer", "State", "current_observer"]
 
 State = Literal["ready", "incomplete", "refused"]
 
@@ -37,7 +37,7 @@ class Observer(Protocol):
         """Whether the person has had enough."""
 
 
-observing: ContextVar[Observer | None] = ContextVar("observing", default=None)
+current_observer: ContextVar[Observer | None] = ContextVar("current_observer", default=None)
 """The observer of this thread's call: a connection is shared, so its context cannot name one."""
 
 
@@ -59,7 +59,7 @@ class Host:
         self._manager.load_setuptools_entrypoints(hookspecs.PROJECT)
         for plugin in plugins:
             self._manager.register(plugin)
-        self._manager.register(_Keeper(store), "vantage-web")
+        self._manager.register(CredentialsPlugin(store), "vantage-web")
         self._manager.check_pending()  # a misspelt hook would be ignored in silence
         found: dict[str, Connector] = {}
         self._manager.hook.vantage_register_connectors(register=lambda connector: _register(found, connector))
@@ -152,7 +152,7 @@ class Host:
             self.drop(connection_id)
 
 
-class _Keeper:
+class CredentialsPlugin:
     """The host's own plugin: credentials into the encrypted store, progress to whoever observes."""
 
     def __init__(self, store: Store) -> None:
@@ -173,7 +173,7 @@ class _Keeper:
     @hookspecs.hookimpl
     def vantage_progress(self, done: int, total: int | None) -> None:
         """Tell the observer of this thread's call."""
-        observer = observing.get()
+        observer = current_observer.get()
         if observer is not None:
             observer.progress(done, total)
 
@@ -196,5 +196,5 @@ def _register(found: dict[str, Connector], connector: Connector) -> None:
 
 
 def _is_cancelled() -> bool:
-    observer = observing.get()
+    observer = current_observer.get()
     return observer is not None and observer.is_cancelled()

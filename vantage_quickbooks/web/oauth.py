@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from vantage_quickbooks.web.host import Host
     from vantage_quickbooks.web.store import Record
 
-__all__ = ["ConsentFailed", "Consents", "Outcome", "is_offered"]
+__all__ = ["OAuthFlowError", "OAuthFlows", "Outcome", "supports_oauth"]
 
 LIFETIME_S = 600.0
-_MOST = 32
+_MAX_PENDING = 32
 _UNKNOWN = (
     "This answer belongs to no consent that was begun in this browser within the last ten minutes. "
     "Begin again at the connection's page."
@@ -51,7 +51,7 @@ _REFUSALS = {
 }
 
 
-class ConsentFailed(Exception):  # noqa: N818 -- what happened, not a mistake
+class OAuthFlowError(Exception):
     """A consent that led to nothing.
 
     Args:
@@ -92,13 +92,13 @@ class _Pending:
     began: float
 
 
-def is_offered(described: Mapping[str, Any]) -> bool:
+def supports_oauth(described: Mapping[str, Any]) -> bool:
     """Tell whether a connector can be connected by consent."""
     return bool(described.get("auth", {}).get("grantFields"))
 
 
-class Consents:
-    """The consents under way.
+class OAuthFlows:
+    """The flows under way.
 
     Args:
         host: Knows connectors and connections.
@@ -125,7 +125,7 @@ class Consents:
 
         Raises:
             ConnectorError: The settings are wrong.
-            ConsentFailed: The connector gave no usable address.
+            OAuthFlowError: The connector gave no usable address.
         """
         auth = self._host.describe(record.connector)["auth"]
         state, browser, verifier = (secrets.token_urlsafe(32) for _ in range(3))
@@ -134,10 +134,10 @@ class Consents:
         connector: Any = self._host.connectors[record.connector]
         url: str = connector.authorization_url(record.settings, redirect_uri=self.redirect_uri, state=state, **more)
         if urlsplit(url).scheme not in {"http", "https"}:
-            raise ConsentFailed("The connector gave no web address for the consent.", record.id)
+            raise OAuthFlowError("The connector gave no web address for the consent.", record.id)
         with self._lock:
             self._expire()
-            while len(self._pending) >= _MOST:
+            while len(self._pending) >= _MAX_PENDING:
                 self._pending.pop(next(iter(self._pending)))
             self._pending[state] = _Pending(record.id, browser, verifier, self._now())
         return url, browser
@@ -153,21 +153,21 @@ class Consents:
             The connection, connected.
 
         Raises:
-            ConsentFailed: Nothing was connected.
+            OAuthFlowError: Nothing was connected.
         """
         with self._lock:
             self._expire()
             pending = self._pending.get(brought.get("state", ""))
             if pending is None or not hmac.compare_digest(pending.browser.encode(), browser.encode()):
-                raise ConsentFailed(_UNKNOWN)
+                raise OAuthFlowError(_UNKNOWN)
             del self._pending[brought["state"]]
         record = self._host.record(pending.connection_id)
         if record is None:
-            raise ConsentFailed("The connection was removed meanwhile.")
+            raise OAuthFlowError("The connection was removed meanwhile.")
         if "error" in brought or not brought.get("code"):
             refusal = brought.get("error", "")
             message = _REFUSALS.get(refusal, "The provider gave no consent. Try again.")
-            raise ConsentFailed(message, record.id)
+            raise OAuthFlowError(message, record.id)
         return self._connected(record, brought, pending.verifier)
 
     def keep(self, outcome: Outcome) -> str:
@@ -175,7 +175,7 @@ class Consents:
         name = secrets.token_urlsafe(32)
         with self._lock:
             self._expire()
-            while len(self._outcomes) >= _MOST:
+            while len(self._outcomes) >= _MAX_PENDING:
                 self._outcomes.pop(next(iter(self._outcomes)))
             self._outcomes[name] = (outcome, self._now())
         return name
@@ -193,7 +193,7 @@ class Consents:
         named: Mapping[str, str] = auth.get("callbackFields", {})
         missing = [parameter for parameter in named if not brought.get(parameter)]
         if missing:
-            raise ConsentFailed("The provider's answer does not say which account was connected.", record.id)
+            raise OAuthFlowError("The provider's answer does not say which account was connected.", record.id)
         filled = {name: brought[parameter] for parameter, name in named.items()}
         more = {"code_verifier": verifier} if auth.get("pkce") else {}
         try:
@@ -201,10 +201,10 @@ class Consents:
                 record.settings, code=brought["code"], redirect_uri=self.redirect_uri, **more
             )
         except ConnectorError as error:
-            raise ConsentFailed(error.message, record.id, error.to_dict()) from None
+            raise OAuthFlowError(error.message, record.id, error.to_dict()) from None
         except Exception as error:  # noqa: BLE001 -- a connector may fail in any way
-            told = failure(error)
-            raise ConsentFailed(told["message"], record.id, told) from None
+            error_dict = failure(error)
+            raise OAuthFlowError(error_dict["message"], record.id, error_dict) from None
         return self._host.save(record.connector, record.name, {**record.settings, **filled}, record.id)
 
     def _expire(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.errors import ConnectorError
 from vantage_quickbooks.web import forms
-from vantage_quickbooks.web.oauth import ConsentFailed, Outcome, is_offered
+from vantage_quickbooks.web.oauth import OAuthFlowError, Outcome, supports_oauth
 from vantage_quickbooks.web.results import Results
 from vantage_quickbooks.web.runs import Run, failure
 from vantage_quickbooks.web.security import CALLBACK_PATH, cookies
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from vantage_quickbooks.web.host import Host
-    from vantage_quickbooks.web.oauth import Consents
+    from vantage_quickbooks.web.oauth import OAuthFlows
     from vantage_quickbooks.web.runs import Runs
-    from vantage_quickbooks.web.security import Gate
+    from vantage_quickbooks.web.security import Sessions
     from vantage_quickbooks.web.store import Record
     from vantage_quickbooks.web.templating import Templates
 
@@ -33,7 +33,7 @@ __all__ = ["Pages"]
 _log = logging.getLogger(__name__)
 
 BY_HAND = "Connected elsewhere already? Fill this in by hand"
-_LONGEST_NAME = 80
+_MAX_NAME_LENGTH = 80
 
 
 class Pages(Results):
@@ -42,15 +42,15 @@ class Pages(Results):
     Args:
         host: Knows connectors and connections.
         runs: Makes calls.
-        consents: Connects companies.
-        gate: Knows sessions.
+        flows: Connects companies.
+        sessions: Knows sessions.
         templates: Draw pages.
     """
 
-    def __init__(self, host: Host, runs: Runs, consents: Consents, gate: Gate, templates: Templates) -> None:
+    def __init__(self, host: Host, runs: Runs, flows: OAuthFlows, sessions: Sessions, templates: Templates) -> None:
         super().__init__(host, runs, templates)
-        self._consents = consents
-        self._gate = gate
+        self._flows = flows
+        self._sessions = sessions
 
     # ---- connectors and connections ----
 
@@ -87,7 +87,7 @@ class Pages(Results):
             described=described,
             shown=shown,
             state=self._host.state(record),
-            is_offered=is_offered(described),
+            supports_oauth=supports_oauth(described),
             runs=self._runs.of(record.id),
         )
 
@@ -128,8 +128,8 @@ class Pages(Results):
             return self._outcome(request)
         browser = cookies(request.headers).get(self._consent_cookie, "")
         try:
-            record = self._consents.finish(dict(request.query_params), browser)
-        except ConsentFailed as failed:
+            record = self._flows.finish(dict(request.query_params), browser)
+        except OAuthFlowError as failed:
             outcome = Outcome(failed.connection_id, message=failed.message, error=failed.error)
         except StoreError as error:
             outcome = Outcome(None, message=str(error))
@@ -141,13 +141,13 @@ class Pages(Results):
         else:
             outcome = Outcome(record.id, record.name)
         answer = see(CALLBACK_PATH)
-        self._set_cookie(answer, self._outcome_cookie, self._consents.keep(outcome))
+        self._set_cookie(answer, self._outcome_cookie, self._flows.keep(outcome))
         answer.delete_cookie(self._consent_cookie, path=CALLBACK_PATH)
         return answer
 
     def _outcome(self, request: Request) -> Response:
         """Show what came of a consent."""
-        outcome = self._consents.outcome(cookies(request.headers).get(self._outcome_cookie, ""))
+        outcome = self._flows.outcome(cookies(request.headers).get(self._outcome_cookie, ""))
         target = f"/connections/{outcome.connection_id}"
         if outcome.message:
             return self._templates.message(
@@ -171,7 +171,7 @@ class Pages(Results):
         connection: Any
         try:
             connection = self._host.connection(record)
-            told = connection.disconnect()
+            error_dict = connection.disconnect()
         except Exception as error:  # noqa: BLE001 -- a connector may fail in any way
             return self._failed(request, record, "Not disconnected", failure(error))
         granted = set(described["auth"]["grantFields"])
@@ -180,7 +180,7 @@ class Pages(Results):
         return self._templates.message(
             200,
             "Disconnected",
-            str(told.get("message", "The connection has ended.")),
+            str(error_dict.get("message", "The connection has ended.")),
             link=f"/connections/{record.id}",
             link_text=f"Back to {record.name}",
         )
@@ -189,11 +189,11 @@ class Pages(Results):
 
     @property
     def _consent_cookie(self) -> str:
-        return f"{self._gate.cookie}_consent"
+        return f"{self._sessions.cookie}_consent"
 
     @property
     def _outcome_cookie(self) -> str:
-        return f"{self._gate.cookie}_outcome"
+        return f"{self._sessions.cookie}_outcome"
 
     def _set_cookie(self, answer: Response, name: str, value: str) -> None:
         """Set a cookie of the callback's path alone, which comes along from another site."""
@@ -203,14 +203,14 @@ class Pages(Results):
             max_age=600,
             httponly=True,
             samesite="lax",
-            secure=self._gate.is_secure,
+            secure=self._sessions.is_secure,
             path=CALLBACK_PATH,
         )
 
     def _consentable(self, request: Request) -> tuple[Record, dict[str, Any]]:
         record = self._record(request)
         described = self._host.describe(record.connector)
-        if not is_offered(described):
+        if not supports_oauth(described):
             raise NotFound("This connection was not connected by consent, so there is none to end.")
         return record, described
 
@@ -235,7 +235,7 @@ class Pages(Results):
             field.name for field in fields if record and field.kind == "secret" and record.settings.get(field.name)
         ]
         bound = forms.bind(fields, values, errors, stored, typed)
-        can_consent = is_offered(described)
+        can_consent = supports_oauth(described)
         apart = dict.fromkeys(described["auth"]["grantFields"], BY_HAND) if can_consent else {}
         labels = {field.name: field.label for field in fields}
         return self._page(
@@ -248,8 +248,8 @@ class Pages(Results):
             groups=forms.groups_of(bound, described["settingsForm"], apart),
             errors=errors,
             labels=labels,
-            is_offered=can_consent,
-            redirect_uri=self._consents.redirect_uri,
+            supports_oauth=can_consent,
+            redirect_uri=self._flows.redirect_uri,
         )
 
     def _save(self, request: Request, described: Mapping[str, Any], record: Record | None) -> Response:
@@ -260,8 +260,8 @@ class Pages(Results):
         # An empty secret keeps the stored one, and so does what the form does not show: a program may have set it.
         kept = {name: value for name, value in old.items() if name not in replaced}
         settings = {**kept, **typed}
-        name = request.state.form.get("name", [""])[0].strip()[:_LONGEST_NAME] or str(described["displayName"])
-        is_connecting = is_offered(described) and request.state.form.get("intent") == ["connect"]
+        name = request.state.form.get("name", [""])[0].strip()[:_MAX_NAME_LENGTH] or str(described["displayName"])
+        is_connecting = supports_oauth(described) and request.state.form.get("intent") == ["connect"]
         found = self._host.connectors[described["id"]].validate(settings)
         granted = set(described["auth"]["grantFields"]) if is_connecting else set()
         errors = [entry for entry in found["fields"] if entry["field"] not in granted]
@@ -274,14 +274,14 @@ class Pages(Results):
 
     def _begin(self, request: Request, record: Record) -> Response:
         try:
-            url, browser = self._consents.begin(record)
+            url, browser = self._flows.begin(record)
         except ConnectorError as error:
-            told = error.to_dict()
-            if told["fields"]:
+            error_dict = error.to_dict()
+            if error_dict["fields"]:
                 described = self._host.describe(record.connector)
-                return self._settings_page(request, described, record, record.settings, told["fields"])
-            return self._failed(request, record, "Not connected", told)
-        except ConsentFailed as failed:
+                return self._settings_page(request, described, record, record.settings, error_dict["fields"])
+            return self._failed(request, record, "Not connected", error_dict)
+        except OAuthFlowError as failed:
             return self._templates.message(400, "Not connected", failed.message)
         # A page that leads on, not a redirect: `form-action 'self'` forbids forms to lead elsewhere, even by redirect.
         answer = self._page(

@@ -1,4 +1,4 @@
-"""Actions and their results, as people see them: the form, the progress, the table, the pictures, the failure."""
+"""Actions and their results, as people see them: the form, the progress, the table, the chart_groups, the failure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from vantage_quickbooks.web import download, forms, present
-from vantage_quickbooks.web.oauth import is_offered
+from vantage_quickbooks.web import download, formatting, forms
+from vantage_quickbooks.web.oauth import supports_oauth
 from vantage_quickbooks.web.runs import Run
 from vantage_quickbooks.web.templating import NotFound, see, sent
 
@@ -57,10 +57,10 @@ class Results:
         """Run an action."""
         record, action = self._record(request), self._action(request)
         data = forms.read(_fields(action), sent(request))
-        is_whole = bool(_can_stream(action) and request.state.form.get("whole"))
-        if is_whole:
+        is_full_read = bool(_can_stream(action) and request.state.form.get("whole"))
+        if is_full_read:
             data |= action.get("fullReadInput") or {}
-        return self._started(request, Run(record, action, data, is_whole))
+        return self._started(request, Run(record, action, data, is_full_read))
 
     def result(self, request: Request) -> Response:
         """Show a run: its progress, its result, or what went wrong."""
@@ -70,7 +70,7 @@ class Results:
         if run.error:
             return self._failed_run(request, run)
         if run.action is None:
-            return self._page(request, "test.html", run=run, record=run.record, present=present)
+            return self._page(request, "test.html", run=run, record=run.record, formatting=formatting)
         return self._result_page(request, run, run.data)
 
     def status(self, request: Request) -> Response:
@@ -137,7 +137,7 @@ class Results:
         values: Mapping[str, Any],
         errors: Sequence[Mapping[str, str]],
         *,
-        is_whole: bool = False,
+        is_full_read: bool = False,
     ) -> Response:
         bound = forms.bind(_fields(action), values, errors)
         return self._page(
@@ -150,7 +150,7 @@ class Results:
             errors=errors,
             labels={item.field.name: item.field.label for item in bound},
             can_stream=_can_stream(action),
-            is_whole=is_whole,
+            is_full_read=is_full_read,
             state=self._host.state(record),
         )
 
@@ -162,7 +162,7 @@ class Results:
         run.wait()
         if run.action and run.error and run.error["code"] == "INPUT_INVALID" and run.error["fields"]:
             return self._action_page(
-                request, run.record, run.action, run.input, run.error["fields"], is_whole=run.is_whole
+                request, run.record, run.action, run.input, run.error["fields"], is_full_read=run.is_full_read
             )
         return see(f"/runs/{run.id}")
 
@@ -177,7 +177,7 @@ class Results:
             error=error,
             meta={},
             again=None,
-            can_consent=_needs_consent(error) and is_offered(self._host.describe(record.connector)),
+            can_consent=_needs_consent(error) and supports_oauth(self._host.describe(record.connector)),
         )
 
     def _failed_run(self, request: Request, run: Run) -> Response:
@@ -190,7 +190,7 @@ class Results:
             error=error,
             meta=run.meta,
             again=f"/connections/{run.record.id}/actions/{run.action['id']}" if run.action else None,
-            can_consent=_needs_consent(error) and is_offered(self._host.describe(run.record.connector)),
+            can_consent=_needs_consent(error) and supports_oauth(self._host.describe(run.record.connector)),
         )
 
     def _result_page(
@@ -199,7 +199,7 @@ class Results:
         action = run.action or {}
         asked = request.query_params
         everything = asked.get("columns") == "all"
-        columns = present.columns_of(run.rows.members, everything=everything)
+        columns = formatting.columns_of(run.rows.members, everything=everything)
         by = next((column for column in columns if column.field == asked.get("sort")), None)
         is_down = asked.get("order") == "down"
         pages = max(1, math.ceil(len(run.rows) / PAGE_ROWS))
@@ -207,9 +207,9 @@ class Results:
         shown = run.rows.page((page - 1) * PAGE_ROWS, PAGE_ROWS, by, descending=is_down) if run.is_list else []
         single = None
         if not action.get("rowsKey"):
-            single = present.facts(data, leave_out=("metadata",), in_full=True)
+            single = formatting.facts(data, leave_out=("metadata",), in_full=True)
         elif not run.is_list and run.rows:
-            single = present.facts(run.rows.page(0, 1)[0])
+            single = formatting.facts(run.rows.page(0, 1)[0])
         metadata = data.get("metadata", {})
         return self._page(
             request,
@@ -218,18 +218,18 @@ class Results:
             record=run.record,
             action=action,
             single=single,
-            pictures=run.pictures,
+            chart_groups=run.chart_groups,
             columns=columns,
             has_more_columns=any(view.get("kind") == "table" for view in action.get("views", ())),
             everything=everything,
-            cells=[[present.cell(row, column) for column in columns] for row in shown],
+            cells=[[formatting.cell(row, column) for column in columns] for row in shown],
             by=by.field if by else "",
             is_down=is_down,
             page=page,
             pages=pages,
             first=(page - 1) * PAGE_ROWS + 1,
-            metadata=present.facts(metadata),
-            may_have_more=bool(metadata.get("mayHaveMore")) and not run.is_whole and bool(action.get("streamable")),
+            metadata=formatting.facts(metadata),
+            may_have_more=bool(metadata.get("mayHaveMore")) and not run.is_full_read and bool(action.get("streamable")),
             json_text=_json_text(run) if asked.get("view") == "json" and not run.is_sensitive else None,
             json_rows=JSON_ROWS,
             is_revealed=is_revealed,

@@ -29,14 +29,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from vantage_quickbooks.web.present import Members, sort_key
+from vantage_quickbooks.web.formatting import RowFields, sort_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
-    from vantage_quickbooks.web.present import Column
+    from vantage_quickbooks.web.formatting import Column
 
-__all__ = ["PREFIX", "ResultFiles", "ResultGone", "ResultsError", "Rows"]
+__all__ = ["PREFIX", "ResultExpired", "ResultFiles", "ResultsError", "Rows"]
 
 PREFIX = "vantage-quickbooks-results-"
 """Of the directories' names."""
@@ -45,7 +45,7 @@ _LOCK = "lock"
 _CHUNK = 500
 """Rows that are read at once."""
 
-_MOST_DICTIONARY = 32 * 1024  # bytes, all that zlib looks back
+_MAX_DICTIONARY_BYTES = 32 * 1024  # bytes, all that zlib looks back
 
 _CREATE = """
 CREATE TABLE row (number INTEGER PRIMARY KEY, packed BLOB NOT NULL);
@@ -60,7 +60,7 @@ ORDER BY key IS NULL, unit, key {order}, number LIMIT ? OFFSET ?
 """
 
 
-class ResultGone(Exception):  # noqa: N818 -- what happened, not a mistake
+class ResultExpired(Exception):  # noqa: N818 -- what happened, not a mistake
     """The result was dropped while it was asked for."""
 
 
@@ -115,7 +115,7 @@ class Rows:
         self._views = list(views)
         self._lock = threading.Lock()
         self._dictionary = b""
-        self.members = Members(self._views)
+        self.members = RowFields(self._views)
 
     def __len__(self) -> int:
         return self._count
@@ -152,14 +152,14 @@ class Rows:
                     if is_new:
                         database.executescript(_CREATE)
                     database.executemany("INSERT INTO row VALUES (?, ?)", self._packed(rows))
-        except ResultGone:
+        except ResultExpired:
             raise ResultsError(f"{self._path.parent} was removed while a result was written to it.") from None
 
     def _packed(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, bytes]]:
         for number, row in enumerate(rows, self._count + 1):
             self.members.add(row)
             text = json.dumps(row, separators=(",", ":"), default=str).encode()
-            self._dictionary = self._dictionary or text[-_MOST_DICTIONARY:]
+            self._dictionary = self._dictionary or text[-_MAX_DICTIONARY_BYTES:]
             packer = zlib.compressobj(zlib.Z_BEST_SPEED, zdict=self._dictionary)
             yield number, packer.compress(text) + packer.flush()
             self._count = number
@@ -180,7 +180,7 @@ class Rows:
             descending: Whether the largest come first.
 
         Raises:
-            ResultGone: The result was dropped.
+            ResultExpired: The result was dropped.
         """
         if not self._count:
             return []
@@ -196,7 +196,7 @@ class Rows:
     def drop(self) -> None:
         """Remove the rows."""
         self._count = 0
-        self.members = Members(self._views)
+        self.members = RowFields(self._views)
         with contextlib.suppress(OSError):
             self._path.unlink()
 
@@ -230,7 +230,7 @@ class Rows:
                 f"file:{quote(str(self._path))}?mode=rw", uri=True, timeout=30, check_same_thread=False
             )
         except sqlite3.OperationalError:
-            raise ResultGone from None
+            raise ResultExpired from None
         with contextlib.closing(database):
             database.execute("PRAGMA journal_mode = MEMORY")
             database.execute("PRAGMA synchronous = OFF")  # nobody reads the file after a crash

@@ -14,29 +14,29 @@ from typing import TYPE_CHECKING, Any
 from vantage_quickbooks.contract import envelope
 from vantage_quickbooks.errors import CancelledError, ConnectorError
 from vantage_quickbooks.web import charts
-from vantage_quickbooks.web.host import observing
-from vantage_quickbooks.web.present import masked
+from vantage_quickbooks.web.formatting import masked
+from vantage_quickbooks.web.host import current_observer
 from vantage_quickbooks.web.rows import ResultsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vantage_quickbooks.contract import Connection
-    from vantage_quickbooks.web.charts import Picture
+    from vantage_quickbooks.web.charts import ChartGroup
     from vantage_quickbooks.web.host import Host
     from vantage_quickbooks.web.rows import ResultFiles, Rows
     from vantage_quickbooks.web.store import Record
 
-__all__ = ["MOST_ROWS", "Run", "Runs", "failure"]
+__all__ = ["MAX_ROWS", "Run", "Runs", "failure"]
 
 _log = logging.getLogger(__name__)
 
-MOST_ROWS = 100_000
+MAX_ROWS = 100_000
 """Of one result. Reading stops there, and the page says so."""
 
-_MOST_RUNS = 20
-_MOST_AT_ONCE = 8
-_PATIENCE_S = 1.5
+_MAX_RUNS = 20
+_MAX_CONCURRENT_RUNS = 8
+_INLINE_TIMEOUT_S = 1.5
 """A result that comes as fast as this is shown at once, without a page of progress in between."""
 
 
@@ -49,13 +49,13 @@ class Run:
         record: The connection.
         action: The action's descriptor; None for a test of the connection.
         input: What the form held.
-        is_whole: Whether all pages are read.
+        is_full_read: Whether all pages are read.
         state: `running`, `done` or `failed`.
         done: Records read so far.
         total: How many there are; None when nobody knows.
         data: The result without its rows; of a sensitive action without its secrets.
         rows: The result's rows; there once the run was started.
-        pictures: The charts of the rows.
+        chart_groups: The charts of the rows.
         error: What went wrong, the `error` of the host's envelope.
         meta: The envelope's `meta`.
         is_list: Whether the rows are a list, not one record.
@@ -65,14 +65,14 @@ class Run:
     record: Record
     action: dict[str, Any] | None
     input: dict[str, Any] = field(default_factory=dict)
-    is_whole: bool = False
+    is_full_read: bool = False
     id: str = field(default_factory=lambda: secrets.token_urlsafe(9))
     state: str = "running"
     done: int = 0
     total: int | None = None
     data: dict[str, Any] = field(default_factory=dict)
     rows: Rows = field(init=False, repr=False)
-    pictures: list[Picture] = field(default_factory=list, repr=False)
+    chart_groups: list[ChartGroup] = field(default_factory=list, repr=False)
     error: dict[str, Any] | None = None
     meta: dict[str, Any] = field(default_factory=dict)
     is_list: bool = True
@@ -116,7 +116,7 @@ class Run:
         """Ask for the end; the connector notices between two requests."""
         self._cancelled.set()
 
-    def wait(self, seconds: float = _PATIENCE_S) -> bool:
+    def wait(self, seconds: float = _INLINE_TIMEOUT_S) -> bool:
         """Wait for the end, no longer than so many seconds; return whether it came."""
         return self._ended.wait(seconds)
 
@@ -153,15 +153,15 @@ class Runs:
     def start(self, run: Run) -> bool:
         """Begin a run in a thread of its own; False if too many are under way."""
         with self._lock:
-            if sum(other.state == "running" for other in self._runs.values()) >= _MOST_AT_ONCE:
+            if sum(other.state == "running" for other in self._runs.values()) >= _MAX_CONCURRENT_RUNS:
                 return False
             for other in [other for other in self._runs.values() if other.state != "running"]:
-                if len(self._runs) >= _MOST_RUNS:
+                if len(self._runs) >= _MAX_RUNS:
                     del self._runs[other.id]
                     other.rows.drop()
             run.rows = self._files.new(run.id, (run.action or {}).get("views", ()))
             self._runs[run.id] = run
-        threading.Thread(target=self._carry_out, args=(run,), name=f"run-{run.id}", daemon=True).start()
+        threading.Thread(target=self._execute, args=(run,), name=f"run-{run.id}", daemon=True).start()
         return True
 
     def drop(self, connection_id: str) -> None:
@@ -198,18 +198,18 @@ class Runs:
         self._host.note(record, failed[0] if failed else None if found.get("ok") else {})
         return found
 
-    def _carry_out(self, run: Run) -> None:
-        observing.set(run)
+    def _execute(self, run: Run) -> None:
+        current_observer.set(run)
         try:
             if run.action is None:
                 run.data = self.test(run.record)
-            elif run.is_whole:
+            elif run.is_full_read:
                 self._stream(run, self._host.connection(run.record), run.action)
             else:
-                self._once(run, self._host.connection(run.record), run.action)
+                self._call_once(run, self._host.connection(run.record), run.action)
             if run.is_list and not run.error:
                 with self._drawing:
-                    run.pictures = charts.draw(run.rows, (run.action or {}).get("views", ()))
+                    run.chart_groups = charts.build_charts(run.rows, (run.action or {}).get("views", ()))
         except Exception as error:  # noqa: BLE001 -- as above
             run.error = failure(error)
             run.meta = run.meta or _meta(run.error["details"].get("requestId"))
@@ -220,7 +220,7 @@ class Runs:
         run.end("failed" if run.error else "done")
 
     @staticmethod
-    def _once(run: Run, connection: Connection, action: Mapping[str, Any]) -> None:
+    def _call_once(run: Run, connection: Connection, action: Mapping[str, Any]) -> None:
         outcome = connection.call(action["id"], run.input)
         run.meta = outcome["meta"]
         if not outcome["success"]:
@@ -250,7 +250,7 @@ class Runs:
             api_calls = spent if action.get("fullReadInput") else api_calls + spent
             # What a page says of itself alone, such as its sums, is not true of all of them.
             run.data = {"metadata": metadata | ({"apiCalls": api_calls} if api_calls else {})}
-            if len(run.rows) >= MOST_ROWS and metadata.get("mayHaveMore", not metadata.get("complete")):
+            if len(run.rows) >= MAX_ROWS and metadata.get("mayHaveMore", not metadata.get("complete")):
                 run.is_cut = True
                 break
         run.data.setdefault("metadata", {})

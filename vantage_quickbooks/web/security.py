@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["CALLBACK_PATH", "Gate", "Guard", "Session", "cookies"]
+__all__ = ["CALLBACK_PATH", "SecurityMiddleware", "Session", "Sessions", "cookies"]
 
 CALLBACK_PATH = "/oauth/callback"
 OPEN_PATHS = (CALLBACK_PATH, "/static/")
@@ -54,8 +54,8 @@ HEADERS = {
 }
 
 _SAFE = {"GET", "HEAD"}
-_LARGEST_BODY = 1 << 20
-_MOST_SESSIONS = 32
+_MAX_BODY_BYTES = 1 << 20
+_MAX_SESSIONS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +70,18 @@ class Session:
 
 
 @dataclass
-class Gate:
+class Sessions:
     """The keys of one start of the server.
 
     Attributes:
         base_url: The address that people use: scheme, host and port, without a slash at the end.
-        hosts: What a Host header may say.
-        key: What the printed address carries.
+        allowed_hosts: What a Host header may say.
+        access_key: What the printed address carries.
     """
 
     base_url: str
-    hosts: frozenset[str]
-    key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    allowed_hosts: frozenset[str]
+    access_key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     _sessions: dict[str, Session] = field(default_factory=dict, repr=False)
 
     @property
@@ -95,41 +95,41 @@ class Gate:
         return self.base_url.startswith("https:")
 
     @property
-    def url(self) -> str:
+    def sign_in_url(self) -> str:
         """The address to print: it lets in."""
-        return f"{self.base_url}/?key={self.key}"
+        return f"{self.base_url}/?key={self.access_key}"
 
-    def admit(self, key: str) -> str | None:
+    def sign_in(self, key: str) -> str | None:
         """Begin a session for whoever shows the key; return its id, or None."""
-        if not _same(key, self.key):
+        if not _same(key, self.access_key):
             return None
         session_id = secrets.token_urlsafe(32)
-        while len(self._sessions) >= _MOST_SESSIONS:
+        while len(self._sessions) >= _MAX_SESSIONS:
             self._sessions.pop(next(iter(self._sessions)))
         self._sessions[session_id] = Session(secrets.token_urlsafe(32))
         return session_id
 
-    def session(self, headers: Headers) -> Session | None:
+    def find(self, headers: Headers) -> Session | None:
         """Return the session that a request belongs to."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and _same(token.strip(), self.key):
+        if scheme.lower() == "bearer" and _same(token.strip(), self.access_key):
             return Session("")
         session_id = cookies(headers).get(self.cookie, "")
         return self._sessions.get(session_id)
 
 
-class Guard:
+class SecurityMiddleware:
     """ASGI middleware that holds the rules above.
 
     Args:
         app: What is guarded.
-        gate: The keys.
+        sessions: The keys.
         refuse: Makes the page for a person who is refused, of status, title and text.
     """
 
-    def __init__(self, app: ASGIApp, gate: Gate, refuse: Callable[[int, str, str], Response]) -> None:
+    def __init__(self, app: ASGIApp, sessions: Sessions, refuse: Callable[[int, str, str], Response]) -> None:
         self._app = app
-        self._gate = gate
+        self._sessions = sessions
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -143,7 +143,7 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
-                if self._gate.is_secure:
+                if self._sessions.is_secure:
                     headers["Strict-Transport-Security"] = "max-age=31536000"
             await send(message)
 
@@ -161,32 +161,37 @@ class Guard:
     def _outside(self, scope: Scope, headers: Headers) -> Response | None:
         """Return the answer for whoever is not, or not yet, inside; None lets pass."""
         host = headers.get("host", "").lower()
-        if host not in self._gate.hosts:
+        if host not in self._sessions.allowed_hosts:
             return PlainTextResponse("This server does not go by that name.\n", 421)
         path, query = scope["path"], scope["query_string"].decode("latin-1")
         is_api = path.startswith("/api/")
-        if scope["method"] in _SAFE and not is_api and host != urlsplit(self._gate.base_url).netloc.lower():
+        if scope["method"] in _SAFE and not is_api and host != urlsplit(self._sessions.base_url).netloc.lower():
             # One name for one browser: the cookie of a consent must come back with the registered redirect.
-            return RedirectResponse(f"{self._gate.base_url}{path}{'?' + query if query else ''}", 307)
+            return RedirectResponse(f"{self._sessions.base_url}{path}{'?' + query if query else ''}", 307)
         if path.startswith(OPEN_PATHS):
             return None
         asked = dict(parse_qsl(query))
         if "key" in asked and scope["method"] == "GET" and not is_api:
             return self._enter(path, asked)
-        session = self._gate.session(headers)
+        session = self._sessions.find(headers)
         if session is None:
             return self._locked(is_api)
         scope.setdefault("state", {})["session"] = session
         return None
 
     def _enter(self, path: str, asked: dict[str, str]) -> Response:
-        session_id = self._gate.admit(asked.pop("key"))
+        session_id = self._sessions.sign_in(asked.pop("key"))
         if session_id is None:
             return self._locked(is_api=False)
         # Relative, so that the key's address can lead nowhere else; the query without the key.
         answer = RedirectResponse("/" + path.lstrip("/\\") + (f"?{urlencode(asked)}" if asked else ""), 303)
         answer.set_cookie(
-            self._gate.cookie, session_id, httponly=True, samesite="strict", secure=self._gate.is_secure, path="/"
+            self._sessions.cookie,
+            session_id,
+            httponly=True,
+            samesite="strict",
+            secure=self._sessions.is_secure,
+            path="/",
         )
         return answer
 
@@ -216,7 +221,7 @@ class Guard:
             return None
         origin = headers.get("origin")
         is_foreign = headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
-        if is_foreign or (origin is not None and origin.lower() != self._gate.base_url.lower()):
+        if is_foreign or (origin is not None and origin.lower() != self._sessions.base_url.lower()):
             return self._denied(403, "FORBIDDEN", "This request came from another site.", is_api)
         form = _form(headers, body)
         token = headers.get("x-csrf-token") or form.get("csrf", [""])[0]
@@ -257,7 +262,7 @@ def _form(headers: Headers, body: bytes) -> dict[str, list[str]]:
 async def _body(headers: Headers, receive: Receive) -> bytes | None:
     """Read a body, or return None if it is too large; ClientDisconnect if it ends before its end."""
     try:
-        if int(headers.get("content-length", "0")) > _LARGEST_BODY:
+        if int(headers.get("content-length", "0")) > _MAX_BODY_BYTES:
             return None
     except ValueError:
         return None
@@ -267,7 +272,7 @@ async def _body(headers: Headers, receive: Receive) -> bytes | None:
         if message["type"] != "http.request":
             raise ClientDisconnect
         body += message.get("body", b"")
-        if len(body) > _LARGEST_BODY:
+        if len(body) > _MAX_BODY_BYTES:
             return None
         if not message.get("more_body"):
             return bytes(body)

@@ -14,7 +14,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vantage_quickbooks.web.app import make_app
-from vantage_quickbooks.web.security import Gate
+from vantage_quickbooks.web.security import Sessions
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.web.host import Host
 
-__all__ = ["DEFAULT_PORT", "Contained", "TimedProtocol", "WithoutQuery", "bind", "gate_for", "make_server", "serve"]
+__all__ = [
+    "DEFAULT_PORT",
+    "ErrorLogMiddleware",
+    "QueryStripFilter",
+    "RequestTimeoutProtocol",
+    "bind",
+    "make_server",
+    "make_sessions",
+    "serve",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +43,7 @@ DEFAULT_PORT = 8765
 _EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 -- compared with, not bound to
 
 
-class Contained:
+class ErrorLogMiddleware:
     """ASGI middleware that writes a defect down by its place alone: what an exception says may hold a secret.
 
     Args:
@@ -55,7 +64,7 @@ class Contained:
             _log.error("a page failed: %s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
 
 
-class WithoutQuery(logging.Filter):
+class QueryStripFilter(logging.Filter):
     """Cuts queries off the access log: one may hold a key or a code."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -66,17 +75,17 @@ class WithoutQuery(logging.Filter):
         return True
 
 
-class TimedProtocol(H11Protocol):
+class RequestTimeoutProtocol(H11Protocol):
     """
     HTTP/1.1 with a time limit for a request that is still being sent; uvicorn has none.
 
     A request, head and body, must have arrived `request_timeout_s` seconds after the connection was made or, on one
     that is used again, after its first byte; else the connection is cut. Of connections that have not sent a complete
-    request only the `most_waiting` newest are kept.
+    request only the `max_pending` newest are kept.
     """
 
     request_timeout_s = 20.0
-    most_waiting = 100
+    max_pending = 100
 
     timer: asyncio.TimerHandle | None = None
 
@@ -100,8 +109,8 @@ class TimedProtocol(H11Protocol):
             self._stop()
         elif self.timer is None:
             self.timer = self.loop.call_later(self.request_timeout_s, self.transport.abort)
-            waiting = [it for it in self.connections if isinstance(it, TimedProtocol) and it.timer is not None]
-            if len(waiting) > self.most_waiting:
+            waiting = [it for it in self.connections if isinstance(it, RequestTimeoutProtocol) and it.timer is not None]
+            if len(waiting) > self.max_pending:
                 oldest = min(waiting, key=lambda it: it.timer.when() if it.timer else 0)
                 oldest.transport.abort()
 
@@ -137,8 +146,8 @@ def bind(host: str | None, port: int) -> list[socket.socket]:
         return found
 
 
-def gate_for(host: str | None, port: int, public_url: str | None = None) -> Gate:
-    """Return the gate of a server.
+def make_sessions(host: str | None, port: int, public_url: str | None = None) -> Sessions:
+    """Return the sessions of a server.
 
     Args:
         host: What it is bound to; None for this machine alone.
@@ -154,42 +163,47 @@ def gate_for(host: str | None, port: int, public_url: str | None = None) -> Gate
     hosts = {f"{name}:{port}" for name in names} | {urlsplit(base_url).netloc}
     if port == 80:
         hosts |= set(names)
-    return Gate(base_url=base_url.lower(), hosts=frozenset(name.lower() for name in hosts))
+    return Sessions(base_url=base_url.lower(), allowed_hosts=frozenset(name.lower() for name in hosts))
 
 
 def serve(
-    host: Host, gate: Gate, sockets: list[socket.socket], *, on_ready: Callable[[Gate], None], is_verbose: bool = False
+    host: Host,
+    sessions: Sessions,
+    sockets: list[socket.socket],
+    *,
+    on_ready: Callable[[Sessions], None],
+    is_verbose: bool = False,
 ) -> None:
     """Serve until Ctrl-C.
 
     Args:
         host: What is served.
-        gate: Who may come in.
+        sessions: Who may come in.
         sockets: From `bind`.
         on_ready: Called once browsers are answered.
         is_verbose: Whether requests are logged, without their queries.
     """
-    server = make_server(host, gate, on_ready=on_ready, is_verbose=is_verbose)
+    server = make_server(host, sessions, on_ready=on_ready, is_verbose=is_verbose)
     server.run(sockets=sockets)
 
 
 def make_server(
-    host: Host, gate: Gate, *, on_ready: Callable[[Gate], None], is_verbose: bool = False
+    host: Host, sessions: Sessions, *, on_ready: Callable[[Sessions], None], is_verbose: bool = False
 ) -> uvicorn.Server:
     """Return the server, not yet running."""
-    logging.getLogger("uvicorn.access").addFilter(WithoutQuery())
+    logging.getLogger("uvicorn.access").addFilter(QueryStripFilter())
     config = uvicorn.Config(
-        Contained(make_app(host, gate)),
+        ErrorLogMiddleware(make_app(host, sessions)),
         log_level="info" if is_verbose else "warning",
         access_log=is_verbose,
         server_header=False,
         proxy_headers=False,
-        http=TimedProtocol,
+        http=RequestTimeoutProtocol,
         ws="none",
         h11_max_incomplete_event_size=64 * 1024,
         timeout_graceful_shutdown=2,
     )
-    return _Server(config, lambda: on_ready(gate))
+    return _Server(config, lambda: on_ready(sessions))
 
 
 class _Server(uvicorn.Server):

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from vantage_quickbooks.auth.locks import make_private_directory
 from vantage_quickbooks.errors import CredentialConflict
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ class Store:
         self._path = directory / "connections.sqlite3"
         self._lock = threading.Lock()
         try:
-            make_private_directory(directory.absolute())
+            _make_private_directory(directory.absolute())
             self._cipher = Fernet(_key(directory / "settings.key", is_new=not self._path.exists()))
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
@@ -199,6 +198,21 @@ def default_directory() -> Path:
     from platformdirs import user_state_path  # noqa: PLC0415 -- only where no directory is given
 
     return user_state_path("vantage-quickbooks") / "web"
+
+
+def _make_private_directory(directory: Path) -> None:
+    """Create *directory* and its missing parents with mode 0700."""
+    if directory.is_dir():
+        return
+    _make_private_directory(directory.parent)
+    with contextlib.suppress(FileExistsError):  # another process created it first
+        directory.mkdir(mode=0o700)
+        # Sync the parent: otherwise a power failure could lose the directory with the first tokens in it.
+        descriptor = os.open(directory.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _key(path: Path, *, is_new: bool) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from starlette.responses import RedirectResponse, Response
 
-from vantage_quickbooks.web import charts, present
+from vantage_quickbooks.web import charts, formatting
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -30,7 +30,7 @@ class Templates:
         self._environment = jinja2.Environment(
             loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
-        self._environment.filters |= {"when": present.instants, "words": present.words}
+        self._environment.filters |= {"when": formatting.instants, "words": formatting.words}
         self._environment.globals |= {"chart_width": charts.WIDTH, "chart": charts}
 
     def page(self, template: str, status: int = 200, *, csrf: str = "", **values: Any) -> Response:

@@ -8,7 +8,7 @@ import threading
 import requests
 
 from vantage_quickbooks.web.host import Host
-from vantage_quickbooks.web.server import bind, gate_for, make_server
+from vantage_quickbooks.web.server import bind, make_server, make_sessions
 from vantage_quickbooks.web.store import Store
 
 
@@ -19,16 +19,16 @@ class Site:
         self.directory = directory
         self.host = Host(Store(directory), plugins)
         self.sockets = bind(None, 0)
-        self.gate = gate_for(None, self.sockets[0].getsockname()[1])
+        self.sessions = make_sessions(None, self.sockets[0].getsockname()[1])
         ready = threading.Event()
-        self.server = make_server(self.host, self.gate, on_ready=lambda _: ready.set())
+        self.server = make_server(self.host, self.sessions, on_ready=lambda _: ready.set())
         self.thread = threading.Thread(target=self.server.run, args=(self.sockets,), daemon=True)
         self.thread.start()
         assert ready.wait(60)
 
     @property
     def url(self):
-        return self.gate.base_url
+        return self.sessions.base_url
 
     def close(self):
         self.server.should_exit = True

@@ -15,7 +15,7 @@ __all__ = [
     "MASK",
     "Cell",
     "Column",
-    "Members",
+    "RowFields",
     "cell",
     "columns_of",
     "facts",
@@ -36,8 +36,8 @@ _THREE = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
 _DECIMALS = dict.fromkeys((*_NONE, "XPF"), 0) | dict.fromkeys(_THREE, 3)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT = re.compile(_DATE.pattern + r"T[0-9:.]+(Z|[+-][0-9]{2}:?[0-9]{2})")
-_LONGEST = 80
-_LONGEST_FULL = 4000
+_MAX_CELL_LENGTH = 80
+_MAX_TOOLTIP_LENGTH = 4000
 _ACRONYMS = {"api", "id", "url", "uri"}
 _NAMES = ("name", "Name", "DisplayName", "value", "Address", "FreeFormNumber")
 
@@ -91,7 +91,7 @@ class Cell:
     full: str = ""
 
 
-class Members:
+class RowFields:
     """Which members rows have; fed row by row, so that all rows need not be in memory.
 
     Args:
@@ -126,7 +126,7 @@ class Members:
                 self.currencies[column.currency].add(str(value_at(row, column.currency) or ""))
 
 
-def columns_of(members: Members, *, everything: bool) -> list[Column]:
+def columns_of(members: RowFields, *, everything: bool) -> list[Column]:
     """Return the columns to show.
 
     Unless the table has a column for currencies, amounts of one currency have it in their heading, and amounts of
@@ -223,7 +223,7 @@ def facts(data: Mapping[str, Any], *, leave_out: Iterable[str] = (), in_full: bo
 
     Args:
         data: The object.
-        leave_out: Members that are not wanted.
+        leave_out: RowFields that are not wanted.
         in_full: Whether long texts are shown whole.
     """
     skipped = set(leave_out)
@@ -236,7 +236,7 @@ def masked(data: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]
 
     Args:
         data: The result.
-        schema: Its schema. Members marked `x-sensitive` are masked; if none is, all texts are.
+        schema: Its schema. RowFields marked `x-sensitive` are masked; if none is, all texts are.
     """
     properties: Mapping[str, Any] = schema.get("properties", {})
     marked = {name for name, rules in properties.items() if rules.get("x-sensitive")}
@@ -262,7 +262,7 @@ def _column(described: Mapping[str, Any]) -> Column:
     )
 
 
-def _with_currency(column: Column, members: Members) -> Column:
+def _with_currency(column: Column, members: RowFields) -> Column:
     found = members.currencies.get(column.currency, set())
     is_shown = any(other.field == column.currency for other in members.columns)  # in a column of its own
     if len(found) > 1:
@@ -302,9 +302,13 @@ def _summary(value: Any) -> str:
 
 
 def _short(text: str) -> Cell:
-    if len(text) <= _LONGEST:
+    if len(text) <= _MAX_CELL_LENGTH:
         return Cell(text, sort=text.casefold())
-    return Cell(text[: _LONGEST - 1].rstrip() + "…", sort=text[:_LONGEST].casefold(), full=text[:_LONGEST_FULL])
+    return Cell(
+        text[: _MAX_CELL_LENGTH - 1].rstrip() + "…",
+        sort=text[:_MAX_CELL_LENGTH].casefold(),
+        full=text[:_MAX_TOOLTIP_LENGTH],
+    )
 
 
 def _decimal(value: Any) -> Decimal | None:

@@ -9,10 +9,10 @@ import pytest
 from vantage_quickbooks.actions import MODULES
 from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.tabular import csv_text
-from vantage_quickbooks.web.present import (
+from vantage_quickbooks.web.formatting import (
     MASK,
     Column,
-    Members,
+    RowFields,
     cell,
     columns_of,
     facts,
@@ -77,7 +77,7 @@ def test_long_texts_are_cut_and_kept():
 
 
 def members_of(rows, views=()):
-    members = Members(views)
+    members = RowFields(views)
     for row in rows:
         members.add(row)
     return members

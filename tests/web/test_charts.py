@@ -1,4 +1,4 @@
-"""Rows to pictures: exact sums, never across currencies, and nothing lost."""
+"""Rows to chart_groups: exact sums, never across currencies, and nothing lost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vantage_quickbooks.actions import MODULES
-from vantage_quickbooks.web.charts import ROW, WIDTH, draw
+from vantage_quickbooks.web.charts import ROW, WIDTH, build_charts
 
 VIEWS = MODULES["listInvoices"].ACTION.views
 
@@ -21,8 +21,8 @@ def invoice(balance, days=0, currency="USD", status="open", name="Amy", total=No
 
 
 def bars(rows, title, currency="USD"):
-    picture = next(picture for picture in draw(rows, VIEWS) if picture.title == title)
-    chart = next(chart for chart in picture.charts if chart.currency == currency)
+    chart_group = next(chart_group for chart_group in build_charts(rows, VIEWS) if chart_group.title == title)
+    chart = next(chart for chart in chart_group.charts if chart.currency == currency)
     return {bar.label: bar.amount for bar in chart.bars}
 
 
@@ -39,8 +39,8 @@ def test_the_ages_meet_without_a_gap(days, age):
 
 def test_currencies_have_pictures_of_their_own_in_one_order():
     rows = [invoice(5, currency="EUR"), invoice(1), invoice(2), invoice(3, currency=None)]
-    for picture in draw(rows, VIEWS):
-        assert [chart.currency for chart in picture.charts] == ["USD", "", "EUR"]
+    for chart_group in build_charts(rows, VIEWS):
+        assert [chart.currency for chart in chart_group.charts] == ["USD", "", "EUR"]
 
 
 def test_sums_are_exact():
@@ -50,8 +50,8 @@ def test_sums_are_exact():
 
 def test_what_is_outstanding_is_told_apart():
     rows = [invoice(40, status="partiallyPaid", total=100), invoice(0, status="paid", total=50)]
-    picture = next(picture for picture in draw(rows, VIEWS) if picture.part_label)
-    (chart,) = picture.charts
+    chart_group = next(chart_group for chart_group in build_charts(rows, VIEWS) if chart_group.part_label)
+    (chart,) = chart_group.charts
     paid, partly = chart.bars
     assert (paid.label, paid.text, paid.part_text, paid.part_width) == ("paid", "50.00", "0.00", None)
     assert (partly.label, partly.width, partly.part_width) == ("partly paid", WIDTH, WIDTH * 0.4)
@@ -68,11 +68,11 @@ def test_those_beyond_the_limit_are_summed_up_not_lost():
 
 @pytest.mark.parametrize("rows", [[], [{}], [{"Balance": "12"}], [{"Balance": True, "daysOverdue": 1}]])
 def test_rows_without_the_members_have_no_picture(rows):
-    assert draw(rows, VIEWS) == []
+    assert build_charts(rows, VIEWS) == []
 
 
 def test_views_that_are_not_known_are_left_out():
-    assert draw([invoice(1)], [{"kind": "hologram"}]) == []
+    assert build_charts([invoice(1)], [{"kind": "hologram"}]) == []
 
 
 AMOUNTS = st.integers(-(10**9), 10**12) | st.floats(-1e9, 1e12, allow_nan=False)
@@ -81,15 +81,15 @@ AMOUNTS = st.integers(-(10**9), 10**12) | st.floats(-1e9, 1e12, allow_nan=False)
 @given(st.lists(st.builds(invoice, AMOUNTS, st.integers(0, 200), st.sampled_from(["USD", "JPY", None]),
                           st.sampled_from(["paid", "open", "new"]), st.text(max_size=40))))  # fmt: skip
 def test_bars_stay_in_the_picture_and_add_up(rows):
-    for picture in draw(rows, VIEWS):
-        for chart in picture.charts:
+    for chart_group in build_charts(rows, VIEWS):
+        for chart in chart_group.charts:
             assert chart.height == len(chart.bars) * ROW
             for bar in chart.bars:
                 assert 0 <= bar.width <= WIDTH
                 assert bar.part_width is None or bar.part_width >= 0
                 assert len(bar.short) <= 26
     with localcontext(Context(prec=1000)):  # in 28 digits, the order of adding shows
-        if rows and (pictures := draw(rows, VIEWS)):
-            shown = sum((bar.amount for picture in pictures if picture.title == "Receivables by age"
-                         for chart in picture.charts for bar in chart.bars), Decimal(0))  # fmt: skip
+        if rows and (chart_groups := build_charts(rows, VIEWS)):
+            shown = sum((bar.amount for chart_group in chart_groups if chart_group.title == "Receivables by age"
+                         for chart in chart_group.charts for bar in chart.bars), Decimal(0))  # fmt: skip
             assert shown == sum((Decimal(str(row["Balance"])) for row in rows), Decimal(0))

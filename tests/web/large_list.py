@@ -1,4 +1,4 @@
-"""A site in a process of its own, whose connector lists as many rows as wanted: `python web_big.py DIRECTORY ROWS`."""
+"""A site in a process of its own whose connector lists any number of rows: `python large_list.py DIRECTORY ROWS`."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ class Plugin:
 
 
 def main():
-    from web_site import Site
+    from running_site import Site
 
     site = Site(Path(sys.argv[1]), [Plugin(int(sys.argv[2]))])
     site.host.save("big", "Big", {}, "big")
-    sys.stdout.write(site.gate.url + "\n")
+    sys.stdout.write(site.sessions.sign_in_url + "\n")
     sys.stdout.flush()
     sys.stdin.read()
     site.close()

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vantage_quickbooks.web.present import Column
-from vantage_quickbooks.web.rows import PREFIX, ResultFiles, ResultGone, ResultsError
+from vantage_quickbooks.web.formatting import Column
+from vantage_quickbooks.web.rows import PREFIX, ResultExpired, ResultFiles, ResultsError
 
 VALUES = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text()
 HOLD = """
@@ -116,7 +116,7 @@ def test_what_was_dropped_is_gone_from_the_disk_and_a_reader_reads_on(files):
 def test_a_result_that_vanishes_is_no_empty_one(files):
     rows = fill(files, [{"n": 1}])
     files.close()
-    with pytest.raises(ResultGone):
+    with pytest.raises(ResultExpired):
         rows.page(0, 5)
     with pytest.raises(ResultsError, match="was removed"):
         rows.append([{"n": 2}])
