@@ -65,3 +65,30 @@ def test_no_realm_id_leaves_its_place_in_the_path(realm):
 )
 def test_loopback_is_this_machine_alone(url, expected):
     assert endpoints.is_loopback(url) is expected
+
+
+def test_a_record_is_read_at_its_path_and_id():
+    request = endpoints.read_request("https://api", "12", "customer", "7")
+    assert (request.method, request.body) == ("GET", None)
+    assert request.url == "https://api/v3/company/12/customer/7?minorversion=75"
+    assert request.headers == {"Accept": "application/json"}
+
+
+def test_the_only_record_of_an_entity_is_read_without_an_id():
+    request = endpoints.read_request("https://api", "12", "preferences")
+    assert request.url == "https://api/v3/company/12/preferences?minorversion=75"
+
+
+@pytest.mark.parametrize("id_", ["", ".", ".."])
+def test_an_id_that_would_change_the_path_is_refused(id_):
+    with pytest.raises(ValueError, match="not an Id"):
+        endpoints.read_request("https://api", "12", "customer", id_)
+
+
+def test_changes_of_all_entities_are_requested_at_once():
+    request = endpoints.changes_request("https://api", "12", iter(["Invoice", "Customer"]), "2026-10-01T00:00:00+00:00")
+    assert request.method == "GET"
+    assert request.url == (
+        "https://api/v3/company/12/cdc?entities=Invoice,Customer&changedSince=2026-10-01T00%3A00%3A00%2B00%3A00"
+        "&minorversion=75"
+    )

@@ -102,6 +102,56 @@ def test_an_answer_without_what_was_asked_is_unexpected(member):
         responses.with_member(answer, "CompanyInfo")
 
 
+# ---- change data capture ---------------------------------------------------------------------------------------------
+
+
+def changes(*groups, **beside):
+    return responses.Answer({"CDCResponse": [{"QueryResponse": list(groups)}], **beside}, TID)
+
+
+def test_changes_come_by_entity_in_intuits_order():
+    invoices = [{"Id": "2"}, {"Id": "1", "status": "Deleted"}]
+    answer = changes({"Invoice": invoices, "startPosition": 1, "maxResults": 1}, {}, {"Customer": [{"Id": "3"}]})
+    changed = responses.changed_records(answer, ["Invoice", "Payment", "Customer"])
+    assert changed == {"Invoice": invoices, "Payment": [], "Customer": [{"Id": "3"}]}
+
+
+def test_changes_of_one_entity_may_come_in_several_groups():
+    answer = changes({"Invoice": [{"Id": "1"}]}, {"Invoice": [{"Id": "2"}], "Payment": [{"Id": "3"}]})
+    changed = responses.changed_records(answer, ["Payment", "Invoice"])
+    assert changed == {"Payment": [{"Id": "3"}], "Invoice": [{"Id": "1"}, {"Id": "2"}]}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        responses.Answer({}, TID),
+        responses.Answer({"CDCResponse": None}, TID),
+        responses.Answer({"CDCResponse": [None]}, TID),
+        responses.Answer({"CDCResponse": [{}]}, TID),
+        responses.Answer({"CDCResponse": [{"QueryResponse": None}]}, TID),
+        responses.Answer({"CDCResponse": [{"QueryResponse": []}, {"Fault": {}, "QueryResponse": []}]}, TID),
+        changes(None),
+        changes([]),
+        changes("Invoice"),
+        changes({"Invoice": None}),
+        changes({"Invoice": {}}),
+        changes({"Invoice": []}),
+        changes({"Invoice": [{"Id": "1"}, None]}),
+        changes({"Invoice": [{"Id": "1"}]}, {"Vendor": [{"Id": "1"}]}),
+        changes({"Invoice": [{"Id": "1"}]}, {"Payment": None}),
+        changes({"Invoice": [{"Id": "1"}], "Fault": {}}),
+        changes({"Invoice": [{"Id": "1"}]}, Fault={}),
+        changes({"startPosition": 1}),
+    ],
+    ids=lambda answer: json.dumps(answer.body),
+)
+def test_damaged_changes_are_unexpected_for_every_entity(answer):
+    with pytest.raises(UnexpectedResponseError) as caught:
+        responses.changed_records(answer, ["Invoice", "Payment"])
+    assert caught.value.details == {"httpStatus": 200, "intuitTid": TID}
+
+
 # ---- the rule behind all tables -------------------------------------------------------------------------------------
 
 json_values = st.recursive(
