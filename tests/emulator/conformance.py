@@ -20,9 +20,10 @@ from xml.etree import ElementTree as ET
 
 from emulator import recorded
 
-from vantage_quickbooks.emulator.company.company import Company, row_of
+from vantage_quickbooks.emulator.company.company import Company
 from vantage_quickbooks.emulator.company.entities import BY_LOWER_NAME, BY_PATH, ENTITIES
 from vantage_quickbooks.emulator.company.loader import _records
+from vantage_quickbooks.emulator.company.row import row_of
 
 WRITES = ("create", "update", "delete", "void")
 

@@ -16,7 +16,9 @@ from lark import Lark
 
 from vantage_quickbooks.emulator.company.entities import _MARKS, BY_LOWER_NAME
 from vantage_quickbooks.emulator.errors import Fault
-from vantage_quickbooks.emulator.query.parser import _GRAMMAR, Condition, Statement, Value, compile_statement, parse
+from vantage_quickbooks.emulator.query.parser import grammar, parse
+from vantage_quickbooks.emulator.query.sql import compile_statement
+from vantage_quickbooks.emulator.query.statement import Condition, Statement, Value
 
 AFTER_CONDITION = (
     '\nWas expecting one of:\n    <EOF> \n    <AND> ...\n    "iterator" ...\n    "maxresults" ...\n    <OR> ...\n'
@@ -298,7 +300,7 @@ statements = st.builds(
 )
 
 # Intuit's language as the grammar itself has it, word by word: whatever it can say is said.
-words = Lark(_GRAMMAR, parser="lalr", lexer="basic")
+words = Lark(grammar(), parser="lalr", lexer="basic")
 keywords = [t.name for t in words.terminals if t.pattern.type == "str" and t.pattern.value.isalpha()]
 sayings = from_lark(
     words,

@@ -8,9 +8,10 @@ import tracemalloc
 import pytest
 
 from vantage_quickbooks.emulator import Emulator
-from vantage_quickbooks.emulator.company.company import DEFAULT_ZONE, zone_of
 from vantage_quickbooks.emulator.company.sample import Sample
 from vantage_quickbooks.emulator.company.store import Store
+from vantage_quickbooks.emulator.company.times import DEFAULT_ZONE, zone_of
+from vantage_quickbooks.emulator.query.execute import execute
 
 INVOICES = 20_000
 PAGE = "select * from Invoice startposition {} maxresults 1000"
@@ -37,10 +38,10 @@ def blocks_of(work):
 
 def test_a_page_is_one_object_however_many_records(great):
     company = great.company()
-    small = blocks_of(lambda: company.query("select * from Invoice maxresults 1", time.time()))
-    large = blocks_of(lambda: company.query(PAGE.format(15_001), time.time()))
+    small = blocks_of(lambda: execute(company, "select * from Invoice maxresults 1", time.time()))
+    large = blocks_of(lambda: execute(company, PAGE.format(15_001), time.time()))
     assert abs(large - small) < 50
-    page = company.query(PAGE.format(15_001), time.time())
+    page = execute(company, PAGE.format(15_001), time.time())
     assert (type(page.records), page.number, len(page.records) > 1_500_000) == (bytes, 1000, True)
 
 
@@ -48,10 +49,10 @@ def test_nor_do_records_become_objects_on_the_way(great):
     """At no time during a page: SQLite's memory is not Python's, what Python takes is a few times the page."""
     company = great.company()
     statement = PAGE.format(15_001)
-    size = len(company.query(statement, time.time()).json())
+    size = len(execute(company, statement, time.time()).json())
     tracemalloc.start()
     try:
-        company.query(statement, time.time())
+        execute(company, statement, time.time())
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.reset_peak()
         snapshot = tracemalloc.take_snapshot()

@@ -12,6 +12,7 @@ import pytest
 
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.emulator.errors import Fault
+from vantage_quickbooks.emulator.query.execute import execute
 
 
 def line(amount):
@@ -90,7 +91,7 @@ class History:
 def everything(emulator, entity):
     company = emulator.company()
     active = " where Active in (true, false)" if entity == "Customer" else ""
-    page = company.query(f"select * from {entity}{active} maxresults 1000", emulator.now())  # noqa: S608 -- Intuit's
+    page = execute(company, f"select * from {entity}{active} maxresults 1000", emulator.now())  # noqa: S608 -- Intuit's
     return json.loads(b"[%s]" % page.records, parse_float=Decimal)
 
 
@@ -182,7 +183,7 @@ def test_a_record_is_stamped_when_it_is_written(emulator):
     made = []
 
     def hold():
-        with company._store.writing():
+        with company.store.writing():
             started.set()
             go_on.wait(5)
 

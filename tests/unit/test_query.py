@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from vantage_quickbooks.core import query
 from vantage_quickbooks.emulator.query import parser
+from vantage_quickbooks.emulator.query.statement import Condition, Value
 from vantage_quickbooks.errors import InputError
 
 CONTROL = {chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))}
@@ -88,9 +89,7 @@ def test_whatever_the_values_the_judge_reads_the_statement_that_was_meant(values
     )
     read = parser.parse(str(statement))
     assert read.entity == "Customer"
-    assert read.where[0] == parser.Condition(
-        "Active", "IN", (parser.Value("bool", "true"), parser.Value("bool", "false"))
-    )
+    assert read.where[0] == Condition("Active", "IN", (Value("bool", "true"), Value("bool", "false")))
     expected = ["LIKE" if operator == "matches" and "%" in v else operator.replace("matches", "=") for v in values]
     assert [("DisplayName", op, value) for op, value in zip(expected, values, strict=True)] == [
         (condition.name, condition.operator, *(v.text for v in condition.values)) for condition in read.where[1:]

@@ -6,6 +6,8 @@
 An island: it imports nothing of the connector, for it is the connector's judge.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:

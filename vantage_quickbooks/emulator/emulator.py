@@ -1,33 +1,40 @@
 """The emulator as one object: start it, ask it, move its clock, break it, stop it."""
 
+from __future__ import annotations
+
 import json
 import logging
-import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from vantage_quickbooks.emulator import errors
 from vantage_quickbooks.emulator.company import loader
-from vantage_quickbooks.emulator.company.company import DEFAULT_ZONE, Company, decode, zone_of
+from vantage_quickbooks.emulator.company.company import Company
 from vantage_quickbooks.emulator.company.entities import ENTITIES, Entity
 from vantage_quickbooks.emulator.company.sample import Sample
 from vantage_quickbooks.emulator.company.store import Store
+from vantage_quickbooks.emulator.company.times import DEFAULT_ZONE, zone_of
 from vantage_quickbooks.emulator.control import endpoints
 from vantage_quickbooks.emulator.faults.injector import Delivery, FaultsOnDemand
 from vantage_quickbooks.emulator.faults.latency import Latency, Spec
 from vantage_quickbooks.emulator.http import response
-from vantage_quickbooks.emulator.http.data_api import PREFIX, Api, Request
+from vantage_quickbooks.emulator.http.data_api import PREFIX, Api
 from vantage_quickbooks.emulator.http.limits import Limits
 from vantage_quickbooks.emulator.http.oauth_endpoints import OAuthApi
+from vantage_quickbooks.emulator.http.request import Request
 from vantage_quickbooks.emulator.http.request_log import Journal
 from vantage_quickbooks.emulator.http.response import Answer, Trace
 from vantage_quickbooks.emulator.http.server import Server
+from vantage_quickbooks.emulator.json_text import decode
 from vantage_quickbooks.emulator.oauth.authorization_server import OAuth, Rotation
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Mapping
 
 _LOGGER = logging.getLogger(__name__)
 _GREAT_LOAD = 20_000  # from so many records on, indexes are made after the load
@@ -122,8 +129,7 @@ class Emulator:
     # ---- life ----
 
     def start(self) -> Self:
-        """
-        Load the company and begin to serve.
+        """Load the company and begin to serve.
 
         Returns:
             The emulator itself.
@@ -148,8 +154,7 @@ class Emulator:
         return self
 
     def stop(self) -> None:
-        """
-        Stop serving, close every connection, wait for every thread, and remove a temporary company.
+        """Stop serving, close every connection, wait for every thread, and remove a temporary company.
 
         Raises:
             RuntimeError: A thread did not end within 30 seconds. Everything else is closed.
@@ -206,8 +211,7 @@ class Emulator:
         return self.oauth.first_refresh_token
 
     def settings(self) -> dict[str, str]:
-        """
-        Fill in the connector's settings for the running emulator: they lead here and nowhere else.
+        """Fill in the connector's settings for the running emulator: they lead here and nowhere else.
 
         Returns:
             The credentials, the environment (`emulator`) and emulator_url, its address.
@@ -215,8 +219,7 @@ class Emulator:
         return self.credentials() | {"environment": "emulator", "emulator_url": self.url}
 
     def credentials(self) -> dict[str, str]:
-        """
-        Fill in a settings form, or any client: what the same seed gives, wherever the emulator listens.
+        """Fill in a settings form, or any client: what the same seed gives, wherever the emulator listens.
 
         Returns:
             client_id, client_secret, refresh_token (of the last grant; the first one may be revoked) and realm_id.
@@ -229,8 +232,7 @@ class Emulator:
         }
 
     def grant(self, realm_id: str | None = None) -> str:
-        """
-        Authorize the app once more, as if a person had connected again.
+        """Authorize the app once more, as if a person had connected again.
 
         Args:
             realm_id: For this company; one not yet known gets the sample company. None is the first.
@@ -246,8 +248,7 @@ class Emulator:
         return self.oauth.grant(realm)
 
     def expire_access_tokens(self) -> int:
-        """
-        Let every access token expire now.
+        """Let every access token expire now.
 
         Returns:
             How many were alive.
@@ -255,8 +256,7 @@ class Emulator:
         return self.oauth.expire_access_tokens()
 
     def revoke_grants(self) -> int:
-        """
-        Disconnect the app from every company, as a user can inside QuickBooks.
+        """Disconnect the app from every company, as a user can inside QuickBooks.
 
         Returns:
             How many grants ended.
@@ -264,8 +264,7 @@ class Emulator:
         return self.oauth.revoke_grants()
 
     def rotate_client_secret(self, new: str | None = None, invalidate_tokens: bool = True) -> str:
-        """
-        Change the app's secret.
+        """Change the app's secret.
 
         Args:
             new: The secret; None makes one.
@@ -280,8 +279,7 @@ class Emulator:
     # ---- time ----
 
     def now(self) -> float:
-        """
-        Tell the emulator's time.
+        """Tell the emulator's time.
 
         Returns:
             Epoch seconds.
@@ -289,8 +287,7 @@ class Emulator:
         return time.time() + self._offset
 
     def advance(self, seconds: float) -> None:
-        """
-        Move the clock: tokens expire, limits pass, times move.
+        """Move the clock: tokens expire, limits pass, times move.
 
         Args:
             seconds: Forward; less than 0 moves back.
@@ -306,8 +303,7 @@ class Emulator:
         self._offset = offset
 
     def set_now(self, iso: str) -> None:
-        """
-        Set the clock.
+        """Set the clock.
 
         Args:
             iso: A time with an offset, or in UTC without one.
@@ -331,8 +327,7 @@ class Emulator:
         chance: float = 1.0,
         **options: object,
     ) -> None:
-        """
-        Order a fault.
+        """Order a fault.
 
         Args:
             kind: One of `ondemand.KINDS`; docs/emulator.md tells what each does.
@@ -355,8 +350,7 @@ class Emulator:
         self._orders.order(kind, path=path, method=method, times=times, after=after, chance=chance, **options)
 
     def faults(self) -> list[dict[str, Any]]:
-        """
-        List the faults that are ordered and not yet delivered.
+        """List the faults that are ordered and not yet delivered.
 
         Returns:
             One dictionary each.
@@ -368,8 +362,7 @@ class Emulator:
         self._orders.clear()
 
     def latency(self, spec: Spec) -> None:
-        """
-        Let answers take time.
+        """Let answers take time.
 
         Args:
             spec: None for none; seconds; `{"uniform": [0.1, 0.4]}`; `{"median": 0.2, "p99": 1.5}`; with `path` and
@@ -381,8 +374,7 @@ class Emulator:
         self._latency.choose(spec)
 
     def limit(self, chosen: bool | Mapping[str, int]) -> None:
-        """
-        Put other limits in force.
+        """Put other limits in force.
 
         Args:
             chosen: True for Intuit's, False for none, or some of per_minute, per_second, concurrent,
@@ -396,8 +388,7 @@ class Emulator:
     # ---- what happened ----
 
     def counters(self) -> dict[str, Any]:
-        """
-        Count what was asked since the start or the last reset.
+        """Count what was asked since the start or the last reset.
 
         Returns:
             token_requests, api_requests (with by_status), connections, max_concurrent, faults_delivered.
@@ -419,8 +410,7 @@ class Emulator:
                 self._server.max_concurrent = self._server.running
 
     def requests(self) -> list[dict[str, Any]]:
-        """
-        Tell of the last thousand requests, oldest first; never of secrets.
+        """Tell of the last thousand requests, oldest first; never of secrets.
 
         Returns:
             time, method, path, statement, status (0 if none was sent), intuit_tid, headers of each.
@@ -428,8 +418,7 @@ class Emulator:
         return self._journal.requests()
 
     def state(self) -> dict[str, Any]:
-        """
-        Describe the emulator.
+        """Describe the emulator.
 
         Returns:
             Addresses, clock, companies with their counts, tokens, limits, latency, faults, counters.
@@ -467,8 +456,7 @@ class Emulator:
     # ---- companies ----
 
     def company(self, realm_id: str | None = None) -> Company:
-        """
-        Open a company.
+        """Open a company.
 
         Args:
             realm_id: Which; one not yet known gets the sample company. None is the first.
@@ -490,8 +478,7 @@ class Emulator:
             return self._companies[realm]
 
     def create(self, entity: str, record: Mapping[str, Any], realm_id: str | None = None) -> dict[str, Any]:
-        """
-        Create a record, by the rules that the API has.
+        """Create a record, by the rules that the API has.
 
         Args:
             entity: Its name, such as `Invoice`.
@@ -509,8 +496,7 @@ class Emulator:
         return self._write(Company.create, entity, record, realm_id)
 
     def update(self, entity: str, record: Mapping[str, Any], realm_id: str | None = None) -> dict[str, Any]:
-        """
-        Change a record: only what is given, whatever its SyncToken.
+        """Change a record: only what is given, whatever its SyncToken.
 
         Args:
             entity: Its name.
@@ -528,8 +514,7 @@ class Emulator:
         return self._write(Company.update, entity, self._seen(entity, record, realm_id), realm_id)
 
     def delete(self, entity: str, id: str, realm_id: str | None = None) -> dict[str, Any]:  # noqa: A002 -- Intuit's word
-        """
-        Delete a transaction.
+        """Delete a transaction.
 
         Args:
             entity: Its name.
@@ -547,8 +532,7 @@ class Emulator:
         return self._write(Company.delete, entity, self._seen(entity, {"Id": id}, realm_id), realm_id)
 
     def void(self, entity: str, id: str, realm_id: str | None = None) -> dict[str, Any]:  # noqa: A002 -- Intuit's word
-        """
-        Void a transaction.
+        """Void a transaction.
 
         Args:
             entity: Its name.
@@ -566,8 +550,7 @@ class Emulator:
         return self._write(Company.void, entity, self._seen(entity, {"Id": id}, realm_id), realm_id)
 
     def read(self, entity: str, id: str, realm_id: str | None = None) -> dict[str, Any]:  # noqa: A002 -- Intuit's word
-        """
-        Read a record, without a request.
+        """Read a record, without a request.
 
         Args:
             entity: Its name.
@@ -687,8 +670,7 @@ def serve(  # noqa: PLR0917 -- the order of the command line's options
     on_ready: Callable[[Emulator], None] | None = None,
     **options: Any,
 ) -> None:
-    """
-    Serve until SIGINT or SIGTERM. Call it from the main thread.
+    """Serve until SIGINT or SIGTERM. Call it from the main thread.
 
     Args:
         port: 0 takes a free one.

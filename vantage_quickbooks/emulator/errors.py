@@ -7,11 +7,13 @@ may come as XML. Each constructor names the recording or the page its words come
 words of which no record exists are marked "our words".
 """
 
-import json
+from __future__ import annotations
+
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from vantage_quickbooks.emulator.company.entities import ENTITIES
+from vantage_quickbooks.emulator.json_text import compact
 
 _SHOWN_PROPERTIES = 60  # recorded, 2020: then "[truncated]"
 _XML_HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
@@ -62,8 +64,7 @@ class Fault(Exception):  # noqa: N818 -- Intuit's own word; an Error is what a F
         self.timed = timed
 
     def item(self) -> dict[str, Any]:
-        """
-        Build the `Fault` object as it stands in a body or a batch item.
+        """Build the `Fault` object as it stands in a body or a batch item.
 
         Returns:
             `{"Error": [...], "type": ...}`.
@@ -76,8 +77,7 @@ class Fault(Exception):  # noqa: N818 -- Intuit's own word; an Error is what a F
         return {"Error": [error], "type": self.type}
 
     def json(self, time: str, milliseconds: int) -> str:
-        """
-        Spell the body as JSON, in the dialect of whoever refuses.
+        """Spell the body as JSON, in the dialect of whoever refuses.
 
         Args:
             time: The company's local time, for the service.
@@ -110,8 +110,7 @@ class Fault(Exception):  # noqa: N818 -- Intuit's own word; an Error is what a F
         return compact({"Fault": self.item()} | ({"time": time} if self.timed else {}))
 
     def xml(self, time: str) -> str:
-        """
-        Spell the body as XML: indented by the gateway, in one line by the service.
+        """Spell the body as XML: indented by the gateway, in one line by the service.
 
         Args:
             time: The company's local time.
@@ -135,19 +134,6 @@ class Fault(Exception):  # noqa: N818 -- Intuit's own word; an Error is what a F
             f'<Error code="{self.code}"{element}><Message>{escape(self.message)}</Message>'
             f"<Detail>{escape(self.detail or '')}</Detail></Error></Fault></IntuitResponse>"
         )
-
-
-def compact(value: object) -> str:
-    """
-    Spell JSON as QuickBooks does: no blanks, no escapes beyond the necessary.
-
-    Args:
-        value: Plain JSON data.
-
-    Returns:
-        The text.
-    """
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 # ---- the query language ------------------------------------------------------------------------
@@ -196,8 +182,7 @@ def invalid_id(value: str) -> Fault:
 
 
 def unsupported_property(entity: str, name: str) -> Fault:
-    """
-    Say that a body has a property nobody knows, and list those that are known, sixty at most.
+    """Say that a body has a property nobody knows, and list those that are known, sixty at most.
 
     Args:
         entity: What is written.
@@ -314,8 +299,7 @@ def insufficient_scope() -> Fault:
 
 
 def throttled(*, explained: bool = True) -> Fault:
-    """
-    Refuse one request too many.
+    """Refuse one request too many.
 
     Args:
         explained: With a detail, as in XML. As JSON it was never quoted: there the gateway's other refusals of this

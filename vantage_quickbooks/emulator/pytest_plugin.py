@@ -4,11 +4,16 @@ In a conftest.py at the top: `pytest_plugins = ["vantage_quickbooks.emulator.pyt
 It is no entry point, so that installing the package changes nobody's test run.
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import pytest
 
 from vantage_quickbooks.emulator.emulator import Emulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="session")

@@ -6,52 +6,29 @@ the few that an entity has of its own (an invoice's totals). What a rule refuses
 `Fault` in Intuit's words.
 """
 
-import json
-import sqlite3
+from __future__ import annotations
+
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone, tzinfo
-from decimal import ROUND_HALF_UP, Decimal
-from json.encoder import encode_basestring
-from typing import Any, NoReturn
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.emulator import errors
 from vantage_quickbooks.emulator.company import rules, shapes
 from vantage_quickbooks.emulator.company.entities import ENTITIES, Entity
-from vantage_quickbooks.emulator.company.rules import Record
-from vantage_quickbooks.emulator.company.store import Row, Store
-from vantage_quickbooks.emulator.query import parser
+from vantage_quickbooks.emulator.company.row import row_of
+from vantage_quickbooks.emulator.company.times import DEFAULT_ZONE, local_time, zone_of
+from vantage_quickbooks.emulator.json_text import decode, encode
 
-DEFAULT_ZONE = "America/Los_Angeles"
-# Numbers that are no money keep their shortest spelling (recorded, all years).
-_PLAIN_NUMBERS = {
-    "Qty",
-    "UnitPrice",
-    "TaxPercent",
-    "DiscountPercent",
-    "RatePercent",
-    "RateValue",
-    "ExchangeRate",
-    "Quantity",
-    "QtyOnHand",
-}
-# An amount may be sent as 100 and is served as 100.00.
-_AMOUNTS = {
-    "Amount",
-    "TotalAmt",
-    "Balance",
-    "BalanceWithJobs",
-    "HomeTotalAmt",
-    "HomeBalance",
-    "TotalTax",
-    "NetAmountTaxable",
-    "UnappliedAmt",
-    "Deposit",
-}
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Sequence
+
+    from vantage_quickbooks.emulator.company.rules import Record
+    from vantage_quickbooks.emulator.company.store import Store
+
 _NAMED_LIKE_PEOPLE = ("Customer", "Vendor", "Employee")  # one name among all three (Intuit, Customer page)
 # What a full update leaves as it was when it is not sent (recorded, 2020, update/customer.yml; the rest is ours).
 _KEPT = frozenset({"CurrencyRef", "DocNumber", "V4IDPseudonym", "DefaultTaxCodeRef"})
@@ -63,137 +40,6 @@ _MODIFIER = {"LastModifiedByRef": {"value": "9130350000000017"}}  # invented
 _NO_LISTS = [entity.name for entity in ENTITIES.values() if not entity.lists_names]
 _ONE_OF_A_KIND = ("CompanyInfo", "Preferences")  # a company has one, whose Id is "1" and need not be sent
 _COLLEAGUE = "Robin Vale"  # invented: whoever else is at work when an object is stale
-
-
-def zone_of(name: str) -> tzinfo:
-    """
-    Find a time zone, also on a machine without zone data.
-
-    Args:
-        name: As in CompanyInfo.DefaultTimeZone.
-
-    Returns:
-        The zone; Pacific standard time when this machine knows none of that name.
-    """
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        return timezone(timedelta(hours=-8))
-
-
-def local_time(epoch: float, zone: tzinfo) -> str:
-    """
-    Spell an instant as MetaData does.
-
-    Args:
-        epoch: Seconds.
-
-        zone: The company's.
-
-    Returns:
-        Whole seconds with the offset of that date: `2026-05-05T03:09:39-07:00`.
-    """
-    return datetime.fromtimestamp(int(epoch), zone).isoformat()
-
-
-def encode(value: Any, key: str = "") -> str:
-    """
-    Spell JSON as QuickBooks does: money with two decimals, zero as `0`.
-
-    Args:
-        value: Plain data; numbers that were read as `Decimal` are money unless the key says otherwise.
-
-        key: The key the value stands under.
-
-    Returns:
-        The text.
-
-    Source: recorded, 2015 to 2022 (556 of 556 amounts, 614 of 614 zeros; see shared/wire.md).
-    """
-    if isinstance(value, str):
-        return encode_basestring(value)
-    if isinstance(value, Mapping):
-        return "{" + ",".join([f"{encode_basestring(k)}:{encode(v, k)}" for k, v in value.items()]) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join([encode(item, key) for item in value]) + "]"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if key in _AMOUNTS and isinstance(value, int | float):
-        value = Decimal(str(value))
-    if isinstance(value, Decimal):
-        if not value:
-            return "0"
-        if key in _PLAIN_NUMBERS:
-            return format(value.normalize(), "f")
-        return format(value.quantize(Decimal("0.01"), ROUND_HALF_UP), "f")
-    return json.dumps(value)
-
-
-def decode(text: str) -> Any:
-    """
-    Read JSON with its digits: numbers with a point become `Decimal`.
-
-    Args:
-        text: JSON.
-
-    Returns:
-        Plain data.
-
-    Raises:
-        ValueError: It is no JSON.
-    """
-    return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
-
-
-def row_of(entity: Entity, record: Mapping[str, Any], body: str) -> Row:
-    """
-    Pick out what a record is found and ordered by.
-
-    Args:
-        entity: What it is.
-
-        record: Its data.
-
-        body: Its text, as it is to be served.
-
-    Returns:
-        The row.
-
-    Raises:
-        TypeError: What should be text is none.
-        ValueError: A time or an amount is none.
-    """
-    times = record.get("MetaData") or {}
-    name = _words(record.get("DisplayName") or record.get("Name"))
-    return Row(
-        id=str(record.get("Id", "")),
-        created=_epoch(times.get("CreateTime")),
-        updated=_epoch(times.get("LastUpdatedTime")),
-        active=int(record.get("Active") is not False),
-        sort_name=(_words(record.get(entity.order)) or name) if entity.lists_names else None,
-        name=name,
-        txn_date=_words(record.get("TxnDate")),
-        due_date=_words(record.get("DueDate")),
-        doc_number=_words(record.get("DocNumber")),
-        customer=_words((record.get("CustomerRef") or {}).get("value")),
-        balance=_real(record.get("Balance")),
-        total=_real(record.get("TotalAmt")),
-        body=body,
-    )
-
-
-def _words(value: Any) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
-
-
-def _epoch(text: str | None) -> int:
-    return int(datetime.fromisoformat(text).timestamp()) if text else 0
 
 
 def _sequence(entity: Entity) -> list[str]:
@@ -209,54 +55,6 @@ def _number(text: Any) -> int:
     return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
-def _real(value: Any) -> float | None:
-    return None if value is None else float(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """The answer to a statement.
-
-    Attributes:
-        entity: What was asked for.
-
-        records: The records' JSON texts with commas between, encoded: one object, however many there are.
-
-        number: How many records.
-
-        start: STARTPOSITION in force.
-
-        count: The answer to COUNT(*), or None.
-    """
-
-    entity: Entity
-    records: bytes
-    number: int
-    start: int
-    count: int | None
-
-    def json(self) -> bytes:
-        """
-        Spell the QueryResponse.
-
-        Returns:
-            `{"Customer":[...],"startPosition":1,"maxResults":2}`; with `totalCount` for the
-            entities that tell it; `{}` when there is nothing (recorded).
-        """
-        if self.count is not None:
-            return b'{"totalCount":%d}' % self.count
-        if not self.number:
-            return b"{}"
-        total = b',"totalCount":%d' % self.number if self.entity.tells_total else b""
-        return b'{"%s":[%s],"startPosition":%d,"maxResults":%d%s}' % (
-            self.entity.name.encode(),
-            self.records,
-            self.start,
-            self.number,
-            total,
-        )
-
-
 class Company:
     """One company's records and rules.
 
@@ -270,7 +68,7 @@ class Company:
     """
 
     def __init__(self, store: Store, realm: str, now: Callable[[], float] = time.time) -> None:
-        self._store = store
+        self.store = store
         self._now = now
         self._replaying = threading.Lock()
         self._answers: OrderedDict[str, bytes] = OrderedDict()
@@ -281,8 +79,7 @@ class Company:
         self.zone = zone_of((info or {}).get("DefaultTimeZone", DEFAULT_ZONE))
 
     def today(self, now: float) -> date:
-        """
-        Tell the company's date.
+        """Tell the company's date.
 
         Args:
             now: Epoch seconds.
@@ -293,8 +90,7 @@ class Company:
         return datetime.fromtimestamp(now, self.zone).date()
 
     def name(self) -> str:
-        """
-        Tell the company's name.
+        """Tell the company's name.
 
         Returns:
             CompanyInfo.CompanyName.
@@ -303,49 +99,8 @@ class Company:
 
     # ---- reading ----
 
-    def query(self, text: str, now: float) -> Page:
-        """
-        Answer a statement.
-
-        Args:
-            text: In Intuit's query language.
-
-            now: Epoch seconds, for CURRENT_DATE.
-
-        Returns:
-            The records' texts as stored, or only the fields that were asked for.
-
-        Raises:
-            Fault: 4000 or 4001.
-        """
-        plan = parser.compile_statement(parser.parse(text), today=self.today(now), zone=self.zone)
-        join = "JOIN body b ON b.row = r.row" if plan.needs_body else ""
-        where = "r.kind = ?" + (f" AND {plan.where}" if plan.where else "")
-        parameters = (self._store.kind(self.realm, plan.entity.name), *plan.parameters)
-        try:
-            with self._store.reading() as db:
-                if plan.count:
-                    sql = f"SELECT count(*) FROM record r {join} WHERE {where}"  # noqa: S608 -- values are bound
-                    return Page(plan.entity, b"", 0, 1, db.execute(sql, parameters).fetchone()[0])
-                # The page's rows are found in the indexes; only then are their texts read. SQLite joins them, in one
-                # step: no Python object a record, and other threads run meanwhile.
-                texts = "b.body" if plan.fields else "count(*), CAST(group_concat(b.body, ',') AS BLOB)"
-                sql = (
-                    f"SELECT {texts} FROM (SELECT r.row AS row FROM record r {join} WHERE {where}"  # noqa: S608 -- values are bound
-                    f" ORDER BY {plan.order} LIMIT ? OFFSET ?) page CROSS JOIN body b ON b.row = page.row"
-                )
-                found = db.execute(sql, (*parameters, plan.limit, plan.offset)).fetchall()
-        except (sqlite3.Error, OverflowError) as error:  # a thousand conditions, an offset beyond all numbers
-            raise errors.processing_error(str(error)) from error
-        if plan.fields:
-            records, number = b",".join(_project(body, plan.fields) for (body,) in found), len(found)
-        else:
-            ((number, records),) = found
-        return Page(plan.entity, records or b"", number, plan.offset + 1, None)
-
     def read(self, entity: Entity, id: str) -> str:  # noqa: A002 -- Intuit's word
-        """
-        Read one record, also an inactive one.
+        """Read one record, also an inactive one.
 
         Args:
             entity: What it is.
@@ -358,14 +113,13 @@ class Company:
         Raises:
             Fault: 2030 if the Id is no number, 610 if there is none of that Id.
         """
-        body = self._store.body(self.realm, entity.name, id)
+        body = self.store.body(self.realm, entity.name, id)
         if body is None:
             raise errors.not_found() if id.isascii() and id.isdigit() else errors.invalid_id(id)
         return body
 
     def changes(self, entities: Sequence[Entity], since: int, most: int) -> list[bytes]:
-        """
-        List what changed, as change data capture does.
+        """List what changed, as change data capture does.
 
         Args:
             entities: A group each.
@@ -378,7 +132,7 @@ class Company:
             Each group's text. Oldest change first, deletions last; the counts leave deletions out (recorded, 2015).
         """
         groups = []
-        with self._store.reading() as db:
+        with self.store.reading() as db:
             db.execute("BEGIN")  # one moment for all groups
             try:
                 for entity in entities:
@@ -393,7 +147,7 @@ class Company:
 
     def _changed(self, db: sqlite3.Connection, entity: Entity, since: int, most: int) -> tuple[list[str], int]:
         """List one entity's changes, and tell how many of them are no deletions."""
-        kind = self._store.kind(self.realm, entity.name)
+        kind = self.store.kind(self.realm, entity.name)
         alive = db.execute(
             "SELECT b.body FROM record r JOIN body b ON b.row = r.row WHERE r.kind = ? AND r.updated >= ?"
             " ORDER BY r.updated, r.row LIMIT ?",
@@ -415,13 +169,12 @@ class Company:
         return [body for (body,) in alive] + [encode(grave) for grave in graves], len(alive)
 
     def counts(self) -> dict[str, int]:
-        """
-        Count the records of each entity that has any.
+        """Count the records of each entity that has any.
 
         Returns:
             Entity names and numbers.
         """
-        with self._store.reading() as db:
+        with self.store.reading() as db:
             return dict(
                 db.execute(
                     "SELECT k.entity, count(*) FROM kind k JOIN record r ON r.kind = k.kind"
@@ -431,8 +184,7 @@ class Company:
             )
 
     def find(self, entity: str, id: str) -> dict[str, Any] | None:  # noqa: A002 -- Intuit's word
-        """
-        Read a record as data.
+        """Read a record as data.
 
         Args:
             entity: Its name.
@@ -442,14 +194,13 @@ class Company:
         Returns:
             The record with its digits, or None.
         """
-        body = self._store.body(self.realm, entity, id)
+        body = self.store.body(self.realm, entity, id)
         return decode(body) if body is not None else None
 
     # ---- once only ----
 
     def once(self, request_id: str, write: Callable[[], bytes]) -> bytes:
-        """
-        Write, unless this request id has written before: then its first answer is given again.
+        """Write, unless this request id has written before: then its first answer is given again.
 
         Args:
             request_id: Unique in the company; nothing means that no answer is kept.
@@ -485,8 +236,7 @@ class Company:
     # ---- writing ----
 
     def create(self, entity: Entity, sent: Record) -> str:
-        """
-        Create a record.
+        """Create a record.
 
         Args:
             entity: What it is to be.
@@ -501,7 +251,7 @@ class Company:
         """
         self._must(entity, "C", "create")
         rules.check(entity, sent)
-        with self._store.writing():
+        with self.store.writing():
             given = {key: value for key, value in rules.given(entity, sent).items() if value is not None}
             now = self._now()
             stamp = local_time(now, self.zone)
@@ -518,8 +268,7 @@ class Company:
             return body
 
     def update(self, entity: Entity, sent: Record) -> str:
-        """
-        Update a record: wholly, or with `sparse` only what is sent.
+        """Update a record: wholly, or with `sparse` only what is sent.
 
         Args:
             entity: What it is.
@@ -536,7 +285,7 @@ class Company:
         if entity.name in _ONE_OF_A_KIND:
             sent = {"Id": "1"} | sent
         rules.check(entity, sent)
-        with self._store.writing():
+        with self.store.writing():
             old = self._current(entity, sent)
             given = rules.given(entity, sent)
             if sent.get("sparse") is True:
@@ -549,8 +298,7 @@ class Company:
             return self._write(entity, new, old, self._now(), touched)
 
     def delete(self, entity: Entity, sent: Record) -> str:
-        """
-        Delete a transaction for good.
+        """Delete a transaction for good.
 
         Args:
             entity: What it is; name lists know no deletion, only Active.
@@ -564,17 +312,16 @@ class Company:
             Fault: 500, 610, 2020 or 5010.
         """
         self._must(entity, "D", "delete")
-        with self._store.writing():
+        with self.store.writing():
             old = self._current(entity, sent)
             now = self._now()
-            self._store.remove(self.realm, entity.name, old["Id"], int(now))
+            self.store.remove(self.realm, entity.name, old["Id"], int(now))
             self._carry_over(entity, old, None, now)
             self._release(entity, old, now)
         return encode({"domain": "QBO", "status": "Deleted", "Id": old["Id"]})
 
     def void(self, entity: Entity, sent: Record) -> str:
-        """
-        Void a transaction: the money goes, the record stays.
+        """Void a transaction: the money goes, the record stays.
 
         Args:
             entity: What it is.
@@ -588,7 +335,7 @@ class Company:
             Fault: 500, 610, 2020 or 5010.
         """
         self._must(entity, "V", "void")
-        with self._store.writing():
+        with self.store.writing():
             old = self._current(entity, sent)
             now = self._now()
             body = self._store_record(entity, rules.void(entity, old), old, now)
@@ -637,7 +384,7 @@ class Company:
             token = str(int(old.get("SyncToken", "0")) + 1)
             record = record | {"SyncToken": token, "MetaData": old.get("MetaData", {}) | stamp, "sparse": False}
         body = encode(record)
-        self._store.save(self.realm, entity.name, row_of(entity, record, body))
+        self.store.save(self.realm, entity.name, row_of(entity, record, body))
         self._seen_number(entity.name, record.get("DocNumber"))
         if entity.name == "CompanyInfo":
             self.zone = zone_of(str(record.get("DefaultTimeZone", DEFAULT_ZONE)))
@@ -646,33 +393,31 @@ class Company:
     def _check_name(self, entity: Entity, record: Record) -> None:
         alike = _NAMED_LIKE_PEOPLE if entity.name in _NAMED_LIKE_PEOPLE else (entity.name,)
         for name in alike:
-            for taken in self._store.named(self.realm, name, record[entity.naming]):
+            for taken in self.store.named(self.realm, name, record[entity.naming]):
                 if (name, taken) != (entity.name, record["Id"]):
                     raise errors.duplicate_name()
 
     def _last_id(self, entity: Entity) -> int:
-        """
-        Tell the highest Id ever given.
+        """Tell the highest Id ever given.
 
         No Id is given twice, even when the record that had it is deleted. It is sought once: who writes
         takes turns, so that counting on is safe.
         """
         alike = _sequence(entity)
         if alike[0] not in self._last_ids:
-            self._last_ids[alike[0]] = max(self._store.highest(self.realm, alike, "id"), self._last_grave(alike))
+            self._last_ids[alike[0]] = max(self.store.highest(self.realm, alike, "id"), self._last_grave(alike))
         return self._last_ids[alike[0]]
 
     def _last_grave(self, entities: list[str]) -> int:
         """Find the highest Id among deleted records."""
-        kinds = [self._store.kind(self.realm, entity) for entity in entities]
-        with self._store.writing() as db:
+        kinds = [self.store.kind(self.realm, entity) for entity in entities]
+        with self.store.writing() as db:
             marks = ", ".join("?" * len(kinds))
             sql = f"SELECT max(CAST(id AS INTEGER)) FROM tombstone WHERE kind IN ({marks})"  # noqa: S608 -- our own marks
             return db.execute(sql, kinds).fetchone()[0] or 0
 
     def next_doc_number(self, entity: str) -> str:
-        """
-        Tell the next number of a form.
+        """Tell the next number of a form.
 
         Args:
             entity: The form's name; some share a sequence.
@@ -682,7 +427,7 @@ class Company:
         """
         alike = shapes.NUMBERED_TOGETHER[entity]
         if alike[0] not in self._last_numbers:
-            self._last_numbers[alike[0]] = max(self._store.highest(self.realm, list(alike), "doc_number"), 1000)
+            self._last_numbers[alike[0]] = max(self.store.highest(self.realm, list(alike), "doc_number"), 1000)
         return str(self._last_numbers[alike[0]] + 1)
 
     def _seen_number(self, entity: str, number: Any) -> None:
@@ -745,27 +490,6 @@ class Company:
             for key in keys:
                 record[key] = Decimal(str(record.get(key, 0))) + amount
             record["MetaData"] = record.get("MetaData", {}) | {"LastUpdatedTime": local_time(now, self.zone)}
-            self._store.save(self.realm, owing, row_of(ENTITIES[owing], record, encode(record)))
+            self.store.save(self.realm, owing, row_of(ENTITIES[owing], record, encode(record)))
             keys = ["BalanceWithJobs"]  # of the parents
             following = (record.get("ParentRef") or {}).get("value") if owing == "Customer" else None
-
-
-def _project(body: str, fields: tuple[str, ...]) -> bytes:
-    """Keep the fields that were asked for, and what every record carries: domain, sparse (true) and Id."""
-    kept = _kept(decode(body), (*fields, "domain", "sparse", "Id"))
-    return encode(kept | {"sparse": True} if "sparse" in kept else kept).encode()
-
-
-def _kept(value: Any, paths: Collection[str]) -> Any:
-    """Keep of an object, or of each object in a list, what some paths with points lead to."""
-    if isinstance(value, list):
-        return [_kept(item, paths) for item in value]
-    if not isinstance(value, dict):
-        return value
-    kept = {}
-    for key, inner in value.items():
-        if key in paths:
-            kept[key] = inner
-        elif below := [path.removeprefix(f"{key}.") for path in paths if path.startswith(f"{key}.")]:
-            kept[key] = _kept(inner, below)
-    return kept

@@ -7,6 +7,8 @@ operations and for what can be filtered and sorted (docs/emulator.md tells what 
 recordings of 2015 to 2026 for the default order and for `totalCount`.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -68,8 +70,7 @@ class Entity:
     properties: dict[str, Property] = field(hash=False)
 
     def find(self, name: str) -> Property | None:
-        """
-        Look a property up in any case.
+        """Look a property up in any case.
 
         Args:
             name: As a statement spells it.

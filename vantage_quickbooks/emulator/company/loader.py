@@ -6,22 +6,24 @@ Any `*.json` under a folder counts in which an entity's records are found at som
 after the entity. The records' own text is cut out of the file; nothing is spelled anew.
 """
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-from vantage_quickbooks.emulator.company.company import row_of
+import json
+from typing import TYPE_CHECKING, Any
+
 from vantage_quickbooks.emulator.company.entities import BY_LOWER_NAME, ENTITIES, Entity
-from vantage_quickbooks.emulator.company.store import Row
+from vantage_quickbooks.emulator.company.row import Row, row_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 _DECODER = json.JSONDecoder()
 _BLANKS = " \t\r\n"
 
 
 def load(folder: Path) -> list[tuple[str, Row]]:
-    """
-    Read a folder.
+    """Read a folder.
 
     Args:
         folder: Searched with all below it.

@@ -5,18 +5,23 @@ no table can tell stand at the end. What no recording and no page of Intuit's sh
 as it was sent.
 """
 
+from __future__ import annotations
+
 import copy
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vantage_quickbooks.emulator import errors
 from vantage_quickbooks.emulator.company import shapes
-from vantage_quickbooks.emulator.company.entities import Entity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vantage_quickbooks.emulator.company.entities import Entity
 
 Record = dict[str, Any]
 
@@ -35,8 +40,7 @@ RECKONED = {
 
 
 def given(entity: Entity, sent: Record) -> Record:
-    """
-    Keep of a body what a client may decide.
+    """Keep of a body what a client may decide.
 
     Args:
         entity: What is written.
@@ -78,8 +82,7 @@ class Books(Protocol):
 
 
 def check(entity: Entity, sent: Record) -> None:
-    """
-    Refuse properties that nobody knows.
+    """Refuse properties that nobody knows.
 
     Args:
         entity: What is written.
@@ -120,8 +123,7 @@ class Change:
     touched: frozenset[str] | None
 
     def touches(self, *keys: str) -> bool:
-        """
-        Tell whether any of some keys may be other than it was.
+        """Tell whether any of some keys may be other than it was.
 
         Args:
             *keys: Of the record.
@@ -133,8 +135,7 @@ class Change:
 
 
 def complete(change: Change, record: Record) -> Record:
-    """
-    Fill in what QuickBooks fills in, and put the keys in its order.
+    """Fill in what QuickBooks fills in, and put the keys in its order.
 
     Args:
         change: What is written.
@@ -163,8 +164,7 @@ def complete(change: Change, record: Record) -> Record:
 
 
 def sort(entity: Entity, record: Record) -> Record:
-    """
-    Put the keys in the order in which QuickBooks sends them.
+    """Put the keys in the order in which QuickBooks sends them.
 
     Args:
         entity: What it is.
@@ -179,8 +179,7 @@ def sort(entity: Entity, record: Record) -> Record:
 
 
 def void(entity: Entity, record: Record) -> Record:
-    """
-    Take the money out of a transaction and leave the rest.
+    """Take the money out of a transaction and leave the rest.
 
     Args:
         entity: What it is.
@@ -450,8 +449,7 @@ def _payment(_: Change, record: Record) -> Record:
 
 
 def payments_of(entity: str, record: Record) -> dict[str, Decimal]:
-    """
-    Tell what a payment pays.
+    """Tell what a payment pays.
 
     Args:
         entity: What it pays: Invoice or Bill.
@@ -476,8 +474,7 @@ def payments_of(entity: str, record: Record) -> dict[str, Decimal]:
 
 
 def without_link(record: Record, entity: str, id: str) -> Record:  # noqa: A002 -- Intuit's word
-    """
-    Take back what a payment paid of something that is no more.
+    """Take back what a payment paid of something that is no more.
 
     Args:
         record: A payment.

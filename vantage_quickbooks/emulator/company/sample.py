@@ -6,16 +6,21 @@ address, an item's line): a million invoices must not cost a million dictionarie
 and spelling are QuickBooks' (recorded, May 2026), names and amounts are ours.
 """
 
+from __future__ import annotations
+
 import csv
 import json
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from importlib import resources
+from typing import TYPE_CHECKING
 
-from vantage_quickbooks.emulator.company.company import local_time
-from vantage_quickbooks.emulator.company.store import Row
+from vantage_quickbooks.emulator.company.row import Row
+from vantage_quickbooks.emulator.company.times import local_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COMPANY_NAME = "Juniper & Finch Garden Works"
 _TAX_PERCENT = "8.5"
@@ -176,8 +181,7 @@ class _Customer:
 
 
 def money(cents: int) -> str:
-    """
-    Spell an amount as QuickBooks does.
+    """Spell an amount as QuickBooks does.
 
     Args:
         cents: The amount in hundredths.
@@ -256,8 +260,7 @@ class Sample:
         self._lines = [self._line_fragments(index) for index in range(len(_ITEMS))]
 
     def records(self) -> Iterator[tuple[str, Row]]:
-        """
-        Write the books.
+        """Write the books.
 
         Yields:
             Entity names and rows; customers last, for their balances come of the invoices.

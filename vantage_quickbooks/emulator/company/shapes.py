@@ -5,9 +5,13 @@ Sources: recorded, 2015 to 2026, for the order of keys and for what comes back f
 what a create must hold.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DOLLAR = {"value": "USD", "name": "United States Dollar"}
 

@@ -6,61 +6,20 @@ is served; a page is a join of texts, never parsed on the way out. A `kind` is a
 one company (realm), so that companies share the tables without sharing anything else.
 """
 
+from __future__ import annotations
+
 import contextlib
 import shutil
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from vantage_quickbooks.emulator.company.row import Row
 
-class Row(NamedTuple):
-    """What a record is found and ordered by.
-
-    Attributes:
-        id: Intuit's Id, as text.
-
-        created: MetaData.CreateTime, epoch seconds.
-
-        updated: MetaData.LastUpdatedTime, epoch seconds.
-
-        active: 1 or 0; 1 for entities that know no Active.
-
-        sort_name: What a name list is ordered by.
-
-        name: DisplayName or Name.
-
-        txn_date: TxnDate.
-
-        due_date: DueDate.
-
-        doc_number: DocNumber.
-
-        customer: CustomerRef.value.
-
-        balance: Balance.
-
-        total: TotalAmt.
-
-        body: The JSON text, as it is served.
-    """
-
-    id: str
-    created: int
-    updated: int
-    active: int
-    sort_name: str | None
-    name: str | None
-    txn_date: str | None
-    due_date: str | None
-    doc_number: str | None
-    customer: str | None
-    balance: float | None
-    total: float | None
-    body: str
-
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _COLUMNS = Row._fields[:-1]
 _TABLES = f"""
@@ -72,6 +31,7 @@ CREATE TABLE IF NOT EXISTS body (row INTEGER PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS tombstone (kind INTEGER NOT NULL, id TEXT NOT NULL, updated INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS changed (yes INTEGER);
 """
+
 # Each serves one way of reading: by Id, the default orders, the two times, dates, a name, a customer's invoices,
 # what was deleted.
 _INDEXES = {
@@ -138,8 +98,7 @@ class Store:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """
-        Lend a connection for reading.
+        """Lend a connection for reading.
 
         Yields:
             The connection; it goes back when the block ends.
@@ -163,8 +122,7 @@ class Store:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """
-        Lend the one writing connection, inside a transaction.
+        """Lend the one writing connection, inside a transaction.
 
         Yields:
             The connection; what was done is kept when the block ends and undone when it raises.
@@ -196,8 +154,7 @@ class Store:
             yield db
 
     def kind(self, realm: str, entity: str) -> int:
-        """
-        Tell the number under which an entity of a company is stored.
+        """Tell the number under which an entity of a company is stored.
 
         Args:
             realm: The company.
@@ -216,8 +173,7 @@ class Store:
         return self._kinds[key]
 
     def load(self, realm: str, records: Iterable[tuple[str, Row]]) -> int:
-        """
-        Store many records in one transaction.
+        """Store many records in one transaction.
 
         Args:
             realm: The company.
@@ -245,8 +201,7 @@ class Store:
         return count
 
     def load_many(self, realm: str, records: Iterable[tuple[str, Row]]) -> int:
-        """
-        Store a great many records: with the indexes made at the end, and each page written once.
+        """Store a great many records: with the indexes made at the end, and each page written once.
 
         Args:
             realm: The company.
@@ -293,8 +248,7 @@ class Store:
             self._changed = True
 
     def save(self, realm: str, entity: str, row: Row) -> None:
-        """
-        Store one record, in place of one with the same Id.
+        """Store one record, in place of one with the same Id.
 
         Args:
             realm: The company.
@@ -312,8 +266,7 @@ class Store:
             db.execute("INSERT OR REPLACE INTO body (row, body) VALUES (?, ?)", (number, row.body))
 
     def remove(self, realm: str, entity: str, id: str, now: int) -> None:  # noqa: A002 -- Intuit's word
-        """
-        Remove one record and remember that it was.
+        """Remove one record and remember that it was.
 
         Args:
             realm: The company.
@@ -334,8 +287,7 @@ class Store:
                 db.execute("INSERT INTO tombstone (kind, id, updated) VALUES (?, ?, ?)", (kind, id, now))
 
     def body(self, realm: str, entity: str, id: str) -> str | None:  # noqa: A002 -- Intuit's word
-        """
-        Read one record.
+        """Read one record.
 
         Args:
             realm: The company.
@@ -355,8 +307,7 @@ class Store:
         return found[0] if found else None
 
     def named(self, realm: str, entity: str, name: str) -> list[str]:
-        """
-        Find the records of a name, in any case, inactive ones too.
+        """Find the records of a name, in any case, inactive ones too.
 
         Args:
             realm: The company.
@@ -374,8 +325,7 @@ class Store:
             return [id_ for (id_,) in db.execute(sql, (kind, name))]
 
     def highest(self, realm: str, entities: list[str], column: str) -> int:
-        """
-        Find the highest number in a column of texts.
+        """Find the highest number in a column of texts.
 
         Args:
             realm: The company.
@@ -396,8 +346,7 @@ class Store:
         return found[0] or 0
 
     def realms(self) -> list[str]:
-        """
-        List the companies that have records.
+        """List the companies that have records.
 
         Returns:
             Their realms.
@@ -415,8 +364,7 @@ class Store:
         self._changed = False
 
     def index(self, *, drop: bool = False) -> None:
-        """
-        Make the indexes, or drop them before a great load.
+        """Make the indexes, or drop them before a great load.
 
         Args:
             drop: Drop them instead.

@@ -6,17 +6,21 @@ its own that it points to 127.0.0.1 (DNS rebinding). A browser says where a requ
 from, and a page cannot forge that; curl and other programs say nothing and are let in.
 """
 
+from __future__ import annotations
+
 import ipaddress
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Names that no stranger can register: RFC 6761 (localhost, test), ICANN 2024 (internal).
 _OWN_SUFFIXES = (".localhost", ".test", ".internal")
 
 
 def rejection_reason(method: str, headers: Mapping[str, str], own_host: str) -> str | None:
-    """
-    Say why a request is not let in.
+    """Say why a request is not let in.
 
     Args:
         method: Of the request.

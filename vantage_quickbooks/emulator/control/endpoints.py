@@ -5,18 +5,21 @@ neither throttled nor hit by ordered faults. The page at `/` posts forms to them
 shown again by way of an answer. `guard.py` keeps other web pages out.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
 from vantage_quickbooks.emulator.control import csrf, page
-from vantage_quickbooks.emulator.errors import Fault, compact
-from vantage_quickbooks.emulator.http.data_api import Request
+from vantage_quickbooks.emulator.errors import Fault
 from vantage_quickbooks.emulator.http.response import Answer
+from vantage_quickbooks.emulator.json_text import compact
 
 if TYPE_CHECKING:
     from vantage_quickbooks.emulator.emulator import Emulator
+    from vantage_quickbooks.emulator.http.request import Request
 
 PREFIX = "/_emulator/"
 PAGE = "/"
@@ -27,7 +30,7 @@ _SWITCHES = {"json", "limits", "invalidate_tokens"}
 _Action = Callable[["Emulator", dict[str, Any]], Mapping[str, Any]]
 
 
-def _fault(emulator: "Emulator", given: dict[str, Any]) -> Mapping[str, Any]:
+def _fault(emulator: Emulator, given: dict[str, Any]) -> Mapping[str, Any]:
     if "kind" not in given:
         raise ValueError("kind is missing")
     options = dict(given)
@@ -35,12 +38,12 @@ def _fault(emulator: "Emulator", given: dict[str, Any]) -> Mapping[str, Any]:
     return {"faults": emulator.faults()}
 
 
-def _clear_faults(emulator: "Emulator", _: dict[str, Any]) -> Mapping[str, Any]:
+def _clear_faults(emulator: Emulator, _: dict[str, Any]) -> Mapping[str, Any]:
     emulator.clear_faults()
     return {"faults": []}
 
 
-def _clock(emulator: "Emulator", given: dict[str, Any]) -> Mapping[str, Any]:
+def _clock(emulator: Emulator, given: dict[str, Any]) -> Mapping[str, Any]:
     if "now" in given:
         emulator.set_now(str(given["now"]))
     else:
@@ -55,28 +58,28 @@ def _number(given: dict[str, Any], name: str) -> float:
     return value
 
 
-def _latency(emulator: "Emulator", given: dict[str, Any]) -> Mapping[str, Any]:
+def _latency(emulator: Emulator, given: dict[str, Any]) -> Mapping[str, Any]:
     emulator.latency(given.get("latency", given or None))
     return {"latency": emulator.state()["latency"]}
 
 
-def _reset(emulator: "Emulator", _: dict[str, Any]) -> Mapping[str, Any]:
+def _reset(emulator: Emulator, _: dict[str, Any]) -> Mapping[str, Any]:
     emulator.reset()
     return emulator.state()
 
 
-def _reset_counters(emulator: "Emulator", _: dict[str, Any]) -> Mapping[str, Any]:
+def _reset_counters(emulator: Emulator, _: dict[str, Any]) -> Mapping[str, Any]:
     emulator.reset_counters()
     return emulator.counters()
 
 
-def _grant(emulator: "Emulator", given: dict[str, Any]) -> Mapping[str, Any]:
+def _grant(emulator: Emulator, given: dict[str, Any]) -> Mapping[str, Any]:
     realm = given.get("realm_id")
     token = emulator.grant(str(realm) if realm else None)
     return {"realm_id": str(realm or emulator.realm_id), "refresh_token": token}
 
 
-def _secret(emulator: "Emulator", given: dict[str, Any]) -> Mapping[str, Any]:
+def _secret(emulator: Emulator, given: dict[str, Any]) -> Mapping[str, Any]:
     new = given.get("client_secret")
     secret = emulator.rotate_client_secret(
         str(new) if new else None, invalidate_tokens=bool(given.get("invalidate_tokens", True))
@@ -84,7 +87,7 @@ def _secret(emulator: "Emulator", given: dict[str, Any]) -> Mapping[str, Any]:
     return {"client_secret": secret}
 
 
-def _limits(emulator: "Emulator", given: dict[str, Any]) -> Mapping[str, Any]:
+def _limits(emulator: Emulator, given: dict[str, Any]) -> Mapping[str, Any]:
     chosen = given.get("limits", True)
     if not isinstance(chosen, bool | dict):
         raise ValueError("limits is true, false or an object")
@@ -92,8 +95,8 @@ def _limits(emulator: "Emulator", given: dict[str, Any]) -> Mapping[str, Any]:
     return {"limits": emulator.state()["limits"]}
 
 
-def _record(write: Callable[["Emulator", str, Any, str | None], dict[str, Any]]) -> _Action:
-    def action(emulator: "Emulator", given: dict[str, Any]) -> Mapping[str, Any]:
+def _record(write: Callable[[Emulator, str, Any, str | None], dict[str, Any]]) -> _Action:
+    def action(emulator: Emulator, given: dict[str, Any]) -> Mapping[str, Any]:
         for name in ("entity", "record"):
             if name not in given:
                 raise ValueError(f"{name} is missing")
@@ -132,9 +135,8 @@ ROUTES: dict[tuple[str, str], _Action] = {
 """Method and path below the prefix, and what they do."""
 
 
-def handle(emulator: "Emulator", request: Request) -> Answer | None:
-    """
-    Answer a control request, or show the page.
+def handle(emulator: Emulator, request: Request) -> Answer | None:
+    """Answer a control request, or show the page.
 
     Args:
         emulator: To be controlled.
@@ -167,7 +169,7 @@ def handle(emulator: "Emulator", request: Request) -> Answer | None:
     return _html(status, page.render(emulator, {}, mistake=str(result.get("error"))))
 
 
-def _outcome(emulator: "Emulator", action: _Action, request: Request) -> tuple[int, Mapping[str, Any]]:
+def _outcome(emulator: Emulator, action: _Action, request: Request) -> tuple[int, Mapping[str, Any]]:
     try:
         return 200, action(emulator, _given(request))
     except Fault as fault:

@@ -4,6 +4,8 @@ Plain HTML with a little CSS in it: nothing is loaded, nothing is run. Every but
 that posts to a control endpoint.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from functools import cache
 from html import escape
@@ -37,9 +39,8 @@ _ICON = (
 )
 
 
-def ready_curl(emulator: "Emulator") -> str:
-    """
-    Write two commands for a shell: a token, and a statement.
+def ready_curl(emulator: Emulator) -> str:
+    """Write two commands for a shell: a token, and a statement.
 
     Args:
         emulator: A running one.
@@ -58,9 +59,8 @@ curl -s -H "Authorization: Bearer $TOKEN" -H "Accept: application/json" \\
 """
 
 
-def render(emulator: "Emulator", asked: Mapping[str, str], *, mistake: str = "") -> str:
-    """
-    Write the page.
+def render(emulator: Emulator, asked: Mapping[str, str], *, mistake: str = "") -> str:
+    """Write the page.
 
     Args:
         emulator: A running one.
@@ -179,7 +179,7 @@ def _state_buttons(state: Mapping[str, Any]) -> str:
     )
 
 
-def _requests(emulator: "Emulator") -> str:
+def _requests(emulator: Emulator) -> str:
     requests = emulator.requests()[: -_SHOWN - 1 : -1]
     if not requests:
         return (
@@ -198,7 +198,7 @@ def _requests(emulator: "Emulator") -> str:
     )
 
 
-def _credentials(emulator: "Emulator") -> str:
+def _credentials(emulator: Emulator) -> str:
     rows = "".join(
         f"<dt>{escape(_words(name))}</dt><dd><code>{escape(value)}</code></dd>"
         for name, value in emulator.credentials().items()
@@ -206,11 +206,11 @@ def _credentials(emulator: "Emulator") -> str:
     return f'<section><h2>Connect</h2><dl class="list">{rows}</dl></section>'
 
 
-def _shell(emulator: "Emulator") -> str:
+def _shell(emulator: Emulator) -> str:
     return f"<section><h2>In a shell</h2><pre>{escape(ready_curl(emulator))}</pre></section>"
 
 
-def _counts(emulator: "Emulator", state: Mapping[str, Any]) -> str:
+def _counts(emulator: Emulator, state: Mapping[str, Any]) -> str:
     parts = []
     for realm, counts in state["companies"].items():
         items = "".join(f"<li>{escape(entity)} <b>{number:,}</b></li>" for entity, number in counts.items())

@@ -1,17 +1,22 @@
 """Faults on demand: what is ordered, whom it hits, and how it is delivered."""
 
+from __future__ import annotations
+
 import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.emulator import errors
 from vantage_quickbooks.emulator.http import response
-from vantage_quickbooks.emulator.http.data_api import Api, Request
 from vantage_quickbooks.emulator.http.oauth_endpoints import TOKEN_PATH
 from vantage_quickbooks.emulator.http.response import Answer
-from vantage_quickbooks.emulator.oauth.authorization_server import OAuth
+
+if TYPE_CHECKING:
+    from vantage_quickbooks.emulator.http.data_api import Api
+    from vantage_quickbooks.emulator.http.request import Request
+    from vantage_quickbooks.emulator.oauth.authorization_server import OAuth
 
 
 @dataclass(slots=True)
@@ -119,8 +124,7 @@ class FaultsOnDemand:
         chance: float = 1.0,
         **options: object,
     ) -> Order:
-        """
-        Order a fault.
+        """Order a fault.
 
         Args:
             kind: One of `KINDS`.
@@ -168,8 +172,7 @@ class FaultsOnDemand:
         return order
 
     def take(self, method: str, path: str) -> Order | None:
-        """
-        Find what is to happen to a request, and count it as delivered.
+        """Find what is to happen to a request, and count it as delivered.
 
         Args:
             method: Of the request.
@@ -205,8 +208,7 @@ class FaultsOnDemand:
             self._chance = random.Random(f"faults {self._seed}")
 
     def pending(self) -> list[dict[str, Any]]:
-        """
-        List the orders not yet delivered.
+        """List the orders not yet delivered.
 
         Returns:
             One dictionary an order, fit for JSON.
@@ -244,8 +246,7 @@ class Delivery:
         self._stopping = stopping
 
     def deliver(self, order: Order, request: Request) -> Answer:
-        """
-        Deliver a fault.
+        """Deliver a fault.
 
         Args:
             order: What was ordered.

@@ -6,6 +6,8 @@ A latency is data: `0.2` (seconds), `{"fixed": 0.2}`, `{"uniform": [0.1, 0.4]}`,
 several the first that fits. The same seed draws the same times in the same order.
 """
 
+from __future__ import annotations
+
 import math
 import random
 import threading
@@ -79,8 +81,7 @@ class Latency:
         self.choose(self._at_start)
 
     def choose(self, spec: Spec) -> None:
-        """
-        Put another latency in force, and draw from the start.
+        """Put another latency in force, and draw from the start.
 
         Args:
             spec: See the head of this file.
@@ -96,8 +97,7 @@ class Latency:
             self._rules = rules
 
     def draw(self, method: str, path: str) -> float:
-        """
-        Tell how long a request is to take.
+        """Tell how long a request is to take.
 
         Args:
             method: Of the request.
@@ -114,8 +114,7 @@ class Latency:
         return 0.0
 
     def rules(self) -> list[dict[str, Any]]:
-        """
-        List the rules in force.
+        """List the rules in force.
 
         Returns:
             One dictionary each, fit for JSON, as `choose` takes them.
@@ -169,8 +168,7 @@ def _seconds(value: object, name: str) -> float:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """
-    Read a rule as people write it on a command line.
+    """Read a rule as people write it on a command line.
 
     Args:
         text: `0.2`, `0.1..0.4` or `median=0.2,p99=1.5`; before it may stand a part of a path and `=`,

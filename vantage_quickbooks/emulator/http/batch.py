@@ -3,13 +3,19 @@
 Sources: Intuit, "Batch"; recorded, September 2020 (minimul batch/basic.yml).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.emulator import errors
-from vantage_quickbooks.emulator.company.company import Company
 from vantage_quickbooks.emulator.company.entities import ENTITIES, Entity
-from vantage_quickbooks.emulator.errors import Fault, compact
+from vantage_quickbooks.emulator.errors import Fault
+from vantage_quickbooks.emulator.json_text import compact
+from vantage_quickbooks.emulator.query.execute import execute
+
+if TYPE_CHECKING:
+    from vantage_quickbooks.emulator.company.company import Company
 
 MOST_ITEMS = 30
 _BESIDES = frozenset({"bId", "operation", "optionsData"})
@@ -19,8 +25,7 @@ Write = Callable[[Entity, dict[str, Any], str, str], bytes]
 
 
 def run(company: Company, sent: object, write: Write, now: float) -> bytes:
-    """
-    Carry out a batch.
+    """Carry out a batch.
 
     Args:
         company: Whose records.
@@ -63,7 +68,7 @@ def _carry_out(company: Company, item: object, write: Write, now: float) -> tupl
     if item.get("bId") is None:
         raise errors.required_missing("bId")
     if "Query" in item:
-        return "QueryResponse", company.query(str(item["Query"]), now).json()
+        return "QueryResponse", execute(company, str(item["Query"]), now).json()
     names = [name for name in item if name not in _BESIDES]
     if len(names) != 1 or names[0] not in ENTITIES:
         raise ValueError(f"an item holds one entity or a Query, not {', '.join(map(str, names)) or 'nothing'}")

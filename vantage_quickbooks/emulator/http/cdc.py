@@ -5,12 +5,16 @@ recorded, 2015 to 2020 (hoist cdc.json, minimul cdc/basic.yml) for the shape, th
 within a group and the faults, which come with status 200.
 """
 
+from __future__ import annotations
+
 from datetime import datetime
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from vantage_quickbooks.emulator import errors
-from vantage_quickbooks.emulator.company.company import Company
 from vantage_quickbooks.emulator.company.entities import BY_LOWER_NAME, BY_PATH, Entity
+
+if TYPE_CHECKING:
+    from vantage_quickbooks.emulator.company.company import Company
 
 LOOK_BACK_S = 30 * 86_400
 MOST_OBJECTS = 1000
@@ -19,8 +23,7 @@ UNCAPTURED = frozenset({"JournalCode", "TaxAgency", "TaxCode", "TaxRate", "TimeA
 
 
 def changes(company: Company, parameters: dict[str, str], now: float) -> bytes:
-    """
-    Answer a request for changes.
+    """Answer a request for changes.
 
     Args:
         company: Whose records.

@@ -1,102 +1,32 @@
 """The data API: wire in, wire out. What the paths mean is the company's affair."""
 
+from __future__ import annotations
+
 import contextlib
 import json
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-from urllib.parse import parse_qs, unquote
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from vantage_quickbooks.emulator import errors
-from vantage_quickbooks.emulator.company.company import Company, decode
 from vantage_quickbooks.emulator.company.entities import BY_PATH, Entity
-from vantage_quickbooks.emulator.company.rules import Record
 from vantage_quickbooks.emulator.errors import Fault
 from vantage_quickbooks.emulator.http import batch, cdc, response
 from vantage_quickbooks.emulator.http.intuit_xml import from_xml, to_xml
-from vantage_quickbooks.emulator.http.limits import Limits
-from vantage_quickbooks.emulator.http.response import Answer, Trace
+from vantage_quickbooks.emulator.http.request import Request, statement_of
+from vantage_quickbooks.emulator.json_text import decode
 from vantage_quickbooks.emulator.oauth.authorization_server import ACCOUNTING_SCOPE, OAuth
+from vantage_quickbooks.emulator.query.execute import execute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from vantage_quickbooks.emulator.company.company import Company
+    from vantage_quickbooks.emulator.company.rules import Record
+    from vantage_quickbooks.emulator.http.limits import Limits
+    from vantage_quickbooks.emulator.http.response import Answer
 
 PREFIX = "/v3/company/"
-
-
-@dataclass(slots=True)
-class Request:
-    """A request as it came.
-
-    Attributes:
-        method: GET, POST ...
-
-        path: Without the query string, not decoded.
-
-        query: The query string, not decoded.
-
-        headers: By lower-case name; of repeated ones the last.
-
-        body: The bytes.
-
-        trace: Its ids.
-
-        now: Epoch seconds when it began: `time` in the body is this.
-
-        delay_s: How long it is to take, besides the work.
-
-        wait: Waits so many seconds.
-    """
-
-    method: str
-    path: str
-    query: str
-    headers: dict[str, str]
-    body: bytes
-    trace: Trace
-    now: float
-    delay_s: float = 0.0
-    wait: Callable[[float], object] = time.sleep
-
-    def pause(self) -> None:
-        """Wait as long as the request is to take; a second call waits no more."""
-        delay, self.delay_s = self.delay_s, 0.0
-        if delay:
-            self.wait(delay)
-
-    def parameters(self) -> dict[str, str]:
-        """
-        Read the query string.
-
-        Returns:
-            The first value of each parameter.
-        """
-        return {name: values[0] for name, values in parse_qs(self.query, keep_blank_values=True).items()}
-
-    def wants_json(self) -> bool:
-        """
-        Tell whether the client asked for JSON.
-
-        Returns:
-            False without Accept or with `*/*`: QuickBooks then speaks XML (node-quickbooks issue 242).
-        """
-        return "json" in self.headers.get("accept", "").lower()
-
-
-def statement_of(request: Request) -> str | None:
-    """
-    Find the statement of a query request.
-
-    Args:
-        request: To `.../query`.
-
-    Returns:
-        From the body, or from the URL if the body is empty; None if there is neither.
-
-    Source: recorded, May 2026 (Nango list-payments, list-customers).
-    """
-    if request.method == "POST" and request.body.strip():
-        return request.body.decode("utf-8", "replace")
-    return request.parameters().get("query")
 
 
 class Api:
@@ -125,8 +55,7 @@ class Api:
         self._home = home
 
     def handle(self, request: Request) -> Answer:
-        """
-        Answer a request.
+        """Answer a request.
 
         Args:
             request: To a path under `/v3/company/`.
@@ -147,8 +76,7 @@ class Api:
     def refuse(
         self, request: Request, fault: Fault, company: Company | None = None, *, as_xml: bool | None = None
     ) -> Answer:
-        """
-        Spell a fault as an answer.
+        """Spell a fault as an answer.
 
         Args:
             request: That is refused.
@@ -210,7 +138,7 @@ class Api:
             statement = statement_of(request)
             if statement is None:
                 raise errors.parse_error("The query provided was empty")  # PHP-SDK issue 8
-            page = company.query(statement, request.now)
+            page = execute(company, statement, request.now)
             return self._wrap(request, company, b"QueryResponse", page.json())
         if head == "cdc" and not tail and request.method == "GET":
             return self._wrap(request, company, b"CDCResponse", cdc.changes(company, request.parameters(), request.now))

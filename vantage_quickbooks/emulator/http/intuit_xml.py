@@ -7,6 +7,8 @@ own properties before those it inherits, which begin with `domain`; XML lists th
 Source: recorded, 2019 (flowlink), byte for byte.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -31,8 +33,7 @@ _NUMBERS = {
 
 
 def to_xml(body: Mapping[str, Any]) -> str:
-    """
-    Convert a body.
+    """Convert a body.
 
     Args:
         body: As decoded from JSON, numbers as they were spelled.
@@ -79,8 +80,7 @@ def _text(value: Any) -> str:
 
 
 def from_xml(text: str) -> tuple[str, dict[str, Any]]:
-    """
-    Read a body that a client sends as XML.
+    """Read a body that a client sends as XML.
 
     Args:
         text: One record, such as `<Customer xmlns="...">...</Customer>`.

@@ -5,10 +5,15 @@ Sources: Intuit, "Limits and throttles" (500 a minute, 40 batches a minute) and 
 them, so all are kept here. A batch counts as one request and as one batch.
 """
 
+from __future__ import annotations
+
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 DEFAULTS: Mapping[str, int] = {
     "per_minute": 500,
@@ -48,8 +53,7 @@ class Limits:
         self.choose(self._at_start)
 
     def choose(self, chosen: bool | Mapping[str, int]) -> None:
-        """
-        Put other limits in force.
+        """Put other limits in force.
 
         Args:
             chosen: True for Intuit's, False for none, or some of `DEFAULTS` with other numbers.
@@ -72,8 +76,7 @@ class Limits:
                 use.batches.clear()
 
     def enter(self, realm: str, *, batch: bool = False) -> bool:
-        """
-        Let a request begin, if there is room.
+        """Let a request begin, if there is room.
 
         Args:
             realm: The company.
@@ -105,8 +108,7 @@ class Limits:
         return bool(limit and len(starts) >= limit and starts[-limit] > now - _WINDOWS_S[name])
 
     def leave(self, realm: str) -> None:
-        """
-        Make room again.
+        """Make room again.
 
         Args:
             realm: The company.

@@ -1,14 +1,20 @@
 """OAuth over HTTP: token endpoint, revocation, consent page, discovery documents."""
 
+from __future__ import annotations
+
 import json
-from collections.abc import Callable
 from html import escape
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
-from vantage_quickbooks.emulator.errors import compact
-from vantage_quickbooks.emulator.http.data_api import Request
 from vantage_quickbooks.emulator.http.response import Answer
+from vantage_quickbooks.emulator.json_text import compact
 from vantage_quickbooks.emulator.oauth.authorization_server import ACCOUNTING_SCOPE, OAuth, OAuthError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vantage_quickbooks.emulator.http.request import Request
 
 TOKEN_PATH = "/oauth2/v1/tokens/bearer"
 REVOKE_PATH = "/v2/oauth2/tokens/revoke"
@@ -50,8 +56,7 @@ class OAuthApi:
         self._companies = companies
 
     def handle(self, request: Request) -> Answer | None:
-        """
-        Answer a request that concerns OAuth.
+        """Answer a request that concerns OAuth.
 
         Args:
             request: Any.

@@ -1,13 +1,18 @@
 """What was asked of the emulator: counts, and the last thousand requests without their secrets."""
 
+from __future__ import annotations
+
 import threading
 from collections import Counter, deque
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.emulator.http.data_api import PREFIX, Request, statement_of
+from vantage_quickbooks.emulator.http.data_api import PREFIX
 from vantage_quickbooks.emulator.http.oauth_endpoints import TOKEN_PATH
-from vantage_quickbooks.emulator.http.response import Answer
+from vantage_quickbooks.emulator.http.request import Request, statement_of
+
+if TYPE_CHECKING:
+    from vantage_quickbooks.emulator.http.response import Answer
 
 _REMEMBERED = 1000
 _TELLING_HEADERS = ("accept", "accept-encoding", "content-type", "user-agent")  # none of them holds a secret
@@ -28,8 +33,7 @@ class Journal:
             self._tokens: Counter[int] = Counter()
 
     def write(self, request: Request, result: Answer) -> None:
-        """
-        Write down a request and how it was answered.
+        """Write down a request and how it was answered.
 
         Args:
             request: That came.
@@ -56,8 +60,7 @@ class Journal:
                 self._tokens[status] += 1
 
     def requests(self) -> list[dict[str, Any]]:
-        """
-        Tell of the last thousand requests.
+        """Tell of the last thousand requests.
 
         Returns:
             Oldest first.
@@ -66,8 +69,7 @@ class Journal:
             return list(self._requests)
 
     def counts(self) -> dict[str, Any]:
-        """
-        Count requests to the token endpoint and to the data API.
+        """Count requests to the token endpoint and to the data API.
 
         Returns:
             token_requests with total, ok, failed; api_requests with total, by_status.

@@ -5,6 +5,8 @@ underscore). Sources: recorded, May 2026 (Nango send-invoice.test.json) for 200;
 2020 (minimul error/*.yml) for which of them an error lacks.
 """
 
+from __future__ import annotations
+
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -55,9 +57,8 @@ class Trace:
     started: float = field(default_factory=time.perf_counter)
 
     @classmethod
-    def begin(cls, now: float) -> "Trace":
-        """
-        Begin to trace a request.
+    def begin(cls, now: float) -> Trace:
+        """Begin to trace a request.
 
         Args:
             now: Epoch seconds.
@@ -68,8 +69,7 @@ class Trace:
         return cls(f"1-{int(now) & 0xFFFFFFFF:08x}-{secrets.token_hex(12)}")
 
     def headers(self) -> list[tuple[str, str]]:
-        """
-        List the headers that tell the ids.
+        """List the headers that tell the ids.
 
         Returns:
             Names and values.
@@ -85,8 +85,7 @@ class Trace:
 
 
 def success(trace: Trace, content_type: str, body: bytes) -> Answer:
-    """
-    Answer as the service does when all is well.
+    """Answer as the service does when all is well.
 
     Args:
         trace: Of the request.
@@ -123,8 +122,7 @@ def success(trace: Trace, content_type: str, body: bytes) -> Answer:
 def refusal(
     trace: Trace, status: int, content_type: str, body: bytes, *more: tuple[str, str], service: bool = True
 ) -> Answer:
-    """
-    Answer as QuickBooks does when it refuses.
+    """Answer as QuickBooks does when it refuses.
 
     Args:
         trace: Of the request.

@@ -5,6 +5,8 @@ forbid: break off in the middle of a body, reset a connection, spell each header
 recorded.
 """
 
+from __future__ import annotations
+
 import contextlib
 import gzip
 import socket

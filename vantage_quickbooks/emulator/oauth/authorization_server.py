@@ -10,17 +10,21 @@ value dies at once, as Intuit's help article says, or after a grace, as Intuit's
 README says.
 """
 
+from __future__ import annotations
+
 import base64
 import math
 import random
 import string
 import threading
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote_plus
 
 from vantage_quickbooks.emulator import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
 
 Rotation = Literal["daily", "always"]
 
@@ -67,8 +71,7 @@ class Chain:
     revoked: bool = False
 
     def ended(self, now: float) -> bool:
-        """
-        Tell whether nothing can be had from it any more.
+        """Tell whether nothing can be had from it any more.
 
         Args:
             now: Epoch seconds.
@@ -175,8 +178,7 @@ class OAuth:
             self.first_refresh_token = self.grant(self._realm_id)
 
     def grant(self, realm_id: str) -> str:
-        """
-        Authorize the app once more.
+        """Authorize the app once more.
 
         Args:
             realm_id: For this company.
@@ -191,8 +193,7 @@ class OAuth:
             return token
 
     def expire_access_tokens(self) -> int:
-        """
-        Let every access token expire now.
+        """Let every access token expire now.
 
         Returns:
             How many were alive.
@@ -204,8 +205,7 @@ class OAuth:
             return len(alive)
 
     def revoke_grants(self) -> int:
-        """
-        Cut the app off from every company, as a user does inside QuickBooks.
+        """Cut the app off from every company, as a user does inside QuickBooks.
 
         Returns:
             How many chains ended.
@@ -217,8 +217,7 @@ class OAuth:
             return len(alive)
 
     def rotate_client_secret(self, new: str | None, *, invalidate_tokens: bool) -> str:
-        """
-        Change the app's secret.
+        """Change the app's secret.
 
         Args:
             new: The secret; None makes one.
@@ -236,8 +235,7 @@ class OAuth:
             return self.client_secret
 
     def state(self) -> dict[str, object]:
-        """
-        Tell how many tokens live, never which.
+        """Tell how many tokens live, never which.
 
         Returns:
             Numbers fit for JSON.
@@ -257,8 +255,7 @@ class OAuth:
     # ---- what an app may do ----
 
     def issue_code(self, realm_id: str, redirect_uri: str, scopes: Iterable[str] = (ACCOUNTING_SCOPE,)) -> str:
-        """
-        Issue an authorization code, once a person has agreed.
+        """Issue an authorization code, once a person has agreed.
 
         Args:
             realm_id: The company that the person chose.
@@ -276,8 +273,7 @@ class OAuth:
             return code
 
     def token(self, form: Mapping[str, str], authorization: str | None, *, hard_expiry: bool) -> dict[str, object]:
-        """
-        Answer a token request.
+        """Answer a token request.
 
         Args:
             form: The fields of the body.
@@ -318,8 +314,7 @@ class OAuth:
             return answer
 
     def revoke(self, token: str | None, form: Mapping[str, str], authorization: str | None) -> None:
-        """
-        Cut the app off from a company: either token kills the grant.
+        """Cut the app off from a company: either token kills the grant.
 
         Args:
             token: An access or refresh token.
@@ -343,8 +338,7 @@ class OAuth:
             chain.revoked = True
 
     def check(self, token: str) -> Chain:
-        """
-        Check an access token.
+        """Check an access token.
 
         Args:
             token: From the Authorization header.
@@ -371,8 +365,7 @@ class OAuth:
             return known.chain
 
     def handle_of(self, token: str) -> str:
-        """
-        Tell what Intuit quotes in place of a token.
+        """Tell what Intuit quotes in place of a token.
 
         Args:
             token: An access token.

@@ -1,0 +1,98 @@
+"""JSON as QuickBooks writes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
+from json.encoder import encode_basestring
+from typing import Any, NoReturn
+
+# Numbers that are no money keep their shortest spelling (recorded, all years).
+_PLAIN_NUMBERS = {
+    "Qty",
+    "UnitPrice",
+    "TaxPercent",
+    "DiscountPercent",
+    "RatePercent",
+    "RateValue",
+    "ExchangeRate",
+    "Quantity",
+    "QtyOnHand",
+}
+# An amount may be sent as 100 and is served as 100.00.
+_AMOUNTS = {
+    "Amount",
+    "TotalAmt",
+    "Balance",
+    "BalanceWithJobs",
+    "HomeTotalAmt",
+    "HomeBalance",
+    "TotalTax",
+    "NetAmountTaxable",
+    "UnappliedAmt",
+    "Deposit",
+}
+
+
+def encode(value: Any, key: str = "") -> str:
+    """Spell JSON as QuickBooks does: money with two decimals, zero as `0`.
+
+    Args:
+        value: Plain data; numbers that were read as `Decimal` are money unless the key says otherwise.
+
+        key: The key the value stands under.
+
+    Returns:
+        The text.
+
+    Source: recorded, 2015 to 2022 (556 of 556 amounts, 614 of 614 zeros; see shared/wire.md).
+    """
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if isinstance(value, Mapping):
+        return "{" + ",".join([f"{encode_basestring(k)}:{encode(v, k)}" for k, v in value.items()]) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join([encode(item, key) for item in value]) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if key in _AMOUNTS and isinstance(value, int | float):
+        value = Decimal(str(value))
+    if isinstance(value, Decimal):
+        if not value:
+            return "0"
+        if key in _PLAIN_NUMBERS:
+            return format(value.normalize(), "f")
+        return format(value.quantize(Decimal("0.01"), ROUND_HALF_UP), "f")
+    return json.dumps(value)
+
+
+def decode(text: str) -> Any:
+    """Read JSON with its digits: numbers with a point become `Decimal`.
+
+    Args:
+        text: JSON.
+
+    Returns:
+        Plain data.
+
+    Raises:
+        ValueError: It is no JSON.
+    """
+    return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def compact(value: object) -> str:
+    """Spell JSON as QuickBooks does: no blanks, no escapes beyond the necessary.
+
+    Args:
+        value: Plain JSON data.
+
+    Returns:
+        The text.
+    """
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

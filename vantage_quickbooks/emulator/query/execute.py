@@ -1,0 +1,124 @@
+"""Answers a statement."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vantage_quickbooks.emulator import errors
+from vantage_quickbooks.emulator.json_text import decode, encode
+from vantage_quickbooks.emulator.query.parser import parse
+from vantage_quickbooks.emulator.query.sql import compile_statement
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from vantage_quickbooks.emulator.company.company import Company
+    from vantage_quickbooks.emulator.company.entities import Entity
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The answer to a statement.
+
+    Attributes:
+        entity: What was asked for.
+
+        records: The records' JSON texts with commas between, encoded: one object, however many there are.
+
+        number: How many records.
+
+        start: STARTPOSITION in force.
+
+        count: The answer to COUNT(*), or None.
+    """
+
+    entity: Entity
+    records: bytes
+    number: int
+    start: int
+    count: int | None
+
+    def json(self) -> bytes:
+        """Spell the QueryResponse.
+
+        Returns:
+            `{"Customer":[...],"startPosition":1,"maxResults":2}`; with `totalCount` for the
+            entities that tell it; `{}` when there is nothing (recorded).
+        """
+        if self.count is not None:
+            return b'{"totalCount":%d}' % self.count
+        if not self.number:
+            return b"{}"
+        total = b',"totalCount":%d' % self.number if self.entity.tells_total else b""
+        return b'{"%s":[%s],"startPosition":%d,"maxResults":%d%s}' % (
+            self.entity.name.encode(),
+            self.records,
+            self.start,
+            self.number,
+            total,
+        )
+
+
+def execute(company: Company, text: str, now: float) -> Page:
+    """Answer a statement.
+
+    Args:
+        company: Whose records.
+
+        text: In Intuit's query language.
+
+        now: Epoch seconds, for CURRENT_DATE.
+
+    Returns:
+        The records' texts as stored, or only the fields that were asked for.
+
+    Raises:
+        Fault: 4000 or 4001.
+    """
+    plan = compile_statement(parse(text), today=company.today(now), zone=company.zone)
+    join = "JOIN body b ON b.row = r.row" if plan.needs_body else ""
+    where = "r.kind = ?" + (f" AND {plan.where}" if plan.where else "")
+    parameters = (company.store.kind(company.realm, plan.entity.name), *plan.parameters)
+    try:
+        with company.store.reading() as db:
+            if plan.count:
+                sql = f"SELECT count(*) FROM record r {join} WHERE {where}"  # noqa: S608 -- values are bound
+                return Page(plan.entity, b"", 0, 1, db.execute(sql, parameters).fetchone()[0])
+            # The page's rows are found in the indexes; only then are their texts read. SQLite joins them, in one
+            # step: no Python object a record, and other threads run meanwhile.
+            texts = "b.body" if plan.fields else "count(*), CAST(group_concat(b.body, ',') AS BLOB)"
+            sql = (
+                f"SELECT {texts} FROM (SELECT r.row AS row FROM record r {join} WHERE {where}"  # noqa: S608 -- values are bound
+                f" ORDER BY {plan.order} LIMIT ? OFFSET ?) page CROSS JOIN body b ON b.row = page.row"
+            )
+            found = db.execute(sql, (*parameters, plan.limit, plan.offset)).fetchall()
+    except (sqlite3.Error, OverflowError) as error:  # a thousand conditions, an offset beyond all numbers
+        raise errors.processing_error(str(error)) from error
+    if plan.fields:
+        records, number = b",".join(_project(body, plan.fields) for (body,) in found), len(found)
+    else:
+        ((number, records),) = found
+    return Page(plan.entity, records or b"", number, plan.offset + 1, None)
+
+
+def _project(body: str, fields: tuple[str, ...]) -> bytes:
+    """Keep the fields that were asked for, and what every record carries: domain, sparse (true) and Id."""
+    kept = _kept(decode(body), (*fields, "domain", "sparse", "Id"))
+    return encode(kept | {"sparse": True} if "sparse" in kept else kept).encode()
+
+
+def _kept(value: Any, paths: Collection[str]) -> Any:
+    """Keep of an object, or of each object in a list, what some paths with points lead to."""
+    if isinstance(value, list):
+        return [_kept(item, paths) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {}
+    for key, inner in value.items():
+        if key in paths:
+            kept[key] = inner
+        elif below := [path.removeprefix(f"{key}.") for path in paths if path.startswith(f"{key}.")]:
+            kept[key] = _kept(inner, below)
+    return kept
