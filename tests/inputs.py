@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from vantage_quickbooks.config.validation import load_schema
+from vantage_quickbooks.config.schema_files import load_schema
 
 BLANKS = st.sampled_from(["", "", " ", "\t", "\n", "\u00a0", "\u200b", "\ufeff"])
 DATES = st.dates().map(str) | st.from_regex(r"(19|20|00)[0-9]{2}-[0-3][0-9]-[0-3][0-9]", fullmatch=True)

@@ -8,7 +8,7 @@ from harness import job, reading, skip
 from vantage_quickbooks import QUICKBOOKS
 from vantage_quickbooks.api.rate_limiter import RateLimiter
 from vantage_quickbooks.config.deployment import Deployment
-from vantage_quickbooks.config.validation import load_schema
+from vantage_quickbooks.config.schema_files import load_schema
 
 ALL = {"all": True}
 

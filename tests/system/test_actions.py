@@ -9,7 +9,7 @@ from decimal import Decimal
 import jsonschema
 import pytest
 
-from vantage_quickbooks.config.validation import load_schema
+from vantage_quickbooks.config.schema_files import load_schema
 from vantage_quickbooks.errors import InputError
 
 ACTIONS = ("listCustomers", "listInvoices", "getCompanyInfo", "getAccessToken")

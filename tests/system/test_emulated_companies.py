@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from vantage_quickbooks.config.deployment import Deployment
+from vantage_quickbooks.config.schema_files import load_schema
 from vantage_quickbooks.config.settings import is_emulators
-from vantage_quickbooks.config.validation import load_schema
 from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.emulator.pytest_plugin import quickbooks_emulator, quickbooks_emulator_session  # noqa: F401

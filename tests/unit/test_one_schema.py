@@ -14,7 +14,8 @@ from inputs import objects
 from jsonschema import Draft202012Validator, FormatChecker
 
 from vantage_quickbooks.actions import MODULES, filters, reading
-from vantage_quickbooks.config.validation import clean, load_schema, validate_input
+from vantage_quickbooks.config.schema_files import load_schema
+from vantage_quickbooks.config.validation import clean, validate_input
 from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.errors import InputError
 

@@ -10,7 +10,9 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
-from vantage_quickbooks.config.validation import clean, kind_of, load_schema
+from vantage_quickbooks.config.form_values import property_type
+from vantage_quickbooks.config.schema_files import load_schema
+from vantage_quickbooks.config.validation import clean
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path.name.removesuffix(".json") for path in (ROOT / "schemas").glob("*.json"))
@@ -118,7 +120,7 @@ def test_form__shows_every_property_once_with_the_hosts_words(form, schema):
         assert hints["inputType"] in INPUT_TYPES
         assert hints["label"]
         assert hints["tooltip"].endswith(".")
-        assert (hints["inputType"] == "Numeric") is (kind_of(rules) == "integer")
+        assert (hints["inputType"] == "Numeric") is (property_type(rules) == "integer")
         assert hints.get("secret", False) is rules.get("writeOnly", False)
         choices = set(rules.get("enum") or rules.get("items", {}).get("enum") or ()) - {"emulator", "", None}
         assert sorted(choices) == sorted(option["value"] for option in hints.get("options", []) if option["value"])

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from vantage_quickbooks.config.schema_files import load_schema
 from vantage_quickbooks.config.settings import MASK, Secret, Settings, redact
-from vantage_quickbooks.config.validation import load_schema
 from vantage_quickbooks.core import tokens
 from vantage_quickbooks.errors import SettingsError
 

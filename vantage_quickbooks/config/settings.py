@@ -34,7 +34,8 @@ _CLIENT_SECRET = re.compile(r"[A-Za-z0-9]{40}")
 EMULATOR = "emulator"
 """The environment of companies on a local emulator of QuickBooks, at `emulator_url`."""
 
-# The emulator's credentials have Intuit's form and this mark (`emulator.oauth.authorization_server.MARK`); by chance, one in 10**14 has it.
+# The emulator makes credentials of Intuit's form with this mark (`emulator.oauth.authorization_server.MARK`). One in
+# 10**14 of Intuit's has it by chance.
 _EMULATORS = {
     "client_id": re.compile(r"ABemulator[A-Za-z0-9]{40}"),
     "client_secret": re.compile(r"emulator[A-Za-z0-9]{32}"),

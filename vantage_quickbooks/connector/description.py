@@ -6,8 +6,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.actions import MODULES
+from vantage_quickbooks.config.schema_files import load_schema
 from vantage_quickbooks.config.settings import GRANT_FIELDS
-from vantage_quickbooks.config.validation import load_schema
 from vantage_quickbooks.contract import CAPABILITIES, CONTRACT_VERSION, CONTRACT_VERSIONS, Group, describe_action
 from vantage_quickbooks.core import endpoints
 
