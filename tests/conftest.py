@@ -44,7 +44,7 @@ def _no_environment(monkeypatch, tmp_path):
     for name in ("API_URL", "OAUTH_URL", "ALLOW_HOST", "EMULATOR_URL", "TOKEN_STORE", "TOKEN_KEY", "MAX_BODY_MIB"):
         monkeypatch.delenv(f"VANTAGE_QUICKBOOKS_{name}", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    authorizer._REFUSALS.clear()  # emulators and cassettes hand out the same tokens again and again
+    authorizer._refusals.clear()  # emulators and cassettes hand out the same tokens again and again
 
 
 @pytest.fixture

@@ -91,10 +91,14 @@ class ConnectorError(Exception):
         code: Stable SCREAMING_SNAKE code for the host; the class's own by default.
         retryable: Whether the same call may succeed later without anybody changing anything.
         details: Facts for a support case (never a secret, never a request or response object).
+        is_timeout: Whether the server took too long to answer, so that a smaller request may succeed.
+        is_unprocessed: Whether the server certainly did not process the request (no connection, HTTP 429 or 503), so
+            that it can be repeated even if it is not idempotent.
     """
 
     code: ClassVar[str] = "CONNECTOR_ERROR"
     retryable: ClassVar[bool] = False
+    retry_after_s: float | None = None
 
     def __init__(
         self,
@@ -103,6 +107,8 @@ class ConnectorError(Exception):
         code: str | None = None,
         retryable: bool | None = None,
         details: Mapping[str, Any] | None = None,
+        is_timeout: bool = False,
+        is_unprocessed: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -110,6 +116,8 @@ class ConnectorError(Exception):
             self.code = code  # type: ignore[misc]  # an instance may be more exact than its class
         if retryable is not None:
             self.retryable = retryable  # type: ignore[misc]  # as above
+        self.is_timeout = is_timeout
+        self.is_unprocessed = is_unprocessed
         self.details: dict[str, Any] = {k: v for k, v in (details or {}).items() if v is not None}
 
     def __str__(self) -> str:

@@ -11,8 +11,8 @@ from vantage_quickbooks.errors import AppBlockedError, QuickBooksUnavailableErro
 @pytest.fixture
 def hurried(monkeypatch):
     """Let the circuit's time pass in milliseconds: nothing here waits for minutes."""
-    monkeypatch.setattr(circuit_breaker, "MOMENT_S", 0.0)
-    monkeypatch.setattr(circuit_breaker, "EXPLAINED_S", 0.0)
+    monkeypatch.setattr(circuit_breaker, "INCIDENT_S", 0.0)
+    monkeypatch.setattr(circuit_breaker, "MIN_REFUSED_S", 0.0)
 
 
 def block(emulator, path):
@@ -38,7 +38,7 @@ def test_a_blocked_app_is_asked_no_more_for_any_company(emulator, connect):
 
 @pytest.mark.usefixtures("hurried")
 def test_the_block_ends_by_itself(emulator, connect, monkeypatch):
-    monkeypatch.setattr(circuit_breaker, "FIRST_PROBE_S", 0.0)
+    monkeypatch.setattr(circuit_breaker, "INITIAL_PROBE_INTERVAL_S", 0.0)
     connection = connect()
     connection.invoke("getAccessToken")
     block(emulator, "/v3/company")

@@ -229,7 +229,7 @@ def test_a_child_waits_for_no_lock_that_a_thread_of_its_parent_holds(echo):
     hold, held = threading.Event(), threading.Event()
 
     def keep():
-        with connection._lock, client._circuit._lock:
+        with connection._lock, client._circuit_breaker._lock:
             held.set()
             hold.wait(60)
 
@@ -239,7 +239,10 @@ def test_a_child_waits_for_no_lock_that_a_thread_of_its_parent_holds(echo):
     try:
         fresh = {}
         assert (
-            forked(lambda: (connection.close(), fresh.update(done=ask(connection, 9)), client._circuit._close())) == 0
+            forked(
+                lambda: (connection.close(), fresh.update(done=ask(connection, 9)), client._circuit_breaker._close())
+            )
+            == 0
         )
     finally:
         hold.set()

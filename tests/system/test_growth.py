@@ -11,19 +11,18 @@ from types import SimpleNamespace
 
 import pytest
 
+from vantage_quickbooks import private_files
 from vantage_quickbooks.api import rate_limiter
 from vantage_quickbooks.api.machine_rate_limiter import MachineRateLimiter
 from vantage_quickbooks.api.rate_limiter import RateLimiter, rate_limiter_for
-from vantage_quickbooks.auth import locks
-from vantage_quickbooks.auth.locks import FileLocks, ThreadLocks
-from vantage_quickbooks.errors import TokenStoreError
+from vantage_quickbooks.locks import FileLocks, LockTimeoutError, ThreadLocks
 
 COMPANIES = 3000
 
 
 @pytest.fixture(autouse=True)
 def _no_sweep_yet():
-    locks._removed_at.clear()
+    private_files._cleaned_at.clear()
 
 
 def files(directory, suffix):
@@ -86,7 +85,7 @@ def test_starts_go_when_they_are_old(tmp_path, monkeypatch):
         os.utime(path, (time.time() - 200, time.time() - 200))
     MachineRateLimiter(tmp_path, "within the same minute", 10, windows)
     assert len(files(tmp_path, ".starts")) == 20
-    monkeypatch.setattr(locks, "_REMOVE_EVERY_S", 0.0)
+    monkeypatch.setattr(private_files, "CLEANUP_INTERVAL_S", 0.0)
     MachineRateLimiter(tmp_path, "later", 10, windows)
     assert len(files(tmp_path, ".starts")) == 5
     assert not set(old) & set(files(tmp_path, ".starts"))
@@ -98,7 +97,7 @@ def test_a_lock_whose_file_is_removed_at_each_release_still_has_one_holder(tmp_p
 
     def work(_):
         for _ in range(100):
-            held = files_of.acquire("company", 60.0, "test")
+            held = files_of.acquire("company", 60.0)
             inside.append(1)
             most.append(len(inside))
             inside.pop()
@@ -113,14 +112,14 @@ def test_a_lock_whose_file_is_removed_at_each_release_still_has_one_holder(tmp_p
 
 def test_a_file_that_was_removed_by_hand_does_not_hold_up_its_next_holder(tmp_path):
     one = FileLocks(tmp_path)
-    held = one.acquire("company", 0.0, "test")
-    with pytest.raises(TokenStoreError):
-        one.acquire("company", 0.0, "test")
+    held = one.acquire("company", 0.0)
+    with pytest.raises(LockTimeoutError):
+        one.acquire("company", 0.0)
     next(iter(tmp_path.iterdir())).unlink()
-    again = one.acquire("company", 0.0, "test")
+    again = one.acquire("company", 0.0)
     one.release(held)
-    with pytest.raises(TokenStoreError):  # the file of the new holder is still there
-        one.acquire("company", 0.0, "test")
+    with pytest.raises(LockTimeoutError):  # the file of the new holder is still there
+        one.acquire("company", 0.0)
     one.release(again)
 
 

@@ -53,7 +53,7 @@ match job["step"]:
     case "holding the lock":
         store.load = die
     case "before the request":
-        client.authorizer._request_once = die
+        client.authorizer._token_endpoint.refresh = die
     case "after the request, before saving":
         store.save = die
     case "after saving":

@@ -291,7 +291,7 @@ def test_a_token_request_that_was_sent_is_awaited_beyond_the_deadline(serve):
 @pytest.mark.parametrize("misbehave", [dripping_body, dripping_headers, silence], ids=lambda f: f.__name__)
 def test_a_token_request_has_a_limit_of_its_own_in_all(serve, misbehave, monkeypatch):
     """30 seconds for the whole answer, however it drips; two here."""
-    monkeypatch.setattr("vantage_quickbooks.auth.authorizer._ANSWER_S", 2.0)
+    monkeypatch.setattr("vantage_quickbooks.api.transport.TOKEN_RESPONSE_TIMEOUT_S", 2.0)
     server = serve(None, token=misbehave)
     began = time.monotonic()
     with pytest.raises(NetworkError) as caught:
@@ -428,7 +428,7 @@ def requests_sessions():
 
 
 def test_a_peer_that_cannot_be_reached_in_time_is_named(full_backlog, patient_call, monkeypatch):
-    monkeypatch.setattr(transport, "CONNECT_S", 1.0)
+    monkeypatch.setattr(transport, "CONNECT_TIMEOUT_S", 1.0)
     error = failure_of(full_backlog, patient_call)
     assert "could not be reached within" in error.message
     assert error.details["failed"] == "timeout"

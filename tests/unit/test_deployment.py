@@ -249,12 +249,12 @@ def test_the_key_that_encrypts_tokens_is_not_printed():
 
 
 def test_an_answer_may_have_256_mib_unless_the_operator_says_otherwise():
-    assert Deployment().body_limit().max_bytes == from_environ().body_limit().max_bytes == 256 << 20
-    assert from_environ(MAX_BODY_MIB=" 2 ").body_limit().max_bytes == 2 << 20
+    assert Deployment().max_body_bytes() == from_environ().max_body_bytes() == 256 << 20
+    assert from_environ(MAX_BODY_MIB=" 2 ").max_body_bytes() == 2 << 20
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "much", "65537", "9" * 5000, "\u0661"])
 def test_a_limit_that_is_no_number_is_refused_by_name(value):
     with pytest.raises(SettingsError, match="VANTAGE_QUICKBOOKS_MAX_BODY_MIB") as caught:
-        from_environ(MAX_BODY_MIB=value).body_limit()
+        from_environ(MAX_BODY_MIB=value).max_body_bytes()
     assert caught.value.fields[0].field == "VANTAGE_QUICKBOOKS_MAX_BODY_MIB"

@@ -20,9 +20,11 @@ from oauthlib.oauth2 import OAuth2Error
 from oauthlib.oauth2.rfc6749 import errors as oauth_errors
 
 from vantage_quickbooks.api.call_context import CallContext
-from vantage_quickbooks.api.transport import transport_error
+from vantage_quickbooks.api.transport import TokenTransport
+from vantage_quickbooks.api.transport_errors import translate_request_error
 from vantage_quickbooks.auth.authorizer import Authorizer
 from vantage_quickbooks.auth.stores import MemoryStore
+from vantage_quickbooks.auth.token_endpoint import TokenEndpoint
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.config.settings import Settings
 from vantage_quickbooks.errors import ConnectorError, NetworkError, UnexpectedResponseError
@@ -76,11 +78,7 @@ FAILED = {
     "Timeout": "timeout",
 }
 
-NEVER_SENT = {"ConnectTimeout", "ProxyError"}
-
-
-class NotSentError(NetworkError):
-    """Marks what certainly reached nobody."""
+UNPROCESSED = {"ConnectTimeout", "ProxyError"}
 
 
 def make(kind):
@@ -107,7 +105,7 @@ def test_every_exception_of_requests_has_been_thought_about():
 
 @pytest.mark.parametrize("name", ERRORS)
 def test_an_exception_of_requests_becomes_one_of_ours_without_the_request(name):
-    error = transport_error(make(ERRORS[name]), "QuickBooks", URL)
+    error = translate_request_error(make(ERRORS[name]), "QuickBooks", URL)
     kind, retryable = EXPECTED[name]
     assert type(error) is kind
     assert error.retryable is retryable
@@ -141,8 +139,8 @@ def _reaches(start, kinds):
 @pytest.mark.parametrize("name", ERRORS)
 def test_only_what_certainly_reached_nobody_may_be_sent_again_blindly(name):
     """A refresh that may have reached Intuit must not be repeated: it may have rotated the token."""
-    error = transport_error(make(ERRORS[name]), "Intuit's token endpoint", URL, sent=NotSentError)
-    assert isinstance(error, NotSentError) == (name in NEVER_SENT)
+    error = translate_request_error(make(ERRORS[name]), "Intuit's token endpoint", URL)
+    assert error.is_unprocessed == (name in UNPROCESSED)
 
 
 @pytest.mark.parametrize(
@@ -156,8 +154,8 @@ def test_only_what_certainly_reached_nobody_may_be_sent_again_blindly(name):
     ],
 )
 def test_a_connection_that_never_came_about_is_told_from_one_that_broke(cause, never_sent):
-    error = transport_error(requests.exceptions.ConnectionError(cause), "QuickBooks", URL, sent=NotSentError)
-    assert isinstance(error, NotSentError) is never_sent
+    error = translate_request_error(requests.exceptions.ConnectionError(cause), "QuickBooks", URL)
+    assert error.is_unprocessed is never_sent
     assert error.retryable is True
 
 
@@ -165,7 +163,7 @@ def test_a_new_kind_of_transport_failure_is_not_repeated_blindly():
     class LaterError(requests.RequestException):
         pass
 
-    error = transport_error(LaterError(TOKEN), "QuickBooks", URL)
+    error = translate_request_error(LaterError(TOKEN), "QuickBooks", URL)
     assert type(error) is NetworkError
     assert error.retryable is False
     assert TOKEN not in told(error)
@@ -261,7 +259,7 @@ def _instant_call():
 def test_whatever_the_token_endpoint_says_the_caller_gets_an_error_of_ours_or_a_token(server, settings, odd):
     """oauthlib raises ValueError and AttributeError for odd members, which are no OAuth2Error."""
     server.body = json.dumps({"access_token": TOKEN, "token_type": "bearer", "expires_in": 3600} | odd).encode()
-    authorizer = Authorizer(settings, MemoryStore(), _endpoints(server))
+    authorizer = Authorizer(settings, MemoryStore(), TokenEndpoint(settings, _endpoints(server), TokenTransport()))
     try:
         record = authorizer.token(_instant_call())
     except ConnectorError as error:

@@ -1,4 +1,4 @@
-"""One call of an action: its clock, its deadline, its way to be cancelled, and the meter of what it cost."""
+"""The state of one call of an action: its clock, deadline, cancellation, and request count."""
 
 from __future__ import annotations
 
@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["TIME_LIMIT_S", "CallContext"]
 
 TIME_LIMIT_S = 180.0
-"""Seconds for a call whose host sets no deadline: one request may take Intuit's 120 seconds, and be tried again."""
+"""Timeout of a call whose host sets no deadline: a request may take Intuit's 120 seconds, and be retried."""
 
-_LONGEST_WAIT_S = 60.0
-"""Intuit asks throttled callers to wait a minute ("API call limits and throttles")."""
+MAX_BACKOFF_S = 60.0
+"""After throttling, Intuit asks for a wait of a minute.
+
+Source: https://developer.intuit.com/app/developer/qbo/docs/learn/limits-and-throttles.
+"""
+
+_SLEEP_STEP_S = 0.5
 
 _NOW = functools.partial(datetime.now, UTC)
 
@@ -30,22 +35,22 @@ class CallContext:
     """The state of one call; thread-safe.
 
     Args:
-        time_limit_s: Seconds the call may take in all, waits and retries included.
-        deadline: Aware instant by which it must have ended, if the host set one; the earlier of the two counts.
-        cancelled: Asked between requests and while waiting; True ends the call.
-        now: Aware wall clock.
-        monotonic: Clock in seconds that never goes back.
-        sleep: Waits seconds; tests make it instant.
+        time_limit_s: Timeout of the call in seconds, waits and retries included.
+        deadline: The host's deadline, an aware datetime, if it set one; the earlier of the two applies.
+        cancelled: Called between requests and while waiting; True ends the call.
+        now: Returns the wall clock as an aware datetime.
+        monotonic: Monotonic clock in seconds.
+        sleep: Waits for seconds; tests replace it.
 
     Attributes:
-        request_id: Names the call in errors, logs and audit events.
+        request_id: Identifies the call in errors, logs and audit events.
         api_calls: Requests sent to the data API so far, failed ones included.
-        metered_calls: Those of them that were answered with success (HTTP 2xx): only these does Intuit meter.
-        max_api_calls: Requests to the data API at the most, failed ones included; None means no cap.
-        progress: Told how many records a long read has read, and of how many (None: not known yet).
-        intuit_tids: Intuit's transaction id of each answer, in order.
+        metered_calls: Those of them that succeeded (HTTP 2xx); Intuit meters only these.
+        max_api_calls: Maximum number of requests to the data API, failed ones included; None for no maximum.
+        progress: Called with the number of records read so far and their total (None while it is unknown).
+        intuit_tids: Intuit's transaction id of each response, in order.
         refreshed: Whether a token request succeeded in this call.
-        deadline: The call's end on the monotonic clock.
+        deadline: The end of the call on the monotonic clock.
     """
 
     def __init__(
@@ -71,89 +76,93 @@ class CallContext:
         self._lock = threading.Lock()
         self._request_id: str | None = None
         self._time_limit_s = time_limit_s
-        self._began = monotonic()
-        self._last_instant = float("inf") if deadline is None else self._began + (deadline - now()).total_seconds()
-        self.deadline = min(self._began + time_limit_s, self._last_instant)
+        self._started_at = monotonic()
+        self._host_deadline = (
+            float("inf") if deadline is None else self._started_at + (deadline - now()).total_seconds()
+        )
+        self.deadline = min(self._started_at + time_limit_s, self._host_deadline)
 
     @property
     def request_id(self) -> str:
-        """Made when it is first asked for: most calls need none."""
+        """The id of the call; generated on first use, because most calls need none."""
         with self._lock:
             if self._request_id is None:
                 self._request_id = str(uuid.uuid4())
             return self._request_id
 
     def elapsed_s(self) -> float:
-        """Return the seconds since the call began."""
-        return self._monotonic() - self._began
+        """Return the seconds since the start of the call."""
+        return self._monotonic() - self._started_at
 
     def restart_timeout(self) -> None:
-        """Begin the time limit anew, because a part of a long read is done; the host's own deadline stays."""
-        self.deadline = min(self._monotonic() + self._time_limit_s, self._last_instant)
+        """Restart the time limit, because a part of a long read is complete; the host's deadline stays."""
+        self.deadline = min(self._monotonic() + self._time_limit_s, self._host_deadline)
 
     def remaining(self) -> float:
         """Return the seconds that are left.
 
         Raises:
-            DeadlineExceededError: None are.
+            DeadlineExceededError: The call has timed out.
             CancelledError: The host cancelled the call.
         """
         if self.cancelled and self.cancelled():
             raise CancelledError("The call was cancelled.")
         left = self.deadline - self._monotonic()
         if left <= 0:
-            raise DeadlineExceededError("The call ran out of time. Ask for fewer records, or allow it more time.")
+            raise DeadlineExceededError("The call timed out. Request fewer records, or set a later deadline.")
         return left
 
     def cancel(self) -> None:
-        """End the call's requests that are under way in other threads, as soon as they look up."""
+        """Cancel the call; requests in flight in other threads end as soon as they check."""
         self.cancelled = lambda: True
 
     def count_request(self) -> None:
-        """Count a request to the data API.
+        """Count a request to the data API before it is sent.
 
         Raises:
-            IncompleteReadError: `max_api_calls` are spent; the request must not be sent.
+            IncompleteReadError: The maximum number of requests is reached; the request must not be sent.
         """
         with self._lock:
             if self.max_api_calls is not None and self.api_calls >= self.max_api_calls:
                 raise IncompleteReadError(
-                    f"max_api_calls ({self.max_api_calls}) is spent before the read is complete. Allow more, or "
-                    "narrow the conditions.",
+                    f"The maximum of {self.max_api_calls} API calls was reached before the read was complete. Raise "
+                    "max_api_calls, or narrow the filters.",
                     retryable=False,
                     details={"maxApiCalls": self.max_api_calls},
                 )
             self.api_calls += 1
 
     def record_tid(self, intuit_tid: str | None, *, is_metered: bool = False) -> None:
-        """Keep the transaction id of an answer, and count the answer if Intuit meters it."""
+        """Record the transaction id of a response, and count the response if Intuit meters it."""
         with self._lock:
             self.metered_calls += is_metered
             if intuit_tid:
                 self.intuit_tids.append(intuit_tid)
 
-    def backoff(self, attempt: int, retry_after_s: float | None = None, *, first_s: float = 0.5) -> float | None:
-        """Return how long to wait before the next attempt, or None if the deadline comes first.
+    def backoff(
+        self, attempt: int, retry_after_s: float | None = None, *, initial_backoff_s: float = 0.5
+    ) -> float | None:
+        """Return the delay before the next attempt in seconds, or None if the deadline is earlier.
 
         Args:
-            attempt: The attempt that just failed, from 1.
-            retry_after_s: What the server asked for; never undercut, and never a reason to wait less than otherwise.
-            first_s: The shortest first wait; each further one may be twice as long.
+            attempt: Number of the failed attempt, from 1.
+            retry_after_s: The server's Retry-After; the delay is at least that long, and never shorter for it.
+            initial_backoff_s: Minimum of the first delay; the range doubles with each attempt.
         """
-        ceiling = min(_LONGEST_WAIT_S, first_s * 2.0**attempt)
-        wait = ceiling * random.uniform(0.5, 1.0)
+        ceiling = min(MAX_BACKOFF_S, initial_backoff_s * 2.0**attempt)
+        delay = ceiling * random.uniform(0.5, 1.0)
         if retry_after_s is not None:
-            wait = max(wait, retry_after_s + random.uniform(0.0, 0.5))
-        return wait if self._monotonic() + wait < self.deadline else None
+            delay = max(delay, retry_after_s + random.uniform(0.0, 0.5))
+        return delay if self._monotonic() + delay < self.deadline else None
 
     def sleep(self, seconds: float) -> None:
-        """Wait, in steps short enough to notice a cancellation.
+        """Sleep in steps short enough to react to a cancellation.
 
         Raises:
             CancelledError: The host cancelled the call.
         """
         while seconds > 0:
             self.remaining()
-            step = min(seconds, 0.5)
+            step = min(seconds, _SLEEP_STEP_S)
             self._sleep(step)
             seconds -= step

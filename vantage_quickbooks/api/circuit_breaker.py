@@ -1,25 +1,26 @@
-"""
-A circuit breaker for an app that Intuit has blocked: all calls of the process share it.
+"""A circuit breaker for an app that Intuit has blocked, shared by all calls of the process.
 
-HTTP 429 has two meanings. A company may be asked 500 times a minute: waiting helps. And an app on Intuit's free tier
-may make 500,000 metered calls a month: after that every request of the app, for any company, is answered 429 until the
-month ends, and waiting minutes is in vain. Nothing in the answer says which.
+HTTP 429 has two meanings. A company accepts 500 requests a minute: waiting helps. And an app on Intuit's free tier has
+500,000 metered calls a month: after that, every request of the app, for any company, is answered with 429 until the
+month ends, and waiting for minutes is useless. The response does not say which limit was exceeded.
 
 Theory of operation
-1. One circuit for each server and client id: the data API and the token endpoint are judged apart, because Intuit may
-   block one and serve the other.
-2. CLOSED: requests pass. A refusal (429) is noted; an answer that is a success forgets all refusals. Refusals within
-   `MOMENT_S` of each other are one moment, however many threads met them. When there were `MOMENTS` of them over
-   `EXPLAINED_S` or longer, with no success in between, for any company, a minute's limit does not explain it (every
-   caller backs off, and the window of a minute has passed): the circuit opens.
-3. OPEN: requests fail at once with `AppBlockedError`, and nothing is sent. Its `retryAfter` is the next probe:
-   `FIRST_PROBE_S` after the opening, then after pauses that double up to `LAST_PROBE_S`.
-4. HALF-OPEN: once the probe is due, the next request is let through, alone. A success closes the circuit; a refusal
-   opens it again; anything else (no connection, HTTP 500) proves nothing, and the next request is the probe.
-5. A forked child inherits the state. A probe that its parent has under way counts for the parent only.
+1. There is one circuit breaker per server and client id. The data API and the token endpoint have separate ones,
+   because Intuit may block one and serve the other.
+2. CLOSED: requests pass. A refusal (429) is recorded; a success discards all recorded refusals. Refusals within
+   `INCIDENT_S` of each other are one incident, regardless of how many threads got them. `MIN_INCIDENTS` of them over
+   `MIN_REFUSED_S` or longer, for any company, with no success in between, are not explained by the limit per minute,
+   because each caller backs off and the window of a minute has passed: the circuit opens.
+3. OPEN: requests fail immediately with `AppBlockedError`, and nothing is sent. Its `retryAfter` is the time of the next
+   probe: `INITIAL_PROBE_INTERVAL_S` after the opening, then after intervals that double up to `MAX_PROBE_INTERVAL_S`.
+4. HALF-OPEN: when the probe is due, the next request is let through, one at a time. A success closes the circuit; a
+   refusal opens it again; any other outcome (no connection, HTTP 500) decides nothing, and the next request is the
+   probe.
+5. A forked child inherits the state. A probe that the parent has in flight counts for the parent only.
 
-Source: Intuit, "API call limits and throttles"; Intuit App Partner Program, metered calls; reports of 2026 of token
-requests that were answered 429 as well.
+Sources: https://developer.intuit.com/app/developer/qbo/docs/learn/limits-and-throttles,
+https://developer.intuit.com/app/developer/qbo/docs/get-started/partner-faq, and developers' reports of 2026 of token
+requests that were answered with 429 as well.
 """
 
 from __future__ import annotations
@@ -29,30 +30,30 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vantage_quickbooks.api.fork_safety import ForkSafeLock, SharedObjects
 from vantage_quickbooks.errors import AppBlockedError, RateLimitedError
+from vantage_quickbooks.fork_safety import ForkSafeLock, SharedObjects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = ["CircuitBreaker", "circuit_breaker_for"]
 
-MOMENT_S = 10.0
-MOMENTS = 3
-EXPLAINED_S = 90.0
-"""Half as long again as the window of a minute's limit."""
+INCIDENT_S = 10.0
+MIN_INCIDENTS = 3
+MIN_REFUSED_S = 90.0
+"""1.5 times the window of the limit per minute."""
 
-FIRST_PROBE_S, LAST_PROBE_S = 60.0, 900.0
+INITIAL_PROBE_INTERVAL_S, MAX_PROBE_INTERVAL_S = 60.0, 900.0
 
-_MAX_UNUSED = 100
-"""Apps that are remembered though no connection of theirs is open."""
+MAX_UNUSED = 100
+"""Apps to remember without an open connection."""
 
 
 class CircuitBreaker:
     """The state of one app at one server; thread-safe. See the module's theory of operation.
 
     Args:
-        monotonic: Clock in seconds that never goes back.
+        monotonic: Monotonic clock in seconds.
     """
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -62,11 +63,11 @@ class CircuitBreaker:
 
     def _close(self) -> None:
         self._first_refused_at: float | None = None
-        self._moment_at = float("-inf")
-        self._moments = 0
+        self._incident_at = float("-inf")
+        self._incidents = 0
         self._probe_at: float | None = None  # None while CLOSED
-        self._probe_pause_s = FIRST_PROBE_S
-        self._prober: int | None = None  # the process whose probe is under way
+        self._probe_interval_s = INITIAL_PROBE_INTERVAL_S
+        self._probing_pid: int | None = None  # the process that has a probe in flight
 
     def check(self) -> None:
         """Return if a request may be sent.
@@ -77,76 +78,77 @@ class CircuitBreaker:
         if self._probe_at is None:
             return
         with self._lock:
-            self._refuse_unless_probe_is_due()
+            self._raise_if_open()
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Make one request in a `with` block; how the block ends is its verdict.
+        """Send one request in a `with` block; its outcome is recorded.
 
         Raises:
-            AppBlockedError: The circuit is open, and the block was not run; or the block's refusal has opened it.
+            AppBlockedError: The circuit is open, and the block was not run; or its refusal has opened the circuit.
         """
-        is_probe = self._begin()
+        is_probe = self._start()
         blocked: AppBlockedError | None = None
         try:
             yield
         except RateLimitedError as error:
-            blocked = self._refused(error)
+            blocked = self._record_refusal(error)
             if blocked is None:
                 raise
         except BaseException:
             if is_probe:
                 with self._lock:
-                    self._prober = None
+                    self._probing_pid = None
             raise
         else:
-            self._succeeded()
+            self._record_success()
         if blocked is not None:
             raise blocked
 
-    def _begin(self) -> bool:
+    def _start(self) -> bool:
+        """Return whether the request about to be sent is a probe."""
         if self._probe_at is None:
             return False
         with self._lock:
             if self._probe_at is None:
                 return False
-            self._refuse_unless_probe_is_due()
-            self._prober = os.getpid()
+            self._raise_if_open()
+            self._probing_pid = os.getpid()
             return True
 
-    def _refuse_unless_probe_is_due(self) -> None:
+    def _raise_if_open(self) -> None:
         if self._probe_at is None:
             return
-        wait = self._probe_at - self._monotonic()
-        if wait > 0:
-            raise self._blocked(wait)
-        if self._prober == os.getpid():
-            raise self._blocked(MOMENT_S)  # the probe under way decides
+        wait_s = self._probe_at - self._monotonic()
+        if wait_s > 0:
+            raise self._blocked_error(wait_s)
+        if self._probing_pid == os.getpid():
+            raise self._blocked_error(INCIDENT_S)  # the probe in flight decides
 
-    def _succeeded(self) -> None:
+    def _record_success(self) -> None:
         if self._first_refused_at is not None:
             with self._lock:
                 self._close()
 
-    def _refused(self, error: RateLimitedError) -> AppBlockedError | None:
+    def _record_refusal(self, error: RateLimitedError) -> AppBlockedError | None:
         with self._lock:
             now = self._monotonic()
             if self._first_refused_at is None:
                 self._first_refused_at = now
-            if now - self._moment_at >= MOMENT_S:
-                self._moment_at = now
-                self._moments += 1
+            if now - self._incident_at >= INCIDENT_S:
+                self._incident_at = now
+                self._incidents += 1
             if self._probe_at is None:
-                if self._moments < MOMENTS or now - self._first_refused_at < EXPLAINED_S:
+                if self._incidents < MIN_INCIDENTS or now - self._first_refused_at < MIN_REFUSED_S:
                     return None
-                self._probe_at = now + self._probe_pause_s
-            elif now >= self._probe_at:  # the probe; requests sent before the opening change nothing
-                self._prober = None
-                self._probe_pause_s = min(2 * self._probe_pause_s, LAST_PROBE_S)
-                self._probe_at = now + self._probe_pause_s
-            return self._blocked(self._probe_at - now, error)
+                self._probe_at = now + self._probe_interval_s
+            elif now >= self._probe_at:  # the probe; requests that were sent before the opening change nothing
+                self._probing_pid = None
+                self._probe_interval_s = min(2 * self._probe_interval_s, MAX_PROBE_INTERVAL_S)
+                self._probe_at = now + self._probe_interval_s
+            return self._blocked_error(self._probe_at - now, error)
 
-    def _blocked(self, wait_s: float, error: RateLimitedError | None = None) -> AppBlockedError:
+    def _blocked_error(self, wait_s: float, error: RateLimitedError | None = None) -> AppBlockedError:
         since = self._first_refused_at if self._first_refused_at is not None else self._monotonic()
         refused_s = round(self._monotonic() - since)
         if error is not None and error.retry_after_s is not None:
@@ -154,22 +156,23 @@ class CircuitBreaker:
         return AppBlockedError(
             f"Intuit has refused every request of this app for {refused_s} seconds (HTTP 429), which the limit of 500 "
             "requests a minute does not explain. The app has probably used up its metered calls of the month (500,000 "
-            "on Intuit's free tier). Look at the app's usage at developer.intuit.com, and raise its tier or wait for "
-            f"the next month. This process asks again in {max(1, round(wait_s))} seconds; calls before that are "
-            "answered without asking Intuit.",
+            "on Intuit's free tier). Check the app's usage at developer.intuit.com, and upgrade its tier or wait for "
+            f"the next month. This process will try again in {max(1, round(wait_s))} seconds; until then, calls fail "
+            "without a request to Intuit.",
             retry_after_s=round(max(wait_s, 1.0), 1),
             details={**(error.details if error else {}), "refusedForSeconds": refused_s},
+            is_unprocessed=error is not None and error.is_unprocessed,
         )
 
 
-_circuits: SharedObjects[CircuitBreaker] = SharedObjects(_MAX_UNUSED)
+_circuit_breakers: SharedObjects[CircuitBreaker] = SharedObjects(MAX_UNUSED)
 
 
 def circuit_breaker_for(url: str, client_id: str) -> CircuitBreaker:
-    """Return the one circuit of this process for an app at a server.
+    """Return the circuit breaker of this process for an app at a server.
 
     Args:
         url: The data API or the token endpoint.
         client_id: The app.
     """
-    return _circuits.get((url, client_id), CircuitBreaker)
+    return _circuit_breakers.get((url, client_id), CircuitBreaker)

@@ -1,4 +1,4 @@
-"""The only sender of API requests: a token, a turn at the throttle, one request, and again where that is safe."""
+"""The HTTP client of the data API: access token, rate limit, request, retries."""
 
 from __future__ import annotations
 
@@ -7,25 +7,31 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 import requests
 
-from vantage_quickbooks.api.circuit_breaker import CircuitBreaker, circuit_breaker_for
-from vantage_quickbooks.api.rate_limiter import AT_ONCE, RateLimiter, rate_limiter_for
-from vantage_quickbooks.api.response_body import Limit, ResponseBody
-from vantage_quickbooks.api.transport import CONNECT_S, Adapter, SessionHolder, Watch, receive, transport_error
+from vantage_quickbooks.api.circuit_breaker import circuit_breaker_for
+from vantage_quickbooks.api.rate_limiter import MAX_CONCURRENT, rate_limiter_for
+from vantage_quickbooks.api.response_body import BodyLimit, ResponseBody
+from vantage_quickbooks.api.retry import RetryPolicy
+from vantage_quickbooks.api.transport import (
+    RequestTimeout,
+    SessionHolder,
+    TimeoutAdapter,
+    TokenTransport,
+    read_response,
+)
+from vantage_quickbooks.api.transport_errors import CONNECT_TIMEOUT_S, translate_request_error
 from vantage_quickbooks.auth.authorizer import Authorizer
+from vantage_quickbooks.auth.token_endpoint import TokenEndpoint
 from vantage_quickbooks.core import responses
 from vantage_quickbooks.core.endpoints import changes_request, company_info_request, is_loopback, query_request
-from vantage_quickbooks.errors import (
-    AccessTokenRefusedError,
-    AppBlockedError,
-    ConnectorError,
-    DeadlineExceededError,
-    RateLimitedError,
-)
+from vantage_quickbooks.errors import AccessTokenRefusedError, ConnectorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
+    from typing import TypeAlias
 
     from vantage_quickbooks.api.call_context import CallContext
+    from vantage_quickbooks.api.circuit_breaker import CircuitBreaker
+    from vantage_quickbooks.api.rate_limiter import RateLimiter
     from vantage_quickbooks.auth.stores import TokenStore
     from vantage_quickbooks.config.deployment import Endpoints
     from vantage_quickbooks.config.settings import Settings
@@ -34,17 +40,19 @@ if TYPE_CHECKING:
     from vantage_quickbooks.core.responses import Answer
     from vantage_quickbooks.core.tokens import TokenRecord
 
-__all__ = ["QuickBooksClient", "is_too_slow"]
+    Response: TypeAlias = tuple[int, Mapping[str, str], ResponseBody]
+    Send: TypeAlias = Callable[[Request, dict[str, str], CallContext], Response]
+    Intercept: TypeAlias = Callable[[Send, Request, dict[str, str], CallContext], Response]
+
+__all__ = ["QuickBooksClient"]
 
 T = TypeVar("T")
 
-_READ_S = 125.0
-"""Seconds without a byte: Intuit ends a request itself after 120 ("API call limits and throttles")."""
+READ_TIMEOUT_S = 125.0
+"""Seconds without a byte: Intuit itself ends a request after 120.
 
-_TRIES = 6
-_FIRST_S = 0.5
-_THROTTLED_S = 10.0
-"""Seconds before the first repetition after a throttled request: Intuit's window is a minute, and it names no time."""
+Source: https://developer.intuit.com/app/developer/qbo/docs/learn/limits-and-throttles.
+"""
 
 
 class QuickBooksClient:
@@ -53,10 +61,12 @@ class QuickBooksClient:
     Args:
         settings: Company and environment.
         store: Where the token chain is kept.
-        endpoints: Which servers are asked.
-        rate_limiter: Turns; by default the process's one for this company.
-        circuit: Knows whether the app is blocked; by default the process's one for this app.
-        body_limit: How large an answer may be.
+        endpoints: The servers.
+        rate_limiter: The rate limiter; by default the one of this process for this company.
+        circuit_breaker: Knows whether the app is blocked; by default the one of this process for this app.
+        body_limit: Maximum size of a response.
+        intercept: Called in place of sending a request, with the function that sends it and its arguments (request,
+            headers, call); returns status, headers and body. For tests and for recording traffic.
     """
 
     def __init__(
@@ -66,46 +76,48 @@ class QuickBooksClient:
         endpoints: Endpoints,
         *,
         rate_limiter: RateLimiter | None = None,
-        circuit: CircuitBreaker | None = None,
-        body_limit: Limit | None = None,
+        circuit_breaker: CircuitBreaker | None = None,
+        body_limit: BodyLimit | None = None,
+        intercept: Intercept | None = None,
     ) -> None:
         self.settings = settings
-        self.authorizer = Authorizer(settings, store, endpoints)
+        self.authorizer = Authorizer(settings, store, TokenEndpoint(settings, endpoints, TokenTransport()))
         self._api_url = endpoints.api_url
         self._rate_limiter = rate_limiter or rate_limiter_for(
-            endpoints.api_url, settings.realm_id, getattr(store, "lock_directory", None)
+            endpoints.api_url, settings.realm_id, store.lock_directory
         )
-        self._circuit = circuit or circuit_breaker_for(endpoints.api_url, settings.client_id)
-        self._body_limit = body_limit or Limit()
+        self._circuit_breaker = circuit_breaker or circuit_breaker_for(endpoints.api_url, settings.client_id)
+        self._body_limit = body_limit or BodyLimit()
+        self._intercept = intercept
         self._http = SessionHolder(self._make_session)
 
     def _make_session(self) -> requests.Session:
         session = requests.Session()
-        # A proxy must not see what is meant for this machine.
+        # A proxy must not see requests to this machine.
         session.trust_env = not is_loopback(self._api_url)
-        session.headers["Accept-Encoding"] = "gzip"  # see transport.receive
-        adapter = Adapter(pool_connections=2, pool_maxsize=AT_ONCE)
+        session.headers["Accept-Encoding"] = "gzip"  # the only one that transport.read_response accepts
+        adapter = TimeoutAdapter(pool_connections=2, pool_maxsize=MAX_CONCURRENT)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         return session
 
     def close(self) -> None:
-        """Close pooled connections, and forget tokens."""
+        """Close pooled connections, and drop the tokens in memory."""
         self.authorizer.close()
         self._http.close()
 
     def authorize(self, headers: MutableMapping[str, str], call: CallContext) -> TokenRecord:
-        """Attach a valid access token to *headers*, refreshing it first if it must be.
+        """Add a valid access token to *headers*, refreshing it first if necessary.
 
         Args:
             headers: Headers of the request about to be sent; `Authorization` is set (RFC 6750 section 2.1).
             call: The call that the request belongs to.
 
         Returns:
-            The record whose token was attached.
+            The record whose token was added.
 
         Raises:
-            ConnectorError: No token can be had; see `Authorizer.token`.
+            ConnectorError: No token is available; see `Authorizer.token`.
         """
         record = self.authorizer.token(call)
         headers["Authorization"] = f"Bearer {record.access_token.reveal()}"
@@ -115,7 +127,7 @@ class QuickBooksClient:
         """Run a query statement.
 
         Returns:
-            The answer; its `QueryResponse` member is an object.
+            The response; its `QueryResponse` member is an object.
 
         Raises:
             ConnectorError: See `request`.
@@ -124,7 +136,7 @@ class QuickBooksClient:
         return responses.with_member(answer, "QueryResponse")
 
     def count(self, statement: Select, call: CallContext) -> int:
-        """Return how many records *statement* finds, in one call.
+        """Return the number of records that match *statement*; takes one request.
 
         Raises:
             ConnectorError: See `request`.
@@ -132,20 +144,25 @@ class QuickBooksClient:
         answer = self.request(query_request(self._api_url, self.settings.realm_id, statement.count()), call)
         return responses.total_count(answer)
 
-    def fetch(self, statement: Select, call: CallContext, *, may_give_up: bool = True) -> ResponseBody:
-        """Run a query statement and return the answer as it came, to be unpacked and decoded where and when it suits.
+    def fetch(self, statement: Select, call: CallContext, *, retry_timeouts: bool = False) -> ResponseBody:
+        """Run a query statement and return the body as received, to be decompressed and decoded by the caller.
 
-        The body begins as a success does; whether it is whole JSON shows when it is decoded.
+        The body starts like a success. Whether it is valid JSON is known only when it is decoded.
+
+        Args:
+            statement: The statement.
+            call: The call it belongs to.
+            retry_timeouts: Whether to repeat a request that took QuickBooks too long. Otherwise the error is raised at
+                once (`ConnectorError.is_timeout`), because a smaller page may succeed.
 
         Raises:
-            ConnectorError: See `request`. With *may_give_up*, a page that takes QuickBooks too long is not tried again:
-                `is_too_slow` tells, and a smaller one may do.
+            ConnectorError: See `request`.
         """
         request = query_request(self._api_url, self.settings.realm_id, str(statement))
-        return self._repeat(request, call, self._undecoded, is_too_slow if may_give_up else None)
+        return self._send_with_retries(request, call, self._check_success, retry_timeouts=retry_timeouts)
 
     def changes(self, entity: str, since: str, call: CallContext) -> list[dict[str, Any]]:
-        """Ask for what was created, changed or deleted since an instant (change data capture).
+        """Return what was created, changed or deleted since an instant (change data capture).
 
         Args:
             entity: Intuit's name, `Invoice`.
@@ -153,18 +170,19 @@ class QuickBooksClient:
             call: The call.
 
         Returns:
-            The records, deleted ones with `"status": "Deleted"`. At most 1,000 come, and no sign of more.
+            The records; deleted ones have `"status": "Deleted"`. At most 1,000 are returned, and the response does not
+            say whether there are more.
 
         Raises:
             ConnectorError: See `request`.
 
-        Source: Intuit, "Change data capture".
+        Source: https://developer.intuit.com/app/developer/qbo/docs/learn/explore-the-quickbooks-online-api/change-data-capture
         """
         answer = self.request(changes_request(self._api_url, self.settings.realm_id, [entity], since), call)
         return responses.changed_records(answer, [entity])[entity]
 
     def company_info(self, call: CallContext) -> Answer:
-        """Read the company's information; the answer's `CompanyInfo` member is an object.
+        """Read the company information; the `CompanyInfo` member of the response is an object.
 
         Raises:
             ConnectorError: See `request`.
@@ -173,108 +191,99 @@ class QuickBooksClient:
         return responses.with_member(answer, "CompanyInfo")
 
     def request(self, request: Request, call: CallContext) -> Answer:
-        """Send a request that reads, and send it again where another try may help.
+        """Send a request that reads, and repeat it where that may help.
 
-        A refused access token is replaced and the request repeated, until one is refused that was fetched for it.
-        Throttling, unavailability, broken
-        connections and cut-off answers are waited out with growing pauses (never shorter than Retry-After), until the
-        call's deadline.
+        A refused access token is replaced and the request repeated, until a token is refused that was fetched for this
+        request. Throttling, unavailability, lost connections and truncated responses are retried with exponential
+        backoff (never shorter than Retry-After), until the call's deadline.
 
         Args:
-            request: What to send. Reads only: repeating them changes nothing.
+            request: The request. It must only read, so that repeating it changes nothing.
             call: The call it belongs to.
 
         Returns:
-            The answer of a success.
+            The response of a success.
 
         Raises:
-            ConnectorError: The last failure, once another try is no use or does not fit into the deadline.
+            ConnectorError: The last failure, if repeating cannot help or does not fit into the deadline.
         """
-        return self._repeat(request, call, self._decoded)
+        return self._send_with_retries(request, call, self._decode)
 
-    def _repeat(
+    def _send_with_retries(
         self,
         request: Request,
         call: CallContext,
         read: Callable[[int, Mapping[str, str], ResponseBody, CallContext], T],
-        is_final: Callable[[ConnectorError], bool] | None = None,
+        *,
+        retry_timeouts: bool = True,
     ) -> T:
-        attempt = 1
-        since: int | None = None  # how many tokens had been fetched when the one refused last was handed out
+        retries = RetryPolicy(call, retry_timeouts=retry_timeouts)
+        refused_at: int | None = None  # the number of fetched tokens when the refused token was handed out
         while True:
             record, fetches = None, self.authorizer.fetches
             try:
                 headers = dict(request.headers)
-                self._circuit.check()  # before a token is spent on what is not sent
+                self._circuit_breaker.check()  # before a token is refreshed for a request that is not sent
                 record = self.authorize(headers, call)
-                with self._circuit.attempt():
+                with self._circuit_breaker.attempt():
                     with self._rate_limiter.acquire(deadline=call.deadline, cancelled=call.cancelled):
-                        status, told, body = self._send(request, headers, call)
-                    return read(status, told, body, call)
+                        status, response_headers, body = (
+                            self._send(request, headers, call)
+                            if self._intercept is None
+                            else self._intercept(self._send, request, headers, call)
+                        )
+                    return read(status, response_headers, body, call)
             except AccessTokenRefusedError as error:
-                # One refresh comes before any accusation: a token that others have stored may have ended, too.
-                if record is None or (since is not None and self.authorizer.has_fetched(record, since)):
-                    raise _refused_for_good(error) from None
-                self.authorizer.renew(call, record, since)
-                since = fetches
+                # Refresh once before reporting: a token that another process stored may have expired as well.
+                if record is None or (refused_at is not None and self.authorizer.has_fetched(record, refused_at)):
+                    raise _reconnect_error(error) from None
+                self.authorizer.renew(call, record, refused_at)
+                refused_at = fetches
             except ConnectorError as error:
-                # A failed refresh has had its own tries; a call out of time has none left.
-                if (
-                    record is None
-                    or not error.retryable
-                    or isinstance(error, DeadlineExceededError | AppBlockedError)
-                    or (is_final and is_final(error))
-                ):
+                delay = None if record is None else retries.next_delay(error)  # a failed refresh had its own retries
+                if delay is None:
                     raise
-                first = _THROTTLED_S if isinstance(error, RateLimitedError) else _FIRST_S
-                wait = call.backoff(attempt, getattr(error, "retry_after_s", None), first_s=first)
-                if attempt >= _TRIES or wait is None:
-                    error.details["attempts"] = attempt
-                    raise
-                attempt += 1
-                since = None  # by the next answer a token may have ended anew
-                call.sleep(wait)
+                refused_at = None  # the next token may be refused for a new reason
+                call.sleep(delay)
 
-    def _send(
-        self, request: Request, headers: dict[str, str], call: CallContext
-    ) -> tuple[int, Mapping[str, str], ResponseBody]:
+    def _send(self, request: Request, headers: dict[str, str], call: CallContext) -> Response:
         call.count_request()
         failure: ConnectorError
         try:
             with (
-                Watch(call, _READ_S),
+                RequestTimeout(call, READ_TIMEOUT_S),
                 self._http.get().request(
                     request.method,
                     request.url,
                     headers=headers,
                     data=request.body,
                     auth=_keep_headers,
-                    timeout=(min(CONNECT_S, call.remaining()), min(_READ_S, call.remaining())),
+                    timeout=(min(CONNECT_TIMEOUT_S, call.remaining()), min(READ_TIMEOUT_S, call.remaining())),
                     allow_redirects=False,
                     stream=True,
                 ) as response,
             ):
                 call.record_tid(response.headers.get("intuit_tid"), is_metered=200 <= response.status_code < 300)
-                body = receive(response, self._body_limit)
+                body = read_response(response, self._body_limit)
         except requests.RequestException as error:
-            failure = transport_error(error, "QuickBooks", self._api_url)
+            failure = translate_request_error(error, "QuickBooks", self._api_url)
         except ConnectorError as error:
             failure = error.without_traceback()  # its frames hold the request
         else:
             return response.status_code, response.headers, body
-        call.remaining()  # if the deadline cut the request short, say that
-        raise failure  # out here, so that the request does not ride along as the error's context
+        call.remaining()  # if the deadline ended the request, report that
+        raise failure  # outside of `except`, so that the request is not part of the error's context
 
-    def _undecoded(
+    def _check_success(
         self, status: int, headers: Mapping[str, str], body: ResponseBody, call: CallContext
     ) -> ResponseBody:
         if status == 200 and body.startswith(b'{"QueryResponse":'):
             return body
         data = body.read()
-        responses.with_member(self._decoded(status, headers, ResponseBody(data), call), "QueryResponse")
+        responses.with_member(self._decode(status, headers, ResponseBody(data), call), "QueryResponse")
         return ResponseBody(data)
 
-    def _decoded(self, status: int, headers: Mapping[str, str], body: ResponseBody, call: CallContext) -> Answer:
+    def _decode(self, status: int, headers: Mapping[str, str], body: ResponseBody, call: CallContext) -> Answer:
         return responses.decipher(
             status,
             headers,
@@ -286,18 +295,12 @@ class QuickBooksClient:
         )
 
 
-def is_too_slow(error: ConnectorError) -> bool:
-    """Tell whether an answer took too long, so that asking for less may help."""
-    timed_out = error.details.get("httpStatus") in {408, 504} or error.details.get("faultCode") == "6002"
-    return timed_out or error.details.get("cause") == "ReadTimeout"
-
-
 def _keep_headers(prepared: Any) -> Any:
-    """Keep requests from replacing our Authorization header by an entry of the user's .netrc."""
+    """Prevent requests from replacing the Authorization header by an entry of the user's .netrc."""
     return prepared
 
 
-def _refused_for_good(error: AccessTokenRefusedError) -> AccessTokenRefusedError:
+def _reconnect_error(error: AccessTokenRefusedError) -> AccessTokenRefusedError:
     return AccessTokenRefusedError(
         "QuickBooks refuses even a new access token. The app was disconnected from the company, or the person who "
         "connected it lost access: connect the company again.",

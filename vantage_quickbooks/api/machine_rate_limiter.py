@@ -1,10 +1,8 @@
-"""
-Turns for a company, shared by all processes of this machine.
+"""Rate limits of one company for all processes of a machine that share a directory.
 
-A turn is a lock file out of ten, which the kernel frees when its holder is killed; the last minute's starts stand in a
-small file beside them. A lock file is removed with its lock, and a file of starts when it is old. All lie beside the
-file of tokens, or in the user's state directory where a database server keeps the tokens. Where they cannot be written,
-each process keeps the limits by itself.
+A slot for one request is a lock file, and the times at which requests started are in a small file. The directory is
+beside a SQLite token file, or in the user's state directory where a database server keeps the tokens. If its files
+cannot be written, each process observes the limits on its own.
 """
 
 from __future__ import annotations
@@ -15,8 +13,8 @@ import hashlib
 import time
 from typing import TYPE_CHECKING
 
-from vantage_quickbooks.auth.locks import FileLocks, remove_old
-from vantage_quickbooks.errors import TokenStoreError
+from vantage_quickbooks.locks import FileLocks, LockTimeoutError
+from vantage_quickbooks.private_files import remove_old_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,77 +22,81 @@ if TYPE_CHECKING:
 
 __all__ = ["MachineRateLimiter"]
 
-_PATIENCE_S = 5.0
-"""Seconds to wait for the file of starts: each holder has it for well under a millisecond."""
+START_LOG_TIMEOUT_S = 5.0
+"""Timeout for the lock of the file of start times: each holder has it for well under a millisecond."""
 
-_STARTS_AGE_S = 120.0
-"""A file of starts that nothing was written to for so long holds nothing that a window counts."""
+SLOT_POLL_INTERVAL_S = 0.02
+START_LOG_POLL_INTERVAL_S = 0.25
+
+START_LOG_AGE_S = 120.0
+"""A file of start times that was not written to for so long contains none that a window counts."""
 
 
 class MachineRateLimiter:
-    """What all processes of this machine start for one company.
+    """Limits the requests that all processes of this machine send for one company.
 
     Args:
-        directory: Where the lock files lie.
-        name: The company and the server it is asked at.
-        at_once: Requests under way at one time.
-        windows: Pairs of seconds and of requests started within them.
+        directory: Where the files are.
+        name: The company and the server.
+        max_concurrent: Maximum number of requests in flight.
+        windows: Pairs of a length in seconds and the maximum number of requests started within it.
     """
 
-    def __init__(self, directory: Path, name: str, at_once: int, windows: tuple[tuple[float, int], ...]) -> None:
+    def __init__(self, directory: Path, name: str, max_concurrent: int, windows: tuple[tuple[float, int], ...]) -> None:
         self._locks = FileLocks(directory)
         self._key = hashlib.sha256(name.encode()).hexdigest()[:16]
-        self._starts = directory / f"{self._key}.starts"
-        self._at_once = at_once
+        self._start_log = directory / f"{self._key}.starts"
+        self._max_concurrent = max_concurrent
         self._windows = windows
-        self._longest_s = max(span for span, _ in windows)
-        remove_old(directory, ".starts", _STARTS_AGE_S)
+        self._longest_window_s = max(span for span, _ in windows)
+        remove_old_files(directory, ".starts", START_LOG_AGE_S)
 
     @contextlib.contextmanager
     def try_acquire(self) -> Iterator[float]:
-        """Try to take a turn, without waiting for one.
+        """Try to take a slot for one request, for the length of a `with` block, without waiting for one.
 
         Yields:
-            0 if the turn is taken for the length of the block; else the seconds after which another try is worth it.
+            0 if the slot was taken; otherwise the seconds after which to try again.
         """
         try:
-            place = self._place()
+            slot = self._take_slot()
         except OSError:
-            yield 0.0  # nowhere to meet: each process keeps the limits by itself
+            yield 0.0  # no files can be written: each process observes the limits on its own
             return
-        if place is None:
-            yield 0.02
+        if slot is None:
+            yield SLOT_POLL_INTERVAL_S
             return
         try:
-            wait = 0.0
-            with contextlib.suppress(OSError):  # a full disk, say
-                wait = self._start()
-            yield wait
+            wait_s = 0.0
+            with contextlib.suppress(OSError):  # for example a full disk
+                wait_s = self._log_start()
+            yield wait_s
         finally:
-            self._locks.release(place)
+            self._locks.release(slot)
 
-    def _place(self) -> int | None:
-        for number in range(self._at_once):
-            with contextlib.suppress(TokenStoreError):
-                return self._locks.acquire(f"place {number} of {self._key}", 0.0, "turns")
+    def _take_slot(self) -> int | None:
+        for number in range(self._max_concurrent):
+            with contextlib.suppress(LockTimeoutError):
+                return self._locks.acquire(f"place {number} of {self._key}", 0.0)
         return None
 
-    def _start(self) -> float:
-        """Note a start now and return 0, or return how long to wait."""
+    def _log_start(self) -> float:
+        """Log a start now and return 0, or return how long to wait."""
         try:
-            guard = self._locks.acquire(f"starts of {self._key}", _PATIENCE_S, "turns")
-        except TokenStoreError:
-            return 0.25  # a holder hangs: look again
+            guard = self._locks.acquire(f"starts of {self._key}", START_LOG_TIMEOUT_S)
+        except LockTimeoutError:
+            return START_LOG_POLL_INTERVAL_S  # its holder hangs
         try:
             now = time.monotonic()  # one clock for all processes of a machine
             starts = array.array("d")
             with contextlib.suppress(FileNotFoundError):
-                content = self._starts.read_bytes()
+                content = self._start_log.read_bytes()
                 starts.frombytes(content[: len(content) // 8 * 8])
-            recent = [at for at in starts if now - self._longest_s < at <= now]  # later ones are from before a restart
-            wait = max(recent[-most] + span - now if len(recent) >= most else 0.0 for span, most in self._windows)
-            if wait <= 0:
-                self._starts.write_bytes(array.array("d", [*recent, now]).tobytes())
-            return max(wait, 0.0)
+            # Times in the future were logged before a restart of the machine.
+            recent = [at for at in starts if now - self._longest_window_s < at <= now]
+            wait_s = max(recent[-most] + span - now if len(recent) >= most else 0.0 for span, most in self._windows)
+            if wait_s <= 0:
+                self._start_log.write_bytes(array.array("d", [*recent, now]).tobytes())
+            return max(wait_s, 0.0)
         finally:
             self._locks.release(guard)

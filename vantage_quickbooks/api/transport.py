@@ -1,19 +1,17 @@
-"""
-How a request travels: connections that no process inherits, and exchanges that end when their call ends.
+"""HTTP connections that a forked child does not inherit, and requests that end when their call ends.
 
 Theory of operation
-1. A timeout of requests bounds one read of a socket, so a server that sends a byte a second is never late. The
-   sockets here wait in steps of `STEP_S`, and between two steps, and at least every `LOOK_S` while bytes arrive, a
-   `Watch` asks whether the call still has time. That covers the TLS handshake, interim answers, headers and the body.
-   No thread watches, so none is left behind, and no request pays for one.
-2. A name lookup cannot be interrupted. It runs in a thread of its own, for new connections to a named host only, and
-   is abandoned when the call ends; the resolver's own timeout ends the thread.
-3. A process that was forked shares the sockets of its parent, and with them its answers. The child closes its copies
-   of them before anything else runs, without a word to the server (`close(2)` sends nothing while the parent has the
-   socket open, and TLS is not asked to say goodbye), and begins with a new session. The pool has no lock that the
-   parent could hold at the moment of the fork. Where a host forks without Python's notice (uWSGI), the process id says
-   so.
-4. Interim answers (1xx) are skipped: http.client does so for 100 only (RFC 9110 section 15.2).
+1. A timeout of requests bounds a single read from a socket, so a server that sends one byte a second never times out.
+   The sockets of this module therefore wait in steps of `POLL_INTERVAL_S`, and after each step, and at least every
+   `CHECK_INTERVAL_S` while bytes arrive, a `RequestTimeout` checks whether the call has time left. That covers the TLS
+   handshake, interim responses, headers and body. It needs no watchdog thread, and costs a request nothing.
+2. A name lookup cannot be interrupted. It runs in its own thread, only for new connections to a named host, and is
+   abandoned when the call ends; the resolver's own timeout ends the thread.
+3. A forked process shares the sockets of its parent, and with them the responses. The child closes its copies before
+   anything else runs, without sending anything (`close(2)` sends nothing while the parent has the socket open, and no
+   TLS close_notify is sent), and starts with a new session. The pool has no lock that the parent could hold at the
+   moment of the fork. Where a host forks without Python's fork hooks (uWSGI), the process id shows it.
+4. All interim responses (1xx) are skipped. http.client skips only 100 (RFC 9110 section 15.2).
 """
 
 from __future__ import annotations
@@ -30,104 +28,110 @@ import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
-import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import allowed_gai_family
 from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 from urllib3.util.wait import wait_for_write
 
-from vantage_quickbooks.api.response_body import Limit, ResponseBody
-from vantage_quickbooks.errors import ConnectorError, NetworkError, UnexpectedResponseError
+from vantage_quickbooks.api.circuit_breaker import CircuitBreaker, circuit_breaker_for
+from vantage_quickbooks.api.response_body import BodyLimit, ResponseBody
+from vantage_quickbooks.api.transport_errors import CONNECT_TIMEOUT_S, translate_request_error
+from vantage_quickbooks.core.endpoints import is_loopback
+from vantage_quickbooks.errors import UnexpectedResponseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from vantage_quickbooks.api.call_context import CallContext
+    import requests
 
-__all__ = ["CONNECT_S", "Adapter", "SessionHolder", "SmallAnswerAdapter", "Watch", "receive", "transport_error"]
+    from vantage_quickbooks.auth.interfaces import AuthCall
+    from vantage_quickbooks.errors import ConnectorError
 
-CONNECT_S = 10.0
-"""Seconds for a name lookup, for each address that is tried, and for the TLS handshake after it."""
+__all__ = ["RequestTimeout", "SessionHolder", "TimeoutAdapter", "TokenTransport", "read_response"]
 
-STEP_S = 0.25
-LOOK_S = 0.1
+POLL_INTERVAL_S = 0.25
+CHECK_INTERVAL_S = 0.1
 
-SMALL = Limit(1 << 18, None)
-"""Limit of an answer about tokens: recorded ones have a thousand bytes."""
+TOKEN_RESPONSE_TIMEOUT_S = 30.0
+"""Timeout of the complete response to a token request, whatever the call's deadline: once the request is sent, Intuit
+may have rotated the refresh token, and abandoning the response would lose the connection."""
 
-_CHUNK = 1 << 16
+TOKEN_RESPONSE_LIMIT = BodyLimit(1 << 18, None)
+"""Maximum size of a response of the OAuth server: recorded ones have a thousand bytes."""
+
+_CHUNK_SIZE = 1 << 16
 
 
-class Watch:
-    """Decides when one exchange ends; used by the thread that makes it.
+class RequestTimeout:
+    """Ends the request that the current thread sends inside the `with` block, once the call or the server times out.
 
     Args:
-        call: Asked for its deadline and whether it was cancelled.
-        answer_s: Seconds without a byte after which the server is given up.
-        is_awaited: Once the request is sent, the call is not asked any more, and *answer_s* bounds the whole answer:
-            for requests whose answer must not be lost.
+        call: The call that the request belongs to: its deadline and cancellation.
+        read_timeout_s: Seconds without a byte from the server after which the request ends.
+        must_complete: Ignore the call's deadline once the request is sent, and let *read_timeout_s* bound the complete
+            response: for requests whose response must not be lost.
     """
 
-    def __init__(self, call: CallContext, answer_s: float, *, is_awaited: bool = False) -> None:
+    def __init__(self, call: AuthCall, read_timeout_s: float, *, must_complete: bool = False) -> None:
         self._remaining = call.remaining
-        self._answer_s = answer_s
-        self._is_awaited = is_awaited
+        self._read_timeout_s = read_timeout_s
+        self._must_complete = must_complete
         self._is_sent = False
         self._since = time.monotonic()
-        self._look_at = 0.0
+        self._check_at = 0.0
 
     def __enter__(self) -> Self:
-        self._previous = _here.watch
-        _here.watch = self
+        self._previous = _current.timeout
+        _current.timeout = self
         return self
 
     def __exit__(self, *_: object) -> None:
-        _here.watch = self._previous
+        _current.timeout = self._previous
 
-    def connecting(self) -> None:
-        """Begin the time of one attempt to connect."""
+    def start_connecting(self) -> None:
+        """Start the timeout of one attempt to connect."""
         self._since = time.monotonic()
-        self.look()
+        self.check()
 
-    def sending(self) -> None:
-        """Begin the time of the answer."""
+    def start_sending(self) -> None:
+        """Start the timeout of the response."""
         self._is_sent = True
         self._since = time.monotonic()
 
-    def received(self) -> None:
-        """Note that bytes arrived."""
+    def bytes_received(self) -> None:
+        """Restart the read timeout."""
         now = time.monotonic()
-        if self._is_sent and not self._is_awaited:
+        if self._is_sent and not self._must_complete:
             self._since = now
-        if now >= self._look_at:
-            self.look()
+        if now >= self._check_at:
+            self.check()
 
-    def look(self) -> None:
-        """Return if the exchange may go on.
+    def check(self) -> None:
+        """Return if the request may continue.
 
         Raises:
             ConnectorError: The call has ended.
-            TimeoutError: No answer came in time.
-            ConnectTimeoutError: No connection came about in time.
+            TimeoutError: The server did not respond in time.
+            ConnectTimeoutError: No connection was established in time.
         """
         now = time.monotonic()
-        self._look_at = now + LOOK_S
-        if not (self._is_sent and self._is_awaited):
+        self._check_at = now + CHECK_INTERVAL_S
+        if not (self._is_sent and self._must_complete):
             self._remaining()
-        if self._is_sent and now - self._since >= self._answer_s:
-            raise TimeoutError("no answer in time")
-        if not self._is_sent and now - self._since >= CONNECT_S:
+        if self._is_sent and now - self._since >= self._read_timeout_s:
+            raise TimeoutError("no response in time")
+        if not self._is_sent and now - self._since >= CONNECT_TIMEOUT_S:
             raise ConnectTimeoutError("no connection in time")
 
 
-class _Here(threading.local):
-    watch: Watch | None = None
+class _Current(threading.local):
+    timeout: RequestTimeout | None = None
 
 
-_here = _Here()
+_current = _Current()
 
 
 # ---- sockets ---------------------------------------------------------------------------------------------------------
@@ -135,39 +139,39 @@ _here = _Here()
 _sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
 
-def _in_steps(operation: Callable[..., Any], *arguments: Any) -> Any:
-    """Repeat a socket operation that timed out until it succeeds, or until the watch of this thread ends it."""
-    watch = _here.watch
+def _poll(operation: Callable[..., Any], *arguments: Any) -> Any:
+    """Repeat a socket operation that timed out until it succeeds or the current request times out."""
+    timeout = _current.timeout
     while True:
         try:
             result = operation(*arguments)
         except TimeoutError:
-            if watch is None:
+            if timeout is None:
                 raise
         else:
-            if watch is not None:
-                watch.received()
+            if timeout is not None:
+                timeout.bytes_received()
             return result
-        watch.look()  # out here, so that the timeout is not the context of what it raises
+        timeout.check()  # outside of `except`, so that the TimeoutError is not the context of its error
 
 
 class _Socket(socket.socket):
     def recv_into(self, *arguments: Any, **named: Any) -> int:
-        count: int = _in_steps(lambda: super(_Socket, self).recv_into(*arguments, **named))
+        count: int = _poll(lambda: super(_Socket, self).recv_into(*arguments, **named))
         return count
 
 
 class _TLSSocket(ssl.SSLSocket):
     def recv_into(self, *arguments: Any, **named: Any) -> int:
-        count: int = _in_steps(lambda: super(_TLSSocket, self).recv_into(*arguments, **named))
+        count: int = _poll(lambda: super(_TLSSocket, self).recv_into(*arguments, **named))
         return count
 
     def do_handshake(self, block: bool = False) -> None:
         _sockets.add(self)
         try:
-            _in_steps(super().do_handshake, block)
+            _poll(super().do_handshake, block)
         except BaseException:
-            self.close()  # the ssl module does so for its own errors only
+            self.close()  # the ssl module closes it only on its own errors
             raise
 
 
@@ -189,12 +193,12 @@ class _Response(http.client.HTTPResponse):
         return version, http.HTTPStatus.CONTINUE if is_interim else status, reason
 
 
-class _WatchedConnection(HTTPConnection):
+class _Connection(HTTPConnection):
     response_class = _Response
     _is_connecting = False
 
     def _new_conn(self) -> socket.socket:
-        return _connected(self)
+        return _open_socket(self)
 
     def connect(self) -> None:
         self._is_connecting = True
@@ -207,21 +211,21 @@ class _WatchedConnection(HTTPConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        if _here.watch is not None and not self._is_connecting:  # what is sent while connecting is for a proxy
-            _here.watch.sending()
+        if _current.timeout is not None and not self._is_connecting:  # data sent while connecting is for a proxy
+            _current.timeout.start_sending()
         super().send(data)
 
     def getresponse(self) -> Any:
-        if _here.watch is None:
+        if _current.timeout is None:
             return super().getresponse()
-        timeout, self.timeout = self.timeout, STEP_S
+        timeout, self.timeout = self.timeout, POLL_INTERVAL_S
         try:
             return super().getresponse()
         finally:
             self.timeout = timeout
 
 
-class _WatchedTLSConnection(_WatchedConnection, HTTPSConnection):
+class _TLSConnection(_Connection, HTTPSConnection):
     def connect(self) -> None:
         if self.ssl_context is None:
             self.ssl_context = create_urllib3_context(cert_reqs=resolve_cert_reqs(self.cert_reqs))
@@ -229,18 +233,18 @@ class _WatchedTLSConnection(_WatchedConnection, HTTPSConnection):
         super().connect()
 
 
-def _connected(connection: HTTPConnection) -> socket.socket:
-    """Connect to the first address that accepts, as urllib3 does, but in steps."""
+def _open_socket(connection: HTTPConnection) -> socket.socket:
+    """Connect to the first address that accepts, as urllib3 does, but with polling."""
     failure: OSError | ConnectTimeoutError | None = None
-    for family, kind, protocol, _, address in _addresses(connection):
-        if _here.watch is not None:
-            _here.watch.connecting()
+    for family, kind, protocol, _, address in _resolve(connection):
+        if _current.timeout is not None:
+            _current.timeout.start_connecting()
         candidate = _Socket(family, kind, protocol)
         _sockets.add(candidate)
         try:
             for option in connection.socket_options or ():
                 candidate.setsockopt(*option)
-            candidate.settimeout(STEP_S)
+            candidate.settimeout(POLL_INTERVAL_S)
             _connect(candidate, address)
         except (OSError, ConnectTimeoutError) as error:
             candidate.close()
@@ -262,40 +266,40 @@ def _connect(candidate: socket.socket, address: Any) -> None:
         pass
     else:
         return
-    while not wait_for_write(candidate, STEP_S):
-        if _here.watch is None:
+    while not wait_for_write(candidate, POLL_INTERVAL_S):
+        if _current.timeout is None:
             raise ConnectTimeoutError("no connection in time")
-        _here.watch.look()
+        _current.timeout.check()
     code = candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise OSError(code, os.strerror(code))
 
 
-def _addresses(connection: HTTPConnection) -> list[Any]:
+def _resolve(connection: HTTPConnection) -> list[Any]:
     host, port = connection._dns_host.strip("[]"), connection.port  # noqa: SLF001 -- with a final dot, which `host` lacks
-    wanted = (allowed_gai_family(), socket.SOCK_STREAM)
+    kind = (allowed_gai_family(), socket.SOCK_STREAM)
     with contextlib.suppress(OSError, UnicodeError):
-        return socket.getaddrinfo(host, port, *wanted, flags=socket.AI_NUMERICHOST)  # an address needs no lookup
+        return socket.getaddrinfo(host, port, *kind, flags=socket.AI_NUMERICHOST)  # an IP address needs no lookup
     found: list[Any] = []
     failed: list[Exception] = []
     done = threading.Event()
 
     def look_up() -> None:
         try:
-            found.extend(socket.getaddrinfo(host, port, *wanted))
+            found.extend(socket.getaddrinfo(host, port, *kind))
         except Exception as error:  # noqa: BLE001 -- raised in the thread that waits for it
             failed.append(error)
         finally:
             done.set()
 
-    if _here.watch is not None:
-        _here.watch.connecting()
+    if _current.timeout is not None:
+        _current.timeout.start_connecting()
     threading.Thread(target=look_up, name="quickbooks-lookup", daemon=True).start()
-    while not done.wait(STEP_S):
-        if _here.watch is not None:
-            _here.watch.look()
+    while not done.wait(POLL_INTERVAL_S):
+        if _current.timeout is not None:
+            _current.timeout.check()
     if failed or not found:
-        reason = failed[0] if failed and isinstance(failed[0], socket.gaierror) else socket.gaierror("no such name")
+        reason = failed[0] if failed and isinstance(failed[0], socket.gaierror) else socket.gaierror("name not found")
         raise NameResolutionError(connection.host, connection, reason)
     return found
 
@@ -304,7 +308,7 @@ def _addresses(connection: HTTPConnection) -> list[Any]:
 
 
 class _IdleConnections:
-    """What urllib3 needs of a LIFO queue, without a lock: appending to a list and popping from it are atomic."""
+    """The part of a LIFO queue that urllib3 uses, without a lock: list.append and list.pop are atomic."""
 
     def __init__(self, maxsize: int) -> None:
         self._maxsize = maxsize
@@ -330,9 +334,9 @@ class _Pool(HTTPConnectionPool):
 
     @property
     def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802 -- urllib3's name
-        """Ours, unless a tool that records or replays traffic (vcrpy) has put its own class in place."""
-        theirs = HTTPConnectionPool.ConnectionCls
-        return _WatchedConnection if theirs is HTTPConnection else theirs
+        """The class of this module, unless a tool that records or replays traffic (vcrpy) has installed its own."""
+        installed = HTTPConnectionPool.ConnectionCls
+        return _Connection if installed is HTTPConnection else installed
 
 
 class _TLSPool(HTTPSConnectionPool):
@@ -340,66 +344,114 @@ class _TLSPool(HTTPSConnectionPool):
 
     @property
     def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802 -- see _Pool
-        """Ours; see _Pool."""
-        theirs = HTTPSConnectionPool.ConnectionCls
-        return _WatchedTLSConnection if theirs is HTTPSConnection else theirs
+        """The class of this module; see _Pool."""
+        installed = HTTPSConnectionPool.ConnectionCls
+        return _TLSConnection if installed is HTTPSConnection else installed
 
 
-class Adapter(HTTPAdapter):
-    """Sends the requests of a session over connections that obey the `Watch` of the thread that sends."""
+class TimeoutAdapter(HTTPAdapter):
+    """Sends the requests of a session over connections that observe the `RequestTimeout` of the current thread."""
 
     def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
-        """Make the pools; see `HTTPAdapter`."""
+        """Create the pools; see `HTTPAdapter`."""
         super().init_poolmanager(*arguments, **named)
-        _use_our_pools(self.poolmanager)
+        _install_pools(self.poolmanager)
 
     def proxy_manager_for(self, *arguments: Any, **named: Any) -> Any:
-        """Make the pools of a proxy; see `HTTPAdapter`. Those of a SOCKS proxy keep classes of their own."""
-        return _use_our_pools(super().proxy_manager_for(*arguments, **named))
+        """Create the pools of a proxy; see `HTTPAdapter`. A SOCKS proxy keeps its own classes."""
+        return _install_pools(super().proxy_manager_for(*arguments, **named))
 
 
-def _use_our_pools(manager: Any) -> Any:
+def _install_pools(manager: Any) -> Any:
     if manager.pool_classes_by_scheme.get("http") is HTTPConnectionPool:
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
     return manager
 
 
-class SmallAnswerAdapter(Adapter):
-    """For requests about tokens: the answer is read here, and no more of it than such an answer can have."""
+class _TokenAdapter(TimeoutAdapter):
+    """Sends requests to the OAuth server, and reads a response of bounded size."""
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **named: Any) -> requests.Response:
-        """Send a request and read its answer; see `HTTPAdapter`."""
+        """Send a request and read its response; see `HTTPAdapter`."""
         response = super().send(request, *arguments, **named)
         try:
-            response._content = receive(response, SMALL).read()  # noqa: SLF001 -- requests would read without bound
+            # requests itself would read a response of any size.
+            response._content = read_response(response, TOKEN_RESPONSE_LIMIT).read()  # noqa: SLF001
         except BaseException:
             response.close()
             raise
         return response
 
 
+class _LoopbackAdapter(_TokenAdapter):
+    """Sends plain HTTP to an emulator on this machine, for a session that was given an https URL."""
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **named: Any) -> requests.Response:
+        request.url = "http" + (request.url or "").removeprefix("https")
+        return super().send(request, *arguments, **named)
+
+
+class TokenTransport:
+    """How requests reach the OAuth server. Implements `auth.interfaces.TokenTransport`."""
+
+    def circuit_breaker(self, url: str, client_id: str) -> CircuitBreaker:
+        """Return the circuit breaker of an app at an OAuth server."""
+        return circuit_breaker_for(url, client_id)
+
+    def request_timeout(self, call: AuthCall) -> RequestTimeout:
+        """Return the timeout of one request, as a context manager: it waits for the response beyond the deadline."""
+        return RequestTimeout(call, TOKEN_RESPONSE_TIMEOUT_S, must_complete=True)
+
+    def prepare(self, session: requests.Session, url: str) -> str:
+        """Set up a session for requests to *url*, and return the https URL to use for them.
+
+        oauthlib refuses http URLs unless an environment variable disables the check for the process. The deployment has
+        already verified that plain HTTP goes to loopback only, so for an emulator the session gets an https URL, and an
+        adapter for that address sends plain HTTP.
+        """
+        session.trust_env = not is_loopback(url)  # a proxy must not see requests to this machine
+        session.max_redirects = 0  # a redirect would send the token to another place
+        session.mount("https://", _TokenAdapter())
+        parts = urlsplit(url)
+        if parts.scheme == "https":
+            return url
+        if not is_loopback(url):
+            raise AssertionError("plain HTTP to another machine")  # the deployment refuses it before
+        origin = f"https://{parts.netloc}"
+        session.mount(origin, _LoopbackAdapter())
+        return origin + parts.path
+
+    def timeouts(self, call: AuthCall) -> tuple[float, float]:
+        """Return the connect and read timeouts for requests."""
+        return min(CONNECT_TIMEOUT_S, call.remaining()), TOKEN_RESPONSE_TIMEOUT_S
+
+    def translate(self, error: requests.RequestException, server: str, url: str) -> ConnectorError:
+        """Return the connector's error for one of requests."""
+        return translate_request_error(error, server, url)
+
+
 class SessionHolder:
     """Holds the HTTP session of one client; thread-safe. A forked child gets a new one.
 
     Args:
-        make: Makes a session.
+        make_session: Creates a session.
     """
 
     _all: ClassVar[weakref.WeakSet[SessionHolder]] = weakref.WeakSet()
     _pid = os.getpid()
 
-    def __init__(self, make: Callable[[], requests.Session]) -> None:
-        self._make = make
+    def __init__(self, make_session: Callable[[], requests.Session]) -> None:
+        self._make_session = make_session
         self._session: requests.Session | None = None
         self._all.add(self)
 
     def get(self) -> requests.Session:
         """Return the session of this process."""
-        if self._pid != os.getpid():  # forked without Python's notice
-            self.begin_in_child()
+        if self._pid != os.getpid():  # forked without Python's fork hooks
+            self.after_fork_in_child()
         session = self._session
         if session is None:
-            session = self._session = self._make()
+            session = self._session = self._make_session()
         return session
 
     def close(self) -> None:
@@ -408,8 +460,8 @@ class SessionHolder:
             self._session.close()
 
     @classmethod
-    def begin_in_child(cls) -> None:
-        """Give up what belongs to the parent."""
+    def after_fork_in_child(cls) -> None:
+        """Drop the sessions and sockets of the parent."""
         SessionHolder._pid = os.getpid()
         _close_inherited_sockets()
         for holder in list(cls._all):
@@ -417,137 +469,36 @@ class SessionHolder:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=SessionHolder.begin_in_child)
+    os.register_at_fork(after_in_child=SessionHolder.after_fork_in_child)
 
 
-# ---- answers ---------------------------------------------------------------------------------------------------------
+# ---- responses -------------------------------------------------------------------------------------------------------
 
 
-def receive(response: requests.Response, limit: Limit) -> ResponseBody:
-    """Read the body of a streamed answer as it came, packed or not.
+def read_response(response: requests.Response, limit: BodyLimit) -> ResponseBody:
+    """Read the body of a streamed response without decompressing it.
 
     Args:
-        response: The answer, its body not read yet.
-        limit: How large the body may be; also once it is unpacked.
+        response: The response; its body was not read yet.
+        limit: Maximum size of the body, compressed and decompressed.
 
     Raises:
-        UnexpectedResponseError: It is larger, or packed in a way that was not asked for.
-        requests.RequestException: It broke off.
+        UnexpectedResponseError: It is larger, or has an encoding that was not requested.
+        requests.RequestException: It was cut off.
     """
     encoding = response.raw.headers.get("Content-Encoding", "").strip().lower()
     if encoding:
-        del response.raw.headers["Content-Encoding"]  # or urllib3 would unpack it: piece by piece, and without bound
+        del response.raw.headers["Content-Encoding"]  # otherwise urllib3 would decompress it in pieces, without a limit
     chunks, received = [], 0
-    for chunk in response.iter_content(_CHUNK):
+    for chunk in response.iter_content(_CHUNK_SIZE):
         received += len(chunk)
         if received > limit.max_bytes:
-            raise limit.exceeded()
+            raise limit.exceeded_error()
         chunks.append(chunk)
     data = b"".join(chunks)
-    is_packed = bool(data) and encoding not in {"", "identity"}  # nothing is nothing, whatever it is called
-    if is_packed and encoding not in {"gzip", "x-gzip"}:
+    is_compressed = bool(data) and encoding not in {"", "identity"}  # an empty body may have any encoding
+    if is_compressed and encoding not in {"gzip", "x-gzip"}:
         raise UnexpectedResponseError(
-            f"The answer is packed in a way that was not asked for ({encoding[:20]}). Check for a proxy on the way."
+            f"The response has an encoding that was not requested ({encoding[:20]}). Check for a proxy that adds it."
         )
-    return ResponseBody(data, is_packed=is_packed, limit=limit)
-
-
-# ---- failures --------------------------------------------------------------------------------------------------------
-
-
-def transport_error(
-    error: requests.RequestException, whom: str, url: str, *, sent: type[NetworkError] = NetworkError
-) -> ConnectorError:
-    """Translate what requests raises into what a caller can act on; nothing of the request rides along.
-
-    Args:
-        error: Any exception of requests.
-        whom: Who was asked, for the message.
-        url: What was asked; host and port of it go into the error, the rest does not.
-        sent: Class for the case that no connection came about.
-
-    Returns:
-        A NetworkError, whose details say `host`, `port` and what `failed`; an UnexpectedResponseError where an answer
-        came and broke off or could not be decoded.
-    """
-    kind = type(error).__name__
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    where = f"{whom} ({parts.hostname}, port {port})"
-    details: dict[str, Any] = {"cause": kind, "host": parts.hostname, "port": port}
-    match error:
-        case requests.exceptions.SSLError():
-            return _tls_error(error, where, details)
-        case requests.exceptions.ProxyError():
-            return sent(
-                f"The proxy on the way to {where} does not answer. Check HTTPS_PROXY.",
-                details=details | {"failed": "proxy"},
-            )
-        case requests.exceptions.ConnectTimeout():
-            return sent(
-                f"{where} could not be reached within {CONNECT_S:g} seconds. Check the network and firewalls.",
-                details=details | {"failed": "timeout"},
-            )
-        case requests.exceptions.Timeout():
-            return NetworkError(f"{where} did not answer in time.", details=details | {"failed": "timeout"})
-        case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():
-            return UnexpectedResponseError(
-                f"The answer of {whom} broke off or was damaged on the way.", details={"cause": kind}
-            )
-        case requests.exceptions.ConnectionError():
-            return _connection_error(error, where, details, sent)
-        case _:
-            return NetworkError(f"The request to {where} failed ({kind}).", retryable=False, details=details)
-
-
-def _tls_error(error: Exception, where: str, details: dict[str, Any]) -> NetworkError:
-    details = details | {"failed": "TLS"}
-    reasons = list(_beneath(error))
-    broken = next((reason for reason in reasons if isinstance(reason, ssl.SSLError)), None)
-    if broken is not None and not any(isinstance(reason, ssl.SSLCertVerificationError) for reason in reasons):
-        return NetworkError(
-            f"The secure connection to {where} broke off or could not be agreed on ({broken.reason or 'TLS'}). Check "
-            "proxies and firewalls on the way.",
-            details=details,
-        )
-    verified = next(
-        (reason.verify_message for reason in reasons if isinstance(reason, ssl.SSLCertVerificationError)), ""
-    )
-    return NetworkError(
-        f"No secure connection to {where}: its certificate was not accepted{f' ({verified})' if verified else ''}. "
-        "Check proxies and clocks.",
-        retryable=False,
-        details=details,
-    )
-
-
-def _connection_error(error: Exception, where: str, details: dict[str, Any], sent: type[NetworkError]) -> NetworkError:
-    said, reasons = repr(error), list(_beneath(error))
-    if "NameResolutionError" in said:
-        return sent(
-            f"The name of {where} could not be resolved. Check the network and its name server.",
-            details=details | {"failed": "name lookup"},
-        )
-    if "NewConnectionError" in said:
-        if any(isinstance(reason, ConnectionRefusedError) for reason in reasons):
-            return sent(f"{where} refused the connection.", details=details | {"failed": "refused"})
-        return sent(
-            f"{where} could not be reached. Check the network and firewalls.",
-            details=details | {"failed": "unreachable"},
-        )
-    if any(isinstance(reason, TimeoutError | ReadTimeoutError) for reason in reasons):
-        return NetworkError(f"The answer of {where} stopped in the middle.", details=details | {"failed": "timeout"})
-    return NetworkError(f"The connection to {where} broke.", details=details | {"failed": "broken connection"})
-
-
-def _beneath(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exceptions that *error* was made of: arguments, reasons, causes and contexts."""
-    seen: set[int] = set()
-    pending: list[Any] = [error]
-    while pending:
-        item = pending.pop()
-        if not isinstance(item, BaseException) or id(item) in seen:
-            continue
-        seen.add(id(item))
-        yield item
-        pending += [*item.args, getattr(item, "reason", None), item.__cause__, item.__context__]
+    return ResponseBody(data, is_compressed=is_compressed, limit=limit)

@@ -1,16 +1,15 @@
-"""
-Turn token records into the text that is stored and back, encrypted if there is a key.
+"""Converts token records to the text that is stored and back, encrypted if there is a key.
 
-With a key the whole record is one Fernet token (AES-128-CBC and HMAC-SHA256) that begins with `fernet:` if the key is a
-Fernet key, or with `scrypt:<salt>:` if it is a passphrase, from which scrypt derives the key. Plain records are still
-read when a key is given, and encrypted when they are next saved.
+With a key, a record is stored as one Fernet token (AES-128-CBC and HMAC-SHA256, https://github.com/fernet/spec) with a
+prefix: `fernet:` for a Fernet key, or `scrypt:<salt>:` for a passphrase, from which scrypt derives the key. Plain
+records can still be read when a key is given, and are encrypted at the next save.
 
-There may be several keys: the first encrypts, each decrypts. That is how a key is replaced without a moment at which
-some process cannot read: see `keys_of` for the spelling, and the stores' `reencrypt`.
+There can be several keys: the first one encrypts, each decrypts. That way a key is replaced while every process can
+read at any time: see `parse_keys` for the syntax, and `reencrypt` of the stores.
 
-An encrypted record names its chain, and is good for no other: whoever may write to the store, but has no key, cannot
-give one company's tokens to another. Records of earlier releases name none, and are
-still read.
+An encrypted record contains the name of its chain and is valid for no other chain: an attacker who can write to the
+store, but has no key, cannot give one company's tokens to another. Records of earlier releases contain no name and can
+still be read.
 """
 
 from __future__ import annotations
@@ -30,43 +29,42 @@ from vantage_quickbooks.errors import STORE_INVALID, STORE_UNREADABLE, TokenStor
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
 
-__all__ = ["RECONNECT", "RecordCipher", "keys_of"]
+__all__ = ["RECONNECT_HINT", "RecordCipher", "parse_keys"]
 
-RECONNECT = "connect the company again and paste the new refresh token into the settings, which begins a new chain"
-"""The way out that always exists: another pasted token is another chain, so a damaged record no longer matters."""
+RECONNECT_HINT = "connect the company again and paste the new refresh token into the settings, which starts a new chain"
+"""The remedy that always works: a new refresh token starts a new chain, so a damaged record is no longer used."""
 
-_MOST_CIPHERS = 256
-"""Derived keys that are kept: each process writes with a salt of its own, and deriving a key takes 0.15 s."""
-
+MAX_DERIVED_KEYS = 256
+"""Derived keys to keep in memory: each process writes with its own salt, and deriving a key takes 0.15 s."""
 
 _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 
 
 class _Key(NamedTuple):
-    """One key: the text that was given, and the cipher if that is a Fernet key and no passphrase."""
+    """One key: its text, and its cipher if it is a Fernet key and not a passphrase."""
 
     text: Secret
-    cipher: Fernet | None
+    fernet: Fernet | None
 
 
 class RecordCipher:
-    """Turns records into the text that is stored and back, encrypted if there is a key.
+    """Converts records to the text that is stored and back, encrypted if there is a key.
 
     Args:
-        encryption_key: What `keys_of` reads; None for plain.
+        encryption_key: One or more keys, see `parse_keys`; None stores records as plain text.
 
     Raises:
-        TokenStoreError: The key is no good, or the extra `encryption` is not installed.
+        TokenStoreError: The key is invalid, or the extra `encryption` is not installed.
     """
 
     def __init__(self, encryption_key: str | Secret | None) -> None:
         self._keys: tuple[_Key, ...] = ()
         self._salt = ""
-        self._most_ciphers = _MOST_CIPHERS
+        self._max_derived = MAX_DERIVED_KEYS
         self._derived: dict[tuple[Secret, str], Fernet] = {}
         self._guard = threading.Lock()
         if encryption_key is not None:
-            self._keys = tuple(self._made(text) for text in keys_of(encryption_key))
+            self._keys = tuple(_make_key(text) for text in parse_keys(encryption_key))
 
     @property
     def is_encrypting(self) -> bool:
@@ -74,168 +72,171 @@ class RecordCipher:
         return bool(self._keys)
 
     def encrypt(self, record: TokenRecord, chain: str) -> str:
-        """Return *record* as text that is good for *chain*."""
+        """Return *record* as text that is valid for *chain* only."""
         if not self._keys:
             return json.dumps(record.to_dict())
-        text = json.dumps({**record.to_dict(), "chain": chain}).encode()
+        plain = json.dumps({**record.to_dict(), "chain": chain}).encode()
         first = self._keys[0]
-        if first.cipher is not None:
-            return "fernet:" + first.cipher.encrypt(text).decode()
-        # One salt a process, or that of a record read before: deriving a key from another takes 0.15 s.
+        if first.fernet is not None:
+            return "fernet:" + first.fernet.encrypt(plain).decode()
+        # One salt per process, or that of a record read before: deriving a key with another salt takes 0.15 s.
         self._salt = self._salt or os.urandom(16).hex()
-        return f"scrypt:{self._salt}:" + self._cipher(first, self._salt).encrypt(text).decode()
+        return f"scrypt:{self._salt}:" + self._derive(first, self._salt).encrypt(plain).decode()
 
     def decrypt(self, text: Any, where: str, chain: str) -> TokenRecord:
-        """Return the record in *text*, encrypted or plain.
+        """Return the record in *text*, which is encrypted or plain.
 
         Args:
-            text: What `encrypt` returned, or whatever else is stored in its place.
-            where: The store, for the error.
-            chain: The chain it is stored under.
+            text: What `encrypt` returned, or any other value found in its place.
+            where: The store's description, for the error.
+            chain: The chain under which it is stored.
 
         Raises:
-            TokenStoreError: The key is missing or another one, or the text is no record of this chain.
+            TokenStoreError: The key is missing or does not match, or the text is not a record of this chain.
         """
-        is_sealed = isinstance(text, str) and text.startswith(("fernet:", "scrypt:"))
-        if is_sealed:
-            text = self._decrypted(text, where)
+        is_encrypted = isinstance(text, str) and text.startswith(("fernet:", "scrypt:"))
+        if is_encrypted:
+            text = self._decrypt_text(text, where)
         try:
             data = json.loads(text)
             record = TokenRecord.from_dict(data)
         except (ValueError, TypeError) as error:
-            # A JSON error quotes nothing but positions, yet only our own sentence is known to hold no value.
-            what = "it is not JSON" if isinstance(error, json.JSONDecodeError | TypeError) else str(error)
-            raise _damaged(what, where) from None
-        if is_sealed and data.get("chain", chain) != chain:
-            raise _damaged("it belongs to another chain", where)
+            # A JSON error quotes only positions, but only our own messages are known to contain no value.
+            reason = "it is not JSON" if isinstance(error, json.JSONDecodeError | TypeError) else str(error)
+            raise _damaged_error(reason, where) from None
+        if is_encrypted and data.get("chain", chain) != chain:
+            raise _damaged_error("it belongs to another chain", where)
         return record
 
     def is_current(self, text: Any, chain: str) -> bool:
-        """Return whether *text* is what `encrypt` would make today: encrypted with the first key, bound to its chain."""
+        """Return whether *text* is what `encrypt` would return: encrypted with the first key, bound to its chain."""
         if not self._keys or not isinstance(text, str):
             return False
-        decrypted = self._opened(text, self._keys[:1])
+        plain = self._try_keys(text, self._keys[:1])
         try:
-            return decrypted is not None and json.loads(decrypted).get("chain") == chain
+            return plain is not None and json.loads(plain).get("chain") == chain
         except (ValueError, AttributeError):
             return False
 
-    def _made(self, text: Secret) -> _Key:
-        try:
-            from cryptography.fernet import Fernet  # noqa: PLC0415 -- an extra, and 20 ms
-        except ImportError:
-            raise TokenStoreError(
-                "The token store has an encryption key, but cryptography is not installed: "
-                'run `pip install "vantage-quickbooks[encryption]"`.',
-                code=STORE_INVALID,
-            ) from None
-        try:
-            return _Key(text, Fernet(text.reveal()))
-        except ValueError:
-            return _Key(text, None)
-
-    def _cipher(self, key: _Key, salt: str) -> Fernet:
+    def _derive(self, key: _Key, salt: str) -> Fernet:
         """Return the cipher of a passphrase for *salt*.
 
-        Source: OWASP, "Password Storage Cheat Sheet" (scrypt N=2^14, r=8, p=5: 16 MiB).
+        Source: scrypt with N=2^14, r=8, p=5 (16 MiB),
+        https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#scrypt.
         """
         with self._guard:
-            cipher = self._derived.get((key.text, salt))
-            if cipher is None:
-                from base64 import urlsafe_b64encode  # noqa: PLC0415 -- only where there is a passphrase
+            fernet = self._derived.get((key.text, salt))
+            if fernet is None:
+                from base64 import urlsafe_b64encode  # noqa: PLC0415 -- needed only for a passphrase
 
                 from cryptography.fernet import Fernet  # noqa: PLC0415 -- an extra
 
                 passphrase = encoded(key.text.reveal())
                 derived = hashlib.scrypt(passphrase, salt=bytes.fromhex(salt), n=2**14, r=8, p=5, dklen=32)
-                while len(self._derived) >= self._most_ciphers:
+                while len(self._derived) >= self._max_derived:
                     del self._derived[next(iter(self._derived))]
-                cipher = self._derived[key.text, salt] = Fernet(urlsafe_b64encode(derived))
-        return cipher
+                fernet = self._derived[key.text, salt] = Fernet(urlsafe_b64encode(derived))
+        return fernet
 
-    def _opened(self, text: str, keys: tuple[_Key, ...]) -> str | None:
-        """Decrypt with whichever of *keys* fits."""
+    def _try_keys(self, text: str, keys: tuple[_Key, ...]) -> str | None:
+        """Decrypt with the first of *keys* that matches; None if no key does."""
         from cryptography.fernet import InvalidToken  # noqa: PLC0415 -- an extra
 
         kind, _, rest = text.partition(":")
         salt, _, token = rest.rpartition(":")
         for key in keys:
-            if (key.cipher is None) != (kind == "scrypt"):
+            if (key.fernet is None) != (kind == "scrypt"):
                 continue
             with contextlib.suppress(InvalidToken, ValueError):
-                opened = (key.cipher or self._cipher(key, salt)).decrypt(token.encode()).decode()
+                plain = (key.fernet or self._derive(key, salt)).decrypt(token.encode()).decode()
                 if key is self._keys[0]:
                     self._salt = salt
-                return opened
+                return plain
         return None
 
-    def _decrypted(self, text: str, where: str) -> str:
+    def _decrypt_text(self, text: str, where: str) -> str:
         if not self._keys:
             raise TokenStoreError(
                 f"The tokens in {where} are encrypted, and no encryption key was given. Nothing was changed. "
-                f"Give the key they were saved with (VANTAGE_QUICKBOOKS_TOKEN_KEY), or {RECONNECT}.",
+                f"Set the key they were saved with (VANTAGE_QUICKBOOKS_TOKEN_KEY), or {RECONNECT_HINT}.",
                 code=STORE_UNREADABLE,
             )
-        opened = self._opened(text, self._keys)
-        if opened is None:
+        plain = self._try_keys(text, self._keys)
+        if plain is None:
             raise TokenStoreError(
                 f"The tokens in {where} were encrypted with another key, or are damaged. Nothing was changed. "
-                f"Give the key they were saved with (VANTAGE_QUICKBOOKS_TOKEN_KEY), or {RECONNECT}.",
+                f"Set the key they were saved with (VANTAGE_QUICKBOOKS_TOKEN_KEY), or {RECONNECT_HINT}.",
                 code=STORE_UNREADABLE,
             )
-        return opened
+        return plain
 
 
-def keys_of(text: str | Secret) -> list[Secret]:
-    """Read one key, or a list of keys: the first encrypts, each decrypts.
+def _make_key(text: Secret) -> _Key:
+    try:
+        from cryptography.fernet import Fernet  # noqa: PLC0415 -- an extra, and 20 ms
+    except ImportError:
+        raise TokenStoreError(
+            "The token store has an encryption key, but cryptography is not installed: "
+            'run `pip install "vantage-quickbooks[encryption]"`.',
+            code=STORE_INVALID,
+        ) from None
+    try:
+        return _Key(text, Fernet(text.reveal()))
+    except ValueError:
+        return _Key(text, None)
+
+
+def parse_keys(text: str | Secret) -> list[Secret]:
+    """Parse one key or a list of keys: the first one encrypts, each decrypts.
 
     Args:
-        text: A Fernet key; any passphrase; several Fernet keys joined by commas; or several keys of either kind as a
-            JSON array of strings. A passphrase is never split, for it may hold commas and blanks.
+        text: A Fernet key; any passphrase; several Fernet keys separated by commas; or several keys of either kind as a
+            JSON array of strings. A passphrase is never split, because it may contain commas and spaces.
 
     Returns:
-        The keys. A JSON array comes once more as a whole, as the last one: it may have been one passphrase before
-        lists were known, and what it encrypted is still read.
+        The keys. The text of a JSON array is itself added as the last key: it may have been a passphrase before
+        lists were supported, and what it encrypted can still be read.
 
     Raises:
-        TokenStoreError: A key is empty, or it looks like a list and is none.
+        TokenStoreError: A key is empty, or the text mixes Fernet keys and other text separated by commas.
     """
-    whole = revealed(text).strip()
-    parts = [part.strip() for part in whole.split(",")]
-    listed = _array(whole)
-    if listed is not None:
-        keys = [part.strip() for part in listed] + [whole]
+    full_text = revealed(text).strip()
+    parts = [part.strip() for part in full_text.split(",")]
+    array = _parse_array(full_text)
+    if array is not None:
+        keys = [part.strip() for part in array] + [full_text]
     elif len(parts) > 1 and all(_FERNET_KEY.fullmatch(part) for part in parts):
         keys = parts
     elif len(parts) > 1 and any(_FERNET_KEY.fullmatch(part) for part in parts):
         raise TokenStoreError(
-            "The encryption key of the token store looks like a list, and not all of it are Fernet keys. Write Fernet "
-            'keys joined by commas, or keys and passphrases as a JSON array: ["new key", "old key"].',
+            "The encryption key of the token store looks like a list, but some of its parts are not Fernet keys. "
+            "Separate Fernet keys by commas, or write keys and passphrases as a JSON array: "
+            '["new key", "old key"].',
             code=STORE_INVALID,
         )
     else:
-        keys = [whole]
+        keys = [full_text]
     if not all(keys):
         raise TokenStoreError(
-            "The encryption key of the token store is empty. Give it a value, or unset it to store tokens plain.",
+            "The encryption key of the token store is empty. Set a value, or unset it to store tokens as plain text.",
             code=STORE_INVALID,
         )
     return [Secret(key) for key in keys]
 
 
-def _array(text: str) -> list[str] | None:
+def _parse_array(text: str) -> list[str] | None:
     if not text.startswith("["):
         return None
     try:
-        listed = json.loads(text)
+        array = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return listed if listed and all(isinstance(part, str) for part in listed) else None
+    return array if array and all(isinstance(part, str) for part in array) else None
 
 
-def _damaged(what: str, where: str) -> TokenStoreError:
+def _damaged_error(reason: str, where: str) -> TokenStoreError:
     return TokenStoreError(
-        f"The token record in {where} is damaged ({what}) and was left as it is. "
-        f"Restore the store from a backup, or {RECONNECT}.",
+        f"The token record in {where} is damaged ({reason}) and was left unchanged. "
+        f"Restore the store from a backup, or {RECONNECT_HINT}.",
         code=STORE_UNREADABLE,
     )

@@ -1,9 +1,8 @@
-"""
-The refresh tokens that Intuit refused lately: a dead chain costs one request a link, not one a call or a process.
+"""The refresh tokens that Intuit refused recently: a dead chain costs one request per token, not one per call.
 
 A process remembers them in memory, and the processes of a machine that share a token store in small files beside its
-lock files. A file holds when and how Intuit refused; its name is a digest that cannot be read back. A host that keeps
-the tokens itself has no such place: there each process remembers by itself.
+lock files. A file contains when and how Intuit refused; its name is a digest that does not reveal the token. Where the
+host keeps the tokens there is no such directory, and each process remembers on its own.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.auth.locks import make_private_directory, remove_old
+from vantage_quickbooks.private_files import make_private_directory, remove_old_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,68 +23,68 @@ if TYPE_CHECKING:
 __all__ = ["REFUSAL_S", "Refusals"]
 
 REFUSAL_S = 300.0
-"""Seconds for which a refused link is not asked again: longer than a full read and those who repeat it at once, and
-short enough that a refusal by mistake heals by itself."""
+"""Seconds for which a refused token is not sent again: longer than a full read and its immediate repetition, and short
+enough to recover from a refusal by mistake."""
 
 
 class Refusals:
-    """Refused links, by their digests; thread-safe.
+    """Refused refresh tokens, by their digests; thread-safe.
 
     Args:
-        most: How many are remembered in memory; the oldest go first.
+        max_refusals: Maximum number to remember in memory; the oldest are dropped first.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._known: dict[str, tuple[float, dict[str, Any]]] = {}
-        self.begin_in_child()
+    def __init__(self, max_refusals: int) -> None:
+        self._max_refusals = max_refusals
+        self._refused: dict[str, tuple[float, dict[str, Any]]] = {}
+        self.after_fork_in_child()
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._refused)
 
-    def add(self, link: str, details: dict[str, Any], directory: Path | None) -> None:
+    def add(self, digest: str, details: dict[str, Any], directory: Path | None) -> None:
         """Remember a refusal.
 
         Args:
-            link: The link's digest.
-            details: What is said of the refusal; plain JSON.
-            directory: Where the processes of this machine look, too; None if they do not.
+            digest: The digest of the refresh token.
+            details: The details of the error; plain JSON.
+            directory: Where the processes of this machine share refusals; None if they do not.
         """
         with self._guard:
-            self._known.pop(link, None)
-            while len(self._known) >= self._most:
-                del self._known[next(iter(self._known))]
-            self._known[link] = (time.monotonic(), dict(details))
+            self._refused.pop(digest, None)
+            while len(self._refused) >= self._max_refusals:
+                del self._refused[next(iter(self._refused))]
+            self._refused[digest] = (time.monotonic(), dict(details))
         if directory is not None:
-            with contextlib.suppress(OSError):  # a full disk, say: then each process asks for itself
-                _write(_file(directory, link), {"at": time.time(), "details": details})
+            with contextlib.suppress(OSError):  # for example a full disk: then each process remembers on its own
+                _write(_path(directory, digest), {"at": time.time(), "details": details})
 
-    def of(self, link: str, directory: Path | None) -> dict[str, Any] | None:
-        """Return what is said of a link's refusal, or None if it may be asked."""
+    def get(self, digest: str, directory: Path | None) -> dict[str, Any] | None:
+        """Return the details of a refusal, or None if the token can be sent; the arguments are those of `add`."""
         with self._guard:
-            at, details = self._known.get(link, (float("-inf"), {}))
+            at, details = self._refused.get(digest, (float("-inf"), {}))
             if time.monotonic() - at < REFUSAL_S:
                 return details
-            self._known.pop(link, None)
-        return None if directory is None else _read(_file(directory, link))
+            self._refused.pop(digest, None)
+        return None if directory is None else _read(_path(directory, digest))
 
     def clear(self) -> None:
-        """Forget all that this process remembers."""
+        """Forget all refusals in memory."""
         with self._guard:
-            self._known.clear()
+            self._refused.clear()
 
-    def begin_in_child(self) -> None:
-        """Give a forked child a lock that is free."""
+    def after_fork_in_child(self) -> None:
+        """Release the lock: a thread that held it does not exist in the child."""
         self._guard = threading.Lock()
 
 
-def _file(directory: Path, link: str) -> Path:
-    return directory / f"{link[:32]}.refused"
+def _path(directory: Path, digest: str) -> Path:
+    return directory / f"{digest[:32]}.refused"
 
 
 def _write(path: Path, refusal: dict[str, Any]) -> None:
     make_private_directory(path.parent)
-    remove_old(path.parent, ".refused", 2 * REFUSAL_S)
+    remove_old_files(path.parent, ".refused", 2 * REFUSAL_S)
     descriptor, draft = tempfile.mkstemp(dir=path.parent, suffix=".refused")
     with os.fdopen(descriptor, "w") as file:
         json.dump(refusal, file)

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from vantage_quickbooks.auth.stores import state_directory
+from vantage_quickbooks.auth.stores.base import state_directory
 from vantage_quickbooks.cli.files import SettingsFile, is_of_app, keep_elsewhere
 from vantage_quickbooks.cli.inputs import UsageError, read_connectable
 from vantage_quickbooks.cli.output import say

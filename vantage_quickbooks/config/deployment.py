@@ -8,7 +8,7 @@ What the operator of a host decides, and no settings form shows: which servers a
 | `VANTAGE_QUICKBOOKS_ALLOW_HOST` | Hosts (comma-separated) that the two may name beside Intuit's and loopback |
 | `VANTAGE_QUICKBOOKS_EMULATOR_URL` | A local emulator for every company of the process; `off` refuses emulators |
 | `VANTAGE_QUICKBOOKS_TOKEN_STORE` | `memory:`, a path or a database URL; else a file in the user's state directory |
-| `VANTAGE_QUICKBOOKS_TOKEN_KEY` | Key or keys with which stored tokens are encrypted; see `sealing.keys_of` |
+| `VANTAGE_QUICKBOOKS_TOKEN_KEY` | Key or keys with which stored tokens are encrypted; see `encryption.parse_keys` |
 | `VANTAGE_QUICKBOOKS_MAX_BODY_MIB` | How large an answer may be, unpacked, in MiB |
 """
 
@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from vantage_quickbooks.api.response_body import MAX_BODY_MIB, Limit
 from vantage_quickbooks.config.settings import EMULATOR
 from vantage_quickbooks.core import endpoints
 from vantage_quickbooks.core.secret import Secret
@@ -31,9 +30,15 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.config.settings import Settings
 
-__all__ = ["Deployment", "Endpoints"]
+__all__ = ["MAX_BODY_MIB", "MAX_BODY_VARIABLE", "Deployment", "Endpoints"]
+
+MAX_BODY_MIB = 256
+"""Default limit of a response: a page of 1,000 large invoices has some 5 MiB."""
 
 _PREFIX = "VANTAGE_QUICKBOOKS_"
+MAX_BODY_VARIABLE = _PREFIX + "MAX_BODY_MIB"
+"""The environment variable that sets the limit."""
+
 _INTUIT = ".intuit.com"
 _OFF = "off"
 _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f.]*:[0-9a-f:.]*")
@@ -110,8 +115,8 @@ class Deployment:
             max_body_mib=value("MAX_BODY_MIB") or str(MAX_BODY_MIB),
         )
 
-    def body_limit(self) -> Limit:
-        """Return how large an answer may be.
+    def max_body_bytes(self) -> int:
+        """Return the maximum size of a response in bytes.
 
         Raises:
             SettingsError: The variable holds no whole number from 1 to 65536.
@@ -122,7 +127,7 @@ class Deployment:
                 f"It is not a whole number from 1 to {_MAX_MIB}.",
                 f"Write {MAX_BODY_MIB}, or leave it out.",
             )
-        return Limit(int(self.max_body_mib) << 20)
+        return int(self.max_body_mib) << 20
 
     def resolve(self, settings: Settings) -> tuple[Settings, Endpoints]:
         """Return a connection's settings as they apply in this process, and where it is reached.

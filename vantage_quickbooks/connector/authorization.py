@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.api.call_context import CallContext
-from vantage_quickbooks.auth.authorizer import exchange_code
+from vantage_quickbooks.api.transport import TokenTransport
+from vantage_quickbooks.auth.token_endpoint import TokenEndpoint
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.config.settings import Settings
 from vantage_quickbooks.core.endpoints import authorization_url
@@ -37,10 +38,11 @@ def granted(form: Mapping[str, Any], code: str, redirect_uri: str, deployment: D
     failure: ConnectorError
     try:
         app, endpoints = (deployment or Deployment.from_environ()).resolve(Settings.parse_app(form))
-        token = exchange_code(app, endpoints, code, redirect_uri, CallContext())
+        token_endpoint = TokenEndpoint(app, endpoints, TokenTransport())
+        refresh_token = token_endpoint.exchange_code(code, redirect_uri, CallContext())
     except ConnectorError as error:
         failure = error
     else:
-        return {"refresh_token": token}
+        return {"refresh_token": refresh_token}
     del form, code  # as above
     raise failure.without_traceback()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 from vantage_quickbooks.actions import MODULES
 from vantage_quickbooks.actions.reading import is_whole
 from vantage_quickbooks.api.call_context import CallContext
-from vantage_quickbooks.api.fork_safety import ForkSafeLock
+from vantage_quickbooks.api.response_body import BodyLimit
 from vantage_quickbooks.auth.stores import HostStore, open_store
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.config.settings import EMULATOR
@@ -28,12 +28,14 @@ from vantage_quickbooks.errors import (
     SettingsError,
     TokenStoreError,
 )
+from vantage_quickbooks.fork_safety import ForkSafeLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
-    from vantage_quickbooks.api.client import QuickBooksClient
+    from vantage_quickbooks.api.client import Intercept, QuickBooksClient
+    from vantage_quickbooks.api.rate_limiter import RateLimiter
     from vantage_quickbooks.auth.stores import TokenStore
     from vantage_quickbooks.config.settings import Settings
     from vantage_quickbooks.contract import Action
@@ -75,7 +77,9 @@ class Connection:
         context: What the host tells and offers.
         deployment: What the operator decided.
         store: Where tokens are kept, in place of what host or operator say (for tests and notebooks).
-        new_call: Makes the state of a call (for tests: instant clocks).
+        new_call: Creates the state of a call (for tests: instant clocks).
+        rate_limiter: Replaces the rate limiter of the company; see `QuickBooksClient`.
+        intercept: Called in place of sending a request; see `QuickBooksClient`.
     """
 
     def __init__(
@@ -86,15 +90,19 @@ class Connection:
         *,
         store: TokenStore | None = None,
         new_call: Callable[..., CallContext] = CallContext,
+        rate_limiter: RateLimiter | None = None,
+        intercept: Intercept | None = None,
     ) -> None:
         self._context = HostContext() if context is None else context
         if not isinstance(self._context, HostContext):
             raise SettingsError("The host's context must be a HostContext; HostContext.from_dict makes one.")
         self._deployment = deployment or Deployment.from_environ()
         self._settings, self._endpoints = self._deployment.resolve(settings)
-        self._body_limit = self._deployment.body_limit()
+        self._body_limit = BodyLimit(self._deployment.max_body_bytes())
         self._given_store = store
         self._new_call = new_call
+        self._rate_limiter = rate_limiter
+        self._intercept = intercept
         self._lock = ForkSafeLock()
         self._client: QuickBooksClient | None = None
         self._store: TokenStore | None = None
@@ -419,7 +427,12 @@ class Connection:
                 client = self._client
                 if client is None:
                     client = self._client = QuickBooksClient(
-                        self._settings, self._opened(), self._endpoints, body_limit=self._body_limit
+                        self._settings,
+                        self._opened(),
+                        self._endpoints,
+                        rate_limiter=self._rate_limiter,
+                        body_limit=self._body_limit,
+                        intercept=self._intercept,
                     )
         return client
 

@@ -76,7 +76,7 @@ class QuickBooksConnector:
             settings: What the settings form holds.
             context: What the host tells and offers.
             deployment: The operator's choices; by default what the environment variables say.
-            **seams: `store` and `new_call` of `Connection`.
+            **seams: `store`, `new_call`, `rate_limiter` and `intercept` of `Connection`.
 
         Raises:
             SettingsError: The settings are wrong; all fields at once.

@@ -145,12 +145,15 @@ def error_for(
             f"QuickBooks gets too many requests for this company ({reason}). Wait a minute and try again.",
             retry_after_s=retry_after_s,
             details=details,
+            is_unprocessed=status == 429,
         )
     if status >= 500 or status == 408 or code in _UNAVAILABLE:
         return QuickBooksUnavailableError(
             f"QuickBooks cannot answer at the moment ({reason}). Try again in a few minutes.",
             retry_after_s=retry_after_s,
             details=details,
+            is_timeout=status in {408, 504} or code == "6002",
+            is_unprocessed=status == 503,
         )
     if status in {401, 403} and "sufficient scope" in reason.lower():
         return AccessDeniedError(

@@ -221,12 +221,14 @@ def decipher_token(
             "Intuit's token endpoint gets too many requests. Wait a minute and try again.",
             retry_after_s=_retry_after_s(headers, now),
             details=details,
+            is_unprocessed=True,
         )
     if status >= 500:
         raise QuickBooksUnavailableError(
             f"Intuit's token endpoint is not available (HTTP {status}). Try again in a few minutes.",
             retry_after_s=_retry_after_s(headers, now),
             details=details,
+            is_unprocessed=status == 503,
         )
     if isinstance(error, str):
         raise _token_error(error, details)

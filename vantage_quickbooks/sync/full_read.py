@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vantage_quickbooks.api.client import is_too_slow
-from vantage_quickbooks.api.rate_limiter import AT_ONCE
+from vantage_quickbooks.api.rate_limiter import MAX_CONCURRENT
 from vantage_quickbooks.core import query
 from vantage_quickbooks.core.completeness import (
     ScanState,
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["Batch", "Decoded", "WholeRead", "decode"]
 
 _SMALLEST_PAGE = 25
-_AHEAD = AT_ONCE
+_AHEAD = MAX_CONCURRENT
 """Pages under way or waiting: they keep one decoder busy at 150 ms of latency."""
 
 _TIE_TRIES = 3
@@ -377,13 +376,13 @@ class WholeRead:
         """Fetch a page; in halves, each overlapping the other by one record, if it takes too long."""
         statement = self._at(position, size, *where)
         if size <= _SMALLEST_PAGE:
-            yield size, self._client.fetch(statement, self._call, may_give_up=False)
+            yield size, self._client.fetch(statement, self._call, retry_timeouts=True)
             return
         if size <= self._page_size:
             try:
                 body = self._client.fetch(statement, self._call)
             except ConnectorError as error:
-                if not is_too_slow(error):
+                if not error.is_timeout:
                     raise
                 self._page_size = max(_SMALLEST_PAGE, min(self._page_size, (size + 2) // 2))
             else:

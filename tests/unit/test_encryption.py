@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.fernet import Fernet
 
-from vantage_quickbooks.auth.encryption import RecordCipher, keys_of
+from vantage_quickbooks.auth.encryption import RecordCipher, _make_key, parse_keys
 from vantage_quickbooks.auth.stores import SQLiteStore
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.core.secret import Secret
@@ -53,14 +53,14 @@ RECORD = TokenRecord(
 )
 def test_what_was_one_passphrase_stays_one(text, keys):
     """Only Fernet keys are split at commas; passphrases are listed as a JSON array, which itself still decrypts."""
-    assert [key.reveal() for key in keys_of(text)] == keys
-    assert [key.reveal() for key in keys_of(Secret(text))] == keys
+    assert [key.reveal() for key in parse_keys(text)] == keys
+    assert [key.reveal() for key in parse_keys(Secret(text))] == keys
 
 
 @pytest.mark.parametrize("text", [f"{ONE},old passphrase", f"new passphrase, {TWO}"])
 def test_a_list_that_is_none_is_refused(text):
     with pytest.raises(TokenStoreError, match="JSON array") as caught:
-        keys_of(text)
+        parse_keys(text)
     assert ONE not in str(caught.value)
     assert "passphrase," not in str(caught.value)
 
@@ -68,7 +68,7 @@ def test_a_list_that_is_none_is_refused(text):
 @pytest.mark.parametrize("text", ["", " ", '["new", ""]'])
 def test_an_empty_key_is_refused(text):
     with pytest.raises(TokenStoreError, match="empty"):
-        keys_of(text)
+        parse_keys(text)
 
 
 # ---- encrypt with the first, decrypt with any -----------------------------------------------------------------------
@@ -92,7 +92,7 @@ def test_a_passphrase_that_reads_as_a_list_decrypts_what_it_encrypted():
     """Such a text was one passphrase once."""
     text = '["new", "old"]'
     once = RecordCipher(None)
-    once._keys = [once._made(Secret(text))]
+    once._keys = [_make_key(Secret(text))]
     sealed = once.encrypt(RECORD, KEY)
 
     assert RecordCipher(text).decrypt(sealed, "there", KEY) == RECORD
@@ -102,7 +102,7 @@ def test_ciphers_of_other_salts_are_bounded():
     """A hundred processes have written with a salt each."""
     texts = [RecordCipher("a passphrase").encrypt(RECORD, KEY) for _ in range(20)]
     reader = RecordCipher("a passphrase")
-    reader._most_ciphers = 5
+    reader._max_derived = 5
     assert all(reader.decrypt(text, "there", KEY) == RECORD for text in texts)
     assert len(reader._derived) <= 5
 

@@ -21,8 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vantage_quickbooks.auth import stores
-from vantage_quickbooks.auth.stores import HostStore, MemoryStore, SQLiteStore, open_store
+from vantage_quickbooks.auth.stores import HostStore, MemoryStore, SQLiteStore, open_store, sqlite
 from vantage_quickbooks.core.tokens import TokenRecord
 from vantage_quickbooks.errors import CredentialConflict, TokenStoreError
 
@@ -579,13 +578,13 @@ def test_sqlite__a_full_disk_loses_nothing(tmp_path):
     error = in_child(save_on_a_full_disk)
 
     assert error.startswith("TokenStoreError CREDENTIALS_NOT_SAVED")
-    assert "Make room" in error
+    assert "Free some space" in error
     assert saved == store.load(KEY)
     assert store.save(KEY, saved)
 
 
 def test_sqlite__a_database_that_another_program_locks_can_be_read_and_the_save_retried(tmp_path, monkeypatch):
-    monkeypatch.setattr(stores, "BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.1)
     store = SQLiteStore(tmp_path / "tokens.sqlite3")
     saved = store.save(KEY, record())
     shell = sqlite3.connect(tmp_path / "tokens.sqlite3", isolation_level=None)
@@ -759,7 +758,7 @@ def test_a_url_that_is_no_good_is_explained_without_its_password(url, hint):
 
 
 def test_without_the_extras_the_error_names_them(monkeypatch):
-    monkeypatch.delitem(sys.modules, "vantage_quickbooks.auth.sqlalchemy_store", raising=False)
+    monkeypatch.delitem(sys.modules, "vantage_quickbooks.auth.stores.sqlalchemy", raising=False)
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     monkeypatch.setitem(sys.modules, "cryptography.fernet", None)
 
@@ -795,7 +794,7 @@ def test_server__that_refuses_is_explained(password, request):
     store = open_store(url)
 
     for operation in (lambda: store.load(KEY), lambda: store.save(KEY, record()), lambda: try_lock(store)):
-        with pytest.raises(TokenStoreError, match="Check that the server is up") as caught:
+        with pytest.raises(TokenStoreError, match="Check that the server is running") as caught:
             operation()
         assert caught.value.retryable
         assert "PLANTED" not in str(caught.value) + repr(caught.value.to_dict())

@@ -53,7 +53,7 @@ def let_time_pass(connection):
     stored = authorizer._store.load(authorizer.key)
     if stored:
         authorizer._store.save(authorizer.key, aged(stored))
-    authorizer._held = None
+    authorizer._cached = None
 
 
 # ---- no accusation without a refresh -------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ def test_a_store_that_goes_back_in_time_does_not_cost_the_connection(connect, em
         let_time_pass(connection)
         connection.invoke("getAccessToken")
     go_back(store, key, None if is_deleted else backup)
-    connection._ready().authorizer._held = None
+    connection._ready().authorizer._cached = None
 
     token = connection.invoke("getAccessToken")
 
@@ -204,7 +204,7 @@ def test_a_link_that_is_not_saved_outlives_a_store_that_goes_back_in_time(connec
     with pytest.raises(TokenStoreError):
         connection.invoke("getAccessToken")
     store.save = save
-    unsaved = connection._ready().authorizer._chain.unsaved
+    unsaved = connection._ready().authorizer._chain.pending
     go_back(store, key, backup)
 
     token = connection.invoke("getAccessToken")
@@ -324,10 +324,10 @@ def test_a_dead_link_is_asked_again_after_a_while(connect, emulator, monkeypatch
 
 def test_what_a_process_remembers_of_chains_does_not_grow(emulator, deployment, monkeypatch):
     """Many companies through one process, each of them dead: nothing of them stays but a bounded memory."""
-    monkeypatch.setattr(authorizer._REFUSALS, "_most", 50)
+    monkeypatch.setattr(authorizer._refusals, "_max_refusals", 50)
     emulator.revoke_grants()
     gc.collect()
-    before, unsaved = len(authorizer._Chain._all), len(authorizer._Chain._unsaved)
+    before, unsaved = len(authorizer._Chain._all), len(authorizer._Chain._with_pending)
     store = MemoryStore()
     for number in range(200):
         form = {**emulator.settings(), "refresh_token": f"RT1-dead-{number}"}
@@ -337,9 +337,9 @@ def test_what_a_process_remembers_of_chains_does_not_grow(emulator, deployment, 
     del connection
     gc.collect()
 
-    assert len(authorizer._REFUSALS) == 50
+    assert len(authorizer._refusals) == 50
     assert len(authorizer._Chain._all) <= before
-    assert len(authorizer._Chain._unsaved) == unsaved
+    assert len(authorizer._Chain._with_pending) == unsaved
 
 
 def test_a_token_that_is_not_saved_is_never_dropped(emulator, deployment):
@@ -357,9 +357,9 @@ def test_a_token_that_is_not_saved_is_never_dropped(emulator, deployment):
         key = chain_of(connection)
     del connection
     for number in range(2_000):
-        authorizer._Chain.named(f"sandbox:{number}:x")
-        authorizer._REFUSALS.add(f"link {number}", {}, None)
+        authorizer._Chain.get(f"sandbox:{number}:x")
+        authorizer._refusals.add(f"link {number}", {}, None)
     gc.collect()
 
-    assert authorizer._Chain.named(key).unsaved.refresh_token
-    authorizer._Chain.named(key).keep(None)
+    assert authorizer._Chain.get(key).pending.refresh_token
+    authorizer._Chain.get(key).set_pending(None)

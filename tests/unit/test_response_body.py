@@ -15,15 +15,15 @@ import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vantage_quickbooks.api.response_body import Limit, ResponseBody
-from vantage_quickbooks.api.transport import receive
+from vantage_quickbooks.api.response_body import BodyLimit, ResponseBody
+from vantage_quickbooks.api.transport import read_response
 from vantage_quickbooks.errors import UnexpectedResponseError
 
 
 @given(st.binary(), st.binary(max_size=20), st.booleans())
-def test_a_body_is_what_was_sent_packed_or_not(data, prefix, is_packed):
+def test_a_body_is_what_was_sent_packed_or_not(data, prefix, is_compressed):
     def made():
-        return ResponseBody(gzip.compress(data) if is_packed else data, is_packed=is_packed)
+        return ResponseBody(gzip.compress(data) if is_compressed else data, is_compressed=is_compressed)
 
     assert made().startswith(data[:7])
     assert made().startswith(prefix) is data.startswith(prefix)
@@ -31,7 +31,7 @@ def test_a_body_is_what_was_sent_packed_or_not(data, prefix, is_packed):
 
 
 def test_threads_unpack_it_once():
-    body = ResponseBody(gzip.compress(b"page" * 500_000), is_packed=True)
+    body = ResponseBody(gzip.compress(b"page" * 500_000), is_compressed=True)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: body.decompress(), range(32)))
     assert body.read() == b"page" * 500_000
@@ -42,14 +42,14 @@ def test_a_body_that_broke_off_is_told(data, draw):
     packed = gzip.compress(data)
     part = packed[: draw.draw(st.integers(0, len(packed) - 1))]
     with pytest.raises(UnexpectedResponseError) as caught:
-        ResponseBody(part, is_packed=True).read()
+        ResponseBody(part, is_compressed=True).read()
     assert caught.value.retryable
 
 
 def test_a_size_that_is_a_lie_takes_no_memory_and_changes_nothing():
     packed = gzip.compress(b"x" * 1000)
     with pytest.raises(UnexpectedResponseError):
-        ResponseBody(packed[:-4] + b"\xff\xff\xff\xff", is_packed=True).read()
+        ResponseBody(packed[:-4] + b"\xff\xff\xff\xff", is_compressed=True).read()
 
 
 @pytest.mark.parametrize("data", [b"", b"page" * 100_000])
@@ -61,11 +61,11 @@ def test_a_response_is_read_as_it_came(data, packs):
     response.raw = urllib3.HTTPResponse(
         io.BytesIO(sent), headers={"Content-Encoding": "GZIP"} if packs else {}, preload_content=False
     )
-    assert receive(response, Limit()).read() == data
+    assert read_response(response, BodyLimit()).read() == data
 
 
 def test_what_is_no_gzip_begins_with_nothing():
-    assert ResponseBody(b"<html>", is_packed=True).startswith(b"<") is False
+    assert ResponseBody(b"<html>", is_compressed=True).startswith(b"<") is False
 
 
 # ---- limits ----------------------------------------------------------------------------------------------------------
@@ -76,7 +76,7 @@ def received(sent, encoding, limit):
     response.raw = urllib3.HTTPResponse(
         io.BytesIO(sent), headers={"Content-Encoding": encoding} if encoding else {}, preload_content=False
     )
-    return receive(response, limit)
+    return read_response(response, limit)
 
 
 @pytest.mark.parametrize("members", [1, 2])
@@ -88,7 +88,7 @@ def test_a_body_has_a_limit_packed_or_not(size, encoding, members):
     if encoding:
         parts = [data] if members == 1 else [data[:600], data[600:]]
         sent = b"".join(gzip.compress(part) for part in parts)
-    limit = Limit(1000, "A_VARIABLE")
+    limit = BodyLimit(1000, "A_VARIABLE")
     if size <= 1000:
         assert received(sent, encoding, limit).read() == data
         return
@@ -107,7 +107,7 @@ def test_the_limit_holds_while_a_body_is_unpacked():
         tracemalloc.start()
         try:
             with pytest.raises(UnexpectedResponseError, match="larger than the limit of 1 MiB"):
-                received(sent, "gzip", Limit(1 << 20)).read()
+                received(sent, "gzip", BodyLimit(1 << 20)).read()
             assert tracemalloc.get_traced_memory()[1] < 16 << 20
         finally:
             tracemalloc.stop()
@@ -117,22 +117,22 @@ def test_the_limit_of_the_packed_body_is_its_own():
     """What does not shrink is refused before it is unpacked."""
     noise = random.Random(1).randbytes(200_000)
     with pytest.raises(UnexpectedResponseError, match="larger than"):
-        received(gzip.compress(noise), "gzip", Limit(100_000))
+        received(gzip.compress(noise), "gzip", BodyLimit(100_000))
 
 
 @given(st.lists(st.binary(max_size=200), min_size=1, max_size=8))
 def test_a_body_of_many_members_is_their_contents_joined(parts):
     """RFC 1952 section 2.2: a gzip file is a series of members."""
-    assert ResponseBody(b"".join(gzip.compress(part) for part in parts), is_packed=True).read() == b"".join(parts)
+    assert ResponseBody(b"".join(gzip.compress(part) for part in parts), is_compressed=True).read() == b"".join(parts)
 
 
 @pytest.mark.parametrize("rest", [b"\0", b"garbage", gzip.compress(b"more")[:-1], gzip.compress(b"")[:5]])
 def test_what_follows_a_member_is_one_or_damage(rest):
     with pytest.raises(UnexpectedResponseError, match="damaged"):
-        ResponseBody(gzip.compress(b"{}") + rest, is_packed=True).read()
+        ResponseBody(gzip.compress(b"{}") + rest, is_compressed=True).read()
 
 
 def test_a_packing_that_was_not_asked_for_is_refused():
     """urllib3 would unpack it in one piece, however large."""
-    with pytest.raises(UnexpectedResponseError, match=r"not asked for .deflate."):
-        received(zlib.compress(b"{}"), "deflate", Limit())
+    with pytest.raises(UnexpectedResponseError, match=r"not requested .deflate."):
+        received(zlib.compress(b"{}"), "deflate", BodyLimit())

@@ -1,18 +1,19 @@
-"""
-Keeps tokens in a database server, for workers on many machines (extra `database`, and the driver of your database).
+"""Keeps token records in a database server, for workers on many machines.
 
-Two tables: the records, and one row a chain to lock. The lock is a row lock, `SELECT ... FOR UPDATE`, in a transaction
-and a connection of its own that stay open for the length of a refresh: it stops nobody but those who would renew the
-same chain, works behind a connection pooler, and the server frees it when the holder's connection ends. The row is
-another one than the record's, so that the holder's save does not wait for the holder's lock.
+Needs the extra `database` and the driver of the database.
 
-PostgreSQL queues those who wait, in order. Other servers are asked again and again with SKIP LOCKED, which says the
-same everywhere, where the settings and errors of a lock's time-out differ from one to the next. A database without row
-locks is refused: SQLAlchemy would leave the FOR UPDATE out without a word.
+There are two tables: the records, and one row per chain to lock. The lock is a row lock, `SELECT ... FOR UPDATE`, in a
+transaction and a connection of its own that stay open during a refresh. It stops only those who refresh the same chain,
+works behind a connection pooler, and the server releases it when the holder's connection ends. The row is not the
+record's row, so that the holder's save does not wait for the holder's lock.
+
+PostgreSQL queues waiting transactions in order. Other servers are polled with SKIP LOCKED, which works the same way
+everywhere, while the settings and errors of lock timeouts differ. A database without row locks is refused, because
+SQLAlchemy would silently omit the FOR UPDATE.
 
 The test suite runs on PostgreSQL 15. MariaDB 10.11 was tried by hand (2026-11), MySQL and Oracle were not.
 
-Each operation opens a connection: they are rare (one refresh an hour), and a pool would not survive a fork.
+Each operation opens a connection: operations are rare (one refresh an hour), and a pool would not survive a fork.
 """
 
 from __future__ import annotations
@@ -35,30 +36,37 @@ from sqlalchemy.exc import (
 )
 
 from vantage_quickbooks.auth.encryption import RecordCipher
-from vantage_quickbooks.auth.locks import locked
-from vantage_quickbooks.auth.stores import Reencrypted, conflict, state_directory
+from vantage_quickbooks.auth.stores.base import (
+    ReencryptionReport,
+    conflict_error,
+    lock_timeout_error,
+    state_directory,
+)
 from vantage_quickbooks.errors import STORE_INVALID, STORE_UNREADABLE, STORE_UNWRITABLE, TokenStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from vantage_quickbooks.core.secret import Secret
     from vantage_quickbooks.core.tokens import TokenRecord
 
 __all__ = ["SQLAlchemyStore"]
 
-WITH_ROW_LOCKS = frozenset({"postgresql", "mysql", "mariadb", "oracle"})
-"""Databases with SELECT ... FOR UPDATE SKIP LOCKED: PostgreSQL 9.5, MySQL 8.0, MariaDB 10.6, Oracle 11 and newer."""
+ROW_LOCK_BACKENDS = frozenset({"postgresql", "mysql", "mariadb", "oracle"})
+"""Databases with SELECT ... FOR UPDATE SKIP LOCKED: PostgreSQL 9.5, MySQL 8.0, MariaDB 10.6, Oracle 11 and later."""
 
-POLL_S = 0.05
-"""Pause between tries for a lock where the server has no queue: a refresh takes some tenths of a second."""
+POLL_INTERVAL_S = 0.05
+"""Pause between attempts to lock a row where the server is polled: a refresh takes some tenths of a second."""
 
-MAX_WAIT_S = 86_400.0  # PostgreSQL counts milliseconds in 32 bits
+MAX_LOCK_TIMEOUT_S = 86_400.0
+"""PostgreSQL report milliseconds in 32 bits (https://www.postgresql.org/docs/current/config-setting.html)."""
 
 LOCK_NOT_AVAILABLE = "55P03"
-"""Source: PostgreSQL, "Appendix A. PostgreSQL Error Codes"."""
+"""Source: https://www.postgresql.org/docs/current/errcodes-appendix.html."""
 
-# A server that is gone shows within half a minute, not after the two hours of TCP.
+# A lost server is detected within half a minute, not after the two hours of TCP's default keepalive.
+# Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS.
 _LIBPQ_OPTIONS = {
     "connect_timeout": 10,
     "keepalives_idle": 10,
@@ -79,23 +87,30 @@ _LOCK = sa.Table("vantage_quickbooks_lock", _METADATA, sa.Column("chain", sa.Str
 
 
 class SQLAlchemyStore:
-    """Keeps records in a database server that SQLAlchemy knows; see the module's head and `stores.TokenStore`.
+    """Keeps records in a database server that SQLAlchemy supports; see the module's docstring.
 
     Args:
         url: A SQLAlchemy URL with a synchronous driver, such as `postgresql+psycopg://user:password@host/database`.
-        encryption_key: A key or several, see `sealing.keys_of`; None keeps records as plain text in the table.
+        encryption_key: One or more keys, see `encryption.parse_keys`; None keeps records as plain text in the table.
 
     Raises:
-        TokenStoreError: The URL is no good, its driver is missing, or its database has no row locks.
+        TokenStoreError: The URL is invalid, its driver is missing, or its database has no row locks.
     """
 
     def __init__(self, url: str, *, encryption_key: str | Secret | None = None) -> None:
         self._cipher = RecordCipher(encryption_key)
         self._engine = _engine(url)
-        # Processes of one machine take turns at QuickBooks by lock files: a look at the server would cost each request
-        # more than that.
-        self.lock_directory = state_directory() / "turns"
+        self._lock_directory = state_directory() / "turns"
         self._is_prepared = False
+
+    @property
+    def lock_directory(self) -> Path:
+        """A directory in the user's state directory. See `TokenStore.lock_directory`.
+
+        The processes of one machine share rate limits through lock files, because asking the database server for each
+        request would cost more than that.
+        """
+        return self._lock_directory
 
     def load(self, key: str) -> TokenRecord | None:
         """Read the record from its table. See `TokenStore.load`."""
@@ -116,7 +131,7 @@ class SQLAlchemyStore:
                 try:
                     database.execute(sa.insert(_TOKEN).values(chain=key, **values))
                 except IntegrityError:
-                    raise conflict() from None
+                    raise conflict_error() from None
         return saved
 
     def forget(self, key: str) -> None:
@@ -124,48 +139,48 @@ class SQLAlchemyStore:
         with self._transaction("saved") as database:
             database.execute(sa.delete(_TOKEN).where(_TOKEN.c.chain == key))
 
-    def reencrypt(self) -> Reencrypted:
-        """Encrypt every record with the first key, in place; see `stores.Reencrypted`."""
+    def reencrypt(self) -> ReencryptionReport:
+        """Encrypt every record with the first key, in place; see `ReencryptionReport`."""
         with self._transaction("read") as database:
             keys = database.execute(sa.select(_TOKEN.c.chain)).scalars().all()
-        counts = Reencrypted(self.describe())
+        report = ReencryptionReport(self.describe())
         for key in keys:
             with self._transaction("saved") as database:
                 if self._is_postgresql:
                     database.execute(_DURABLE)
-                # Nobody saves a newer one between the look and the exchange.
+                # FOR UPDATE: no other process saves a newer record between reading and replacing this one.
                 row = database.execute(
                     sa.select(_TOKEN.c.record).where(_TOKEN.c.chain == key).with_for_update()
                 ).first()
-                sealed = counts.resealed(self._cipher, key, row.record) if row else None
-                if sealed is not None:
-                    # The version stays: whoever derives the next record from this one may still save it.
-                    database.execute(sa.update(_TOKEN).where(_TOKEN.c.chain == key).values(record=sealed))
-                    counts.changed += 1
-        return counts
+                text = report.reencrypted(self._cipher, key, row.record) if row else None
+                if text is not None:
+                    # The version stays the same: a record that is derived from this one can still be saved.
+                    database.execute(sa.update(_TOKEN).where(_TOKEN.c.chain == key).values(record=text))
+                    report.changed += 1
+        return report
 
     @contextlib.contextmanager
     def lock(self, key: str, timeout_s: float) -> Generator[None]:
         """Exclude all threads, processes and machines that use this database. See `TokenStore.lock`."""
         with contextlib.ExitStack() as held:
-            with self._explaining("locked"):
+            with self._translate_errors("locked"):
                 self._prepare()
                 database = held.enter_context(self._engine.connect())
-                self._make_lock_row(database, key)
-                is_ours = self._wait_for(database, key, timeout_s)
-            if not is_ours:
-                raise locked(self.describe(), timeout_s)
-            with _held(database):  # beyond the explanations: an error in here is the caller's
+                self._insert_lock_row(database, key)
+                is_acquired = self._lock_row(database, key, timeout_s)
+            if not is_acquired:
+                raise lock_timeout_error(self.describe(), timeout_s)
+            with _hold_transaction(database):  # outside of _translate_errors: an error in here is the caller's
                 yield
 
     def describe(self) -> str:
-        """Return kind, host and name of the database."""
+        """Return the kind, host and name of the database."""
         url = self._engine.url
         port = f":{url.port}" if url.port else ""
         return f"{url.get_backend_name()}://{url.host or ''}{port}/{url.database or ''}"
 
     def close(self) -> None:
-        """Do nothing but dispose of the engine: no connection outlives its operation."""
+        """Dispose of the engine; a connection lives for one operation."""
         self._engine.dispose()
 
     @property
@@ -173,57 +188,58 @@ class SQLAlchemyStore:
         return self._engine.dialect.name == "postgresql"
 
     @contextlib.contextmanager
-    def _transaction(self, what: str) -> Generator[sa.Connection]:
-        with self._explaining(what):
+    def _transaction(self, operation: str) -> Generator[sa.Connection]:
+        with self._translate_errors(operation):
             self._prepare()
             with self._engine.begin() as database:
                 yield database
 
     @contextlib.contextmanager
-    def _explaining(self, what: str) -> Generator[None]:
+    def _translate_errors(self, operation: str) -> Generator[None]:
         try:
             yield
         except SQLAlchemyError as error:
             state = _sqlstate(error)
             name = type(error).__name__
             raise TokenStoreError(
-                f"The tokens cannot be {what} in {self.describe()} ({name}{f', SQLSTATE {state}' if state else ''}). "
-                "Check that the server is up and reachable, that user and password are right, and that the user may "
-                "select, insert and update in vantage_quickbooks_token and vantage_quickbooks_lock, or create them.",
-                code=STORE_UNREADABLE if what == "read" else STORE_UNWRITABLE,
-                retryable=_passes(error),
+                f"The tokens cannot be {operation} in {self.describe()} "
+                f"({name}{f', SQLSTATE {state}' if state else ''}). Check that the server is running and reachable, "
+                "that user and password are correct, and that the user can select, insert and update in "
+                "vantage_quickbooks_token and vantage_quickbooks_lock, or create them.",
+                code=STORE_UNREADABLE if operation == "read" else STORE_UNWRITABLE,
+                retryable=_is_transient(error),
                 details={"reason": name, "sqlstate": state},
             ) from None
 
     def _prepare(self) -> None:
-        """Make the tables if they are missing; others may be doing the same at this moment."""
+        """Create the tables if they are missing; other processes may be doing the same at this moment."""
         if self._is_prepared:
             return
-        for is_last in (False, False, True):
+        for is_last_attempt in (False, False, True):
             try:
                 _METADATA.create_all(self._engine)
                 break
             except DBAPIError:
-                # Another process made one of them between our look and our CREATE: look again.
-                if is_last:
+                # Another process created a table between the check and CREATE: check again.
+                if is_last_attempt:
                     raise
         self._is_prepared = True
 
-    def _make_lock_row(self, database: sa.Connection, key: str) -> None:
+    def _insert_lock_row(self, database: sa.Connection, key: str) -> None:
         with database.begin():
             if database.execute(sa.select(_LOCK).where(_LOCK.c.chain == key)).first():
                 return
-        with contextlib.suppress(IntegrityError), database.begin():  # another one was faster
+        with contextlib.suppress(IntegrityError), database.begin():  # another process inserted it
             database.execute(sa.insert(_LOCK).values(chain=key))
 
-    def _wait_for(self, database: sa.Connection, key: str, timeout_s: float) -> bool:
-        """Lock the row in a transaction that stays open, or return False if it is not free in time."""
+    def _lock_row(self, database: sa.Connection, key: str, timeout_s: float) -> bool:
+        """Lock the row in a transaction that stays open; return False if it is not released in time."""
         row = sa.select(_LOCK).where(_LOCK.c.chain == key)
         if self._is_postgresql:
             for name, value in _POSTGRESQL_LOCK_SETTINGS.items():
                 _set_local(database, name, value)
-            milliseconds = round(min(timeout_s, MAX_WAIT_S) * 1000)
-            _set_local(database, "lock_timeout", str(max(1, milliseconds)))  # 0 would mean for ever
+            milliseconds = round(min(timeout_s, MAX_LOCK_TIMEOUT_S) * 1000)
+            _set_local(database, "lock_timeout", str(max(1, milliseconds)))  # 0 would mean no timeout
             try:
                 database.execute(row.with_for_update())
             except DBAPIError as error:
@@ -236,7 +252,7 @@ class SQLAlchemyStore:
             database.rollback()
             if time.monotonic() >= give_up_at:
                 return False
-            time.sleep(POLL_S)
+            time.sleep(POLL_INTERVAL_S)
         return True
 
 
@@ -245,10 +261,10 @@ _DURABLE = sa.text(
 )
 
 _POSTGRESQL_LOCK_SETTINGS = {
-    # The transaction waits, and then stays idle for as long as Intuit takes to answer: that is its purpose.
+    # The transaction waits, and then stays idle until Intuit responds: that is its purpose.
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
-    # A holder whose machine is gone loses the lock after 25 s, not after the two hours of TCP.
+    # A holder whose machine is lost loses the lock after 25 s, not after the two hours of TCP's default keepalive.
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
@@ -256,16 +272,16 @@ _POSTGRESQL_LOCK_SETTINGS = {
 
 
 def _engine(url: str) -> sa.Engine:
-    """Make the engine, or say what is wrong with *url* without repeating it: it holds a password."""
+    """Return the engine. Errors do not quote *url*, because it contains a password."""
     try:
         parsed = sa.make_url(url)
         backend = parsed.get_backend_name()
-        if backend not in WITH_ROW_LOCKS:
-            raise TokenStoreError(_without_row_locks(backend), code=STORE_INVALID)
+        if backend not in ROW_LOCK_BACKENDS:
+            raise TokenStoreError(_no_row_locks_message(backend), code=STORE_INVALID)
         engine = sa.create_engine(
             parsed,
             poolclass=sa.NullPool,
-            # The compare and swap relies on seeing what others have committed; some servers' default hides it.
+            # Compare and swap relies on seeing commits of other transactions; the default of some servers hides them.
             isolation_level="READ COMMITTED",
             hide_parameters=True,
             logging_name="vantage_quickbooks",
@@ -279,27 +295,27 @@ def _engine(url: str) -> sa.Engine:
         ) from None
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise TokenStoreError(
-            "The URL of the token store is not one that SQLAlchemy can read. "
+            "SQLAlchemy cannot parse the URL of the token store. "
             "Write it as postgresql+psycopg://user:password@host/database, with special characters percent-encoded.",
             code=STORE_INVALID,
         ) from None
     if engine.dialect.is_async:
         raise TokenStoreError(
             f"The driver {engine.dialect.driver} of the token database is asynchronous. "
-            "Choose a synchronous one, such as postgresql+psycopg.",
+            "Use a synchronous one, such as postgresql+psycopg.",
             code=STORE_INVALID,
         )
-    # At DEBUG, SQLAlchemy logs every row it reads, tokens and all. This logger is this engine's own.
+    # At DEBUG, SQLAlchemy logs every row it reads, including tokens. This logger belongs to this engine alone.
     logging.getLogger("sqlalchemy.engine.Engine.vantage_quickbooks").setLevel(logging.WARNING)
     return engine
 
 
-def _without_row_locks(backend: str) -> str:
+def _no_row_locks_message(backend: str) -> str:
     if backend == "sqlite":
-        return "SQLite has no row locks: give the file's path to open_store or SQLiteStore, which lock by a file."
+        return "SQLite has no row locks. Pass the file's path to open_store or SQLiteStore, which use a lock file."
     return (
-        f"Tokens cannot be kept in {backend}: the store needs row locks it knows, "
-        f"which are those of {', '.join(sorted(WITH_ROW_LOCKS))}."
+        f"Tokens cannot be stored in {backend}: the store needs row locks, and supports those of "
+        f"{', '.join(sorted(ROW_LOCK_BACKENDS))}."
     )
 
 
@@ -310,13 +326,13 @@ def _connect_args(url: sa.URL) -> dict[str, Any]:
 
 
 def _set_local(database: sa.Connection, name: str, value: str) -> None:
-    """Set a parameter of the server for this transaction."""
+    """Set a server parameter for this transaction."""
     database.execute(sa.select(sa.func.set_config(name, value, True)))
 
 
 @contextlib.contextmanager
-def _held(database: sa.Connection) -> Generator[None]:
-    """Keep the lock's transaction for a block and then end it, in this process alone."""
+def _hold_transaction(database: sa.Connection) -> Generator[None]:
+    """Keep the lock's transaction open for a block and end it afterwards, unless in a forked child."""
     pid = os.getpid()
     socket = _socket(database)
     if socket is not None:
@@ -324,7 +340,7 @@ def _held(database: sa.Connection) -> Generator[None]:
     try:
         yield
     finally:
-        # If the connection is lost, so is the lock, and the versions decide.
+        # If the connection is lost, so is the lock; then the versions decide.
         with contextlib.suppress(SQLAlchemyError):
             if os.getpid() == pid:
                 database.rollback()
@@ -335,7 +351,7 @@ def _held(database: sa.Connection) -> Generator[None]:
 
 
 def _socket(database: sa.Connection) -> int | None:
-    """Return the descriptor of a connection whose driver shows it, as those of PostgreSQL do."""
+    """Return the descriptor of a connection if its driver exposes it, as those of PostgreSQL do."""
     fileno = getattr(database.connection.driver_connection, "fileno", None)
     return fileno() if fileno else None
 
@@ -343,22 +359,23 @@ def _socket(database: sa.Connection) -> int | None:
 _LOCK_SOCKETS: set[int] = set()
 
 
-def _leave_locks_to_parent() -> None:
-    """Turn the lock connections that a forked child inherits into /dev/null.
+def _after_fork_in_child() -> None:
+    """Replace the lock connections that a forked child inherits by the null device.
 
-    The child's goodbye on one would end its parent's lock, and its mere possession would keep the lock alive after the
-    parent is killed. Closed, the number might come to mean another file before the driver uses it again.
+    If the child closed such a connection properly, its parent would lose the lock; if it kept the connection open, the
+    lock would outlive a killed parent. If it only closed the descriptor, the number could refer to another file before
+    the driver uses it again.
     """
     if _LOCK_SOCKETS:
-        nothing = os.open(os.devnull, os.O_RDWR)
+        null = os.open(os.devnull, os.O_RDWR)
         for socket in _LOCK_SOCKETS:
-            os.dup2(nothing, socket, inheritable=False)
-        os.close(nothing)
+            os.dup2(null, socket, inheritable=False)
+        os.close(null)
         _LOCK_SOCKETS.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_locks_to_parent)
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _sqlstate(error: SQLAlchemyError) -> str | None:
@@ -366,8 +383,11 @@ def _sqlstate(error: SQLAlchemyError) -> str | None:
     return getattr(origin, "sqlstate", None) or getattr(origin, "pgcode", None)
 
 
-def _passes(error: SQLAlchemyError) -> bool:
-    """Tell whether the server may take the same call later: no connection, shutting down, out of resources."""
+def _is_transient(error: SQLAlchemyError) -> bool:
+    """Return whether the same call may succeed later: no connection, shutting down, out of resources.
+
+    Source: the classes of https://www.postgresql.org/docs/current/errcodes-appendix.html.
+    """
     state = _sqlstate(error)
     if state:
         return state[:2] in ("08", "40", "53", "57")

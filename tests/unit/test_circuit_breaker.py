@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vantage_quickbooks.api.circuit_breaker import (
-    EXPLAINED_S,
-    FIRST_PROBE_S,
-    LAST_PROBE_S,
+    INITIAL_PROBE_INTERVAL_S,
+    MAX_PROBE_INTERVAL_S,
+    MIN_REFUSED_S,
     CircuitBreaker,
     circuit_breaker_for,
 )
@@ -54,7 +54,7 @@ def blocked():
 
 def test_a_minutes_throttle_opens_nothing():
     clocked = Clocked()
-    assert clocked.refuse_for(EXPLAINED_S - 10) is RateLimitedError
+    assert clocked.refuse_for(MIN_REFUSED_S - 10) is RateLimitedError
     assert clocked.ask() is None
     clocked.now += 10
     assert clocked.ask(RateLimitedError("no")) is RateLimitedError  # a success forgets what was before
@@ -70,7 +70,7 @@ def test_refusals_beyond_what_a_minute_explains_open_it_for_all():
 def test_two_moments_far_apart_are_no_proof():
     clocked = Clocked()
     clocked.ask(RateLimitedError("no"))
-    clocked.now += 10 * EXPLAINED_S
+    clocked.now += 10 * MIN_REFUSED_S
     assert clocked.ask(RateLimitedError("no")) is RateLimitedError
 
 
@@ -78,14 +78,14 @@ def test_the_error_says_when_the_next_probe_is():
     clocked = blocked()
     with pytest.raises(AppBlockedError, match="metered calls of the month") as caught:
         clocked.circuit.check()
-    assert caught.value.retry_after_s == pytest.approx(FIRST_PROBE_S, abs=1)
+    assert caught.value.retry_after_s == pytest.approx(INITIAL_PROBE_INTERVAL_S, abs=1)
     assert caught.value.retryable is True
     assert caught.value.to_dict()["retryAfter"] is not None
 
 
 def test_one_probe_goes_out_and_its_success_closes_the_circuit():
     clocked = blocked()
-    clocked.now += FIRST_PROBE_S
+    clocked.now += INITIAL_PROBE_INTERVAL_S
     with clocked.circuit.attempt():
         assert clocked.ask() is AppBlockedError  # the probe under way decides
     assert clocked.ask() is None
@@ -94,7 +94,7 @@ def test_one_probe_goes_out_and_its_success_closes_the_circuit():
 
 def test_a_probe_that_proves_nothing_is_followed_by_another():
     clocked = blocked()
-    clocked.now += FIRST_PROBE_S
+    clocked.now += INITIAL_PROBE_INTERVAL_S
     assert clocked.ask(NetworkError("no")) is NetworkError
     assert clocked.ask() is None
 
@@ -109,7 +109,7 @@ def test_probes_become_rarer():
         clocked.now += caught.value.retry_after_s
         assert clocked.ask(RateLimitedError("no")) is AppBlockedError
     assert pauses == sorted(pauses)
-    assert pauses[-1] == LAST_PROBE_S
+    assert pauses[-1] == MAX_PROBE_INTERVAL_S
 
 
 @given(st.lists(st.tuples(st.sampled_from([None, "429", "net"]), st.integers(0, 400)), max_size=60))
@@ -120,7 +120,7 @@ def test_it_is_never_open_after_a_success_and_never_for_good(story):
         if clocked.ask(error) is None:
             assert clocked.ask() is None
         clocked.now += pause
-    clocked.now += LAST_PROBE_S
+    clocked.now += MAX_PROBE_INTERVAL_S
     assert clocked.ask() is None
 
 

@@ -268,10 +268,10 @@ def test_what_the_machines_other_processes_started_counts(tmp_path, monkeypatch,
     now = 5000.0
     monkeypatch.setattr(machine_rate_limiter, "time", SimpleNamespace(monotonic=lambda: now))
     machine = rate_limiter_for("https://machine", str(tmp_path), tmp_path)._machine
-    machine._starts.write_bytes(array.array("d", [now - seconds for seconds in ago]).tobytes())
+    machine._start_log.write_bytes(array.array("d", [now - seconds for seconds in ago]).tobytes())
     with machine.try_acquire() as told:
         assert told == pytest.approx(wait)
-    noted = array.array("d", machine._starts.read_bytes())
+    noted = array.array("d", machine._start_log.read_bytes())
     assert (now in noted) == (wait == 0)
 
 

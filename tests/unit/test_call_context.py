@@ -113,7 +113,7 @@ def test_a_backoff_that_does_not_fit_before_the_deadline_is_refused(limit_s, att
 @pytest.mark.parametrize("retry_after_s", [0, 0.0, 1e-9])
 def test_a_server_that_asks_for_no_wait_does_not_make_the_pauses_collapse(retry_after_s):
     """Retry-After of 0, negative or in the past: six tries came in half a second."""
-    waits = [Clock().call().backoff(attempt, retry_after_s, first_s=10.0) for attempt in (1, 2)]
+    waits = [Clock().call().backoff(attempt, retry_after_s, initial_backoff_s=10.0) for attempt in (1, 2)]
     assert waits[0] >= 10
     assert waits[1] >= 20
 

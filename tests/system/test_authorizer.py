@@ -68,7 +68,7 @@ def age(store, connection, **by):
         obtained_at=record.obtained_at - passed,
     )
     store.save(key, moved)
-    connection._ready().authorizer._held = None
+    connection._ready().authorizer._cached = None
 
 
 def of_another_process(connection):
@@ -420,15 +420,15 @@ def test_an_unsaved_link_does_not_replace_a_newer_one(emulator, deployment):
     host, form = DictHost(), emulator.credentials()
     first = QUICKBOOKS.connect(form, host.context(), deployment=deployment)
     first.invoke("getAccessToken")
-    unsaved = replace(first._ready().authorizer._held[0], version=0, refresh_token="RT1-older", access_token="older")
-    first._ready().authorizer._chain.keep(unsaved)
+    unsaved = replace(first._ready().authorizer._cached[0], version=0, refresh_token="RT1-older", access_token="older")
+    first._ready().authorizer._chain.set_pending(unsaved)
     newest = host.kept["c1"][1]["accessToken"]
 
     assert first.invoke("getAccessToken")["accessToken"] == newest
-    first._ready().authorizer._held = None
+    first._ready().authorizer._cached = None
     assert first.invoke("getAccessToken")["accessToken"] == newest
     assert host.kept["c1"][1]["accessToken"] == newest
-    assert first._ready().authorizer._chain.unsaved is None
+    assert first._ready().authorizer._chain.pending is None
 
 
 def test_a_conflict_that_is_none_does_not_cost_the_new_token(emulator, deployment):

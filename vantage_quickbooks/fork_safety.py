@@ -1,4 +1,4 @@
-"""What the threads of one process share, and what a fork does to it."""
+"""Objects shared by the threads of a process that stay usable in a forked child. Standard library only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ V = TypeVar("V")
 
 
 class ForkSafeLock:
-    """A lock for `with` blocks that run no code of a host. A forked child begins with it free."""
+    """A lock for `with` blocks that is released in a forked child. The blocks must not call the host's code."""
 
     _all: ClassVar[weakref.WeakSet[ForkSafeLock]] = weakref.WeakSet()
 
@@ -32,21 +32,21 @@ class ForkSafeLock:
         self._lock.release()
 
     @classmethod
-    def begin_in_child(cls) -> None:
-        """Free them all: the threads that held them are not in the child."""
+    def after_fork_in_child(cls) -> None:
+        """Release every lock: the threads that held them do not exist in the child."""
         for lock in list(cls._all):
             lock._lock = threading.Lock()  # noqa: SLF001 -- its own class
 
 
 class SharedObjects(Generic[V]):
-    """One object a key for the whole process, in bounded memory.
+    """One object per key for the process, in bounded memory.
 
-    An object lives as long as anything uses it, and beyond that while it is among those asked for most recently: state
-    survives a host that opens a connection for each call.
+    An object lives as long as it is referenced. Beyond that, the most recently requested objects are kept, so that
+    state survives a host that opens a connection for each call.
 
     Args:
-        max_unused: How many objects are kept that nothing uses.
-        is_idle: Whether an object beyond these can go; True for all by default.
+        max_unused: Maximum number of unreferenced objects to keep.
+        is_idle: Whether an object beyond that maximum can be dropped; True for all by default.
     """
 
     def __init__(self, max_unused: int, is_idle: Callable[[V], bool] = lambda _: True) -> None:
@@ -57,18 +57,18 @@ class SharedObjects(Generic[V]):
         self._lock = ForkSafeLock()
 
     def get(self, key: Hashable, make: Callable[[], V]) -> V:
-        """Return the object of *key*, made by *make* if there is none."""
+        """Return the object of *key*; *make* creates it if it does not exist."""
         with self._lock:
             found = self._all.get(key)
             if found is None:
                 found = self._all[key] = make()
             self._recent[key] = found
             self._recent.move_to_end(key)
-            self._drop()
+            self._drop_oldest()
         return found
 
-    def _drop(self) -> None:
-        for _ in range(2):  # one is added at most: a few that must stay do not keep the others
+    def _drop_oldest(self) -> None:
+        for _ in range(2):  # one object is added at most: a few that are in use do not keep the others in memory
             if len(self._recent) <= self._max_unused:
                 return
             key, oldest = self._recent.popitem(last=False)
@@ -80,4 +80,4 @@ class SharedObjects(Generic[V]):
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=ForkSafeLock.begin_in_child)
+    os.register_at_fork(after_in_child=ForkSafeLock.after_fork_in_child)
