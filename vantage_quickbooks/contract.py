@@ -138,8 +138,9 @@ class Trigger:
 class Cost:
     """What a call takes of the provider's API.
 
-    A call that returns n rows takes `api_calls + ceil(n / records_per_api_call)` API calls, or `api_calls` where
-    `records_per_api_call` is None; metered calls likewise.
+    A call that returns n rows takes at most `api_calls + ceil(n / records_per_api_call)` API calls, or `api_calls`
+    where `records_per_api_call` is None; metered calls likewise. Retries and concurrent edits at the provider come on
+    top.
 
     Attributes:
         mode: `page`, `full` or `changes`; `call` for an action without modes.

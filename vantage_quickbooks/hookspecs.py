@@ -10,7 +10,7 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from vantage_quickbooks.contract import Connector
+    from .contract import Connector
 
 __all__ = [
     "PROJECT",

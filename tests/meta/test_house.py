@@ -75,7 +75,12 @@ def test_an_actions_id_names_its_file_its_schemas_and_its_section():
     files = {re.sub(r"([A-Z])", r"_\1", name).lower() for name in ids}
     assert files == {path.stem for path in (PACKAGE / "actions").glob("*_*.py") if not path.stem.startswith("__")}
     schemas = {f"{name}.{kind}.json" for name in ids for kind in ("input.schema", "output.schema", "form")}
-    assert schemas | {"settings.schema.json", "settings.form.json"} == {p.name for p in (ROOT / "schemas").iterdir()}
+    assert schemas | {
+        "settings.schema.json",
+        "settings.form.json",
+        "descriptor.schema.json",
+        "envelope.schema.json",
+    } == {p.name for p in (ROOT / "schemas").iterdir()}
     headings = re.findall(r"^## `(\w+)`", read("docs/actions.md"), re.MULTILINE)
     assert headings == ids
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _written = functools.lru_cache(maxsize=256)(iso)  # the same three instants, as long as a token is good
 
 ACTION = Action(
+    group="core",
     id="getAccessToken",
     title="Get access token",
     description="Hands out a valid OAuth access token for the QuickBooks API, refreshed first if it must be. "

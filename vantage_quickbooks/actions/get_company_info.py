@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.api.client import QuickBooksClient
 
 ACTION = Action(
+    group="core",
     id="getCompanyInfo",
     title="Get company information",
     description="Reads the QuickBooks company: name, legal name, addresses, contacts, country, time zone, fiscal year "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.actions import filters, reading
-from vantage_quickbooks.contract import Action
+from vantage_quickbooks.contract import Action, Cost, Keys, Limits, Trigger
 from vantage_quickbooks.core import query
 from vantage_quickbooks.sync.page import page_metadata, project, read_page
 
@@ -25,6 +25,26 @@ ACTION = Action(
     streamable=True,
     examples=({"max_results": 50}, {"active": "all", "name": "Pine%"}, {"updated_since": "2026-10-01"}),
     full_read_input={"all": True},
+    group="core",
+    modes=("page", "full", "changes"),
+    keys=Keys(("Id",), version="SyncToken", updated_at="MetaData.LastUpdatedTime", deletions="cdc"),
+    triggers=(
+        Trigger(
+            "customerChanged",
+            "Customer created or changed",
+            "listCustomers",
+            state_input="sync_cursor",
+            state_path="metadata.syncCursor",
+            start_input={"all": True},
+            deleted_path="deleted",
+        ),
+    ),
+    cost=(
+        Cost("page", 1, 1, "One API call."),
+        Cost("full", 2, 2, "At most two API calls, and one more for each 1,000 customers.", 1000, 1000),
+        Cost("changes", 2, 2, "At most two API calls, and one more for each 1,000 customers that changed.", 1000, 1000),
+    ),
+    limits=Limits(concurrent_requests=10, requests_per_second=10, requests_per_minute=500, max_page_size=1000),
     views=(
         {
             "kind": "table",

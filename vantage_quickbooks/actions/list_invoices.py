@@ -20,7 +20,7 @@ from decimal import Context, Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.actions import filters, reading
-from vantage_quickbooks.contract import Action
+from vantage_quickbooks.contract import Action, Cost, Keys, Limits, Trigger
 from vantage_quickbooks.core import query
 from vantage_quickbooks.errors import UnexpectedResponseError
 from vantage_quickbooks.sync.page import Page, page_metadata, project, read_page
@@ -50,6 +50,26 @@ ACTION = Action(
     streamable=True,
     examples=({"max_results": 50}, {"status": "overdue"}, {"customer_id": "24", "txn_date_from": "2026-01-01"}),
     full_read_input={"all": True},
+    group="core",
+    modes=("page", "full", "changes"),
+    keys=Keys(("Id",), version="SyncToken", updated_at="MetaData.LastUpdatedTime", deletions="cdc"),
+    triggers=(
+        Trigger(
+            "invoiceChanged",
+            "Invoice created, changed or deleted",
+            "listInvoices",
+            state_input="sync_cursor",
+            state_path="metadata.syncCursor",
+            start_input={"all": True},
+            deleted_path="deleted",
+        ),
+    ),
+    cost=(
+        Cost("page", 1, 1, "One API call."),
+        Cost("full", 2, 2, "At most two API calls, and one more for each 1,000 invoices.", 1000, 1000),
+        Cost("changes", 2, 2, "At most two API calls, and one more for each 1,000 invoices that changed.", 1000, 1000),
+    ),
+    limits=Limits(concurrent_requests=10, requests_per_second=10, requests_per_minute=500, max_page_size=1000),
     views=(
         {
             "kind": "table",

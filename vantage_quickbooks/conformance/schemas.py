@@ -1,0 +1,245 @@
+"""JSON Schemas (draft 2020-12) of what crosses the border: the descriptor and the envelope.
+
+They are published as `schemas/descriptor.schema.json` and `schemas/envelope.schema.json`, which
+`write` writes. Members that a minor version added are optional,
+and unknown members are allowed: see "The rule of change" in docs/host.md.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ..contract import CAPABILITIES, CONTRACT_VERSION
+
+__all__ = ["DESCRIPTOR", "ENVELOPE", "INPUT_TYPES", "write"]
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+JSON = dict[str, Any]
+
+INPUT_TYPES = ("String", "Numeric", "Boolean", "Dropdown", "Date", "Object", "Array", "Array of Strings")
+"""The words for a field of a form: `inputType`."""
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_TEXT: JSON = {"type": "string", "minLength": 1}
+_NAME: JSON = {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9_]*$"}
+_FLAG: JSON = {"type": "boolean"}
+_COUNT: JSON = {"type": "integer", "minimum": 0}
+_LIMIT: JSON = {"type": ["integer", "null"], "minimum": 1}
+_PATH: JSON = {"type": "string", "pattern": r"^[^.\s]+(\.[^.\s]+)*$"}
+_OBJECT: JSON = {"type": "object"}
+
+
+def _or_null(schema: JSON) -> JSON:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _object(required: tuple[str, ...] = (), /, **properties: JSON) -> JSON:
+    return {"type": "object", "required": list(required), "properties": properties}
+
+
+def _list(items: JSON, **more: Any) -> JSON:
+    return {"type": "array", "items": items, **more}
+
+
+def _described(schema: JSON, description: str) -> JSON:
+    return {**schema, "description": description}
+
+
+_CHOICES = _object(
+    ("action", "value", "label"),
+    action=_described(_NAME, "Id of the list action that offers the choices."),
+    value=_described(_PATH, "Member of its rows that goes into the input."),
+    label=_described(_PATH, "Member of its rows that people read."),
+    search=_described(_or_null(_NAME), "Its input that narrows the choices by text."),
+    pattern=_described(
+        {"type": "string", "pattern": r"\{text\}"}, "What to put into the search; {text} is what was typed."
+    ),
+)
+
+_FORM = _object(
+    order=_list(_TEXT, uniqueItems=True),
+    groups=_list(_object(("id", "label"), id=_TEXT, label=_TEXT, collapsed=_FLAG)),
+    fields={
+        "type": "object",
+        "additionalProperties": _object(
+            label=_TEXT,
+            inputType={"enum": list(INPUT_TYPES)},
+            tooltip={"type": "string"},
+            placeholder={"type": "string"},
+            step={"type": "number"},
+            secret=_FLAG,
+            multiline=_FLAG,
+            group=_TEXT,
+            options=_list(_object(("value", "label"), value={}, label=_TEXT)),
+            optionsFrom=_CHOICES,
+        ),
+    },
+)
+
+_KEYS = _object(
+    ("primaryKey", "deletions"),
+    primaryKey=_described(_list(_PATH, minItems=1, uniqueItems=True), "Members that identify a row together."),
+    version=_described(_or_null(_PATH), "Member that changes with each edit."),
+    updatedAt=_described(_or_null(_PATH), "Member with the time of the last edit."),
+    deletions=_described({"enum": ["cdc", "idListing", "none"]}, "How a host learns what was deleted."),
+)
+
+_TRIGGER = _object(
+    ("id", "title", "type", "action", "startInput", "stateInput", "statePath"),
+    id=_NAME,
+    title=_TEXT,
+    type=_described(_TEXT, "polling; a host ignores types that it does not know."),
+    action=_described(_NAME, "Id of the action to call."),
+    startInput=_described(_OBJECT, "Input of the first call."),
+    stateInput=_described(_NAME, "The input that carries the state."),
+    statePath=_described(_PATH, "Where the result holds the next state."),
+    deletedPath=_described(_or_null(_PATH), "Where the result lists what was deleted."),
+)
+
+_COST = _object(
+    ("mode", "apiCalls", "meteredCalls", "text"),
+    mode=_TEXT,
+    apiCalls=_described(_COUNT, "API calls that do not depend on the number of rows."),
+    meteredCalls=_described(_COUNT, "Those of them that the provider counts or charges for."),
+    recordsPerApiCall=_described(_LIMIT, "One more API call for each so many rows."),
+    recordsPerMeteredCall=_described(_LIMIT, "One more metered call for each so many rows."),
+    text=_described(_TEXT, "The same in words."),
+)
+
+_LIMITS = _object(concurrentRequests=_LIMIT, requestsPerSecond=_LIMIT, requestsPerMinute=_LIMIT, maxPageSize=_LIMIT)
+
+_FLAT_FIELD = _object(
+    ("name", "type", "title"),
+    name=_NAME,
+    type={"enum": ["text", "decimal", "integer", "date", "instant", "boolean"]},
+    title=_TEXT,
+)
+
+_ACTION = _object(
+    ("id", "title", "rowsKey"),
+    id=_described(_NAME, "What `call` takes."),
+    nodeName=_NAME,
+    title=_TEXT,
+    description={"type": "string"},
+    group=_described(_or_null(_TEXT), "Id of one of the descriptor's groups."),
+    version=_TEXT,
+    deprecated=_or_null(_object(("since",), since=_TEXT, replacement=_or_null(_NAME))),
+    readOnly=_FLAG,
+    destructive=_FLAG,
+    idempotent=_FLAG,
+    sensitiveOutput=_FLAG,
+    agentVisible=_FLAG,
+    rowsKey=_described(_or_null(_TEXT), "Member of the result that holds the rows."),
+    streamable=_FLAG,
+    modes=_list({"enum": ["page", "full", "changes"]}, uniqueItems=True),
+    fullReadInput=_or_null(_OBJECT),
+    keys=_or_null({"$ref": "#/$defs/keys"}),
+    triggers=_list({"$ref": "#/$defs/trigger"}),
+    cost=_list({"$ref": "#/$defs/cost"}),
+    limits=_or_null({"$ref": "#/$defs/limits"}),
+    flatFields=_list({"$ref": "#/$defs/flatField"}),
+    requiredScopes=_list(_TEXT),
+    inputSchema=_OBJECT,
+    inputForm={"$ref": "#/$defs/form"},
+    outputSchema=_OBJECT,
+    examples=_list(_OBJECT),
+    views=_list(_object(("kind",), kind=_TEXT)),
+)
+
+DESCRIPTOR: JSON = {
+    "$schema": _DIALECT,
+    "$id": "urn:vantage:descriptor",
+    "title": "Descriptor of a connector",
+    "description": f"What Connector.describe() returns, contract {CONTRACT_VERSION}. Unknown members are allowed.",
+    **_object(
+        ("contractVersion", "id", "displayName", "settingsSchema", "actions"),
+        contractVersion={"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"},
+        contractVersions=_list({"type": "string", "pattern": r"^[0-9]+$"}, minItems=1, uniqueItems=True),
+        id=_NAME,
+        displayName=_TEXT,
+        version=_TEXT,
+        category=_TEXT,
+        description={"type": "string"},
+        docsUrl=_TEXT,
+        icon=_object(mediaType=_TEXT, dataUri={"type": "string", "pattern": "^data:"}),
+        authType=_TEXT,
+        auth=_object(
+            authorizationUrl=_TEXT,
+            tokenUrl=_TEXT,
+            revocationUrl=_or_null(_TEXT),
+            scopes=_list(_TEXT),
+            rotatesRefreshToken=_FLAG,
+            secretFields=_list(_TEXT, uniqueItems=True),
+            tokenAuth=_TEXT,
+            pkce=_FLAG,
+            grantFields=_list(_TEXT, uniqueItems=True),
+            callbackFields={"type": "object", "additionalProperties": _TEXT},
+            redirectHelp={"type": "string"},
+        ),
+        permissions={"type": "object", "additionalProperties": _TEXT},
+        settingsSchema=_OBJECT,
+        settingsForm={"$ref": "#/$defs/form"},
+        capabilities=_described(
+            _list(_NAME, uniqueItems=True), f"Known: {', '.join(CAPABILITIES)}. A host ignores others."
+        ),
+        groups=_list(_object(("id", "title"), id=_TEXT, title=_TEXT)),
+        actions=_list({"$ref": "#/$defs/action"}),
+    ),
+    "$defs": {
+        "action": _ACTION,
+        "cost": _COST,
+        "flatField": _FLAT_FIELD,
+        "form": _FORM,
+        "keys": _KEYS,
+        "limits": _LIMITS,
+        "trigger": _TRIGGER,
+    },
+}
+
+ENVELOPE: JSON = {
+    "$schema": _DIALECT,
+    "$id": "urn:vantage:envelope",
+    "title": "Envelope of a call",
+    "description": f"What Connection.call() returns, contract {CONTRACT_VERSION}. Unknown members are allowed.",
+    **_object(("success", "meta"), success=_FLAG, data=_OBJECT, error={"$ref": "#/$defs/error"}),
+    "if": {"properties": {"success": {"const": True}}},
+    "then": {"required": ["data"], "properties": {"error": False}},
+    "else": {"required": ["error"], "properties": {"data": False}},
+    "$defs": {
+        "error": _object(
+            ("code", "message", "retryable"),
+            code={"type": "string", "pattern": "^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$"},
+            message=_described(_TEXT, "What happened and what to do, for a person."),
+            retryable=_described(_FLAG, "Whether the same call may succeed later without a change."),
+            retryAfter=_described({"type": ["number", "null"], "minimum": 0}, "Seconds to wait, if the provider says."),
+            fields=_list(
+                _object(
+                    ("field", "message"),
+                    field=_described({"type": "string"}, "The input or setting; nested ones joined by dots."),
+                    rule=_TEXT,
+                    message=_TEXT,
+                    hint={"type": "string"},
+                )
+            ),
+            details=_OBJECT,
+        ),
+        "meta": _object(
+            ("request_id", "timestamp"),
+            request_id=_TEXT,
+            timestamp={"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$"},
+            action=_or_null(_TEXT),
+            rows_key=_or_null(_TEXT),
+        ),
+    },
+}
+ENVELOPE["properties"]["meta"] = {"$ref": "#/$defs/meta"}
+
+
+def write(directory: Path) -> None:
+    """Write both schemas as JSON files."""
+    for name, schema in (("descriptor", DESCRIPTOR), ("envelope", ENVELOPE)):
+        text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        (directory / f"{name}.schema.json").write_text(text, encoding="utf-8")
