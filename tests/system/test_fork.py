@@ -86,8 +86,10 @@ def connected(url):
     """A connection that has made a call, so that its pool holds a socket; and whose turns come at once."""
     form = {"client_id": "app", "client_secret": "s", "refresh_token": "r", "realm_id": "1"}
     deployment = Deployment(api_url=url, oauth_url=url)
-    connection = QUICKBOOKS.connect(form, deployment=deployment, store=MemoryStore(), new_call=LIMITED)
-    connection._ready()._rate_limiter = RateLimiter(10, 10_000, 1_000_000)
+    limiter = RateLimiter(10, 10_000, 1_000_000)
+    connection = QUICKBOOKS.connect(
+        form, deployment=deployment, store=MemoryStore(), new_call=LIMITED, rate_limiter=limiter
+    )
     assert ask(connection, 1) == "1"
     return connection
 

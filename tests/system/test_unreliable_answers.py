@@ -8,6 +8,7 @@ import re
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from interceptor import Interceptor
 
 from vantage_quickbooks.api.call_context import CallContext
 from vantage_quickbooks.api.rate_limiter import RateLimiter
@@ -18,6 +19,7 @@ from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.errors import ConnectorError, IncompleteReadError, UnexpectedResponseError
 
 CUSTOMERS = 2500
+INTERCEPTOR = Interceptor()
 BASE_REQUESTS = 40
 """More than any read of these may send before it gives up."""
 
@@ -29,8 +31,9 @@ def company():
             emulator.settings(),
             store=MemoryStore(),
             new_call=lambda **known: CallContext(**known, sleep=lambda _: None),
+            rate_limiter=RateLimiter(10, 10**9, 10**9),
+            intercept=INTERCEPTOR,
         )
-        connection._ready()._rate_limiter = RateLimiter(10, 10**9, 10**9)
         yield connection
         connection.close()
 
@@ -38,19 +41,19 @@ def company():
 class Between:
     """Stands between reader and QuickBooks, and changes answers: `change(statement, answer) -> bytes | dict`."""
 
-    def __init__(self, connection, change):
-        self.client, self.change, self.sent = connection._ready(), change, []
+    def __init__(self, change):
+        self.change, self.sent = change, []
 
     def __enter__(self):
-        self.send = self.client._send
-        self.client._send = self._sending
+        self._installed = INTERCEPTOR.installed(self._sending)
+        self._installed.__enter__()
         return self
 
-    def __exit__(self, *_):
-        self.client._send = self.send
+    def __exit__(self, *exception):
+        self._installed.__exit__(*exception)
 
-    def _sending(self, request, *args):
-        status, headers, body = self.send(request, *args)
+    def _sending(self, send, request, *args):
+        status, headers, body = send(request, *args)
         self.sent.append(request.url)
         changed = self.change(request.url, json.loads(body.read()))
         return status, headers, ResponseBody(changed if isinstance(changed, bytes) else json.dumps(changed).encode())
@@ -73,7 +76,7 @@ def capped(most, *, first_only=False):
 @pytest.mark.parametrize("condition", [{}, {"name": "%"}], ids=["all", "by name"])
 @pytest.mark.parametrize("most", [999, 500, 100])
 def test_a_server_that_sends_less_than_it_was_asked_for_is_read_whole(company, most, condition):
-    with Between(company, capped(most)):
+    with Between(capped(most)):
         result = company.invoke("listCustomers", {"all": True, "active": "all", **condition})
     assert result["metadata"]["complete"] is True
     assert len({row["Id"] for row in result["customers"]}) == result["count"] >= CUSTOMERS
@@ -82,14 +85,14 @@ def test_a_server_that_sends_less_than_it_was_asked_for_is_read_whole(company, m
 @pytest.mark.parametrize("condition", [{}, {"name": "%"}], ids=["all", "by name"])
 @pytest.mark.parametrize("form", ["results", "ndjson"])
 def test_a_server_that_sends_one_record_at_a_time_is_no_whole(company, form, condition):
-    with Between(company, capped(1)) as between, pytest.raises(IncompleteReadError, match="QuickBooks counts"):
+    with Between(capped(1)) as between, pytest.raises(IncompleteReadError, match="QuickBooks counts"):
         list(company.stream("listCustomers", {"all": True, **condition}, as_=form))
     assert len(between.sent) < BASE_REQUESTS
 
 
 @pytest.mark.parametrize("most", [700, 1])
 def test_a_first_answer_that_is_short_is_not_the_whole(company, most):
-    with Between(company, capped(most, first_only=True)):
+    with Between(capped(most, first_only=True)):
         result = company.invoke("listCustomers", {"all": True, "active": "all"})
     assert result["count"] >= CUSTOMERS
 
@@ -99,7 +102,7 @@ def test_no_records_where_quickbooks_counts_some_is_an_error(company):
         response = answer["QueryResponse"]
         return answer if "totalCount" in response and "Customer" not in response else {**answer, "QueryResponse": {}}
 
-    with Between(company, change), pytest.raises(IncompleteReadError, match="sends none"):
+    with Between(change), pytest.raises(IncompleteReadError, match="sends none"):
         company.invoke("listCustomers", {"all": True})
 
 
@@ -111,7 +114,7 @@ def test_the_same_full_page_again_and_again_is_an_error(company):
             return answer
         return page.setdefault("first", answer)
 
-    with Between(company, change) as between, pytest.raises(ConnectorError) as caught:
+    with Between(change) as between, pytest.raises(ConnectorError) as caught:
         company.invoke("listCustomers", {"all": True, "active": "all"})
     assert caught.value.code in {"RESPONSE_UNEXPECTED", "RESULT_INCOMPLETE"}
     assert len(between.sent) < BASE_REQUESTS
@@ -138,7 +141,7 @@ CALLS = {
 @pytest.mark.parametrize("response", DAMAGED, ids=json.dumps)
 def test_a_damaged_answer_is_never_an_empty_result(company, how, response):
     with (
-        Between(company, lambda _, answer: {**answer, "QueryResponse": response}),
+        Between(lambda _, answer: {**answer, "QueryResponse": response}),
         pytest.raises(UnexpectedResponseError),
     ):
         CALLS[how](company)
@@ -149,7 +152,7 @@ def test_a_damaged_answer_is_never_an_empty_result(company, how, response):
 def test_a_fault_beside_an_empty_answer_is_an_error(company, how, fault):
     told = {fault: {"Error": [{"Message": "No", "code": "4000"}], "error": [], "type": "ValidationFault"}}
     with (
-        Between(company, lambda _, answer: {"QueryResponse": {}, **told, "time": answer["time"]}),
+        Between(lambda _, answer: {"QueryResponse": {}, **told, "time": answer["time"]}),
         pytest.raises(ConnectorError) as caught,
     ):
         CALLS[how](company)
@@ -167,7 +170,7 @@ def test_damaged_changes_never_say_that_nothing_was_deleted(company, changes):
     def change(url, answer):
         return {**answer, "CDCResponse": changes} if "/cdc?" in url else answer
 
-    with Between(company, change):
+    with Between(change):
         envelope = company.call("listCustomers", {"sync_cursor": cursor})
     if envelope["success"]:
         assert envelope["data"]["metadata"]["deletions"] == "idListing"
@@ -213,7 +216,7 @@ def test_values_that_no_quickbooks_sends_are_an_unexpected_response(company, for
         text = json.dumps(answer)
         return with_value(text, **BAD[bad]) if "Customer" in answer["QueryResponse"] else text.encode()
 
-    with Between(company, change), pytest.raises(UnexpectedResponseError):
+    with Between(change), pytest.raises(UnexpectedResponseError):
         list(company.stream("listCustomers", {"all": True}, as_=form))
 
 
@@ -223,7 +226,7 @@ def test_a_last_change_that_is_no_time_is_an_unexpected_response(company):
             row["MetaData"]["LastUpdatedTime"] = "9 o'clock"
         return answer
 
-    with Between(company, change), pytest.raises(UnexpectedResponseError, match="LastUpdatedTime"):
+    with Between(change), pytest.raises(UnexpectedResponseError, match="LastUpdatedTime"):
         company.invoke("listCustomers", {"all": True})
 
 
@@ -242,7 +245,7 @@ def test_a_damaged_byte_is_no_defect_of_ours(small, form, at, junk, length):
         place = at % len(data)
         return data[:place] + junk + data[place + length :]
 
-    with Between(small, change):
+    with Between(change):
         code = None
         try:
             CALLS[form](small)
@@ -258,8 +261,9 @@ def small():
             emulator.settings(),
             store=MemoryStore(),
             new_call=lambda **known: CallContext(**known, sleep=lambda _: None),
+            rate_limiter=RateLimiter(10, 10**9, 10**9),
+            intercept=INTERCEPTOR,
         )
-        connection._ready()._rate_limiter = RateLimiter(10, 10**9, 10**9)
         yield connection
         connection.close()
 
@@ -284,7 +288,7 @@ def test_ndjson_has_one_line_a_record_whatever_the_spacing(small, spaced):
             row["Notes"] = "two\nlines\r, a separator \u2028 and a next line \x85 in  one text"
         return spaced(answer)
 
-    with Between(small, change):
+    with Between(change):
         results = small.invoke("listCustomers", {"all": True})["customers"]
         pages = list(small.stream("listCustomers", {"all": True}, as_="ndjson"))
     lines = b"".join(pages).split(b"\n")

@@ -9,11 +9,11 @@ import json
 import os
 import threading
 import time
-from contextlib import contextmanager
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from interceptor import Interceptor
 
 from vantage_quickbooks.api.call_context import CallContext
 from vantage_quickbooks.api.rate_limiter import RateLimiter
@@ -28,6 +28,7 @@ from vantage_quickbooks.errors import AccessDeniedError, IncompleteReadError, In
 from vantage_quickbooks.sync.full_read import WholeRead
 
 LINE = {"Amount": 10, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": {"ItemRef": {"value": "1"}}}
+INTERCEPTOR = Interceptor()
 UNHURRIED = settings(
     deadline=None,
     max_examples=int(os.environ.get("HISTORIES", "60")),
@@ -45,25 +46,14 @@ def company():
             deployment=deployment,
             store=MemoryStore(),
             new_call=lambda **known: CallContext(**known, sleep=lambda _: None),
+            rate_limiter=RateLimiter(10, 10**9, 10**9),  # thousands of reads: faster than Intuit's limits
+            intercept=INTERCEPTOR,
         )
-        connection._ready()._rate_limiter = RateLimiter(10, 10**9, 10**9)  # thousands of reads: not at Intuit's pace
         yield emulator, connection
         connection.close()
 
 
-@contextmanager
-def sent_through(connection, sending):
-    """Let *sending* stand between the reader and the API: it is given what sends, and what is to be sent."""
-    client = connection._ready()
-    send = client._send
-    client._send = lambda *request: sending(send, *request)
-    try:
-        yield
-    finally:
-        client._send = send
-
-
-def edited(connection, before_request):
+def edited(before_request):
     """Call *before_request* before each API request, one at a time."""
     lock = threading.Lock()
 
@@ -72,7 +62,7 @@ def edited(connection, before_request):
             before_request(request)
         return send(request, *args)
 
-    return sent_through(connection, sending)
+    return INTERCEPTOR.installed(sending)
 
 
 class History:
@@ -166,7 +156,7 @@ def run(history, connection, plan, action, data, *, stop_after=None):
         sent[0] += 1
 
     rows_key = "invoices" if action == "listInvoices" else "customers"
-    with edited(connection, edit):
+    with edited(edit):
         if stop_after is None:
             return connection.invoke(action, data)[rows_key], None
         pages = list(itertools.islice(connection.stream(action, data), stop_after))
@@ -590,8 +580,8 @@ def test_a_consumer_may_take_its_time(company):
         deployment=deployment,
         store=connection._opened(),
         new_call=lambda **known: CallContext(**known, time_limit_s=60, monotonic=lambda: time.monotonic() + taken[0]),
+        rate_limiter=RateLimiter(10, 10**9, 10**9),
     )
-    hurried._ready()._rate_limiter = RateLimiter(10, 10**9, 10**9)
     pages = 0
     for _ in hurried.stream("listInvoices", {"all": True, "max_results": 5}):
         pages += 1
@@ -681,12 +671,12 @@ def test_a_deletion_and_a_renumbering_within_a_second_cannot_cancel_each_other_o
                 history.remove(ids[1])
                 history._update(ids[size], DocNumber="A")
 
-    with edited(connection, edit):
+    with edited(edit):
         rows = connection.invoke("listInvoices", {"all": True, "max_results": size})["invoices"]
     assert_whole(history, rows)
 
 
-def edited_between(connection, first, second, edit):
+def edited_between(first, second, edit):
     """Call *edit* when the page at position *first* was answered, and before that at *second* is asked for."""
     answered = threading.Event()
 
@@ -699,7 +689,7 @@ def edited_between(connection, first, second, edit):
             answered.set()
         return answer
 
-    return sent_through(connection, sending)
+    return INTERCEPTOR.installed(sending)
 
 
 @pytest.mark.parametrize("is_cut_off", [True, False])
@@ -713,7 +703,7 @@ def test_a_cursor_goes_on_with_what_is_left_to_look_at_once_more(company, is_cut
         history.remove(ids[1])
         history._update(ids[6], DocNumber="A")  # now before the one that shares its second, with which page 2 ended
 
-    with edited_between(connection, 3, 6, edit):
+    with edited_between(3, 6, edit):
         pages = list(itertools.islice(connection.stream("listInvoices", data), 3 if is_cut_off else None))
     if is_cut_off:
         assert pages[-1]["metadata"]["complete"] is False
@@ -734,7 +724,7 @@ def test_more_than_a_page_of_one_second_is_whole(company):
         history.remove(ids[2])
         history._update(ids[5], DocNumber="K00a")  # from the page to come into the one that came
 
-    with edited_between(connection, 1, 4, edit):
+    with edited_between(1, 4, edit):
         pages = list(read._of_one_second(history.states[ids[1]][0]["MetaData"]["CreateTime"]))
     came = [row["Id"] for rows in pages for row in rows]
     assert len(came) == len(set(came))
@@ -761,6 +751,6 @@ def test_an_answer_whose_members_come_in_another_order_is_read(company):
         turned = json.dumps(dict(reversed(json.loads(body.read()).items())), indent=1).encode()
         return status, headers, ResponseBody(gzip.compress(turned), is_packed=True)
 
-    with sent_through(connection, sending):
+    with INTERCEPTOR.installed(sending):
         result = connection.invoke("listInvoices", {"all": True, "max_results": 7})
     assert_whole(history, result["invoices"])
