@@ -749,7 +749,7 @@ def test_an_answer_whose_members_come_in_another_order_is_read(company):
     def sending(send, *request):
         status, headers, body = send(*request)
         turned = json.dumps(dict(reversed(json.loads(body.read()).items())), indent=1).encode()
-        return status, headers, ResponseBody(gzip.compress(turned), is_packed=True)
+        return status, headers, ResponseBody(gzip.compress(turned), is_compressed=True)
 
     with INTERCEPTOR.installed(sending):
         result = connection.invoke("listInvoices", {"all": True, "max_results": 7})
