@@ -16,7 +16,7 @@ import yaml
 
 import vantage_quickbooks
 from vantage_quickbooks import errors, hookspecs, plugin
-from vantage_quickbooks.actions import MODULES
+from vantage_quickbooks.catalog.actions import ACTIONS
 from vantage_quickbooks.connector.connector import QUICKBOOKS
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +70,7 @@ def test_the_description_is_plain_json():
 
 def test_an_actions_id_names_its_file_its_schemas_and_its_section():
     """One id, one file, three schemas, one heading, and nothing else lies about."""
-    ids = list(MODULES)
+    ids = list(ACTIONS)
     assert ids == ["listCustomers", "listInvoices", "getCompanyInfo", "getAccessToken"]
     files = {re.sub(r"([A-Z])", r"_\1", name).lower() for name in ids}
     assert files == {path.stem for path in (PACKAGE / "actions").glob("*_*.py") if not path.stem.startswith("__")}
@@ -100,7 +100,7 @@ def test_the_changelog_tells_of_this_version():
     assert headings[0] == version("vantage-quickbooks")
 
 
-@pytest.mark.parametrize("name", ["settings.schema", *(f"{action}.input.schema" for action in MODULES)])
+@pytest.mark.parametrize("name", ["settings.schema", *(f"{action}.input.schema" for action in ACTIONS)])
 def test_every_setting_and_input_is_documented(name):
     """Each property of a form's schema has a row in the docs."""
     page = read("docs/settings.md" if name.startswith("settings") else "docs/actions.md")

@@ -59,7 +59,7 @@ class DictHost:
 
 def age(store, connection, **by):
     """Let time pass for the stored access token."""
-    key = connection._ready().authorizer.key
+    key = connection._get_client().authorizer.key
     record = store.load(key)
     passed = timedelta(**by)
     moved = replace(
@@ -68,12 +68,12 @@ def age(store, connection, **by):
         obtained_at=record.obtained_at - passed,
     )
     store.save(key, moved)
-    connection._ready().authorizer._cached = None
+    connection._get_client().authorizer._cached = None
 
 
 def of_another_process(connection):
     """Give a connection locks of its own, as if it ran in another process."""
-    connection._ready().authorizer._chain = authorizer._Chain("elsewhere")
+    connection._get_client().authorizer._chain = authorizer._Chain("elsewhere")
     return connection
 
 
@@ -291,7 +291,7 @@ def test_a_save_that_fails_keeps_the_new_token_for_the_next_call(connect, emulat
 
     assert token["refreshed"] is False
     assert token_requests(emulator) == 1
-    assert store.load(connection._ready().authorizer.key).access_token.reveal() == token["accessToken"]
+    assert store.load(connection._get_client().authorizer.key).access_token.reveal() == token["accessToken"]
 
 
 def test_the_new_token_is_stored_before_it_is_used(connect, emulator):
@@ -420,15 +420,15 @@ def test_an_unsaved_link_does_not_replace_a_newer_one(emulator, deployment):
     host, form = DictHost(), emulator.credentials()
     first = QUICKBOOKS.connect(form, host.context(), deployment=deployment)
     first.invoke("getAccessToken")
-    unsaved = replace(first._ready().authorizer._cached[0], version=0, refresh_token="RT1-older", access_token="older")
-    first._ready().authorizer._chain.set_pending(unsaved)
+    unsaved = replace(first._get_client().authorizer._cached[0], version=0, refresh_token="RT1-older", access_token="older")
+    first._get_client().authorizer._chain.set_pending(unsaved)
     newest = host.kept["c1"][1]["accessToken"]
 
     assert first.invoke("getAccessToken")["accessToken"] == newest
-    first._ready().authorizer._cached = None
+    first._get_client().authorizer._cached = None
     assert first.invoke("getAccessToken")["accessToken"] == newest
     assert host.kept["c1"][1]["accessToken"] == newest
-    assert first._ready().authorizer._chain.pending is None
+    assert first._get_client().authorizer._chain.pending is None
 
 
 def test_a_conflict_that_is_none_does_not_cost_the_new_token(emulator, deployment):
@@ -472,7 +472,7 @@ def test_a_cancelled_call_does_not_wait_for_anothers_refresh(emulator, deploymen
     store, cancelled = MemoryStore(), threading.Event()
     other = QUICKBOOKS.connect(form, deployment=deployment, store=store)
     waiting = QUICKBOOKS.connect(form, HostContext(cancelled=cancelled.is_set), deployment=deployment, store=store)
-    with ThreadPoolExecutor(1) as pool, other._ready().authorizer._chain.lock:  # until the waiting one has given up
+    with ThreadPoolExecutor(1) as pool, other._get_client().authorizer._chain.lock:  # until the waiting one has given up
         result = pool.submit(waiting.invoke, "getAccessToken")
         threading.Timer(0.2, cancelled.set).start()
         with pytest.raises(CancelledError):
@@ -484,7 +484,7 @@ def test_a_forked_child_has_locks_and_places_that_nobody_holds(emulator, deploym
     """A host that forks while requests are under way."""
     throttle = rate_limiter_for(emulator.url, emulator.realm_id)
     connection = QUICKBOOKS.connect(emulator.credentials(), deployment=deployment, store=MemoryStore())
-    chain = connection._ready().authorizer._chain
+    chain = connection._get_client().authorizer._chain
     with contextlib.ExitStack() as held:
         held.enter_context(chain.lock)
         for _ in range(10):

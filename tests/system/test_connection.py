@@ -225,14 +225,14 @@ def test_a_token_that_was_replaced_meanwhile_is_reported_as_it_is_now(connect, e
 
 def test_a_defect_is_an_internal_error_that_shows_nothing(connect, monkeypatch, caplog, emulator):
     """The host gets a request id; the log has the traceback, without secrets."""
-    from vantage_quickbooks.actions import list_customers
+    from vantage_quickbooks.catalog.actions import ACTIONS
 
     secret = emulator.client_secret
 
     def broken(*_, **__):
         raise ZeroDivisionError(f"while holding {secret}")
 
-    monkeypatch.setattr(list_customers, "run", broken)
+    monkeypatch.setattr(ACTIONS["listCustomers"], "run", broken)
     with caplog.at_level(logging.ERROR), pytest.raises(InternalError) as caught:
         connect().invoke("listCustomers")
 

@@ -74,7 +74,7 @@ def test_real_and_emulated_companies_go_side_by_side(monkeypatch):
         for server in servers:
             counters = server.counters()
             assert (counters["api_requests"]["total"], counters["token_requests"]["total"]) == (2, 1)
-        clients = [connection._ready() for connection in connections]
+        clients = [connection._get_client() for connection in connections]
         assert len({client.authorizer.key for client in clients}) == 3
         assert len({id(client._rate_limiter) for client in clients}) == 3
         environments = [connection.test()["environment"] for connection in connections]

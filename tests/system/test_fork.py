@@ -202,7 +202,7 @@ def pool_of(session):
 def test_a_child_has_no_socket_of_its_parents(echo):
     """Nor may it say anything on one: closing a copy of a descriptor sends nothing."""
     connection = connected(echo)
-    client = connection._ready()
+    client = connection._get_client()
     before = client._http.get()
 
     def in_child():
@@ -217,7 +217,7 @@ def test_a_child_has_no_socket_of_its_parents(echo):
 
 def test_a_fork_without_pythons_notice_is_noticed_by_the_process_id(echo, monkeypatch):
     """uWSGI forks in C, and runs Python's hooks on request only."""
-    client = connected(echo)._ready()
+    client = connected(echo)._get_client()
     before = client._http.get()
     (sock,) = [connection.sock for connection in pool_of(before).pool._items if connection]
     monkeypatch.setattr(SessionHolder, "_pid", -1)
@@ -227,7 +227,7 @@ def test_a_fork_without_pythons_notice_is_noticed_by_the_process_id(echo, monkey
 
 def test_a_child_waits_for_no_lock_that_a_thread_of_its_parent_holds(echo):
     connection = connected(echo)
-    client = connection._ready()
+    client = connection._get_client()
     hold, held = threading.Event(), threading.Event()
 
     def keep():

@@ -20,7 +20,7 @@ from vantage_quickbooks.config.deployment import Deployment
 
 job = json.loads(sys.stdin.readline())
 connection = QUICKBOOKS.connect(job["settings"], deployment=Deployment(**job["deployment"]))
-connection._ready()  # imports done: the race is about the token
+connection._get_client()  # imports done: the race is about the token
 print("ready", flush=True)
 sys.stdin.readline()
 print(json.dumps(connection.invoke("getAccessToken")), flush=True)
@@ -35,7 +35,7 @@ from vantage_quickbooks.auth.stores import SQLiteStore
 
 job = json.loads(sys.stdin.readline())
 connection = QUICKBOOKS.connect(job["settings"], deployment=Deployment(**job["deployment"]))
-client = connection._ready()
+client = connection._get_client()
 
 def die(*args, **kwargs):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -21,7 +21,7 @@ HOURS = timedelta(hours=2)
 
 
 def chain_of(connection):
-    return connection._ready().authorizer.key
+    return connection._get_client().authorizer.key
 
 
 def token_requests(emulator):
@@ -49,7 +49,7 @@ def refused_by_mistake(emulator):
 
 def let_time_pass(connection):
     """Let the access token that the connection holds in memory, and the stored one, end."""
-    authorizer = connection._ready().authorizer
+    authorizer = connection._get_client().authorizer
     stored = authorizer._store.load(authorizer.key)
     if stored:
         authorizer._store.save(authorizer.key, aged(stored))
@@ -64,9 +64,9 @@ def test_a_stored_token_that_is_refused_too_is_renewed(connect, emulator):
     store = MemoryStore()
     first = connect(store=store)
     first.invoke("getCompanyInfo")
-    first._ready().authorizer._chain = authorizer._Chain("elsewhere")
+    first._get_client().authorizer._chain = authorizer._Chain("elsewhere")
     other = connect(store=store)
-    other._ready().authorizer.renew(other._start_call(), store.load(chain_of(other)))  # as another process does
+    other._get_client().authorizer.renew(other._start_call(), store.load(chain_of(other)))  # as another process does
     emulator.expire_access_tokens()
 
     assert first.invoke("getCompanyInfo")["companyInfo"]["Id"] == "1"
@@ -167,7 +167,7 @@ def test_a_store_that_goes_back_in_time_does_not_cost_the_connection(connect, em
         let_time_pass(connection)
         connection.invoke("getAccessToken")
     go_back(store, key, None if is_deleted else backup)
-    connection._ready().authorizer._cached = None
+    connection._get_client().authorizer._cached = None
 
     token = connection.invoke("getAccessToken")
 
@@ -182,7 +182,7 @@ def test_a_link_that_another_process_saved_is_newer_than_the_one_in_memory(conne
     """Two processes that take turns: neither asks with what the other has replaced."""
     store = MemoryStore()
     one, two = connect(store=store), connect(store=store)
-    two._ready().authorizer._chain = authorizer._Chain("elsewhere")
+    two._get_client().authorizer._chain = authorizer._Chain("elsewhere")
     for connection in (one, two, one, two, one):
         let_time_pass(connection)
         assert connection.invoke("getAccessToken")["refreshed"] is True
@@ -204,7 +204,7 @@ def test_a_link_that_is_not_saved_outlives_a_store_that_goes_back_in_time(connec
     with pytest.raises(TokenStoreError):
         connection.invoke("getAccessToken")
     store.save = save
-    unsaved = connection._ready().authorizer._chain.pending
+    unsaved = connection._get_client().authorizer._chain.pending
     go_back(store, key, backup)
 
     token = connection.invoke("getAccessToken")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vantage_quickbooks import contract
-from vantage_quickbooks.actions import MODULES
+from vantage_quickbooks.catalog.actions import ACTIONS
 from vantage_quickbooks.connector.connection import Connection
 from vantage_quickbooks.connector.connector import QuickBooksConnector
 from vantage_quickbooks.contract import Action, HostContext, as_node_output
@@ -81,7 +81,7 @@ def rows_shown(output):
 
 
 def actions():
-    return [module.ACTION for module in MODULES.values()]
+    return [handler.action for handler in ACTIONS.values()]
 
 
 @pytest.mark.parametrize("action", actions(), ids=lambda action: action.id)
@@ -115,7 +115,7 @@ def test_a_failure_shows_no_rows_and_no_empty_list_in_any_view(action, view):
 
 def test_no_rows_are_an_empty_list_where_the_call_succeeded():
     """Zero customers and a failure are told apart."""
-    output = as_node_output(success(EMPTY["listCustomers"]), MODULES["listCustomers"].ACTION, "rows")
+    output = as_node_output(success(EMPTY["listCustomers"]), ACTIONS["listCustomers"].action, "rows")
     assert output["data"] == []
     assert dashboard_output({"input1": output}) == []
 
@@ -133,13 +133,13 @@ def test_a_view_is_the_same_for_an_action_as_data(action, view):
 def test_a_view_is_plain_json_and_changes_nothing_of_the_envelope(envelope, view):
     before = json.dumps(envelope)
     name = next((name for name, data in DATA.items() if envelope.get("data") is data), "listCustomers")
-    output = as_node_output(envelope, MODULES[name].ACTION, view)
+    output = as_node_output(envelope, ACTIONS[name].action, view)
     assert json.loads(json.dumps(output, allow_nan=False)) == output
     assert json.dumps(envelope) == before
 
 
 def test_counts_and_sums_go_with_the_metadata_of_rows():
-    action = MODULES["listInvoices"].ACTION
+    action = ACTIONS["listInvoices"].action
     output = as_node_output(success(DATA["listInvoices"]), action, "rows")
     assert set(output) == {"data", "metadata"}
     assert output["metadata"] == METADATA | {"count": 2, "summary": {"scope": "page", "byCurrency": []}}
@@ -148,11 +148,11 @@ def test_counts_and_sums_go_with_the_metadata_of_rows():
 
 def test_named_is_the_result_itself():
     for name, data in DATA.items():
-        assert as_node_output(success(data), MODULES[name].ACTION) == data
+        assert as_node_output(success(data), ACTIONS[name].action) == data
 
 
 def test_a_token_shows_in_no_view_but_the_one_that_names_it():
-    action = MODULES["getAccessToken"].ACTION
+    action = ACTIONS["getAccessToken"].action
     for view in ("rows", "port"):
         assert "planted" not in json.dumps(as_node_output(success(DATA["getAccessToken"]), action, view))
 
@@ -161,7 +161,7 @@ def test_a_token_shows_in_no_view_but_the_one_that_names_it():
 @pytest.mark.parametrize("envelope", [success(DATA["listCustomers"]), FAILURE])
 def test_a_view_that_does_not_exist_is_refused(view, envelope):
     with pytest.raises(ValueError, match="no such view"):
-        as_node_output(envelope, MODULES["listCustomers"].ACTION, view)
+        as_node_output(envelope, ACTIONS["listCustomers"].action, view)
 
 
 def named(action_id, data, **meta):
@@ -182,7 +182,7 @@ def test_a_view_is_the_same_for_an_action_by_its_id_and_for_none(action, view):
 
 @pytest.mark.parametrize("view", ["named", "rows", "port"])
 @pytest.mark.parametrize(
-    "action", ["listCustomers", {"id": "listCustomers", "rowsKey": "customers"}, MODULES["listCustomers"].ACTION]
+    "action", ["listCustomers", {"id": "listCustomers", "rowsKey": "customers"}, ACTIONS["listCustomers"].action]
 )
 def test_an_envelope_of_another_action_is_refused(action, view):
     with pytest.raises(ValueError, match="the envelope is of 'listInvoices', not of 'listCustomers'"):

@@ -1,33 +1,25 @@
-"""The rules of listing invoices that need no network: state of payment, sums, conditions, refinement."""
+"""The rules of listing invoices that need no network: payment status and sums."""
 
 from __future__ import annotations
 
 import decimal
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from decimal import Decimal
-from types import SimpleNamespace
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from invoice_records import invoice, invoices
 
-from vantage_quickbooks.actions import list_invoices
-from vantage_quickbooks.actions.list_invoices import STATUSES, derived, summary
-from vantage_quickbooks.core import query
-from vantage_quickbooks.emulator.query import parser
+from vantage_quickbooks.catalog.actions import ACTIONS
+from vantage_quickbooks.catalog.flat_fields import flat_fields_reader
+from vantage_quickbooks.catalog.invoices import STATUSES, summarize
 from vantage_quickbooks.errors import UnexpectedResponseError
-from vantage_quickbooks.sync.page import Page
 
 TODAY = date(2026, 10, 1)
-NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
-
-
-def invoice(total, balance, due=None, note=None, **more):
-    made = {"Id": "1", "TotalAmt": total, "Balance": balance}
-    made |= {} if due is None else {"DueDate": due}
-    return made | ({} if note is None else {"PrivateNote": note}) | more
+derived = flat_fields_reader(ACTIONS["listInvoices"].resource)
 
 
 # ---- state of payment -----------------------------------------------------------------------------------------------
@@ -89,20 +81,6 @@ def test_an_invoice_without_amounts_is_not_guessed_at(key, amount):
         derived(record, TODAY)
 
 
-cents = st.integers(0, 10**9)
-days = st.none() | st.dates(date(2020, 1, 1), date(2030, 1, 1)).map(date.isoformat)
-invoices = st.builds(
-    lambda total, owed, due, note, currency: invoice(
-        total / 100, min(owed, total) / 100, due, note, CurrencyRef={"value": currency}
-    ),
-    cents | st.just(0),
-    cents | st.just(0),
-    days,
-    st.sampled_from([None, "Voided", "Thanks"]),
-    st.sampled_from(["USD", "EUR", "JPY"]),
-)
-
-
 @given(invoices, st.dates(date(2020, 1, 1), date(2030, 1, 1)))
 def test_every_invoice_has_one_state_and_only_overdue_ones_have_days(record, today):
     fact = derived(record, today)
@@ -115,7 +93,7 @@ def test_every_invoice_has_one_state_and_only_overdue_ones_have_days(record, tod
 
 
 def summed(*records, today=TODAY):
-    return summary([(record, derived(record, today)) for record in records])
+    return summarize([(record, derived(record, today)) for record in records])
 
 
 def euros(total, balance, **more):
@@ -212,113 +190,3 @@ def test_money_keeps_its_digits_from_the_wire_to_the_sum(spelling):
     record = euros(orjson.loads(spelling), orjson.loads(spelling))
     (group,) = summed(record)["byCurrency"]
     assert Decimal(group["outstanding"]) == Decimal(spelling.decode())
-
-
-# ---- conditions -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("data", "conditions"),
-    [
-        ({}, []),
-        ({"customer_id": "24"}, ["CustomerRef = '24'"]),
-        ({"doc_number": "1037"}, ["DocNumber = '1037'"]),
-        ({"doc_number": "10%"}, ["DocNumber LIKE '10%'"]),
-        (
-            {"txn_date_from": "2026-01-01", "due_date_to": "2026-02-01", "updated_since": "2026-01-01T00:00:00Z"},
-            [
-                "TxnDate >= '2026-01-01'",
-                "DueDate <= '2026-02-01'",
-                "MetaData.LastUpdatedTime >= '2026-01-01T00:00:00Z'",
-            ],
-        ),
-    ],
-)
-def test_inputs_become_conditions_that_the_judge_understands(data, conditions):
-    where = list_invoices._conditions(data)
-    assert where == conditions
-    assert len(parser.parse(str(query.Select("Invoice", where=tuple(where)))).where) == len(conditions)
-
-
-def test_without_a_status_nothing_is_asked_of_the_balance():
-    assert list_invoices._candidates(None, TODAY) == []
-
-
-@given(invoices, st.integers(-12, 14), st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1)))  # noqa: DTZ001
-def test_no_invoice_of_a_status_fails_the_conditions_that_look_for_it(record, zone, utc):
-    """Whatever the company's zone: its day may be one ahead of UTC's, where we do not know it yet."""
-    today = (utc + timedelta(hours=zone)).date()
-    status = derived(record, today)["paymentStatus"]
-    for condition in parser.parse(
-        str(query.Select("Invoice", where=tuple(list_invoices._candidates(status, utc.date()))))
-    ).where:
-        value = condition.values[0].text
-        if condition.name == "Balance":
-            left, right = Decimal(str(record["Balance"])), Decimal(value)
-        else:
-            left, right = record[condition.name], value
-        assert {"<=": left <= right, ">": left > right, "<": left < right}[condition.operator]
-
-
-# ---- refinement -----------------------------------------------------------------------------------------------------
-
-
-class Company:
-    """Serves pages of a list of invoices, and counts how often it is asked."""
-
-    def __init__(self, records):
-        self.records = records
-        self.asked = []
-
-    def query(self, statement, _):
-        self.asked.append((statement.start_position, statement.max_results))
-        page = self.records[statement.start_position - 1 :][: statement.max_results]
-        body = {"QueryResponse": {"Invoice": page} if page else {}, "time": "2026-10-01T05:00:00-07:00"}
-        return SimpleNamespace(body=body, intuit_tid="1-a")
-
-
-def refine(company, status, size, start=1):
-    from vantage_quickbooks.sync.page import read_page
-
-    call = SimpleNamespace(now=lambda: NOW)
-    statement = query.Select("Invoice", start_position=start, max_results=size)
-    page = read_page(company, statement, call)
-    return list_invoices._refined(company, statement, page, call, status)
-
-
-mixed = st.lists(st.sampled_from([(10, 10), (10, 5), (10, 0), (0, 0)]), max_size=60).map(
-    lambda amounts: [invoice(total, owed) | {"Id": str(n)} for n, (total, owed) in enumerate(amounts, 1)]
-)
-
-
-@given(mixed, st.integers(1, 20), st.sampled_from(["open", "partiallyPaid", "paid", "overdue"]), st.integers(1, 30))
-def test_a_page_of_one_status_is_full_or_the_last_and_in_order(records, size, status, start):
-    page = refine(Company(records), status, size, start)
-    wanted = [r["Id"] for r in records[start - 1 :] if derived(r, TODAY)["paymentStatus"] == status]
-    assert [record["Id"] for record in page.records] == wanted[:size]
-    if len(wanted) > size:
-        assert page.next_position is not None
-
-
-@given(mixed, st.integers(1, 20), st.sampled_from(["open", "partiallyPaid", "paid"]))
-def test_reading_on_from_page_to_page_finds_each_invoice_of_a_status_once(records, size, status):
-    found, position = [], 1
-    while position is not None:
-        page = refine(Company(records), status, size, position)
-        found += [record["Id"] for record in page.records]
-        assert page.next_position is None or page.next_position > position
-        position = page.next_position
-    assert found == [r["Id"] for r in records if derived(r, TODAY)["paymentStatus"] == status]
-
-
-def test_looking_for_a_rare_status_asks_for_ever_larger_pages():
-    """API calls are metered: 5,000 invoices without one that is overdue cost few of them."""
-    company = Company([invoice(10, 10) | {"Id": str(n)} for n in range(5000)])
-    page = refine(company, "overdue", 100)
-    assert (page.records, page.next_position) == ([], None)
-    assert [size for _, size in company.asked] == [100, 200, 400, 800, 1000, 1000, 1000, 1000]
-    assert [start for start, _ in company.asked] == [1, 101, 301, 701, 1501, 2501, 3501, 4501]
-
-
-def test_a_refined_page_says_the_companys_date():
-    assert refine(Company([invoice(1, 1)]), "open", 5) == Page([invoice(1, 1)], 1, None, TODAY)

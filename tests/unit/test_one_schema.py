@@ -7,19 +7,22 @@ time lies outside the calendar in UTC, and that a cursor is unreadable or of ano
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from inputs import objects
 from jsonschema import Draft202012Validator, FormatChecker
 
-from vantage_quickbooks.actions import MODULES, filters, reading
+from vantage_quickbooks.catalog.actions import ACTIONS
 from vantage_quickbooks.config.schema_files import load_schema
 from vantage_quickbooks.config.validation import clean, validate_input
 from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.errors import InputError
+from vantage_quickbooks.sync.list_request import ListRequest
 
-ACTIONS = tuple(MODULES)
+IDS = tuple(ACTIONS)
 LISTS = ("listCustomers", "listInvoices")
 FORM = {"client_id": "id", "client_secret": "secret", "refresh_token": "token", "realm_id": "9130357992220000"}
 
@@ -41,16 +44,13 @@ def is_taken(action_id, data):
     try:
         valid = validate_input(action_id, data)
         if action_id in LISTS:
-            reading.check(valid)
-            module = MODULES[action_id]
-            filters.updated_since(valid)
-            module._conditions(valid)
+            ListRequest.parse(valid, ACTIONS[action_id].resource, now=datetime(2026, 10, 1, 12, tzinfo=UTC))
     except InputError as error:
         return None if all(entry.rule == "range" for entry in error.fields) else False
     return True
 
 
-@given(st.sampled_from(ACTIONS).flatmap(lambda action: st.tuples(st.just(action), objects(f"{action}.input.schema"))))
+@given(st.sampled_from(IDS).flatmap(lambda action: st.tuples(st.just(action), objects(f"{action}.input.schema"))))
 @settings(deadline=None, max_examples=800)
 @example(("listInvoices", {"fields": "Id,DocNumber"}))
 @example(("listInvoices", {"max_results": "50", "status": "", "customer_id": None}))

@@ -23,7 +23,9 @@ import orjson
 import pytest
 import yaml
 
-from vantage_quickbooks.actions import list_customers, list_invoices
+from vantage_quickbooks.catalog.actions import ACTIONS
+from vantage_quickbooks.catalog.flat_fields import flat_fields_reader
+from vantage_quickbooks.catalog.invoices import summarize
 from vantage_quickbooks.core import endpoints, query, responses, tokens
 from vantage_quickbooks.errors import (
     AccessDeniedError,
@@ -41,6 +43,7 @@ from vantage_quickbooks.sync.page import read_page
 
 FOLDER = Path(__file__).parents[3] / "shared" / "recordings"
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
+CUSTOMER, INVOICE = (flat_fields_reader(ACTIONS[name].resource) for name in ("listCustomers", "listInvoices"))
 
 MINIMUL, FLOWLINK, NANGO = "minimul-qbo_api/", "flowlink-quickbooks_integration/App/", "NangoHQ-integration-templates/"
 FLOWLINK_ADD = FLOWLINK + "add_customer/returns_200_and_summary_when_using_unique_email.yml"
@@ -358,7 +361,7 @@ def test_recorded_invoices_get_their_state_of_payment():
     """37 invoices of a sandbox, May 2026, each judged here anew by the rules of the documentation."""
     body, invoices = _nango("invoices", "Invoice")
     today = date.fromisoformat(body["time"][:10])
-    facts = [list_invoices.derived(invoice, today) for invoice in invoices]
+    facts = [INVOICE(invoice, today) for invoice in invoices]
     assert len(facts) == 37
     for invoice, fact in zip(invoices, facts, strict=True):
         balance, total = invoice["Balance"], invoice["TotalAmt"]
@@ -379,7 +382,7 @@ def test_recorded_invoices_get_their_state_of_payment():
 def test_recorded_invoices_add_up_to_the_cent():
     body, invoices = _nango("invoices", "Invoice")
     today = date.fromisoformat(body["time"][:10])
-    summary = list_invoices.summary((i, list_invoices.derived(i, today)) for i in invoices)
+    summary = summarize((i, INVOICE(i, today)) for i in invoices)
     (dollars,) = summary["byCurrency"]
     cents = sum(round(invoice["Balance"] * 100) for invoice in invoices)
     assert dollars["outstanding"] == f"{cents // 100}.{cents % 100:02}"
@@ -391,7 +394,7 @@ def test_recorded_customers_get_their_flat_fields():
     _, customers = _nango("list-customers", "Customer")
     assert len(customers) == 33
     for customer in customers:
-        fact = list_customers.derived(customer)
+        fact = CUSTOMER(customer, NOW.date())
         assert customer["DisplayName"] == fact["customerName"]
         assert fact["email"] == customer.get("PrimaryEmailAddr", {}).get("Address")
         if customer.get("PrimaryPhone"):

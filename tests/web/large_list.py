@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from vantage_quickbooks.actions import MODULES
+from vantage_quickbooks.catalog.actions import ACTIONS
 from vantage_quickbooks.hookspecs import hookimpl
 
 
@@ -43,7 +43,7 @@ class Connector:
     def describe(self):
         action = {"id": "list", "title": "List", "description": "All.", "rowsKey": "invoices", "streamable": True,
                   "sensitiveOutput": False, "inputSchema": {}, "outputSchema": {},
-                  "views": list(MODULES["listInvoices"].ACTION.views)}  # fmt: skip
+                  "views": list(ACTIONS["listInvoices"].action.views)}  # fmt: skip
         return {"id": self.id, "displayName": "Big", "version": "1", "description": "Rows.", "settingsSchema": {},
                 "settingsForm": {}, "actions": [action], "auth": {}}  # fmt: skip
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vantage_quickbooks.actions import MODULES
+from vantage_quickbooks.catalog.actions import ACTIONS
 from vantage_quickbooks.web.charts import ROW, WIDTH, build_charts
 
-VIEWS = MODULES["listInvoices"].ACTION.views
+VIEWS = ACTIONS["listInvoices"].action.views
 
 
 def invoice(balance, days=0, currency="USD", status="open", name="Amy", total=None):

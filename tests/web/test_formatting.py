@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from vantage_quickbooks.actions import MODULES
+from vantage_quickbooks.catalog.actions import ACTIONS
 from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.tabular import csv_text
 from vantage_quickbooks.web.formatting import (
@@ -84,7 +84,7 @@ def members_of(rows, views=()):
 
 
 def test_the_columns_are_those_of_the_view_that_some_row_has():
-    views = MODULES["listInvoices"].ACTION.views
+    views = ACTIONS["listInvoices"].action.views
     rows = [{"DocNumber": "1", "Balance": 5, "Line": []}]
     members = members_of(rows, views)
     assert [column.field for column in columns_of(members, everything=False)] == ["DocNumber", "Balance"]
@@ -108,13 +108,13 @@ def customer(balance, currency):
 
 def test_amounts_of_one_currency_have_it_in_their_heading():
     rows = [customer(5, "EUR"), customer(None, "USD")]
-    *_, balance = columns_of(members_of(rows, MODULES["listCustomers"].ACTION.views), everything=False)
+    *_, balance = columns_of(members_of(rows, ACTIONS["listCustomers"].action.views), everything=False)
     assert (balance.label, cell(rows[0], balance).text) == ("Balance (EUR)", "5.00")
 
 
 def test_amounts_of_several_currencies_have_each_its_own_and_are_sorted_apart():
     rows = [customer(5, "USD"), customer(300, "JPY"), customer(1, None)]
-    *_, balance = columns_of(members_of(rows, MODULES["listCustomers"].ACTION.views), everything=False)
+    *_, balance = columns_of(members_of(rows, ACTIONS["listCustomers"].action.views), everything=False)
     assert balance.label == "Balance"
     assert [cell(row, balance).text for row in rows] == ["5.00\xa0USD", "300\xa0JPY", "1.00"]
     assert [sort_key(row, balance) for row in rows] == [("USD", 5.0), ("JPY", 300.0), ("", 1.0)]
@@ -122,7 +122,7 @@ def test_amounts_of_several_currencies_have_each_its_own_and_are_sorted_apart():
 
 def test_a_table_with_a_column_for_currencies_shows_each_once_and_is_sorted_by_them_all_the_same():
     rows = [{"Balance": 5, "currency": "USD"}, {"Balance": 300, "currency": "JPY"}]
-    balance, _ = columns_of(members_of(rows, MODULES["listInvoices"].ACTION.views), everything=False)
+    balance, _ = columns_of(members_of(rows, ACTIONS["listInvoices"].action.views), everything=False)
     assert [cell(row, balance).text for row in rows] == ["5.00", "300"]
     assert [sort_key(row, balance)[0] for row in rows] == ["USD", "JPY"]
 

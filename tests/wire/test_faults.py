@@ -47,7 +47,7 @@ def test_throttling_that_does_not_end_is_reported(connection, quickbooks):
 def test_a_query_fault_names_code_and_reason(connection):
     """A fault of the query language is a rejection with Intuit's own words."""
     with pytest.raises(RequestRejectedError) as caught:
-        connection._ready().query(Select("Custmoer"), CallContext())
+        connection._get_client().query(Select("Custmoer"), CallContext())
 
     assert caught.value.details["faultCode"] == "4001"
     assert "invalid context declaration: Custmoer" in caught.value.message

@@ -22,11 +22,17 @@ from vantage_quickbooks.api.transport_errors import CONNECT_TIMEOUT_S, translate
 from vantage_quickbooks.auth.authorizer import Authorizer
 from vantage_quickbooks.auth.token_endpoint import TokenEndpoint
 from vantage_quickbooks.core import responses
-from vantage_quickbooks.core.endpoints import changes_request, company_info_request, is_loopback, query_request
+from vantage_quickbooks.core.endpoints import (
+    changes_request,
+    company_info_request,
+    is_loopback,
+    query_request,
+    read_request,
+)
 from vantage_quickbooks.errors import AccessTokenRefusedError, ConnectorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping
+    from collections.abc import Callable, Collection, Mapping, MutableMapping
     from typing import TypeAlias
 
     from vantage_quickbooks.api.call_context import CallContext
@@ -123,7 +129,7 @@ class QuickBooksClient:
         headers["Authorization"] = f"Bearer {record.access_token.reveal()}"
         return record
 
-    def query(self, statement: Select, call: CallContext) -> Answer:
+    def query(self, statement: Select | str, call: CallContext) -> Answer:
         """Run a query statement.
 
         Returns:
@@ -161,25 +167,41 @@ class QuickBooksClient:
         request = query_request(self._api_url, self.settings.realm_id, str(statement))
         return self._send_with_retries(request, call, self._check_success, retry_timeouts=retry_timeouts)
 
-    def changes(self, entity: str, since: str, call: CallContext) -> list[dict[str, Any]]:
-        """Return what was created, changed or deleted since an instant (change data capture).
+    def changes(self, entities: Collection[str], since: str, call: CallContext) -> dict[str, list[dict[str, Any]]]:
+        """Ask for what was created, changed or deleted since an instant (change data capture), in one request.
 
         Args:
-            entity: Intuit's name, `Invoice`.
+            entities: Intuit's names, `Invoice`.
             since: Time with its zone, at most 30 days ago.
             call: The call.
 
         Returns:
-            The records; deleted ones have `"status": "Deleted"`. At most 1,000 are returned, and the response does not
-            say whether there are more.
+            The records of each entity, deleted ones with `"status": "Deleted"`. At most `responses.MAX_CHANGES` come in
+            all, and nothing says that there are more.
 
         Raises:
             ConnectorError: See `request`.
 
         Source: https://developer.intuit.com/app/developer/qbo/docs/learn/explore-the-quickbooks-online-api/change-data-capture
         """
-        answer = self.request(changes_request(self._api_url, self.settings.realm_id, [entity], since), call)
-        return responses.changed_records(answer, [entity])[entity]
+        answer = self.request(changes_request(self._api_url, self.settings.realm_id, entities, since), call)
+        return responses.changed_records(answer, entities)
+
+    def read(self, path: str, id_: str | None, entity: str, call: CallContext) -> Answer:
+        """Read one record; the answer's member of the entity's name is an object.
+
+        Args:
+            path: The entity's segment of the URL, `customer`.
+            id_: The record's Id; None for a singleton.
+            entity: Intuit's name, `Customer`.
+            call: The call.
+
+        Raises:
+            RecordNotFoundError: QuickBooks has no such record.
+            ConnectorError: See `request`.
+        """
+        answer = self.request(read_request(self._api_url, self.settings.realm_id, path, id_), call)
+        return responses.with_member(answer, entity)
 
     def company_info(self, call: CallContext) -> Answer:
         """Read the company information; the `CompanyInfo` member of the response is an object.

@@ -198,6 +198,7 @@ class Resource:
             known, it is False and full reads are not offered.
         is_queryable: Whether queries find it; a singleton such as Preferences is only read.
         is_singleton: Whether a company has exactly one, read without an Id.
+        primary_key: Properties that identify a record together, where it has no Id.
         template_key: Whether each record is an object with one member, named by the type of its template, that holds
             the properties, as RecurringTransaction's are.
         views: Pictures beside the table.
@@ -227,6 +228,7 @@ class Resource:
     has_creation_order: bool = True
     is_queryable: bool = True
     is_singleton: bool = False
+    primary_key: tuple[str, ...] = ("Id",)
     template_key: bool = False
     views: tuple[Mapping[str, Any], ...] = ()
     examples: tuple[Mapping[str, Any], ...] = ()

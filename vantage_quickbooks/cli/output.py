@@ -8,7 +8,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from vantage_quickbooks.actions import MODULES
+from vantage_quickbooks.catalog.actions import ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,8 +17,8 @@ __all__ = ["COLUMNS", "MASKED", "clean", "error_lines", "json_text", "mask", "ro
 
 COLUMNS = {
     action_id: {column["field"]: column["label"] for column in view["columns"]}
-    for action_id, module in MODULES.items()
-    for view in module.ACTION.views
+    for action_id, handler in ACTIONS.items()
+    for view in handler.action.views
     if view["kind"] == "table"
 }
 """The columns of each list's table with their headings."""

@@ -1,22 +1,23 @@
-"""One configured connection: validates, runs actions, opens envelopes, and tells the host what happened."""
+"""One configured connection: validates input, runs actions, and turns failures into errors and envelopes."""
 
 from __future__ import annotations
 
+import difflib
 import functools
 import logging
 import traceback
-from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 
-from vantage_quickbooks.actions import MODULES
-from vantage_quickbooks.actions.reading import is_whole
 from vantage_quickbooks.api.call_context import CallContext
 from vantage_quickbooks.api.response_body import BodyLimit
 from vantage_quickbooks.auth.stores import HostStore, open_store
+from vantage_quickbooks.catalog.actions import ACTIONS
+from vantage_quickbooks.catalog.handler import is_streamable
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.config.settings import EMULATOR
 from vantage_quickbooks.config.validation import validate_input
+from vantage_quickbooks.connector.observers import Observers
 from vantage_quickbooks.contract import CONTRACT_VERSIONS, HostContext, envelope, is_offered
 from vantage_quickbooks.core.tokens import iso
 from vantage_quickbooks.errors import (
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
     from vantage_quickbooks.api.client import Intercept, QuickBooksClient
     from vantage_quickbooks.api.rate_limiter import RateLimiter
     from vantage_quickbooks.auth.stores import TokenStore
+    from vantage_quickbooks.catalog.handler import Handler, StreamHandler
     from vantage_quickbooks.config.settings import Settings
-    from vantage_quickbooks.contract import Action
 
 __all__ = ["NDJSON", "Connection"]
 
@@ -106,9 +107,8 @@ class Connection:
         self._lock = ForkSafeLock()
         self._client: QuickBooksClient | None = None
         self._store: TokenStore | None = None
-        self._silenced: set[str] = set()
-        self._spent: Counter[str] = Counter()
         self._log = self._context.logger or _log
+        self._observers = Observers(self._context, self._log)
         _check(self._context)
 
     def __repr__(self) -> str:
@@ -154,8 +154,8 @@ class Connection:
             holds `request_id`, `timestamp`, `action` and `rows_key`.
         """
         call = self._start_call()
-        known = MODULES.get(action_id) if isinstance(action_id, str) else None
-        action = known.ACTION if known else None
+        known = ACTIONS.get(action_id) if isinstance(action_id, str) else None
+        action = known.action if known else None
         try:
             data = self._run(action_id, input, self._context.row_limit, call)
         except ConnectorError as error:
@@ -193,22 +193,22 @@ class Connection:
         """
         if as_ not in {"results", "ndjson"}:
             raise InputError(f"There is no such form of pages: {as_!r}; there are results and ndjson.")
-        action, call = self._action(action_id), self._start_call()
-        data = self._guarded(call, validate_input, action.id, {} if input is None else input)
-        if not action.streamable:
+        handler, call = _handler(action_id), self._start_call()
+        data = self._translate_errors(call, validate_input, action_id, {} if input is None else input)
+        if not is_streamable(handler):
             yield self._run(action_id, data, self._context.row_limit, call)
-        elif is_whole(data) and self._context.row_limit is None:
-            yield from self._stream_whole(action, data, as_, call)
+        elif handler.is_full_read(data) and self._context.row_limit is None:
+            yield from self._stream_full(handler, data, as_, call)
         elif as_ != "results":
-            raise InputError("Newline-delimited JSON is for whole reads without a row limit. Add all to the input.")
+            raise InputError("NDJSON is for full reads without a row limit. Add all to the input.")
         else:
-            yield from self._stream_pages(action, data)
+            yield from self._stream_pages(action_id, data)
 
-    def _stream_pages(self, action: Action, data: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def _stream_pages(self, action_id: str, data: dict[str, Any]) -> Iterator[dict[str, Any]]:
         left = self._context.row_limit
         done = 0
         while True:
-            page = self._run(action.id, data, left, self._start_call())
+            page = self._run(action_id, data, left, self._start_call())
             following = page["metadata"]["nextStartPosition"]
             done += page["count"]
             if page["count"] or done == 0:
@@ -216,36 +216,31 @@ class Connection:
             if left is not None:
                 left -= page["count"]
             ended = following is None or (left is not None and left <= 0)
-            self._progress(action, done, done if ended else None)
+            self._observers.progress(action_id, done, done if ended else None)
             if ended:
                 return
             data = {**data, "start_position": following}
 
-    def _stream_whole(self, action: Action, data: dict[str, Any], as_: str, call: CallContext) -> Iterator[Any]:
-        module = MODULES[action.id]
-        call.progress = functools.partial(self._progress, action)
+    def _stream_full(self, handler: StreamHandler, data: dict[str, Any], as_: str, call: CallContext) -> Iterator[Any]:
+        action_id = handler.action.id
+        call.progress = functools.partial(self._observers.progress, action_id)
         done = 0
         outcome: dict[str, Any] = {"outcome": "cancelled"}
         try:
-            read = module.lines if as_ == "ndjson" else module.everything
-            pages = self._guarded(call, lambda: read(self._ready(), data, call))
-            while True:
-                page = self._guarded(call, next, pages, None)
-                if page is None:
-                    break
+            read: Callable[..., Iterator[Any]] = handler.iter_ndjson if as_ == "ndjson" else handler.iter_pages
+            pages = self._translate_errors(call, lambda: iter(read(self._get_client(), data, call)))
+            while (page := self._translate_errors(call, next, pages, None)) is not None:
                 if as_ == "ndjson":
                     page = NDJSON(*page)
-                    done += page.records
-                else:
-                    done += page["count"]
+                done += page.records if isinstance(page, NDJSON) else page["count"]
                 yield page
-                del page  # or two pages would be in memory while the next is decoded
+                del page  # one page in memory at a time
             outcome = {"outcome": "success", "records": done}
         except ConnectorError as error:
             outcome = {"outcome": "error", "errorCode": error.code, "records": done}
             raise
         finally:
-            self._audit(action, call, outcome)
+            self._observers.audit(action_id, call, outcome)
 
     def estimate(self, action_id: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002 -- the host's word
         """Return what a whole read would find and cost, for one API call: `totalCount` and `apiCalls`.
@@ -254,23 +249,22 @@ class Connection:
             InputError: The action has no whole read, or the input is wrong.
             ConnectorError: See `QuickBooksClient.request`.
         """
-        action, call = self._action(action_id), self._start_call()
-        if not action.streamable:
-            raise InputError(f"{action_id} reads one record; there is nothing to estimate.")
+        handler, call = _handler(action_id), self._start_call()
+        if not is_streamable(handler) or handler.action.full_read_input is None:
+            raise InputError(f"{action_id} has no full read; there is nothing to estimate.")
 
         def run() -> dict[str, Any]:
-            data = validate_input(action.id, {} if input is None else input)
-            total, calls = MODULES[action.id].estimate(self._ready(), data, call)
-            with self._lock:
-                self._spent[action.id] += call.api_calls
-            return {"totalCount": total, "apiCalls": calls}
+            data = validate_input(action_id, {} if input is None else input)
+            try:
+                return handler.estimate(self._get_client(), data, call)
+            finally:
+                self._observers.count(action_id, call)
 
-        return self._guarded(call, run)
+        return self._translate_errors(call, run)
 
     def api_calls(self) -> dict[str, int]:
         """Return the requests that this connection has sent to the data API so far, by action, failed ones included."""
-        with self._lock:
-            return dict(self._spent)
+        return self._observers.api_calls()
 
     def test(self) -> dict[str, Any]:
         """Prove the settings by the cheapest real calls: one token, one read of the company.
@@ -287,7 +281,7 @@ class Connection:
             "warnings": [warning.to_dict() for warning in self._settings.warnings()],
             "environment": self._settings.environment,
             "realmId": self._settings.realm_id,
-            "tokenStore": self._opened().describe() if self._store else None,
+            "tokenStore": self._get_store().describe() if self._store else None,
             "apiCalls": call.api_calls,
             "meteredCalls": call.metered_calls,
         }
@@ -304,7 +298,7 @@ class Connection:
         call = self._start_call()
 
         def run() -> dict[str, Any]:
-            is_ended = self._ready().authorizer.disconnect(call)
+            is_ended = self._get_client().authorizer.disconnect(call)
             message = (
                 "Intuit has ended the connection, and its tokens are forgotten."
                 if is_ended
@@ -312,17 +306,17 @@ class Connection:
             )
             return {"revoked": is_ended, "message": message}
 
-        return self._guarded(call, run)
+        return self._translate_errors(call, run)
 
     def _checks(self, call: CallContext) -> list[dict[str, Any]]:
         try:
-            token = self._guarded(call, self._test_token, call)
+            token = self._translate_errors(call, self._test_token, call)
         except ConnectorError as error:
             return [_failed("token", error)]
         try:
-            company = self._guarded(call, self._test_company, call)
+            company = self._translate_errors(call, self._test_company, call)
             if call.refreshed and not token["refreshed"]:
-                token = self._guarded(call, self._test_token, call)
+                token = self._translate_errors(call, self._test_token, call)
         except (AuthenticationError, TokenStoreError) as error:
             # QuickBooks refused the token that looked valid, and there is no other: it is the token that fails.
             return [_failed("token", error)]
@@ -331,7 +325,7 @@ class Connection:
         return [{"name": "token", "ok": True, **token}, {"name": "company", "ok": True, **company}]
 
     def _test_token(self, call: CallContext) -> dict[str, Any]:
-        record = self._ready().authorizer.token(call)
+        record = self._get_client().authorizer.token(call)
         return {
             "message": f"The access token is valid until {iso(record.access_token_expires_at)}.",
             "refreshed": call.refreshed,
@@ -341,7 +335,7 @@ class Connection:
         }
 
     def _test_company(self, call: CallContext) -> dict[str, Any]:
-        answer = self._ready().company_info(call)
+        answer = self._get_client().company_info(call)
         name = answer.body["CompanyInfo"].get("CompanyName")
         return {
             "message": f"Connected to {name} {self._where()}.",
@@ -357,28 +351,16 @@ class Connection:
         where = f"in the {environment} environment"
         return where if self._endpoints.reaches_intuit() else f"{where}, at {api_url} in place of Intuit"
 
-    def _action(self, action_id: str) -> Action:
-        module = MODULES.get(action_id) if isinstance(action_id, str) else None
-        if module is None:
-            known = ", ".join(MODULES)
-            raise InputError(
-                f"There is no action {str(action_id)[:60]!r}; there are {known}.",
-                [FieldError("action", "enum", "There is no such action.", f"Use one of {known}.")],
-                code="ACTION_NOT_FOUND",
-            )
-        action: Action = module.ACTION
-        return action
-
     def _start_call(self) -> CallContext:
         return self._new_call(deadline=self._context.deadline, cancelled=self._context.cancelled)
 
     def _run(
         self, action_id: str, data: Mapping[str, Any] | None, row_limit: int | None, call: CallContext
     ) -> dict[str, Any]:
-        action = self._action(action_id)
+        handler = _handler(action_id)
         outcome: dict[str, Any] = {"outcome": "cancelled"}
         try:
-            result = self._guarded(call, self._result, action, data, call, row_limit)
+            result = self._translate_errors(call, self._run_valid, handler, data, call, row_limit)
             outcome = {"outcome": "success", "records": result.get("count")}
         except ConnectorError as error:
             outcome = {"outcome": "error", "errorCode": error.code}
@@ -386,19 +368,17 @@ class Connection:
         else:
             return result
         finally:
-            self._audit(action, call, outcome)
+            self._observers.audit(action_id, call, outcome)
 
-    def _result(
-        self, action: Action, data: Mapping[str, Any] | None, call: CallContext, row_limit: int | None
+    def _run_valid(
+        self, handler: Handler, data: Mapping[str, Any] | None, call: CallContext, row_limit: int | None
     ) -> dict[str, Any]:
-        valid = validate_input(action.id, {} if data is None else data)
-        run: Callable[..., dict[str, Any]] = MODULES[action.id].run
-        if action.streamable:
-            call.progress = functools.partial(self._progress, action)
-            return run(self._ready(), valid, call, row_limit)
-        return run(self._ready(), valid, call)
+        valid = validate_input(handler.action.id, {} if data is None else data)
+        if handler.action.streamable:
+            call.progress = functools.partial(self._observers.progress, handler.action.id)
+        return handler.run(self._get_client(), valid, call, row_limit)
 
-    def _guarded(self, call: CallContext, run: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def _translate_errors(self, call: CallContext, run: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Let expected errors out with the call's facts added, and turn a defect into an InternalError."""
         failure: ConnectorError
         try:
@@ -406,7 +386,7 @@ class Connection:
         except ConnectorError as error:
             failure = error
         except Exception:  # noqa: BLE001 -- whatever it is, the host gets an error it knows
-            self._log.error("request %s failed by a defect:\n%s", call.request_id, self._clean(traceback.format_exc()))
+            self._log.error("request %s failed by a defect:\n%s", call.request_id, self._redact(traceback.format_exc()))
             failure = InternalError(
                 f"The connector failed by a defect of its own. Report it with request id {call.request_id} and the log."
             )
@@ -417,7 +397,7 @@ class Connection:
             failure.details.setdefault("intuitTid", call.intuit_tids[-1])
         raise failure.without_traceback()
 
-    def _ready(self) -> QuickBooksClient:
+    def _get_client(self) -> QuickBooksClient:
         """Return the client, made at its first use: this is where requests and oauthlib are imported."""
         client = self._client
         if client is None:
@@ -428,7 +408,7 @@ class Connection:
                 if client is None:
                     client = self._client = QuickBooksClient(
                         self._settings,
-                        self._opened(),
+                        self._get_store(),
                         self._endpoints,
                         rate_limiter=self._rate_limiter,
                         body_limit=self._body_limit,
@@ -436,7 +416,7 @@ class Connection:
                     )
         return client
 
-    def _opened(self) -> TokenStore:
+    def _get_store(self) -> TokenStore:
         if self._store is None:
             context, deployment = self._context, self._deployment
             if self._given_store is not None:
@@ -447,53 +427,28 @@ class Connection:
                 self._store = open_store(deployment.token_store, encryption_key=deployment.token_key)
         return self._store
 
-    def _clean(self, text: str) -> str:
+    def _redact(self, text: str) -> str:
         tokens = self._client.authorizer.secrets() if self._client else ()
         return self._settings.redactor(*tokens)(text)
 
-    def _audit(self, action: Action, call: CallContext, outcome: dict[str, Any]) -> None:
-        if call.api_calls:
-            with self._lock:
-                self._spent[action.id] += call.api_calls
-        context = self._context
-        if context.audit is None:
-            return
-        event = {
-            "category": "integrations",
-            "operation": f"quickbooks.{action.id}",
-            "connectionId": context.connection_id,
-            "companyId": context.company_id,
-            "userId": context.user_id,
-            "workflowId": context.workflow_id,
-            "executionId": context.execution_id,
-            "requestId": call.request_id,
-            "timestamp": iso(call.now()),
-            "durationMs": round(call.elapsed_s() * 1000),
-            "apiCalls": call.api_calls,
-            "meteredCalls": call.metered_calls,
-            "tokenRefreshed": call.refreshed,
-            **outcome,
-        }
-        self._observe("audit", event)
 
-    def _progress(self, action: Action, done: int, total: int | None) -> None:
-        self._observe("progress", self._context.connection_id or "", action.id, done, total)
+def _handler(action_id: str) -> Handler:
+    """Return the handler of an action.
 
-    def _observe(self, observer: str, *facts: Any) -> None:
-        """Tell the host; an observer that fails cannot break a call, and is logged once."""
-        tell = getattr(self._context, observer)
-        if tell is None:
-            return
-        try:
-            tell(*facts)
-        except Exception as error:  # noqa: BLE001 -- an observer may fail in any way
-            if observer not in self._silenced:
-                self._silenced.add(observer)
-                self._log.warning(
-                    "the host's %s observer failed (%s); further failures are not logged",
-                    observer,
-                    type(error).__name__,
-                )
+    Raises:
+        InputError: There is no such action.
+    """
+    handler = ACTIONS.get(action_id) if isinstance(action_id, str) else None
+    if handler is None:
+        near = difflib.get_close_matches(str(action_id)[:60], ACTIONS, n=3)
+        known = ", ".join(near or list(ACTIONS)[:4])
+        hint = f"Did you mean {known}?" if near else f"Use one of {known}, or another id that describe() lists."
+        raise InputError(
+            f"There is no action {str(action_id)[:60]!r}. {hint}",
+            [FieldError("action", "enum", "There is no such action.", hint)],
+            code="ACTION_NOT_FOUND",
+        )
+    return handler
 
 
 def _check(context: HostContext) -> None:

@@ -1,74 +1,71 @@
-"""
-Where a cut-off read goes on, and since when the next one looks for changes: opaque texts that only we can write.
+"""Cursors: where an interrupted read continues, and since when the next one looks for changes.
 
-A cursor is bound to company, environment, entity and conditions, and signed with a key derived from the client secret:
-one that was altered, or that belongs to another connection or another question, is refused.
+A cursor is an opaque text. It belongs to a company, an environment, an entity and a question, and is signed with a key
+derived from the client secret: an altered one, or one of another connection or question, is rejected. itsdangerous
+signs and encodes it: https://itsdangerous.palletsprojects.com/en/stable/url_safe/
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import json
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from itsdangerous import BadData, Signer
+from itsdangerous.encoding import base64_decode, base64_encode
+
 from vantage_quickbooks.errors import FieldError, InputError
 
 if TYPE_CHECKING:
     from vantage_quickbooks.config.settings import Settings
 
-__all__ = ["Scribe"]
+__all__ = ["CursorSerializer"]
 
-_VERSION = "1"
-_LARGEST = 1 << 22
+_VERSION = "2"
+
+_MAX_STATE = 1 << 22
+"""Bytes of a decompressed state: more is never written."""
 
 
-class Scribe:
+class CursorSerializer:
     """Writes and reads the cursors of one connection and one question.
 
     Args:
         settings: The connection's settings.
-        question: Everything that decides which records are asked for; another question refuses the cursor.
+        question: Everything that decides which records are asked for; another question rejects the cursor.
     """
 
     def __init__(self, settings: Settings, *question: str) -> None:
         bound = "\0".join((_VERSION, settings.environment, settings.realm_id, *question))
         key = hmac.new(settings.client_secret.reveal().encode(), b"cursor", hashlib.sha256).digest()
-        self._key = hmac.new(key, bound.encode(), hashlib.sha256).digest()
+        self._signer = Signer(key, salt=hashlib.sha256(bound.encode()).digest(), digest_method=hashlib.sha256)
 
-    def write(self, state: dict[str, Any]) -> str:
+    def dumps(self, state: dict[str, Any]) -> str:
         """Return *state*, plain JSON, as a cursor."""
         packed = zlib.compress(json.dumps(state, separators=(",", ":")).encode(), 9)
-        return base64.urlsafe_b64encode(self._sign(packed) + packed).decode().rstrip("=")
+        return self._signer.sign(base64_encode(packed)).decode()
 
-    def read(self, cursor: str, field: str) -> dict[str, Any]:
+    def loads(self, cursor: str, field: str) -> dict[str, Any]:
         """Return the state in a cursor.
 
         Args:
-            cursor: What `write` returned.
+            cursor: What `dumps` returned.
             field: Name of the input that it came in, for the error.
 
         Raises:
             InputError: It was altered, or belongs to another connection or another question.
         """
         try:
-            raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-            signature, packed = raw[:16], raw[16:]
-            if hmac.compare_digest(signature, self._sign(packed)):
-                unpacker = zlib.decompressobj()
-                state: dict[str, Any] = json.loads(unpacker.decompress(packed, _LARGEST))
-                return state
-        except (ValueError, zlib.error):
-            pass
-        entry = FieldError(
-            field,
-            "cursor",
-            "This cursor was altered, or belongs to another company, client secret or question.",
-            "Use it unaltered, with the same connection and the same conditions, or leave it out to begin anew.",
-        )
-        raise InputError(f"{field}: {entry.message} {entry.hint}", [entry])
-
-    def _sign(self, packed: bytes) -> bytes:
-        return hmac.new(self._key, packed, hashlib.sha256).digest()[:16]
+            packed = base64_decode(self._signer.unsign(cursor))
+            state: dict[str, Any] = json.loads(zlib.decompressobj().decompress(packed, _MAX_STATE))
+        except (BadData, ValueError, zlib.error):
+            entry = FieldError(
+                field,
+                "cursor",
+                "This cursor was altered, or belongs to another company, client secret or set of filters.",
+                "Use it unaltered, with the same connection and the same filters, or leave it out to start over.",
+            )
+            raise InputError(f"{field}: {entry.message} {entry.hint}", [entry]) from None
+        return state

@@ -1,25 +1,24 @@
 """
-Reads an entity whole: pages in parallel within Intuit's limits, in order, with flat memory. See `core.completeness`.
+Reads every record of an entity: pages in parallel within Intuit's limits, in order, with flat memory.
 
-The first page comes, then QuickBooks' count: two calls where the page holds everything. Otherwise the pages are fetched
-several at a time, and each is decoded only when it is its turn: while it waits, a page is packed text. A page that
-takes QuickBooks too long is asked for in halves.
+`core.completeness` has the rules that prove a read complete. The first page comes first, then QuickBooks' count: two
+calls where the page holds everything. The other pages are fetched several at a time, and each is decoded only when it
+is its turn; until then it is compressed text.
+
+One page is in memory at a time: a generator's local variables live as long as it is suspended, so decoded rows are
+handed on through `_fresh`, and no local variable holds them while a batch is yielded.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from vantage_quickbooks.api.rate_limiter import MAX_CONCURRENT
 from vantage_quickbooks.core import query
 from vantage_quickbooks.core.completeness import (
     ScanState,
@@ -29,29 +28,23 @@ from vantage_quickbooks.core.completeness import (
     page_positions,
 )
 from vantage_quickbooks.core.responses import records_of
-from vantage_quickbooks.errors import (
-    ConnectorError,
-    IncompleteReadError,
-    UnexpectedResponseError,
-)
+from vantage_quickbooks.errors import ConnectorError, IncompleteReadError, UnexpectedResponseError
 from vantage_quickbooks.sync.gc_pause import gc_paused
+from vantage_quickbooks.sync.prefetch import PageFetcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Iterator
 
     from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.api.client import QuickBooksClient
     from vantage_quickbooks.api.response_body import ResponseBody
     from vantage_quickbooks.core.query import Select
 
-__all__ = ["Batch", "Decoded", "WholeRead", "decode"]
+__all__ = ["Batch", "Decoded", "FullRead", "decode"]
 
-_SMALLEST_PAGE = 25
-_AHEAD = MAX_CONCURRENT
-"""Pages under way or waiting: they keep one decoder busy at 150 ms of latency."""
+_MAX_TIE_ATTEMPTS = 3
 
-_TIE_TRIES = 3
-_MARGIN = timedelta(seconds=2)
+_CLOCK_MARGIN = timedelta(seconds=2)
 """A record may be stamped later than the answer to a request that came before it (recorded: up to 1.2 seconds)."""
 
 _YEARS = (1000, 9000)
@@ -61,7 +54,7 @@ CREATED = "MetaData.CreateTime"
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A page, decoded: its rows in whatever form, their sort keys, and the time at which QuickBooks answered."""
+    """A decoded page: its rows in the decoder's form, their sort keys, and the time at which QuickBooks answered."""
 
     rows: list[Any]
     sort_keys: list[SortKey]
@@ -70,12 +63,12 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records that are next in the order of creation.
+    """The records that are next in the order of creation.
 
     Attributes:
-        rows: The records, in the form that the decoder gave them.
-        cursor: State from which a later read goes on after these records; None in the last batch.
-        is_last: Whether the read is whole with this batch.
+        rows: The records, in the decoder's form.
+        cursor: State from which a later read continues after these records; None in the last batch.
+        is_last: Whether the read is complete with this batch.
     """
 
     rows: list[Any]
@@ -83,11 +76,20 @@ class Batch:
     is_last: bool
 
 
+class _Task(NamedTuple):
+    """A page to decode next: how many records were asked for, how to get it, and whether it may be short."""
+
+    asked: int
+    load: Callable[[], Decoded]
+    is_planned: bool
+    may_be_short: bool
+
+
 def decode(body: bytes, entity: str) -> Decoded:
     """Decode a page into dicts.
 
     Raises:
-        UnexpectedResponseError: It is no page of this entity, or a record lacks its Id or creation time.
+        UnexpectedResponseError: It is not a page of this entity, or a record lacks its Id or creation time.
     """
     try:
         with gc_paused():
@@ -103,7 +105,7 @@ def decode(body: bytes, entity: str) -> Decoded:
 
 
 def _check(answer: dict[str, Any], sort_keys: list[SortKey]) -> None:
-    """Raise ValueError or TypeError unless all Ids are text, and all times have an offset and a year of a company."""
+    """Raise ValueError or TypeError unless all Ids are text and all times have an offset and a plausible year."""
     if "Fault" in answer or "fault" in answer or not all(type(id_) is str and id_ for _, id_ in sort_keys):
         raise ValueError
     for text in {answer["time"], *(created for created, _ in sort_keys)}:
@@ -112,24 +114,25 @@ def _check(answer: dict[str, Any], sort_keys: list[SortKey]) -> None:
             raise ValueError
 
 
-class WholeRead:
-    """One whole read. Iterate it once; afterwards its attributes tell how it went.
+class FullRead:
+    """One full read. Iterate it once; afterwards its attributes describe how it went.
 
     Args:
-        client: Asks QuickBooks.
+        client: Sends the requests.
         statement: Entity and conditions, without order and position.
-        call: The call, with its `max_api_calls`; its time limit begins anew with each page.
-        tie_breaker: A property that orders records of the same second, `DocNumber`.
+        call: The call, with its limit of API calls; its time limit restarts with each page.
+        tie_breaker: A property that orders records of the same second, `DocNumber`; None if there is none.
         is_immutable: Whether no edit can make a record begin or cease to meet the conditions.
+        has_cdc: Whether change data capture covers the entity.
         size: Records of a page, 2 to 1000.
-        state: The state of a cursor to go on from.
+        state: The state in a cursor, to continue from.
         decoder: Makes rows and sort keys of an answer.
 
     Attributes:
-        scan: How far the read is proven.
+        state: How far the read is proven.
         counted: What QuickBooks counted of the records created before the second in which the read began.
         started: When the read began, by QuickBooks' clock.
-        reconciled: Whether gaps or ties were asked for once more.
+        reconciled: Whether gaps or boundaries were asked for again.
     """
 
     def __init__(
@@ -138,8 +141,9 @@ class WholeRead:
         statement: Select,
         call: CallContext,
         *,
-        tie_breaker: str,
+        tie_breaker: str | None,
         is_immutable: bool,
+        has_cdc: bool = True,
         size: int = query.MAX_PAGE,
         state: dict[str, Any] | None = None,
         decoder: Callable[[bytes, str], Decoded] = decode,
@@ -147,20 +151,21 @@ class WholeRead:
         self._client = client
         self._statement = statement
         self._call = call
-        self._order = (CREATED, tie_breaker)
-        self._is_provable = is_immutable  # by the count
+        self._order = (CREATED, tie_breaker) if tie_breaker else (CREATED,)
+        self._is_provable = is_immutable and tie_breaker is not None  # by the count
+        self._has_cdc = has_cdc
         self._size = max(2, size)
-        self._page_size = self._size
         self._decoder = decoder
-        self._fetchers: ThreadPoolExecutor | None = None
-        self._unpacker: ThreadPoolExecutor | None = None
+        self._fetcher = PageFetcher(client, call, self._at, self._size)
         self._bounds: tuple[str, ...] = ()
-        self.scan = ScanState()
+        self._held: Decoded | None = None  # the page whose gap is being read
+        self._fresh: list[Any] = []  # rows that were taken and not yet yielded
+        self._is_over = False
+        self._largest = 0  # rows of the largest answer
+        self.state = ScanState()
         self.counted: int | None = None
         self.started: datetime | None = None
         self.reconciled = False
-        self._is_over = False
-        self._largest = 0  # rows of the largest answer
         if state is not None:
             self._resume(state)
 
@@ -168,63 +173,75 @@ class WholeRead:
         """Yield the records in the order of creation, each once, the last batch with `is_last`.
 
         Raises:
-            IncompleteReadError: The read cannot be made whole, or needs more than `max_api_calls`.
-            ConnectorError: See `QuickBooksClient.request`. What was yielded before is whole and in order, and the
-                cursor of the last batch goes on from there.
+            IncompleteReadError: The read cannot be completed, or does not fit its limit of API calls.
+            ConnectorError: See `QuickBooksClient.request`. The batches before it are complete and in order, and the
+                cursor of the last one continues from there.
         """
+        has_ended = False
         try:
-            for rows in self._read():
-                if rows:
-                    batch = Batch(rows, None if self._is_over else self._state(), self._is_over)
-                    del rows  # one page in memory at a time, here and below
-                    yield batch
-                    del batch
-                    self._call.restart_timeout()  # what the consumer took its time for is not the read's
-                    if self._is_over:
-                        return
+            for batch in self._scan():
+                has_ended = batch.is_last
+                yield batch
+                del batch  # one page in memory at a time
+                self._call.restart_timeout()  # the consumer's time is not the read's
+                if has_ended:
+                    return
             yield Batch([], None, is_last=True)
         except BaseException:
-            self._call.cancel()  # or threads would go on asking for what nobody waits for
+            self._call.cancel()  # or threads would keep sending requests for an abandoned read
             raise
         finally:
-            for pool in (self._fetchers, self._unpacker):
-                if pool is not None:
-                    pool.shutdown(wait=False, cancel_futures=True)
+            self._fetcher.close()
 
-    # ---- the main chain ---------------------------------------------------------------------------------------------
+    # ---- scan --------------------------------------------------------------------------------------------------------
 
-    def _read(self) -> Iterator[list[Any]]:
-        first = self._first_page()
-        is_all = len(first.rows) < self._size
-        duplicates = self.scan.duplicates
-        kept = first if is_all else self._cut(first)
-        rows = self._taken(kept)
-        self.scan.duplicates = duplicates  # going on from a cursor begins with what came last: that is intended
-        if self.counted is None:
-            self.counted = self._count()
-        is_short = is_all and self._lacks()
-        self._is_over = is_all and not is_short and self._has_nothing_to_prove()
-        came = len(kept.rows)
-        del first, kept
-        yield rows
-        del rows
+    def _scan(self) -> Iterator[Batch]:
+        came, is_all = self._take_first_page()
+        is_short = is_all and self._is_behind_count()
+        self._is_over = is_all and not is_short and self._needs_no_proof()
+        yield from self._emit()
         if not is_all:
-            yield from self._rest(self._plan(came))
+            yield from self._scan_rest(self._plan(came))
         elif is_short:
-            yield from self._go_on()
-        if self.scan.boundary_times and not self._is_proven():
-            yield from self._sewn()
+            yield from self._read_on()
+        if self.state.boundary_times and not self._is_proven():
+            yield from self._recheck_boundaries()
         self._check_count()
 
+    def _emit(self) -> Iterator[Batch]:
+        """Yield what was taken, if anything was."""
+        if self._fresh:
+            yield self._pop()
+
+    def _pop(self) -> Batch:
+        rows, self._fresh = self._fresh, []
+        return Batch(rows, None if self._is_over else self._state(), self._is_over)
+
+    def _take(self, page: Decoded, *, overlap: bool = True) -> None:
+        self._call.restart_timeout()
+        self._fresh = self.state.add_page(page.rows, page.sort_keys, overlap=overlap)
+
+    def _take_first_page(self) -> tuple[int, bool]:
+        """Take the first page; return how many of its records count, and whether the page holds everything."""
+        first = self._first_page()
+        is_all = len(first.rows) < self._size
+        duplicates = self.state.duplicates
+        kept = first if is_all else self._trim_partial_second(first)
+        self._take(kept)
+        self.state.duplicates = duplicates  # continuing from a cursor begins with the last record: an intended overlap
+        if self.counted is None:
+            self.counted = self._count()
+        return len(kept.rows), is_all
+
     def _first_page(self) -> Decoded:
-        """Read the first page, and once more where hardly anything comes of the many that QuickBooks counts."""
-        for _ in range(_TIE_TRIES):
+        """Read the first page; read it again where it is empty and QuickBooks counts records."""
+        for _ in range(_MAX_TIE_ATTEMPTS):
             first = self._page(1, self._size)
             if self.started is None:
                 self.started = first.time
             if not self._bounds:
-                self._bounds = (query.compare(CREATED, "<=", _written(self.started + _MARGIN)),)
-            self.scan.snapshot_time = self.started.replace(microsecond=0)
+                self._bounds = (query.compare(CREATED, "<=", _written(self.started + _CLOCK_MARGIN)),)
+            self.state.snapshot_time = self.started.replace(microsecond=0)
             if first.rows or self.counted is not None:
                 return first
             counted = self._count()
@@ -236,190 +253,88 @@ class WholeRead:
             details={"came": 0, "counted": counted},
         )
 
-    def _lacks(self) -> bool:
-        """Return whether fewer records came than QuickBooks counts; a difference is counted once more."""
-        came = self.scan.count - self.scan.created_after_start
-        return self.counted is not None and came < self.counted and came < self._count()
-
-    def _go_on(self) -> Iterator[list[Any]]:
-        """Read on behind an answer that was shorter than asked, though QuickBooks counts more records."""
-        self.scan.has_edits = True
-        if self.scan.last is not None:
-            yield from self._closed(self.scan.last, None)
-
-    def _cut(self, first: Decoded) -> Decoded:
-        """Cut the first page behind the last second that it surely holds whole; see rule 5 of `core.completeness`."""
+    def _trim_partial_second(self, first: Decoded) -> Decoded:
+        """Trim the first page after the last second that it surely holds in full; rule 5 of `core.completeness`."""
         if not self._is_provable or self.counted is not None:
             return first
         kept = count_complete_seconds(first.sort_keys)
-        if 2 * kept < self._size:  # to ask for so many once more would cost a page: prove the read otherwise
+        if 2 * kept < self._size:  # reading so many again would cost a page: prove the read by its boundaries
             self._is_provable = False
             return first
         return Decoded(first.rows[:kept], first.sort_keys[:kept], first.time)
 
     def _plan(self, came: int) -> range:
-        """Return the positions of the pages after the first, of which *came* were taken."""
-        planned = page_positions((self.counted or 0) - self.scan.count + came, self._size, came)
+        """Return the positions of the pages after the first, of which *came* records were taken."""
+        planned = page_positions((self.counted or 0) - self.state.count + came, self._size, came)
         self._check_max_api_calls(len(planned))
         return planned
 
-    def _check_max_api_calls(self, further: int) -> None:
-        """Refuse to begin *further* requests that would exceed `max_api_calls`."""
-        needed, allowed = self._call.api_calls + further, self._call.max_api_calls
-        if allowed is not None and needed > allowed:
-            raise IncompleteReadError(
-                f"Reading the {self.counted} records whole takes {needed} API calls or more, and max_api_calls is "
-                f"{allowed}. Allow as many, or narrow the conditions.",
-                retryable=False,
-                details={"maxApiCalls": allowed, "needed": needed},
-            )
-
-    def _count(self) -> int:
-        """Count what was created before the second in which the read began."""
-        if self.started is None:
-            raise AssertionError  # the first page has told  # pragma: no cover
-        bound = query.compare(CREATED, "<", self.started.replace(microsecond=0).isoformat())
-        return self._client.count(self._statement.also(bound), self._call)
-
-    def _check_count(self) -> None:
-        """Refuse a read to which fewer records came than are still there.
-
-        Where edits can make a record cease to meet the conditions, a difference proves nothing; then the read has gone
-        on until an answer held nothing new, which only a server that sends one record at a time could feign.
-        """
-        if self._is_over or (not self._is_provable and self._largest > 1) or not self._lacks():
-            return
-        came, there = self.scan.count - self.scan.created_after_start, self._count()
-        raise IncompleteReadError(
-            f"{came} {self._statement.entity} records came, and QuickBooks counts {there}. Nothing was left out "
-            "knowingly; read again.",
-            details={"came": came, "counted": there},
-        )
-
-    def _rest(self, planned: range) -> Iterator[list[Any]]:
+    def _scan_rest(self, planned: range) -> Iterator[Batch]:
         stale = 0
-        for asked, decoded, is_planned, is_planned_last in self._in_order(planned):
-            page = decoded()
-            gap = self.scan.find_gap(page.sort_keys)
+        for task in self._tasks(planned):
+            self._held = task.load()
+            gap = self.state.find_gap(self._held.sort_keys)
             if gap is not None:
-                yield from self._closed(*gap)
-            rows = self._taken(page)
-            is_end = len(page.rows) < asked
-            if is_planned or rows or is_end:
+                yield from self._reread_gap(*gap)
+            is_end = self._take_held() < task.asked
+            if task.is_planned or self._fresh or is_end:
                 stale = 0
-            elif (stale := stale + 1) * (self._size - 1) > len(self.scan.ids) + self._size:
-                raise self._no_progress()  # more pages hold nothing new than all that came can fill
-            # Much was deleted, or the answer was capped: what lies behind is asked for, not taken as read.
-            is_short = is_end and (not is_planned_last or self._lacks())
-            self._is_over = is_end and not is_short and self._has_nothing_to_prove()
-            del page
-            yield rows
-            del rows
+            elif (stale := stale + 1) * (self._size - 1) > len(self.state.ids) + self._size:
+                raise self._no_progress()  # more pages hold nothing new than all records so far can fill
+            # Many deletions, or a server that sent less than it was asked for: read on behind the last record.
+            is_short = is_end and (not task.may_be_short or self._is_behind_count())
+            self._is_over = is_end and not is_short and self._needs_no_proof()
+            yield from self._emit()
             if is_short:
-                yield from self._go_on()
+                yield from self._read_on()
             if is_end:
                 return
 
-    def _no_progress(self) -> UnexpectedResponseError:
-        return UnexpectedResponseError(
-            f"QuickBooks sends the same {self._statement.entity} records again and again. Try again later.",
-            details={"came": self.scan.count, "counted": self.counted},
-        )
+    def _take_held(self) -> int:
+        """Take the page that waited for its gap; return how many records it has."""
+        page, self._held = self._held, None
+        if page is None:
+            raise AssertionError  # only called after a page was loaded  # pragma: no cover
+        self._take(page)
+        return len(page.rows)
 
-    def _has_nothing_to_prove(self) -> bool:
-        return not self.scan.boundary_times or self._is_proven()
-
-    def _in_order(self, planned: range) -> Iterator[tuple[int, Callable[[], Decoded], bool, bool]]:
-        """Yield page after page with the size that was asked: those planned, then on until the caller stops.
-
-        Each is decoded by the caller, so that it is not held here. With it comes whether it was planned, and whether a
-        short page at its place is expected.
-        """
-        for position, asked, body in self._ahead(planned):
-            yield asked, partial(self._decoded, body, position, asked), True, position + asked >= planned.stop
+    def _tasks(self, planned: range) -> Iterator[_Task]:
+        """Yield the planned pages, then further pages until the caller stops; the caller decodes them."""
+        for position, asked, body in self._fetcher.ahead(planned):
+            yield _Task(asked, partial(self._decode, body, position, asked), True, position + asked >= planned.stop)
         for position in count(planned.start + len(planned) * planned.step, planned.step):
-            yield self._size, partial(self._page, position, self._size), False, True
-
-    def _is_proven(self) -> bool:
-        return self._is_provable and self.scan.is_verified_by(self.counted)
-
-    def _taken(self, page: Decoded, *, overlap: bool = True) -> list[Any]:
-        self._call.restart_timeout()
-        return self.scan.add_page(page.rows, page.sort_keys, overlap=overlap)
-
-    def _ahead(self, planned: range) -> Iterator[tuple[int, int, ResponseBody]]:
-        """Fetch pages several at a time, and yield each when it is its turn, with its position and size."""
-        if not planned:
-            return
-        self._fetchers = ThreadPoolExecutor(_AHEAD, thread_name_prefix="quickbooks-page")
-        # A thread of its own, or each of the others would come to keep some megabytes of room for a page.
-        self._unpacker = ThreadPoolExecutor(1, thread_name_prefix="quickbooks-unpack")
-        waiting: deque[tuple[int, Future[list[tuple[int, ResponseBody]]]]] = deque()
-        upcoming = iter(planned)
-        while True:
-            while len(waiting) < _AHEAD:
-                position = next(upcoming, None)
-                if position is None:
-                    break
-                waiting.append((position, self._fetchers.submit(list, self._bodies(position, self._size))))
-            if not waiting:
-                return
-            position, future = waiting.popleft()
-            parts = future.result()
-            if waiting:
-                self._unpacker.submit(_unpack, waiting[0][1])  # while this one is decoded, and no further ahead
-            for size, body in parts:
-                yield position, size, body
-                position += size - 1
-
-    def _bodies(self, position: int, size: int, *where: str) -> Iterator[tuple[int, ResponseBody]]:
-        """Fetch a page; in halves, each overlapping the other by one record, if it takes too long."""
-        statement = self._at(position, size, *where)
-        if size <= _SMALLEST_PAGE:
-            yield size, self._client.fetch(statement, self._call, retry_timeouts=True)
-            return
-        if size <= self._page_size:
-            try:
-                body = self._client.fetch(statement, self._call)
-            except ConnectorError as error:
-                if not error.is_timeout:
-                    raise
-                self._page_size = max(_SMALLEST_PAGE, min(self._page_size, (size + 2) // 2))
-            else:
-                yield size, body
-                return
-        half = (size + 2) // 2
-        yield from self._bodies(position, half, *where)
-        yield from self._bodies(position + half - 1, size - half + 1, *where)
+            yield _Task(self._size, partial(self._page, position, self._size), False, True)
 
     def _page(self, position: int, size: int, *where: str) -> Decoded:
         """Fetch and decode one page now, joining its parts if it comes in parts.
 
-        It is not one instant then: where the parts meet is a seam like those between pages.
+        A page in parts is not one instant: where the parts meet is a boundary like those between pages.
         """
-        for _ in range(_TIE_TRIES):
+        for _ in range(_MAX_TIE_ATTEMPTS):
             joined: Decoded | None = None
             at = position
-            for asked, body in self._bodies(position, size, *where):
-                part = self._decoded(body, at, asked, *where)
+            for asked, body in self._fetcher.parts(position, size, *where):
+                part = self._decode(body, at, asked, *where)
                 at += asked - 1
                 if joined is None:
                     joined = part
                 elif part.sort_keys and part.sort_keys[0][1] == joined.sort_keys[-1][1]:
-                    self.scan.add_boundary(joined.sort_keys[-1][0])
+                    self.state.add_boundary(joined.sort_keys[-1][0])
                     self._is_provable = self._is_provable and self.counted is not None
                     joined = Decoded(joined.rows + part.rows[1:], joined.sort_keys + part.sort_keys[1:], joined.time)
                 else:
-                    break  # somebody edited between the parts: once more
+                    break  # the company was edited between the parts: read the page again
                 if len(part.rows) < asked:
                     return joined
             else:
                 if joined is not None:
                     return joined
-        raise IncompleteReadError("QuickBooks is too slow for whole pages, and their parts keep changing. Try later.")
+        raise IncompleteReadError(
+            "QuickBooks is too slow for complete pages, and their parts keep changing. Try again later."
+        )
 
-    def _decoded(self, body: ResponseBody, position: int, size: int, *where: str) -> Decoded:
-        """Decode a page; one that is damaged is fetched once more."""
+    def _decode(self, body: ResponseBody, position: int, size: int, *where: str) -> Decoded:
+        """Decode a page; a damaged one is fetched once more."""
         try:
             page = self._decoder(body.read(), self._statement.entity)
         except UnexpectedResponseError:
@@ -434,127 +349,189 @@ class WholeRead:
         )
         return statement.page(position, size)
 
-    # ---- what edits displaced ---------------------------------------------------------------------------------------
+    # ---- proof -------------------------------------------------------------------------------------------------------
 
-    def _closed(self, start: SortKey, end: SortKey | None) -> Iterator[list[Any]]:
-        """Ask for all that was created from *start* to *end*, ends included (None: to the end of the read).
+    def _count(self) -> int:
+        """Count the records created before the second in which the read began."""
+        if self.started is None:
+            raise AssertionError  # the first page sets it  # pragma: no cover
+        bound = query.compare(CREATED, "<", self.started.replace(microsecond=0).isoformat())
+        return self._client.count(self._statement.also(bound), self._call)
 
-        A short answer proves no end: the reader asks on until it has reached *end*, or an answer holds nothing new.
+    def _came(self) -> int:
+        """Return how many records came of those that the count covers."""
+        return self.state.count - self.state.created_after_start
+
+    def _is_behind_count(self) -> bool:
+        """Return whether fewer records came than QuickBooks counts; a difference is counted once more."""
+        return self.counted is not None and self._came() < self.counted and self._came() < self._count()
+
+    def _is_proven(self) -> bool:
+        return self._is_provable and self.state.is_verified_by(self.counted)
+
+    def _needs_no_proof(self) -> bool:
+        return not self.state.boundary_times or self._is_proven()
+
+    def _check_max_api_calls(self, further: int) -> None:
+        needed, allowed = self._call.api_calls + further, self._call.max_api_calls
+        if allowed is not None and needed > allowed:
+            raise IncompleteReadError(
+                f"A full read of {self.counted} records takes at least {needed} API calls, and max_api_calls is "
+                f"{allowed}. Allow more, or narrow the filters.",
+                retryable=False,
+                details={"maxApiCalls": allowed, "needed": needed},
+            )
+
+    def _check_count(self) -> None:
+        """Reject a read to which fewer records came than QuickBooks still counts.
+
+        Where edits can make a record cease to meet the conditions, a difference proves nothing. Then the read has
+        continued until an answer held nothing new, which only a server that sends one record at a time could fake.
+        """
+        if self._is_over or (not self._is_provable and self._largest > 1) or not self._is_behind_count():
+            return
+        came, counted = self._came(), self._count()
+        raise IncompleteReadError(
+            f"{came} {self._statement.entity} records came, and QuickBooks counts {counted}. Read again.",
+            details={"came": came, "counted": counted},
+        )
+
+    def _no_progress(self) -> UnexpectedResponseError:
+        return UnexpectedResponseError(
+            f"QuickBooks sends the same {self._statement.entity} records again and again. Try again later.",
+            details={"came": self.state.count, "counted": self.counted},
+        )
+
+    # ---- records displaced by edits ----------------------------------------------------------------------------------
+
+    def _read_on(self) -> Iterator[Batch]:
+        """Read on after an answer that was shorter than asked, although QuickBooks counts more records."""
+        self.state.has_edits = True
+        if self.state.last is not None:
+            yield from self._reread_gap(self.state.last, None)
+
+    def _reread_gap(self, start: SortKey, end: SortKey | None) -> Iterator[Batch]:
+        """Read all that was created from *start* to *end*, both included (None: to the end of the read).
+
+        A short answer does not prove an end: the read continues until it has reached *end*, or an answer holds nothing
+        new.
         """
         self.reconciled = True
         upper = () if end is None else (query.compare(CREATED, "<=", end[0]),)
         while True:
-            page = self._page(1, self._size, query.compare(CREATED, ">=", start[0]), *upper)
-            yield self._taken(page, overlap=False)
-            is_short, reached = len(page.rows) < self._size, page.sort_keys[-1] if page.sort_keys else None
-            del page
+            reached, is_short = self._take_page(query.compare(CREATED, ">=", start[0]), *upper)
+            yield from self._emit()
             if reached is None or (is_short and end is not None and creation_time(reached) >= creation_time(end)):
                 return
             if creation_time(reached) <= creation_time(start):
                 if is_short:
                     return
-                yield from self._of_one_second(start[0])
-                page = self._page(1, self._size, query.compare(CREATED, ">", start[0]), *upper)
-                yield self._taken(page, overlap=False)
-                reached = page.sort_keys[-1] if page.sort_keys else None
-                del page
+                yield from self._read_tied_timestamps(start[0])
+                reached, _ = self._take_page(query.compare(CREATED, ">", start[0]), *upper)
+                yield from self._emit()
                 if reached is None:
                     return
                 if creation_time(reached) <= creation_time(start):
                     raise self._no_progress()
             start = reached
 
-    def _of_one_second(self, created: str) -> Iterator[list[Any]]:
+    def _take_page(self, *where: str) -> tuple[SortKey | None, bool]:
+        """Take the first page of records that meet *where*; return its last sort key and whether it was short."""
+        page = self._page(1, self._size, *where)
+        self._take(page, overlap=False)
+        return page.sort_keys[-1] if page.sort_keys else None, len(page.rows) < self._size
+
+    def _read_tied_timestamps(self, created: str) -> Iterator[Batch]:
         """Read more than a page of records that were created in the same second, by position."""
         same = (query.compare(CREATED, ">=", created), query.compare(CREATED, "<=", created))
         statement = self._statement.also(*self._bounds, *same)
         before = self._client.count(statement, self._call)
-        for _ in range(_TIE_TRIES):
-            came = yield from self._by_position(*same)
+        for _ in range(_MAX_TIE_ATTEMPTS):
+            ids: set[str] = set()
+            position, last = 1, None
+            while (reached := self._take_overlapping(position, last, ids, *same)) is not None:
+                last, is_short = reached
+                yield from self._emit()
+                if is_short:
+                    break
+                position += self._size - 1
             after = self._client.count(statement, self._call)
-            if before == len(came) == after:  # none was deleted meanwhile, and so none is missing
+            if before == len(ids) == after:  # none was deleted in the meantime, so none is missing
                 return
             before = after
         raise IncompleteReadError(
             f"More than {self._size} {self._statement.entity} records were created in the second {created} and keep "
-            "changing places while they are read. Read them while nobody edits them."
+            "changing places while they are read. Read them while no one edits them."
         )
 
-    def _by_position(self, *where: str) -> Generator[list[Any], None, set[str]]:
-        """Read by position until the end, or until an overlap fails; return the Ids that came."""
-        came: set[str] = set()
-        position, last = 1, None
-        while True:
-            page = self._page(position, self._size, *where)
-            if last is not None and (not page.sort_keys or page.sort_keys[0] != last):
-                return came
-            came.update(id_ for _, id_ in page.sort_keys)
-            yield self._taken(page)
-            if len(page.rows) < self._size:
-                return came
-            last = page.sort_keys[-1]
-            position += self._size - 1
+    def _take_overlapping(
+        self, position: int, last: SortKey | None, ids: set[str], *where: str
+    ) -> tuple[SortKey | None, bool] | None:
+        """Take the page at *position* if it begins with *last*, and add its Ids to *ids*.
 
-    def _sewn(self) -> Iterator[list[Any]]:
-        """Look once more at the seconds in which pages ended, unless nothing was edited at all."""
+        Returns:
+            Its last sort key, and whether it was short; None if it does not overlap the page before.
+        """
+        page = self._page(position, self._size, *where)
+        if last is not None and (not page.sort_keys or page.sort_keys[0] != last):
+            return None
+        ids.update(id_ for _, id_ in page.sort_keys)
+        self._take(page)
+        return page.sort_keys[-1] if page.sort_keys else None, len(page.rows) < self._size
+
+    def _recheck_boundaries(self) -> Iterator[Batch]:
+        """Read the seconds in which pages ended once more, unless nothing was edited."""
         if self._is_untouched():
             return
         self.reconciled = True
-        self._bounds = self._bounds[:1]  # seams may lie before the place where a cursor went on
-        for created in list(self.scan.boundary_times):
-            yield from self._closed((created, ""), (created, ""))
+        self._bounds = self._bounds[:1]  # boundaries may lie before the place where a cursor continued
+        for created in list(self.state.boundary_times):
+            yield from self._reread_gap((created, ""), (created, ""))
 
     def _is_untouched(self) -> bool:
         """Ask change data capture whether anything was edited since the read began; any doubt counts as yes."""
-        came = self.scan.count - self.scan.created_after_start
-        if self.scan.has_edits or self.started is None or came < (self.counted or 0):
+        if not self._has_cdc or self.state.has_edits or self.started is None or self._came() < (self.counted or 0):
             return False
         try:
-            return not self._client.changes(self._statement.entity, _written(self.started - _MARGIN), self._call)
+            entity, since = self._statement.entity, _written(self.started - _CLOCK_MARGIN)
+            return not self._client.changes([entity], since, self._call)[entity]
         except ConnectorError:
             return False
 
     # ---- cursor ------------------------------------------------------------------------------------------------------
 
     def _state(self) -> dict[str, Any] | None:
-        scan = self.scan
-        if scan.last is None or self.started is None or not self._bounds:
+        state = self.state
+        if state.last is None or self.started is None or not self._bounds:
             return None
         return {
-            "last": list(scan.last),
-            "group": list(scan.last_second_ids),
-            "seams": {created: list(ids) for created, ids in scan.boundary_times.items()},
-            "late": scan.created_after_start,
+            "last": list(state.last),
+            "last_second_ids": list(state.last_second_ids),
+            "boundary_times": {created: list(ids) for created, ids in state.boundary_times.items()},
+            "created_after_start": state.created_after_start,
             "provable": self._is_provable,
-            "edited": scan.has_edits,
-            "duplicates": scan.duplicates,
-            "count": scan.count,
+            "edited": state.has_edits,
+            "duplicates": state.duplicates,
+            "count": state.count,
             "counted": self.counted,
             "started": self.started.isoformat(),
             "bound": self._bounds[0],
         }
 
-    def _resume(self, state: dict[str, Any]) -> None:
-        scan = self.scan
-        scan.last = (state["last"][0], state["last"][1])
-        scan.last_second_ids = list(state["group"])
-        scan.boundary_times = {created: list(ids) for created, ids in state["seams"].items()}
-        scan.created_after_start = state["late"]
-        scan.has_edits, scan.duplicates = state["edited"], state["duplicates"]
-        for ids in (scan.last_second_ids, *scan.boundary_times.values()):
-            scan.ids.add(ids)
-        scan.count_before_resume = state["count"] - len(scan.ids)
-        if state["counted"] is None or not state["provable"]:
-            self._is_provable = False  # counted only now, the records prove nothing about what came before
-        self.counted, self.started = state["counted"], datetime.fromisoformat(state["started"])
-        self._bounds = (state["bound"], query.compare(CREATED, ">=", scan.last[0]))
-
-
-def _unpack(fetched: Future[list[tuple[int, ResponseBody]]]) -> None:
-    """Unpack a page as soon as it is there; what goes wrong shows to whoever takes it."""
-    with contextlib.suppress(ConnectorError):
-        for _, body in fetched.result():
-            body.decompress()
+    def _resume(self, saved: dict[str, Any]) -> None:
+        state = self.state
+        state.last = (saved["last"][0], saved["last"][1])
+        state.last_second_ids = list(saved["last_second_ids"])
+        state.boundary_times = {created: list(ids) for created, ids in saved["boundary_times"].items()}
+        state.created_after_start = saved["created_after_start"]
+        state.has_edits, state.duplicates = saved["edited"], saved["duplicates"]
+        for ids in (state.last_second_ids, *state.boundary_times.values()):
+            state.ids.add(ids)
+        state.count_before_resume = saved["count"] - len(state.ids)
+        if saved["counted"] is None or not saved["provable"]:
+            self._is_provable = False  # a count from now on proves nothing about the records before
+        self.counted, self.started = saved["counted"], datetime.fromisoformat(saved["started"])
+        self._bounds = (saved["bound"], query.compare(CREATED, ">=", state.last[0]))
 
 
 def _written(at: datetime) -> str:

@@ -1,4 +1,4 @@
-"""The bulk path: pages are cut into records without decoding them (extra `[bulk]`, msgspec)."""
+"""The NDJSON path: pages are cut into records without building Python objects for them (extra `[bulk]`, msgspec)."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _records = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def decode_raw(body: bytes, entity: str) -> Decoded:
-    """Cut a page into records, each on one line in the very bytes that Intuit sent.
+    """Cut a page into records, each on one line in the exact bytes that Intuit sent.
 
-    The page is decoded as well, for a cut alone would let through what no reader of the lines can decode: text that is
-    not UTF-8, numbers beyond a double, nesting without end.
+    The page is decoded as well: a cut alone would let through what no reader of the lines can decode, such as text that
+    is not UTF-8, numbers beyond a double, or unlimited nesting.
 
     Raises:
-        UnexpectedResponseError: It is no page of this entity.
+        UnexpectedResponseError: It is not a page of this entity.
     """
     page = decode(body, entity)
     try:
@@ -37,7 +37,7 @@ def decode_raw(body: bytes, entity: str) -> Decoded:
         rows = []
     if len(rows) != len(page.rows):
         raise UnexpectedResponseError(f"QuickBooks answered with a damaged page of {entity} records.")
-    # A line break in JSON text is a blank between two tokens: inside a string it is escaped (RFC 8259 section 7).
+    # A line break in JSON text is whitespace between two tokens: in a string it is escaped (RFC 8259 section 7).
     is_spread = b"\n" in body or b"\r" in body
     return Decoded([_on_one_line(row) for row in rows] if is_spread else rows, page.sort_keys, page.time)
 

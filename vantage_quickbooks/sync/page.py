@@ -1,4 +1,4 @@
-"""Reads pages of an entity, and says where a page stands and what may follow."""
+"""Reads one page of an entity, and describes it: where it stands, and what may follow."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.core import endpoints, responses
+from vantage_quickbooks.core import query
+from vantage_quickbooks.core.endpoints import MINOR_VERSION
+from vantage_quickbooks.core.responses import records_of
 from vantage_quickbooks.core.tokens import iso
 from vantage_quickbooks.errors import UnexpectedResponseError
 
@@ -14,8 +16,10 @@ if TYPE_CHECKING:
     from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.api.client import QuickBooksClient
     from vantage_quickbooks.core.query import Select
+    from vantage_quickbooks.core.responses import Answer
+    from vantage_quickbooks.sync.list_request import ListRequest
 
-__all__ = ["Page", "metadata", "page_metadata", "project", "read_page"]
+__all__ = ["Page", "company_date", "metadata", "page_metadata", "read_page", "read_requested_page"]
 
 Record = dict[str, Any]
 
@@ -40,7 +44,7 @@ class Page:
 def read_page(client: QuickBooksClient, statement: Select, call: CallContext) -> Page:
     """Run *statement* and read its page.
 
-    More may follow whenever the page is as full as was asked: Intuit's own counts are no help, `maxResults` is the
+    More may follow whenever the page is as full as was asked: Intuit's own counts do not help, `maxResults` is the
     number returned and `totalCount` comes for some entities only (recorded).
 
     Raises:
@@ -49,21 +53,54 @@ def read_page(client: QuickBooksClient, statement: Select, call: CallContext) ->
     """
     answer = client.query(statement, call)
     try:
-        records = responses.records_of(answer.body["QueryResponse"], statement.entity)
+        records = records_of(answer.body["QueryResponse"], statement.entity)
     except ValueError:
         raise UnexpectedResponseError(
             f"QuickBooks answered with neither a list of {statement.entity} records nor an empty page.",
             details={"intuitTid": answer.intuit_tid},
         ) from None
-    # A live server once returned one more than was asked (node-quickbooks, issue 89): it comes with the next page.
+    # A live server once returned one record more than was asked for; it comes with the next page:
+    # https://github.com/mcohen01/node-quickbooks/issues/89
     full = len(records) >= statement.max_results
     records = records[: statement.max_results]
     return Page(
         records=records,
         start_position=statement.start_position,
         next_position=statement.start_position + len(records) if full else None,
-        company_date=_company_date(answer.body.get("time"), call),
+        company_date=company_date(answer, call),
     )
+
+
+def read_requested_page(client: QuickBooksClient, request: ListRequest, call: CallContext) -> Page:
+    """Read the page that a request asks for.
+
+    QuickBooks cannot filter by a computed status. With one, it is asked for every record that may have it, and asked
+    for more until the page is full or nothing is left: the first records of that status from the start position on.
+
+    Raises:
+        ConnectorError: See `read_page`.
+    """
+    page = read_page(client, request.statement(), call)
+    return _fill_page(client, request, page, call) if request.needs_local_filter else page
+
+
+def _fill_page(client: QuickBooksClient, request: ListRequest, page: Page, call: CallContext) -> Page:
+    """Keep the wanted records, and read on until there are as many as were asked for."""
+    today, size = page.company_date, request.size
+    found: list[Record] = []
+    while True:
+        for index, record in enumerate(page.records):
+            if not request.is_wanted(record, today):
+                continue
+            found.append(record)
+            if len(found) == request.size:
+                is_last = index + 1 == len(page.records) and page.next_position is None
+                following = None if is_last else page.start_position + index + 1
+                return Page(found, request.start_position, following, today)
+        if page.next_position is None:
+            return Page(found, request.start_position, None, today)
+        size = min(query.MAX_PAGE, size * 2)  # API calls are metered: the fewer the better
+        page = read_page(client, request.statement().page(page.next_position, size), call)
 
 
 def metadata(client: QuickBooksClient, call: CallContext, **more: Any) -> dict[str, Any]:
@@ -75,38 +112,30 @@ def metadata(client: QuickBooksClient, call: CallContext, **more: Any) -> dict[s
         "apiCalls": call.api_calls,
         "meteredCalls": call.metered_calls,
         "intuitTids": list(call.intuit_tids),
-        "minorVersion": endpoints.MINOR_VERSION,
+        "minorVersion": MINOR_VERSION,
         **more,
     }
 
 
 def page_metadata(
-    client: QuickBooksClient, call: CallContext, statement: Select, page: Page, **more: Any
+    client: QuickBooksClient, call: CallContext, request: ListRequest, page: Page, **more: Any
 ) -> dict[str, Any]:
     """Return the metadata of a page: where it stands, in what order, and what may follow."""
     return metadata(
         client,
         call,
-        startPosition=statement.start_position,
-        maxResults=statement.max_results,
+        startPosition=request.start_position,
+        maxResults=request.size,
         mayHaveMore=page.next_position is not None,
         nextStartPosition=page.next_position,
-        orderBy=", ".join(statement.order_by) or None,
+        orderBy=request.order_by,
         **more,
     )
 
 
-def project(record: Record, fields: list[str] | None) -> Record:
-    """Keep the Id and the chosen top-level *fields* of a record that has them; all of it when none are chosen."""
-    if fields is None:
-        return record
-    kept = {"Id", *fields}
-    return {key: value for key, value in record.items() if key in kept}
-
-
-def _company_date(time: Any, call: CallContext) -> date:
-    """Read the company's date off the answer: its time stamp is in the company's own zone (recorded)."""
+def company_date(answer: Answer, call: CallContext) -> date:
+    """Return today's date at the company: the answer's time stamp is in its own time zone (recorded)."""
     try:
-        return datetime.fromisoformat(time).date()
-    except (TypeError, ValueError):
+        return datetime.fromisoformat(answer.body["time"]).date()
+    except (KeyError, TypeError, ValueError):
         return call.now().date()

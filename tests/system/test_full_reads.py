@@ -25,7 +25,7 @@ from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.core.query import Select
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.errors import AccessDeniedError, IncompleteReadError, InputError, QuickBooksUnavailableError
-from vantage_quickbooks.sync.full_read import WholeRead
+from vantage_quickbooks.sync.full_read import FullRead
 
 LINE = {"Amount": 10, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": {"ItemRef": {"value": "1"}}}
 INTERCEPTOR = Interceptor()
@@ -236,7 +236,7 @@ def test_pages_that_come_in_parts_are_whole_whatever_is_edited(company, gaps, pl
     _, connection = company
     history = History(company, "Invoice", gaps)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("vantage_quickbooks.sync.full_read._SMALLEST_PAGE", 2)
+        patched.setattr("vantage_quickbooks.sync.prefetch.MIN_PAGE", 2)
         try:
             data = {"all": True, "max_results": size}
             rows, _ = run(history, connection, plan, "listInvoices", data, stop_after=stop_after)
@@ -335,7 +335,7 @@ def test_too_low_a_max_api_calls_is_refused_before_it_is_spent(company):
 
     assert caught.value.details["apiCalls"] == 2
     assert caught.value.retryable is False
-    assert "14 API calls or more" in caught.value.message
+    assert "at least 14 API calls" in caught.value.message
     with pytest.raises(IncompleteReadError):
         connection.invoke("listInvoices", {"all": True, "max_results": 5, "max_api_calls": 1})
 
@@ -493,14 +493,14 @@ def test_changes_are_not_for_lines(company):
 
 def test_where_change_data_capture_cannot_tell_all_ids_are_listed(company, monkeypatch):
     """A saturated or too old window fails closed: what is not among the Ids is gone."""
-    from vantage_quickbooks.actions import reading
+    from vantage_quickbooks.sync import changes
 
     emulator, connection = company
     history = fill(company, 20)
     first = connection.invoke("listInvoices", {"all": True})
     gone = history._pick(4)
     emulator.delete("Invoice", gone)
-    monkeypatch.setattr(reading, "_CDC_MOST", 1)
+    monkeypatch.setattr(changes, "MAX_CHANGES", 1)
     changed = connection.invoke("listInvoices", {"sync_cursor": first["metadata"]["syncCursor"]})
 
     assert changed["metadata"]["deletions"] == "idListing"
@@ -549,7 +549,7 @@ def test_an_answer_that_was_capped_does_not_shorten_the_read(company):
     """One page comes a record short, as valid JSON, though nobody edits: the rest is asked for."""
     _, connection = company
     history = fill(company, 40)
-    client = connection._ready()
+    client = connection._get_client()
     fetch, calls = client.fetch, []
 
     def capped(statement, call, **how):
@@ -578,7 +578,7 @@ def test_a_consumer_may_take_its_time(company):
     hurried = QUICKBOOKS.connect(
         emulator.credentials(),
         deployment=deployment,
-        store=connection._opened(),
+        store=connection._get_store(),
         new_call=lambda **known: CallContext(**known, time_limit_s=60, monotonic=lambda: time.monotonic() + taken[0]),
         rate_limiter=RateLimiter(10, 10**9, 10**9),
     )
@@ -716,8 +716,8 @@ def test_more_than_a_page_of_one_second_is_whole(company):
     """One is deleted and one renumbered between two pages of it: overlap and count would fit."""
     _, connection = company
     history, ids = stocked(company, [0] * 6)
-    read = WholeRead(
-        connection._ready(), Select("Invoice"), CallContext(), tie_breaker="DocNumber", is_immutable=True, size=4
+    read = FullRead(
+        connection._get_client(), Select("Invoice"), CallContext(), tie_breaker="DocNumber", is_immutable=True, size=4
     )
 
     def edit():

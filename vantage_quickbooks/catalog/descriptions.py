@@ -1,0 +1,131 @@
+"""Describes the list and get actions of an entity as data, from its row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vantage_quickbooks.contract import Action, Cost, FlatField, Keys, Limits, Trigger
+
+if TYPE_CHECKING:
+    from vantage_quickbooks.catalog.resource import Column, Resource
+
+__all__ = ["get_description", "list_description"]
+
+LIMITS = Limits(concurrent_requests=10, requests_per_second=10, requests_per_minute=500, max_page_size=1000)
+"""Of one company and app: https://developer.intuit.com/app/developer/qbo/docs/learn/limits-and-throttles"""
+
+_FULL_READ: dict[str, Any] = {"all": True}
+
+_CORE = ("listCustomers", "listInvoices")
+"""The lists among the core actions, which hosts show first."""
+
+
+def list_description(resource: Resource) -> Action:
+    """Return the list action of an entity as data."""
+    has_full = resource.has_creation_order
+    return Action(
+        id=resource.list_id,
+        title=f"List {resource.plural}",
+        description=resource.description,
+        rows_key=resource.rows_key,
+        streamable=True,
+        examples=tuple(dict(example) for example in resource.examples) or ({},),
+        views=(_table(resource), *(dict(view) for view in resource.views)),
+        full_read_input=_FULL_READ if has_full else None,
+        group="core" if resource.list_id in _CORE else resource.group,
+        modes=("page", "full", "changes") if has_full else ("page",),
+        keys=_keys(resource),
+        triggers=(_trigger(resource),) if has_full else (),
+        cost=_costs(resource),
+        limits=LIMITS,
+        flat_fields=_flat_fields(resource),
+    )
+
+
+def get_description(resource: Resource) -> Action:
+    """Return the get action of an entity as data."""
+    article = "an" if resource.name[0] in "aeiou" else "a"
+    which = "" if resource.is_singleton else " by its Id"
+    return Action(
+        id=resource.get_id,
+        title=f"Get {resource.name if resource.is_singleton else f'{article} {resource.name}'}",
+        description=f"Reads one {resource.name}{which}, as Intuit sent it, with flat fields. One API call."
+        if not resource.is_singleton
+        else f"{resource.description} One API call.",
+        rows_key=resource.record_key,
+        examples=({},) if resource.is_singleton else ({"id": "24"},),
+        group=resource.group,
+        keys=_keys(resource),
+        cost=(Cost("call", 1, 1, "One API call."),),
+        limits=LIMITS,
+        flat_fields=_flat_fields(resource),
+    )
+
+
+def _keys(resource: Resource) -> Keys:
+    prefix = "*." if resource.template_key else ""
+    has_id = resource.path is not None
+    return Keys(
+        primary_key=(f"{prefix}Id",) if has_id else resource.primary_key,
+        version=f"{prefix}SyncToken" if has_id else None,
+        updated_at=f"{prefix}MetaData.LastUpdatedTime",
+        deletions="none" if not resource.has_creation_order else "cdc" if resource.has_cdc else "idListing",
+    )
+
+
+def _trigger(resource: Resource) -> Trigger:
+    name = resource.record_key
+    return Trigger(
+        id=f"{name}Changed",
+        title=f"{resource.name[0].upper()}{resource.name[1:]} created, updated or deleted",
+        action=resource.list_id,
+        state_input="sync_cursor",
+        state_path="metadata.syncCursor",
+        start_input=_FULL_READ | ({"active": "all"} if resource.has_active else {}),
+        deleted_path="deleted",
+    )
+
+
+def _costs(resource: Resource) -> tuple[Cost, ...]:
+    page = (
+        "One API call a page; with a status, more until the page is full."
+        if resource.status
+        else "One API call a page."
+    )
+    costs = (Cost("page", 1, 1, page),)
+    if not resource.has_creation_order:
+        return costs
+    deletions = "one for deletions" if resource.has_cdc else "a listing of all Ids"
+    return (
+        *costs,
+        Cost("full", 2, 2, "One API call per 1,000 records, and two more.", 1000, 1000),
+        Cost("changes", 3, 3, f"One API call per 1,000 changed records, one to count, and {deletions}.", 1000, 1000),
+    )
+
+
+def _flat_fields(resource: Resource) -> tuple[FlatField, ...]:
+    labels = {column.field: column.label for column in resource.columns}
+    return tuple(
+        FlatField(row.name, row.type, labels.get(row.name, _title(row.name)))  # type: ignore[arg-type]  # a subset
+        for row in resource.flat_fields
+    )
+
+
+def _title(name: str) -> str:
+    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
+    return words[0].upper() + words[1:]
+
+
+def _table(resource: Resource) -> dict[str, Any]:
+    return {"kind": "table", "columns": [_column(column, resource) for column in resource.columns]}
+
+
+def _column(column: Column, resource: Resource) -> dict[str, Any]:
+    shown: dict[str, Any] = {"field": column.field, "label": column.label}
+    if column.format != "text":
+        shown["format"] = column.format
+    if column.currency:
+        shown["currency"] = column.currency
+    if column.format == "status" and resource.status:
+        shown["values"] = {name: dict(value) for name, value in resource.status.values.items()}
+    return shown
