@@ -420,7 +420,9 @@ def test_an_unsaved_link_does_not_replace_a_newer_one(emulator, deployment):
     host, form = DictHost(), emulator.credentials()
     first = QUICKBOOKS.connect(form, host.context(), deployment=deployment)
     first.invoke("getAccessToken")
-    unsaved = replace(first._get_client().authorizer._cached[0], version=0, refresh_token="RT1-older", access_token="older")
+    unsaved = replace(
+        first._get_client().authorizer._cached[0], version=0, refresh_token="RT1-older", access_token="older"
+    )
     first._get_client().authorizer._chain.set_pending(unsaved)
     newest = host.kept["c1"][1]["accessToken"]
 
@@ -472,7 +474,10 @@ def test_a_cancelled_call_does_not_wait_for_anothers_refresh(emulator, deploymen
     store, cancelled = MemoryStore(), threading.Event()
     other = QUICKBOOKS.connect(form, deployment=deployment, store=store)
     waiting = QUICKBOOKS.connect(form, HostContext(cancelled=cancelled.is_set), deployment=deployment, store=store)
-    with ThreadPoolExecutor(1) as pool, other._get_client().authorizer._chain.lock:  # until the waiting one has given up
+    with (
+        ThreadPoolExecutor(1) as pool,
+        other._get_client().authorizer._chain.lock,
+    ):  # until the waiting one has given up
         result = pool.submit(waiting.invoke, "getAccessToken")
         threading.Timer(0.2, cancelled.set).start()
         with pytest.raises(CancelledError):
