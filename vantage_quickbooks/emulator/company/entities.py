@@ -101,6 +101,7 @@ _MARKS: dict[str, tuple[str, str, str, str]] = {
     "Bill": ("VendorRef TxnDate APAccountRef SalesTermRef TotalAmt DueDate DocNumber", "Balance", "", ""),
     "BillPayment": ("VendorRef TotalAmt DocNumber TxnDate APAccountRef", "", "", ""),
     "Budget": ("", "", "", "Name Active StartDate EndDate"),
+    "ChangeOrder": ("", "", "", "TxnDate DocNumber CustomerRef TotalAmt"),
     "Class": ("Active FullyQualifiedName", "", "", "Name"),
     "CompanyCurrency": ("", "", "", "Name Code Active"),
     "CreditCardPaymentTxn": ("", "", "", "TxnDate Amount"),
@@ -122,7 +123,7 @@ _MARKS: dict[str, tuple[str, str, str, str]] = {
     "Purchase": ("", "", "", "DocNumber TxnDate PaymentType TotalAmt"),
     "PurchaseOrder": ("TxnDate DueDate DocNumber", "", "", "TotalAmt"),
     "RefundReceipt": ("TxnDate DocNumber PaymentType Balance", "CustomerRef ProjectRef", "", "TotalAmt"),
-    "ReimburseCharge": ("", "", "", "TxnDate CustomerRef"),
+    "ReimburseCharge": ("", "CustomerRef HasBeenInvoiced", "", "TxnDate"),
     # TotalAmt is recorded too: `SalesReceipt where TotalAmt > '300.00'` answered in 2020.
     "SalesReceipt": ("TxnDate DocNumber Balance", "CustomerRef ProjectRef TotalAmt", "", ""),
     "TaxAgency": ("", "", "", "DisplayName"),
@@ -175,6 +176,7 @@ _ANY_TRANSACTION = (
     " HomeTotalAmt HomeBalance DocNumber TxnDate DueDate CustomExtensions RecurDataRef TransactionLocationType"
 )
 _EXPENSE = "VendorRef APAccountRef VendorAddr SalesTermRef Memo POStatus POEmail PayType CheckPayment CreditCardPayment"
+_ESTIMATE = f"{_ANY_TRANSACTION} CustomerRef TxnStatus ExpirationDate AcceptedBy AcceptedDate"
 _OWN_PROPERTIES = {
     "Attachable": "AttachableRef FileName Note FileAccessUri TempDownloadUri Size ContentType Category Tag Lat Long",
     "BillPayment": f"{_ANY_TRANSACTION} {_EXPENSE}",
@@ -183,7 +185,8 @@ _OWN_PROPERTIES = {
     "CompanyInfo": _COMPANY_INFO,
     "CreditMemo": f"{_ANY_TRANSACTION} CustomerRef RemainingCredit InvoiceRef",
     "Customer": _CUSTOMER,
-    "Estimate": f"{_ANY_TRANSACTION} CustomerRef TxnStatus ExpirationDate AcceptedBy AcceptedDate",
+    "ChangeOrder": _ESTIMATE,
+    "Estimate": _ESTIMATE,
     "ExchangeRate": "SourceCurrencyCode TargetCurrencyCode Rate AsOfDate",
     "Invoice": _INVOICE,
     "JournalEntry": f"{_ANY_TRANSACTION} Adjustment TaxRateRef",
@@ -205,7 +208,7 @@ _OWN_PROPERTIES = {
 }
 _STRICT = {"Customer", "Invoice", "CompanyInfo"}
 _NUMBERS = {"Balance", "BalanceWithJobs", "TotalAmt", "Amount", "UnitPrice", "PurchaseCost"}
-_FLAGS = {"Active", "SubAccount", "SubItem", "SubDepartment", "Taxable", "Refund"}
+_FLAGS = {"Active", "HasBeenInvoiced", "SubAccount", "SubItem", "SubDepartment", "Taxable", "Refund"}
 
 
 def _type_of(name: str) -> PropertyType:
@@ -244,6 +247,7 @@ _TABLE = (
     ("Bill", "CRQUD", False),
     ("BillPayment", "CRQUDV", False),
     ("Budget", "CRQUD", False),
+    ("ChangeOrder", "CRQUD", False),
     ("Class", "CRQU", True),
     ("CompanyCurrency", "CRQU", True),
     ("CompanyInfo", "RQU", False),

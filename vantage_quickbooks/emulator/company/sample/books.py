@@ -1,0 +1,269 @@
+"""Collects the records that stand beside customers and invoices, with the accounts that they post to.
+
+Some hundreds of records, whatever the size of the company, so they are plain dictionaries until they are written.
+Transactions point to each other by keys, `@bill-rent`, which become Ids once all of them are known: Ids follow the
+order of entry. Amounts are integers, in cents.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from vantage_quickbooks.emulator.company import rules
+from vantage_quickbooks.emulator.json_text import encode
+from vantage_quickbooks.emulator.company.entities import ENTITIES
+from vantage_quickbooks.emulator.company.sample.clock import Clock
+from vantage_quickbooks.emulator.company.sample.customers import Customer, Customers
+from vantage_quickbooks.emulator.company.sample.invoices import USER
+from vantage_quickbooks.emulator.company.sample.spelling import CURRENCIES, RATES
+from vantage_quickbooks.emulator.company.row import Row, row_of
+
+Record = dict[str, Any]
+
+FIRST_INVOICE_ID = 101
+"""Ids below are for the transactions that are collected here."""
+
+HOME = "USD"
+_KEY = re.compile(r'"@([a-z0-9-]+)"')
+_WITH_MODIFIER = {"Bill", "PurchaseOrder"}  # MetaData.LastModifiedByRef (recorded, 2026)
+_LINK_TYPES = {"BillPayment": "BillPaymentCheck"}  # whatever the bill was paid with (recorded, 2026)
+_NUMBERED_APART = {"Attachable", "Budget", "Preferences", "RecurringTransaction", "TimeActivity"}
+_WITHOUT_ID = "ExchangeRate"  # one for each currency and day (Intuit, ExchangeRate page)
+_ENTRY_SPREAD_S = 9_000
+_OFFICE_LAG_S = 60
+
+
+def amount(cents: int) -> Decimal:
+    """Return an amount of money; it is spelled with two decimals."""
+    return Decimal(cents) / 100
+
+
+def plain(cents: int) -> int | float:
+    """Return a price or a rate; it is spelled without superfluous zeros."""
+    return cents / 100 if cents % 100 else cents // 100
+
+
+@dataclass(slots=True)
+class _Entry:
+    entity: str
+    key: str  # a transaction's key, a list entry's Id
+    body: Record
+    created: int
+    updated: int
+    token: int = 0
+    template: str = ""  # of a recurring transaction: what the record is wrapped in
+
+
+class Books:
+    """The records of one company beside its customers and invoices.
+
+    Args:
+        clock: The company's days.
+        customers: Who is sold to.
+        seed: Decides the minute of each entry.
+    """
+
+    def __init__(self, clock: Clock, customers: Customers, seed: int) -> None:
+        self.clock = clock
+        self.today = clock.today
+        self._customers = customers.domestic
+        self._random = random.Random(f"books {seed}")  # its own, or invoices would depend on it
+        self._entries: dict[tuple[str, str], _Entry] = {}
+        self._by_name: dict[tuple[str, str], Record] = {}
+        self._ids: dict[str, str] = {}
+        self.balances: defaultdict[str, int] = defaultdict(int)
+        """What was posted to each account by its Id, debits positive, in the account's currency."""
+        self.owed: defaultdict[str, int] = defaultdict(int)
+        """What is owed to each vendor by its Id, in the vendor's currency."""
+        self.stock: defaultdict[str, int] = defaultdict(int)
+        """How many of each inventory item there are, by its Id."""
+
+    # ---- name lists ----
+
+    def listed(
+        self, entity: str, id_: str, body: Record, *, days_before: float = 390, token: int = 0, minutes: int = 0
+    ) -> None:
+        """Add an entry of a name list.
+
+        Args:
+            entity: Its name.
+            id_: Of the entry.
+            body: The record without its envelope.
+            days_before: When it was entered, in days before the first invoice could be.
+            token: SyncToken.
+            minutes: How much later than that.
+        """
+        name = str(body.get("FullyQualifiedName") or body.get("DisplayName") or body.get("Name") or body.get("Code"))
+        at = self.clock.ago(self.clock.days + days_before) + 60 * minutes
+        self._entries[entity, id_] = _Entry(entity, id_, body, at, at, token)
+        self._by_name[entity, name] = {"value": id_, "name": name}
+
+    def ref(self, entity: str, name: str) -> Record:
+        """Return a reference to an entry of a name list, by its full name."""
+        return dict(self._by_name[entity, name])
+
+    def bare_ref(self, entity: str, name: str) -> Record:
+        """Return a reference without a name, as some come (recorded)."""
+        return {"value": self._by_name[entity, name]["value"]}
+
+    def entry(self, entity: str, key: str) -> Record:
+        """Return a record that was added, to be completed."""
+        return self._entries[entity, key].body
+
+    def named(self, entity: str, name: str) -> Record:
+        """Return the record of a name list entry by its full name."""
+        return self._entries[entity, self._by_name[entity, name]["value"]].body
+
+    def account(self, name: str) -> str:
+        """Return an account's Id by its full name."""
+        return str(self._by_name["Account", name]["value"])
+
+    def currency(self, code: str = HOME) -> Record:
+        """Return a CurrencyRef."""
+        return {"value": code, "name": CURRENCIES[code]}
+
+    def customer(self, index: int) -> Customer | None:
+        """Return one of the customers that are invoiced in dollars; None in a company without customers."""
+        return self._customers[index % len(self._customers)] if self._customers else None
+
+    def customer_ref(self, index: int) -> Record | None:
+        """Return a reference to a customer."""
+        customer = self.customer(index)
+        return {"value": customer.id, "name": customer.name} if customer else None
+
+    def pseudonym(self) -> str:
+        """Return a V4IDPseudonym, which is random."""
+        return f"{self._random.getrandbits(152):038x}"
+
+    # ---- transactions ----
+
+    def add(  # noqa: PLR0913 -- one word for each property of an entry
+        self, entity: str, key: str, days_ago: int, body: Record, *, template: str = "", dated: bool = True
+    ) -> None:
+        """Add a transaction.
+
+        Args:
+            entity: Its name.
+            key: What other transactions call it.
+            days_ago: TxnDate, and the day on which it was entered.
+            body: The record without its envelope.
+            template: Of a recurring transaction: what the record is wrapped in.
+            dated: Whether it has a TxnDate.
+        """
+        noon = self.clock.noon(self.clock.day(days_ago))
+        at = min(noon + self._random.randrange(-_ENTRY_SPREAD_S, _ENTRY_SPREAD_S), self.clock.now - _OFFICE_LAG_S)
+        self.add_at(entity, key, at, body | ({"TxnDate": self.clock.day(days_ago).isoformat()} if dated else {}))
+        self._entries[entity, key].template = template
+
+    def add_at(self, entity: str, key: str, at: int, body: Record) -> None:
+        """Add a transaction that was entered at an instant, with its TxnDate in the body."""
+        self._entries[entity, key] = _Entry(entity, key, body, at, at)
+
+    def remove(self, entity: str, key: str) -> None:
+        """Take a transaction out again; its Id stays free."""
+        del self._entries[entity, key]
+
+    def has(self, entity: str, key: str) -> bool:
+        """Tell whether a transaction was added; without customers, some are not."""
+        return (entity, key) in self._entries
+
+    def link(self, entity: str, key: str, other: str, other_key: str, line: str | None = None) -> Record:
+        """Return the LinkedTxn that leads from a transaction to another one, and add the way back.
+
+        Args:
+            entity: What leads there.
+            key: Its key.
+            other: What it leads to.
+            other_key: Its key.
+            line: TxnLineId.
+
+        Returns:
+            For a line or for the head of the first transaction.
+        """
+        self._entries[other, other_key].body.setdefault("LinkedTxn", []).append(
+            {"TxnId": f"@{key}", "TxnType": _LINK_TYPES.get(entity, entity)}
+        )
+        return {"TxnId": f"@{other_key}", "TxnType": other} | ({"TxnLineId": line} if line is not None else {})
+
+    def touch(self, entity: str, key: str, by: tuple[str, str]) -> None:
+        """Note that a later transaction changed an earlier one: what pays a bill changes its balance."""
+        changed, cause = self._entries[entity, key], self._entries[by]
+        changed.updated = max(changed.updated, cause.created)
+        changed.token += 1
+
+    def post(self, account: str, cents: int) -> None:
+        """Debit an account by its full name; credit it with a negative amount."""
+        self.balances[self.account(account)] += cents
+
+    def spend(self, lines: Sequence[Record], sign: int = 1, rate: float = 1.0) -> None:
+        """Debit what expense lines are for: accounts, or the stock of inventory items at cost."""
+        for line in lines:
+            cents = sign * round(int(line["Amount"] * 100) * rate)
+            detail = line[line["DetailType"]]
+            if "AccountRef" in detail:
+                self.balances[detail["AccountRef"]["value"]] += cents
+                continue
+            item = self._entries["Item", detail["ItemRef"]["value"]].body
+            if item["Type"] == "Inventory":
+                self.stock[detail["ItemRef"]["value"]] += sign * detail["Qty"]
+            self.balances[(item.get("AssetAccountRef") or item["ExpenseAccountRef"])["value"]] += cents
+
+    # ---- the records ----
+
+    def rows(self) -> Iterator[tuple[str, Row]]:
+        """Write all records.
+
+        Yields:
+            Entity names and rows.
+        """
+        ids = self._ids or self.number()
+        for entry in self._entries.values():
+            yield entry.entity, self._row(entry, ids)
+
+    def number(self) -> Mapping[str, str]:
+        """Number the transactions in the order of entry.
+
+        Returns:
+            Ids by keys.
+
+        Raises:
+            ValueError: There are more transactions than Ids below the first invoice's.
+        """
+        ids: dict[str, str] = {}
+        counters: defaultdict[str, int] = defaultdict(int)
+        for entry in sorted(self._entries.values(), key=lambda entry: entry.created):
+            if not ENTITIES[entry.entity].lists_names and entry.entity != _WITHOUT_ID:
+                apart = entry.entity if entry.entity in _NUMBERED_APART else ""
+                counters[apart] += 1
+                ids[entry.key] = str(counters[apart])
+        if counters[""] >= FIRST_INVOICE_ID:
+            raise ValueError(f"{counters['']} transactions, and Ids for {FIRST_INVOICE_ID - 1}")
+        self._ids = ids
+        return ids
+
+    def _row(self, entry: _Entry, ids: Mapping[str, str]) -> Row:
+        entity = ENTITIES[entry.entity]
+        meta = {"CreateTime": self.clock.spell(entry.created), "LastUpdatedTime": self.clock.spell(entry.updated)}
+        if entry.entity == _WITHOUT_ID:
+            del meta["CreateTime"]
+            record = entry.body | {"domain": "QBO", "sparse": False, "SyncToken": str(entry.token), "MetaData": meta}
+            return row_of(entity, record, encode(record))._replace(id=entry.key, created=entry.created)
+        id_ = entry.key if entity.lists_names else ids[entry.key]
+        if entry.entity in _WITH_MODIFIER or entry.template in _WITH_MODIFIER:
+            meta = {"CreateTime": meta["CreateTime"], "LastModifiedByRef": {"value": USER}} | meta
+        envelope = {"domain": "QBO", "sparse": False, "Id": id_, "SyncToken": str(entry.token), "MetaData": meta}
+        kind = ENTITIES[entry.template] if entry.template else entity
+        record = rules.sort(kind, entry.body | envelope)
+        text = encode({entry.template: record} if entry.template else record)
+        return row_of(entity, record, _KEY.sub(lambda match: f'"{ids[match[1]]}"', text))
+
+
+def home(cents: int, code: str) -> int:
+    """Convert an amount to the home currency."""
+    return round(cents * RATES[code])

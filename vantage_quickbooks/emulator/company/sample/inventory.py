@@ -1,0 +1,41 @@
+"""The stock: what was there at first, and what was missing when it was counted."""
+
+from __future__ import annotations
+
+from vantage_quickbooks.emulator.company.sample.books import Books
+
+# Key, days ago, number, account, note, full names of items and how many more there are.
+_ADJUSTMENTS: tuple[tuple[str, int, str, str, str, tuple[tuple[str, int], ...]], ...] = (
+    ("stock-opening", 194, "1", "Opening Balance Equity", "Opening stock",
+     (("Irrigation supplies:Sprinkler head", 60), ("Irrigation supplies:Valve, 1 inch", 24),
+      ("Irrigation supplies:Controller, 8 zones", 3), ("Plants:Lavender, 1 gallon", 40),
+      ("Plants:Trees:Japanese maple, 15 gallon", 2), ("Potting soil", 35))),
+    ("stock-count", 10, "2", "Inventory Shrinkage", "Counted in the greenhouse",
+     (("Plants:Lavender, 1 gallon", -5), ("Potting soil", -2), ("Irrigation supplies:Sprinkler head", 1))),
+)  # fmt: skip
+
+
+def add_adjustments(books: Books) -> None:
+    """Add adjustments of the stock; each item's value follows at its cost."""
+    for key, days_ago, number, account, note, differences in _ADJUSTMENTS:
+        lines = []
+        for line, (item, difference) in enumerate(differences, 1):
+            ref = books.ref("Item", item)
+            lines.append(
+                {
+                    "Id": str(line),
+                    "DetailType": "ItemAdjustmentLineDetail",
+                    "ItemAdjustmentLineDetail": {"ItemRef": ref, "QtyDiff": difference},
+                }
+            )
+            value = difference * round(books.named("Item", item)["PurchaseCost"] * 100)
+            books.stock[ref["value"]] += difference
+            books.post("Inventory Asset", value)
+            books.post(account, -value)
+        body = {
+            "AdjustAccountRef": books.ref("Account", account),
+            "DocNumber": number,
+            "PrivateNote": note,
+            "Line": lines,
+        }
+        books.add("InventoryAdjustment", key, days_ago, body)
