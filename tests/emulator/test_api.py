@@ -64,7 +64,7 @@ def test_only_some_entities_tell_a_total(client):
 def test_nothing_found_and_past_the_end_are_empty(client):
     assert client.query("select * from Invoice where DocNumber = 'none'").json()["QueryResponse"] == {}
     assert client.query("select * from Invoice startposition 1000").json()["QueryResponse"] == {}
-    assert client.query("select * from Bill").json()["QueryResponse"] == {}
+    assert client.query("select * from TaxPayment").json()["QueryResponse"] == {}
 
 
 def test_counting(client):

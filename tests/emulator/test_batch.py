@@ -28,6 +28,7 @@ def test_the_recorded_batch(client):
     """The four items of minimul batch/basic.yml: a success, a gone one, a stale one and a statement."""
     receipt = {"Line": [LINE | {"Amount": 337.50}]}
     kept = client.post("salesreceipt", json=receipt).json()["SalesReceipt"]
+    statement = f"select * from SalesReceipt where TotalAmt > '300.00' and Id = '{kept['Id']}'"  # noqa: S608
     answers = batch(
         client,
         {"bId": "bid1", "operation": "create", "Vendor": {"DisplayName": "Boraski Family Store"}},
@@ -43,7 +44,7 @@ def test_the_recorded_batch(client):
                 "PrivateNote": "A private note.",
             },
         },
-        {"bId": "bid4", "Query": "select * from SalesReceipt where TotalAmt > '300.00'"},
+        {"bId": "bid4", "Query": statement},
     )
     assert [list(item) for item in answers] == [
         ["Vendor", "bId"],

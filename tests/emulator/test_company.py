@@ -195,12 +195,13 @@ def test_a_payment_lowers_the_balance_and_its_deletion_raises_it(client):
 
 
 def test_any_entity_is_stored(client):
+    before = client.query("select * from Bill").json()["QueryResponse"]["totalCount"]
     vendor = client.post("vendor", json={"DisplayName": "Sage Supply"}).json()["Vendor"]
     bill = client.post("bill", json={"VendorRef": {"value": vendor["Id"]}, "TotalAmt": 12, "Line": [EXPENSE]}).json()[
         "Bill"
     ]
-    assert client.ids("select * from Bill where VendorRef = '1'") == [bill["Id"]]
-    assert client.query("select * from Bill").json()["QueryResponse"]["totalCount"] == 1
+    assert client.ids(f"select * from Bill where VendorRef = '{vendor['Id']}'") == [bill["Id"]]  # noqa: S608
+    assert client.query("select * from Bill").json()["QueryResponse"]["totalCount"] == before + 1
 
 
 def test_records_move_in_python_too(client, emulator):

@@ -110,8 +110,8 @@ def test_every_property_can_be_asked_for_or_is_refused(emulator, entity):
 
 
 def test_a_property_inside_a_list_is_asked_for(client):
-    client.post("attachable", json=BODIES["Attachable"])
-    (row,) = client.rows("SELECT AttachableRef.EntityRef.type FROM Attachable")
+    id_ = client.post("attachable", json=BODIES["Attachable"]).json()["Attachable"]["Id"]
+    (row,) = client.rows(f"SELECT AttachableRef.EntityRef.type FROM Attachable WHERE Id = '{id_}'")
     assert row["AttachableRef"] == [{"EntityRef": {"type": "Invoice"}}]
 
 

@@ -104,9 +104,11 @@ def assert_true(emulator):
         applied = Decimal(0)
         for item in payment["Line"]:
             for link in item["LinkedTxn"]:
-                paid[link["TxnId"]] += Decimal(item["Amount"])
-                assert {"TxnId": payment["Id"], "TxnType": "Payment"} in invoices[link["TxnId"]]["LinkedTxn"]
-            applied += Decimal(item["Amount"])
+                if link["TxnType"] == "Invoice":
+                    paid[link["TxnId"]] += Decimal(item["Amount"])
+                    assert {"TxnId": payment["Id"], "TxnType": "Payment"} in invoices[link["TxnId"]]["LinkedTxn"]
+            sign = -1 if item["LinkedTxn"][0]["TxnType"] == "CreditMemo" else 1
+            applied += sign * Decimal(item["Amount"])
         assert payment["UnappliedAmt"] == Decimal(payment["TotalAmt"]) - applied
     owed = defaultdict(Decimal)
     for id_, row in invoices.items():

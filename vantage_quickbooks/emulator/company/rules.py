@@ -438,14 +438,26 @@ def _plus(day: str, days: int) -> str:
 # ---- payments ----------------------------------------------------------------------------------
 
 _LINKS_OF_PAYMENTS = frozenset({"Payment", "BillPayment", "BillPaymentCheck", "BillPaymentCreditCard"})
+_CREDITS = frozenset({"CreditMemo", "VendorCredit"})
 PAYS = {"Payment": "Invoice", "BillPayment": "Bill"}
 """What pays what."""
 
 
 def _payment(_: Change, record: Record) -> Record:
     total = _money(record["TotalAmt"])
-    applied = sum(payments_of("Invoice", record).values(), Decimal(0))
-    return record | {"TotalAmt": total, "UnappliedAmt": total - applied}
+    return record | {"TotalAmt": total, "UnappliedAmt": total - _applied(record)}
+
+
+def _applied(record: Record) -> Decimal:
+    """Return what of a payment is applied: what it pays, less the credits that pay it too."""
+    applied = Decimal(0)
+    for line in record.get("Line", []):
+        for link in line.get("LinkedTxn", []):
+            if link.get("TxnId") is None:
+                raise errors.required_missing("TxnId")
+            cents = _money(line.get("Amount", 0))
+            applied += -cents if link.get("TxnType") in _CREDITS else cents
+    return applied
 
 
 def payments_of(entity: str, record: Record) -> dict[str, Decimal]:
@@ -493,8 +505,7 @@ def without_link(record: Record, entity: str, id: str) -> Record:  # noqa: A002 
 
     record = record | {"Line": [line for line in record.get("Line", []) if not is_for_it(line)]}
     if "UnappliedAmt" in record:
-        applied = sum(payments_of(entity, record).values(), Decimal(0))
-        record["UnappliedAmt"] = _money(record.get("TotalAmt", 0)) - applied
+        record["UnappliedAmt"] = _money(record.get("TotalAmt", 0)) - _applied(record)
     return record
 
 

@@ -19,6 +19,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "Attachable": (),
     "Bill": ("VendorRef", "Line"),
     "BillPayment": ("VendorRef", "TotalAmt", "PayType"),
+    "ChangeOrder": ("CustomerRef", "Line"),
     "CompanyCurrency": ("Code",),
     "CreditCardPaymentTxn": ("CreditCardAccountRef", "BankAccountRef", "Amount"),
     "CreditMemo": ("CustomerRef", "Line"),
@@ -37,7 +38,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 }
 """What a create must hold; of name lists it is the name."""
 
-SALES_FORMS = frozenset({"CreditMemo", "Estimate", "Invoice", "RefundReceipt", "SalesReceipt"})
+SALES_FORMS = frozenset({"ChangeOrder", "CreditMemo", "Estimate", "Invoice", "RefundReceipt", "SalesReceipt"})
 """Forms with a customer's addresses, a subtotal, discounts and tax."""
 
 SUMMED = SALES_FORMS | {"Bill", "Deposit", "Purchase", "PurchaseOrder", "VendorCredit"}
@@ -52,7 +53,9 @@ OPEN_BALANCES: Mapping[str, tuple[str, ...]] = {
 """What is left of a total: all of it at first."""
 
 NUMBERED_TOGETHER: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(SALES_FORMS - {"Estimate"}, ("CreditMemo", "Invoice", "RefundReceipt", "SalesReceipt")),
+    **dict.fromkeys(
+        SALES_FORMS - {"ChangeOrder", "Estimate"}, ("CreditMemo", "Invoice", "RefundReceipt", "SalesReceipt")
+    ),
     "Estimate": ("Estimate",),
     "PurchaseOrder": ("PurchaseOrder",),
 }
@@ -90,6 +93,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     },
     "Bill": _PURCHASE | {"LinkedTxn": []},
     "BillPayment": _PURCHASE | {"Line": []},
+    "ChangeOrder": _SALES_FORM | {"TxnStatus": "Pending"},
     "Class": {"SubClass": False},
     "CreditMemo": _SALES_FORM,
     "Customer": {
@@ -206,14 +210,20 @@ ORDER_OF_DETAIL = (
 
 _ENVELOPE = "domain sparse Id SyncToken MetaData"
 _BILL = (
-    f"SalesTermRef DueDate VendorAddr Balance {_ENVELOPE} DocNumber TxnDate CurrencyRef PrivateNote LinkedTxn Line"
-    " VendorRef APAccountRef TotalAmt"
+    f"SalesTermRef DueDate VendorAddr Balance HomeBalance {_ENVELOPE} DocNumber TxnDate CurrencyRef ExchangeRate"
+    " PrivateNote LinkedTxn Line VendorRef APAccountRef TotalAmt"
 )
 _SALES_RECEIPT = (
     f"{_ENVELOPE} CustomField DocNumber TxnDate CurrencyRef PrivateNote LinkedTxn Line TxnTaxDetail CustomerRef"
     " CustomerMemo BillAddr ShipAddr FreeFormAddress ShipFromAddr TotalAmt ApplyTaxAfterDiscount PrintStatus"
     " EmailStatus BillEmail Balance PaymentMethodRef PaymentRefNum DepositToAccountRef"
 )
+_ESTIMATE = (
+    f"{_ENVELOPE} CustomField DocNumber TxnDate CurrencyRef PrivateNote TxnStatus LinkedTxn Line TxnTaxDetail"
+    " CustomerRef CustomerMemo BillAddr ShipAddr FreeFormAddress ShipFromAddr TotalAmt ApplyTaxAfterDiscount"
+    " PrintStatus EmailStatus BillEmail DeliveryInfo"
+)
+_TERM = "DiscountPercent DueDays DiscountDays DayOfMonthDue DueNextMonthDays"
 _NAME_LIST = f"Name SubClass SubDepartment ParentRef FullyQualifiedName Active Type %s {_ENVELOPE}"
 
 _ORDERS: Mapping[str, str] = {
@@ -227,7 +237,7 @@ _ORDERS: Mapping[str, str] = {
         " PrivateNote Line"
     ),
     "CreditMemo": (
-        f"RemainingCredit {_ENVELOPE} CustomField DocNumber TxnDate CurrencyRef PrivateNote Line TxnTaxDetail"
+        f"RemainingCredit {_ENVELOPE} CustomField DocNumber TxnDate CurrencyRef PrivateNote LinkedTxn Line TxnTaxDetail"
         " CustomerRef BillAddr ShipAddr FreeFormAddress ShipFromAddr CustomerMemo TotalAmt ApplyTaxAfterDiscount"
         " PrintStatus EmailStatus BillEmail Balance"
     ),
@@ -244,11 +254,8 @@ _ORDERS: Mapping[str, str] = {
         f"BillableTime BirthDate HiredDate {_ENVELOPE} Title GivenName MiddleName FamilyName Suffix DisplayName"
         " PrintOnCheckName Active PrimaryPhone Mobile PrimaryEmailAddr"
     ),
-    "Estimate": (
-        f"{_ENVELOPE} CustomField DocNumber TxnDate CurrencyRef PrivateNote TxnStatus LinkedTxn Line TxnTaxDetail"
-        " CustomerRef CustomerMemo BillAddr ShipAddr FreeFormAddress ShipFromAddr TotalAmt ApplyTaxAfterDiscount"
-        " PrintStatus EmailStatus BillEmail DeliveryInfo"
-    ),
+    "ChangeOrder": _ESTIMATE,
+    "Estimate": _ESTIMATE,
     "Invoice": (
         "Deposit AllowIPNPayment AllowOnlinePayment AllowOnlineCreditCardPayment AllowOnlineACHPayment"
         f" {_ENVELOPE} CustomField DocNumber TxnDate CurrencyRef ExchangeRate PrivateNote LinkedTxn Line TxnTaxDetail"
@@ -256,12 +263,12 @@ _ORDERS: Mapping[str, str] = {
         " HomeTotalAmt ApplyTaxAfterDiscount PrintStatus EmailStatus BillEmail Balance HomeBalance DeliveryInfo"
     ),
     "Item": (
-        "Name Description Active SubItem ParentRef FullyQualifiedName Taxable UnitPrice Type IncomeAccountRef"
+        "Name Sku Description Active SubItem ParentRef Level FullyQualifiedName Taxable UnitPrice Type IncomeAccountRef"
         " PurchaseDesc PurchaseCost ExpenseAccountRef AssetAccountRef TrackQtyOnHand DeferredRevenue QtyOnHand"
-        f" InvStartDate {_ENVELOPE}"
+        f" InvStartDate PrintGroupedItems ItemGroupDetail {_ENVELOPE}"
     ),
     "JournalEntry": (
-        f"Adjustment TotalAmt {_ENVELOPE} DocNumber TxnDate CurrencyRef PrivateNote Line TxnTaxDetail"
+        f"Adjustment TotalAmt {_ENVELOPE} DocNumber TxnDate CurrencyRef PrivateNote LinkedTxn Line TxnTaxDetail"
     ),
     "Payment": (
         "CustomerRef DepositToAccountRef PaymentMethodRef PaymentRefNum TotalAmt UnappliedAmt ProcessPayment"
@@ -284,7 +291,7 @@ _ORDERS: Mapping[str, str] = {
         " V4IDPseudonym PrimaryPhone AlternatePhone Mobile Fax PrimaryEmailAddr WebAddr"
     ),
     "VendorCredit": _BILL,
-    **dict.fromkeys(("Class", "Department", "PaymentMethod", "Term"), _NAME_LIST % "DueDays"),
+    **dict.fromkeys(("Class", "Department", "PaymentMethod", "Term"), _NAME_LIST % _TERM),
 }  # fmt: skip
 
 ORDER: Mapping[str, Mapping[str, int]] = {

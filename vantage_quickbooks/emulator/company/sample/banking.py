@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from vantage_quickbooks.emulator.company.sample.books import Books, Record, amount
 from vantage_quickbooks.emulator.company.sample.clock import DAY_S
-from vantage_quickbooks.emulator.company.sample.invoices import Deposited
 from vantage_quickbooks.emulator.company.sample.lines import journal, journal_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from decimal import Decimal
+
+    from vantage_quickbooks.emulator.company.sample.invoices import Deposited
 
 _OPENED = 196  # days ago
 # Account, cents.
@@ -80,7 +84,7 @@ def add_banking(books: Books) -> None:
         _move(books, "Checking", card, cents)
     for key, days_ago, number, note, postings in _JOURNAL:
         lines = [
-            journal(books, str(index), posting, account, cents, note)
+            journal(books, str(index), posting, account, cents, text=note)
             for index, (posting, account, cents) in enumerate(postings)
         ]
         books.add("JournalEntry", key, days_ago, journal_entry(books, number, lines, note))

@@ -10,19 +10,22 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.emulator.company import rules
-from vantage_quickbooks.emulator.json_text import encode
 from vantage_quickbooks.emulator.company.entities import ENTITIES
-from vantage_quickbooks.emulator.company.sample.clock import Clock
-from vantage_quickbooks.emulator.company.sample.customers import Customer, Customers
+from vantage_quickbooks.emulator.company.row import Row, row_of
 from vantage_quickbooks.emulator.company.sample.invoices import USER
 from vantage_quickbooks.emulator.company.sample.spelling import CURRENCIES, RATES
-from vantage_quickbooks.emulator.company.row import Row, row_of
+from vantage_quickbooks.emulator.json_text import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from vantage_quickbooks.emulator.company.sample.clock import Clock
+    from vantage_quickbooks.emulator.company.sample.customers import Customer, Customers
 
 Record = dict[str, Any]
 
@@ -34,6 +37,7 @@ _KEY = re.compile(r'"@([a-z0-9-]+)"')
 _WITH_MODIFIER = {"Bill", "PurchaseOrder"}  # MetaData.LastModifiedByRef (recorded, 2026)
 _LINK_TYPES = {"BillPayment": "BillPaymentCheck"}  # whatever the bill was paid with (recorded, 2026)
 _NUMBERED_APART = {"Attachable", "Budget", "Preferences", "RecurringTransaction", "TimeActivity"}
+_UNDATED = {"Attachable", "Budget", "Preferences", "RecurringTransaction"}  # no TxnDate
 _WITHOUT_ID = "ExchangeRate"  # one for each currency and day (Intuit, ExchangeRate page)
 _ENTRY_SPREAD_S = 9_000
 _OFFICE_LAG_S = 60
@@ -143,9 +147,7 @@ class Books:
 
     # ---- transactions ----
 
-    def add(  # noqa: PLR0913 -- one word for each property of an entry
-        self, entity: str, key: str, days_ago: int, body: Record, *, template: str = "", dated: bool = True
-    ) -> None:
+    def add(self, entity: str, key: str, days_ago: int, body: Record, *, template: str = "", token: int = 0) -> None:
         """Add a transaction.
 
         Args:
@@ -154,12 +156,12 @@ class Books:
             days_ago: TxnDate, and the day on which it was entered.
             body: The record without its envelope.
             template: Of a recurring transaction: what the record is wrapped in.
-            dated: Whether it has a TxnDate.
+            token: SyncToken, if it was changed since.
         """
         noon = self.clock.noon(self.clock.day(days_ago))
         at = min(noon + self._random.randrange(-_ENTRY_SPREAD_S, _ENTRY_SPREAD_S), self.clock.now - _OFFICE_LAG_S)
-        self.add_at(entity, key, at, body | ({"TxnDate": self.clock.day(days_ago).isoformat()} if dated else {}))
-        self._entries[entity, key].template = template
+        dated = {} if entity in _UNDATED else {"TxnDate": self.clock.day(days_ago).isoformat()}
+        self._entries[entity, key] = _Entry(entity, key, body | dated, at, at, token, template)
 
     def add_at(self, entity: str, key: str, at: int, body: Record) -> None:
         """Add a transaction that was entered at an instant, with its TxnDate in the body."""
@@ -249,7 +251,10 @@ class Books:
 
     def _row(self, entry: _Entry, ids: Mapping[str, str]) -> Row:
         entity = ENTITIES[entry.entity]
-        meta = {"CreateTime": self.clock.spell(entry.created), "LastUpdatedTime": self.clock.spell(entry.updated)}
+        meta: Record = {
+            "CreateTime": self.clock.spell(entry.created),
+            "LastUpdatedTime": self.clock.spell(entry.updated),
+        }
         if entry.entity == _WITHOUT_ID:
             del meta["CreateTime"]
             record = entry.body | {"domain": "QBO", "sparse": False, "SyncToken": str(entry.token), "MetaData": meta}

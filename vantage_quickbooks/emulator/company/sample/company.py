@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from vantage_quickbooks.emulator.company.sample.books import Record
-from vantage_quickbooks.emulator.company.sample.clock import Clock
+from typing import TYPE_CHECKING
+
 from vantage_quickbooks.emulator.company.sample.spelling import row, text
-from vantage_quickbooks.emulator.company.row import Row
+
+if TYPE_CHECKING:
+    from vantage_quickbooks.emulator.company.row import Row
+    from vantage_quickbooks.emulator.company.sample.books import Record
+    from vantage_quickbooks.emulator.company.sample.clock import Clock
 
 COMPANY_NAME = "Juniper & Finch Garden Works"
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
-import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import resources
+from typing import TYPE_CHECKING
 
-from vantage_quickbooks.emulator.company.sample.clock import Clock
 from vantage_quickbooks.emulator.company.sample.spelling import currency as spell_currency
 from vantage_quickbooks.emulator.company.sample.spelling import members, money, object_of, row, text
-from vantage_quickbooks.emulator.company.row import Row
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator
+
+    from vantage_quickbooks.emulator.company.row import Row
+    from vantage_quickbooks.emulator.company.sample.clock import Clock
 
 _Person = dict[str, str]
 
@@ -190,7 +194,8 @@ class Customers:
             token = 0 if c.touched == c.created else 1
             body = (
                 f'{c.head}"Balance":{money(c.balance)},"BalanceWithJobs":{money(with_jobs[c.id])},'
-                f'"CurrencyRef":{spell_currency(c.currency)},"PreferredDeliveryMethod":"{"Email" if c.email else "Print"}",'
+                f'"CurrencyRef":{spell_currency(c.currency)},'
+                f'"PreferredDeliveryMethod":"{"Email" if c.email else "Print"}",'
                 f'"IsProject":false,"ClientEntityId":"0","domain":"QBO","sparse":false,"Id":"{c.id}",'
                 f'"SyncToken":"{token}",{self._clock.meta(c.created, c.touched)},{c.tail}'
             )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from datetime import tzinfo
+from typing import TYPE_CHECKING
 
 from vantage_quickbooks.emulator.company.sample import banking, company, inventory, others, purchases, sales
 from vantage_quickbooks.emulator.company.sample.accounts import add_accounts, complete_accounts
@@ -16,7 +15,12 @@ from vantage_quickbooks.emulator.company.sample.items import add_items, complete
 from vantage_quickbooks.emulator.company.sample.lists import add_exchange_rates, add_lists
 from vantage_quickbooks.emulator.company.sample.people import add_employees, add_vendors, complete_vendors
 from vantage_quickbooks.emulator.company.sample.taxes import add_taxes
-from vantage_quickbooks.emulator.company.row import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import tzinfo
+
+    from vantage_quickbooks.emulator.company.row import Row
 
 _DEFAULT_INVOICES = 60
 _MANY_INVOICES = 1000  # from here on the history is longer
@@ -81,7 +85,7 @@ def _add_lists(books: Books) -> None:
     add_vendors(books)
     add_employees(books)
     add_exchange_rates(books)
-    books.add("Preferences", "preferences", books.clock.days + 395, company.preferences(), dated=False)
+    books.add("Preferences", "preferences", books.clock.days + 395, company.preferences(), token=2)
 
 
 def _add_transactions(books: Books) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from vantage_quickbooks.emulator.company.sample.books import Books
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vantage_quickbooks.emulator.company.sample.books import Books
 
 # Key, days ago, number, account, note, full names of items and how many more there are.
 _ADJUSTMENTS: tuple[tuple[str, int, str, str, str, tuple[tuple[str, int], ...]], ...] = (

@@ -6,15 +6,19 @@ May 2026), names and amounts are ours.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
-from vantage_quickbooks.emulator.company.sample.clock import Clock
-from vantage_quickbooks.emulator.company.sample.customers import Customer, Customers
 from vantage_quickbooks.emulator.company.sample.spelling import RATES, currency, money, row, shortest, text
-from vantage_quickbooks.emulator.company.row import Row
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator, Sequence
+
+    from vantage_quickbooks.emulator.company.row import Row
+    from vantage_quickbooks.emulator.company.sample.clock import Clock
+    from vantage_quickbooks.emulator.company.sample.customers import Customer, Customers
 
 TAX_PERCENT = "8.5"
 TAX_PER_MILLE = 85

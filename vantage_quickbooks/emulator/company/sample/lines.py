@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.emulator.company.sample.books import Books, Record, amount, plain
 from vantage_quickbooks.emulator.company.sample.invoices import TAX_PER_MILLE, TAX_PERCENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 Sold = tuple[str, float]  # an item's full name and a quantity
 
@@ -140,7 +142,7 @@ def tax_of(record: Record) -> int:
     return int(record["TxnTaxDetail"]["TotalTax"] * 100)
 
 
-def spent(  # noqa: PLR0913 -- what an expense line may say
+def spent(
     books: Books, account: str, cents: int, text: str = "", *, customer: Any = None, billable: str = "NotBillable"
 ) -> Record:
     """Make an expense line for an account, by its full name."""
@@ -210,8 +212,8 @@ def name_value(name: str, value: str) -> Record:
     }
 
 
-def journal(  # noqa: PLR0913 -- what a line of a journal entry says
-    books: Books, line: str, posting: str, account: str, cents: int, text: str, *, customer: Record | None = None
+def journal(
+    books: Books, line: str, posting: str, account: str, cents: int, *, text: str, customer: Record | None = None
 ) -> Record:
     """Make a line of a journal entry; the first one's Id is 0 (recorded)."""
     return {

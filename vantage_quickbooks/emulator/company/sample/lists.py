@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from vantage_quickbooks.emulator.company.sample.books import Books, Record
+from typing import TYPE_CHECKING
+
 from vantage_quickbooks.emulator.company.sample.spelling import CURRENCIES, RATES
+
+if TYPE_CHECKING:
+    from vantage_quickbooks.emulator.company.sample.books import Books, Record
 
 # Id, name, days until due, percent of discount, days of discount, day of the month, days of grace.
 _TERMS = (

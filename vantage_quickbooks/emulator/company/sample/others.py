@@ -59,7 +59,7 @@ def _add_budgets(books: Books) -> None:
             "Active": True,
             "BudgetDetail": details,
         }
-        books.add("Budget", f"budget-{year}", 180 + this_year - year, body, dated=False)
+        books.add("Budget", f"budget-{year}", 180 + this_year - year, body)
 
 
 def _add_attachments(books: Books) -> None:
@@ -77,7 +77,7 @@ def _add_attachments(books: Books) -> None:
                 "AttachableRef": [{"EntityRef": {"value": value, "type": entity}, "IncludeOnSend": False}],
             }
         file = {"FileName": file_name, "Size": size, "ContentType": content_type} if file_name else {}
-        books.add("Attachable", key, days_ago, reference | file | ({"Note": note} if note else {}), dated=False)
+        books.add("Attachable", key, days_ago, reference | file | ({"Note": note} if note else {}))
 
 
 def _add_recurring(books: Books) -> None:
@@ -93,9 +93,11 @@ def _add_recurring(books: Books) -> None:
         "TotalAmt": amount(185000),
     }
     lines = [
-        journal(books, "0", "Debit", "Depreciation", 45000, "Depreciation of the month"),
-        journal(books, "1", "Credit", "Delivery truck:Truck depreciation", 30000, "Depreciation of the month"),
-        journal(books, "2", "Credit", "Tools and equipment:Equipment depreciation", 15000, "Depreciation of the month"),
+        journal(books, "0", "Debit", "Depreciation", 45000, text="Depreciation of the month"),
+        journal(books, "1", "Credit", "Delivery truck:Truck depreciation", 30000, text="Depreciation of the month"),
+        journal(
+            books, "2", "Credit", "Tools and equipment:Equipment depreciation", 15000, text="Depreciation of the month"
+        ),
     ]
     entry: Record = {
         "Adjustment": False,
@@ -137,7 +139,7 @@ def _add_recurring(books: Books) -> None:
             "ScheduleInfo": _MONTHLY | _schedule(books.today, day),
         }
         template = body | {"RecurDataRef": {"value": str(number)}, "RecurringInfo": info}
-        books.add("RecurringTransaction", key, 170 - number, template, template=entity, dated=False)
+        books.add("RecurringTransaction", key, 170 - number, template, template=entity)
 
 
 def _schedule(today: date, day: int) -> Record:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from vantage_quickbooks.emulator.company.sample.books import HOME, Books, Record, amount, home
 from vantage_quickbooks.emulator.company.sample.lines import bought, cents_of, name_value, numbered, spent
@@ -83,59 +83,76 @@ _ORDERS: tuple[tuple[str, str, int, str, tuple[tuple[str, int], ...], tuple[str,
 )  # fmt: skip
 # How QuickBooks numbers the kinds of expenses inside PurchaseEx (recorded).
 _CHECK, _EXPENSE, _CARD_CREDIT = "3", "54", "11"
-# Key, how it was paid, from which account, to whom (kind and name), days ago, number, account, cents, text, customer,
-# what kind of expense.
-_PURCHASES: tuple[tuple[str, str, str, tuple[str, str] | None, int, str, str, int, str, int | None, str], ...] = (
-    ("check-uniforms", "Check", _CHECKING, ("Vendor", "Nightingale Uniforms"), 118, "1047",
+
+
+class _Expense(NamedTuple):
+    key: str
+    how: str  # PaymentType
+    paid_from: str
+    payee: tuple[str, str] | None  # kind and name
+    days_ago: int
+    number: str
+    account: str
+    cents: int
+    text: str
+    customer: int | None
+    code: str  # what kind of expense
+
+
+_PURCHASES = (
+    _Expense("check-uniforms", "Check", _CHECKING, ("Vendor", "Nightingale Uniforms"), 118, "1047",
      "Uniforms", 26400, "Shirts and jackets", None, _CHECK),
-    ("card-fuel-1", "CreditCard", _VISA, ("Vendor", "Eastbay Fuel Depot"), 104, "",
+    _Expense("card-fuel-1", "CreditCard", _VISA, ("Vendor", "Eastbay Fuel Depot"), 104, "",
      "Vehicle expenses:Fuel", 6240, "", None, _EXPENSE),
-    ("check-electricity-1", "Check", _CHECKING, ("Vendor", "Lantern Electric Cooperative"), 98, "Debit",
+    _Expense("check-electricity-1", "Check", _CHECKING, ("Vendor", "Lantern Electric Cooperative"), 98, "Debit",
      "Utilities:Electricity and gas", 18732, "", None, _CHECK),
-    ("card-software", "CreditCard", _VISA, ("Vendor", "Tule Software"), 93, "",
+    _Expense("card-software", "CreditCard", _VISA, ("Vendor", "Tule Software"), 93, "",
      "Software", 5900, "Scheduling, monthly", None, _EXPENSE),
-    ("cash-meals-1", "Cash", "Cash drawer", ("Vendor", "Kim's Diner"), 85, "",
+    _Expense("cash-meals-1", "Cash", "Cash drawer", ("Vendor", "Kim's Diner"), 85, "",
      "Meals", 2460, "Lunch with a client", None, _EXPENSE),
-    ("check-draw", "Check", _CHECKING, None, 82, "1052", "Owner draws", 150000, "", None, _CHECK),
-    ("card-office-1", "CreditCard", _MASTERCARD, ("Vendor", "Sutter Office Outfitters"), 77, "",
+    _Expense("check-draw", "Check", _CHECKING, None, 82, "1052", "Owner draws", 150000, "", None, _CHECK),
+    _Expense("card-office-1", "CreditCard", _MASTERCARD, ("Vendor", "Sutter Office Outfitters"), 77, "",
      "Office supplies", 7648, "", None, _EXPENSE),
-    ("card-fuel-2", "CreditCard", _VISA, ("Vendor", "Eastbay Fuel Depot"), 74, "",
+    _Expense("card-fuel-2", "CreditCard", _VISA, ("Vendor", "Eastbay Fuel Depot"), 74, "",
      "Vehicle expenses:Fuel", 5815, "", None, _EXPENSE),
-    ("check-loan", "Check", _CHECKING, ("Vendor", "Valley Ag Bank"), 68, "1053",
+    _Expense("check-loan", "Check", _CHECKING, ("Vendor", "Valley Ag Bank"), 68, "1053",
      "Truck loan", 61250, "Truck loan", None, _CHECK),
-    ("card-hardware-1", "CreditCard", _MASTERCARD, ("Vendor", "Quarry Lane Hardware"), 64, "",
+    _Expense("card-hardware-1", "CreditCard", _MASTERCARD, ("Vendor", "Quarry Lane Hardware"), 64, "",
      _MATERIALS, 9135, "Fence posts", 2, _EXPENSE),
-    ("check-bookkeeping", "Check", _CHECKING, ("Vendor", "Marlowe Accounting Group"), 59, "1057",
+    _Expense("check-bookkeeping", "Check", _CHECKING, ("Vendor", "Marlowe Accounting Group"), 59, "1057",
      "Legal and professional fees:Bookkeeping", 22500, "", None, _CHECK),
-    ("card-advertising", "CreditCard", _VISA, ("Vendor", "Harborlight Marketing"), 53, "",
+    _Expense("card-advertising", "CreditCard", _VISA, ("Vendor", "Harborlight Marketing"), 53, "",
      "Advertising", 35000, "Garden show", None, _EXPENSE),
-    ("check-rental", "Check", _CHECKING, ("Vendor", "Hilltop Equipment Rental"), 49, "1060",
+    _Expense("check-rental", "Check", _CHECKING, ("Vendor", "Hilltop Equipment Rental"), 49, "1060",
      "Equipment rental", 48000, "Mini excavator, 2 days", 4, _CHECK),
-    ("card-fuel-3", "CreditCard", _VISA, ("Vendor", "Eastbay Fuel Depot"), 43, "",
+    _Expense("card-fuel-3", "CreditCard", _VISA, ("Vendor", "Eastbay Fuel Depot"), 43, "",
      "Vehicle expenses:Fuel", 7190, "", None, _EXPENSE),
-    ("cash-water", "Cash", _CHECKING, ("Vendor", "Delta Water District"), 39, "",
+    _Expense("cash-water", "Cash", _CHECKING, ("Vendor", "Delta Water District"), 39, "",
      "Utilities:Water", 9640, "", None, _EXPENSE),
-    ("card-repair", "CreditCard", _VISA, ("Vendor", "Northgate Auto Care"), 32, "",
+    _Expense("card-repair", "CreditCard", _VISA, ("Vendor", "Northgate Auto Care"), 32, "",
      "Vehicle expenses:Vehicle repairs", 41875, "Brakes", None, _EXPENSE),
-    ("card-hardware-2", "CreditCard", _MASTERCARD, ("Vendor", "Quarry Lane Hardware"), 29, "",
+    _Expense("card-hardware-2", "CreditCard", _MASTERCARD, ("Vendor", "Quarry Lane Hardware"), 29, "",
      "Repairs and maintenance", 4720, "Lock for the shed", None, _EXPENSE),
-    ("card-refund", "CreditCard", _MASTERCARD, ("Vendor", "Quarry Lane Hardware"), 26, "",
+    _Expense("card-refund", "CreditCard", _MASTERCARD, ("Vendor", "Quarry Lane Hardware"), 26, "",
      "Repairs and maintenance", 4720, "Lock returned", None, _CARD_CREDIT),
-    ("check-employee", "Check", _CHECKING, ("Employee", "Benito Reyes"), 23, "1066",
+    _Expense("check-employee", "Check", _CHECKING, ("Employee", "Benito Reyes"), 23, "1066",
      "Travel", 8420, "Mileage", None, _CHECK),
-    ("check-electricity-2", "Check", _CHECKING, ("Vendor", "Lantern Electric Cooperative"), 19, "Debit",
+    _Expense("check-electricity-2", "Check", _CHECKING, ("Vendor", "Lantern Electric Cooperative"), 19, "Debit",
      "Utilities:Electricity and gas", 20311, "", None, _CHECK),
-    ("cash-fee", "Cash", _CHECKING, ("Vendor", "Valley Ag Bank"), 17, "",
+    _Expense("cash-fee", "Cash", _CHECKING, ("Vendor", "Valley Ag Bank"), 17, "",
      "Bank charges", 1800, "Monthly fee", None, _EXPENSE),
-    ("card-office-2", "CreditCard", _MASTERCARD, ("Vendor", "Sutter Office Outfitters"), 13, "",
+    _Expense("card-office-2", "CreditCard", _MASTERCARD, ("Vendor", "Sutter Office Outfitters"), 13, "",
      "Office supplies", 12999, "Printer cartridge", None, _EXPENSE),
-    ("card-fuel-4", "CreditCard", _VISA, ("Vendor", "Eastbay Fuel Depot"), 11, "",
+    _Expense("card-fuel-4", "CreditCard", _VISA, ("Vendor", "Eastbay Fuel Depot"), 11, "",
      "Vehicle expenses:Fuel", 6605, "", None, _EXPENSE),
-    ("cash-meals-2", "Cash", "Cash drawer", ("Vendor", "Kim's Diner"), 4, "",
+    _Expense("cash-meals-2", "Cash", "Cash drawer", ("Vendor", "Kim's Diner"), 4, "",
      "Meals", 3175, "Lunch for the crew", None, _EXPENSE),
-    ("card-hardware-3", "CreditCard", _MASTERCARD, ("Vendor", "Quarry Lane Hardware"), 2, "",
+    _Expense("card-hardware-3", "CreditCard", _MASTERCARD, ("Vendor", "Quarry Lane Hardware"), 2, "",
      _MATERIALS, 13360, "Cedar boards", 8, _EXPENSE),
 )  # fmt: skip
+_SOIL_CHECK = _Expense(
+    "check-soil", "Check", _CHECKING, ("Vendor", "Jade Mountain Soils"), 33, "1064", "", 0, "", None, _CHECK
+)
 
 
 def add_bills(books: Books) -> None:
@@ -226,12 +243,10 @@ def add_bill_payments(books: Books) -> None:
 
 def add_purchases(books: Books) -> None:
     """Add checks, cash and card expenses, and a refund to a card."""
-    for key, kind, account, payee, days_ago, number, expense, cents, text, index, code in _PURCHASES:
-        customer = books.customer_ref(index) if index is not None else None
-        lines = [spent(books, expense, cents, text, customer=customer)]
-        _add_purchase(books, key, kind, account, payee, days_ago, number, lines, code)
-    items = [bought(books, _SOIL, 50)]
-    _add_purchase(books, "check-soil", "Check", _CHECKING, ("Vendor", "Jade Mountain Soils"), 33, "1064", items, _CHECK)
+    for row in _PURCHASES:
+        customer = books.customer_ref(row.customer) if row.customer is not None else None
+        _add_purchase(books, row, [spent(books, row.account, row.cents, row.text, customer=customer)])
+    _add_purchase(books, _SOIL_CHECK, [bought(books, _SOIL, 50)])
 
 
 def add_orders(books: Books) -> None:
@@ -277,7 +292,7 @@ def _ordered(line: Record) -> Record:
 def _lines(books: Books, items: tuple[tuple[Any, ...], ...]) -> list[Record]:
     lines = []
     for item in items:
-        if len(item) == 2:  # noqa: PLR2004 -- an item and a quantity
+        if len(item) == 2:  # an item and a quantity
             lines.append(bought(books, *item))
         else:
             account, cents, text, index = item
@@ -349,34 +364,25 @@ def _add_charge(books: Books, key: str, bill: str, *, billed: bool) -> None:
     books.add("ReimburseCharge", key, days_ago, charge)
 
 
-def _add_purchase(  # noqa: PLR0913 -- a row of the table
-    books: Books,
-    key: str,
-    kind: str,
-    account: str,
-    payee: tuple[str, str] | None,
-    days_ago: int,
-    number: str,
-    lines: list[Record],
-    code: str,
-) -> None:
+def _add_purchase(books: Books, row: _Expense, lines: list[Record]) -> None:
     total = sum(cents_of(line) for line in lines)
-    refund = code == _CARD_CREDIT
+    refund = row.code == _CARD_CREDIT
+    payee = row.payee
     address = books.named("Vendor", payee[1]).get("BillAddr") if payee and payee[0] == "Vendor" else None
     body: Record = {
-        "AccountRef": books.ref("Account", account),
-        "PaymentType": kind,
+        "AccountRef": books.ref("Account", row.paid_from),
+        "PaymentType": row.how,
         **({"EntityRef": books.ref(*payee) | {"type": payee[0]}} if payee else {}),
-        **({"Credit": refund} if kind == "CreditCard" else {}),
-        **({"RemitToAddr": dict(address)} if address and kind == "Check" else {}),
+        **({"Credit": refund} if row.how == "CreditCard" else {}),
+        **({"RemitToAddr": dict(address)} if address and row.how == "Check" else {}),
         "TotalAmt": amount(total),
-        **({"PrintStatus": "NotSet"} if kind == "Check" else {}),
-        "PurchaseEx": {"any": [name_value("TxnType", code)]},
-        **({"DocNumber": number} if number else {}),
+        **({"PrintStatus": "NotSet"} if row.how == "Check" else {}),
+        "PurchaseEx": {"any": [name_value("TxnType", row.code)]},
+        **({"DocNumber": row.number} if row.number else {}),
         "CurrencyRef": books.currency(),
         "Line": numbered(lines, line_numbers=False),
     }
-    books.add("Purchase", key, days_ago, body)
+    books.add("Purchase", row.key, row.days_ago, body)
     sign = -1 if refund else 1
-    books.post(account, -sign * total)
+    books.post(row.paid_from, -sign * total)
     books.spend(lines, sign)

@@ -7,20 +7,22 @@ of the journal, taken over from earlier books; payments pay several of them.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from vantage_quickbooks.emulator.company.sample import lines as form_lines
 from vantage_quickbooks.emulator.company.sample.books import Books, Record, amount, plain
-from vantage_quickbooks.emulator.company.sample.customers import Customer
 from vantage_quickbooks.emulator.company.sample.items import KIT
 from vantage_quickbooks.emulator.company.sample.lines import cents_of, each_sold, form, sold, tax_of
+
+if TYPE_CHECKING:
+    from vantage_quickbooks.emulator.company.sample.customers import Customer
 
 _MEMO = {"value": "Thank you for letting us look after your garden."}
 _HEAD, _VALVE = "Irrigation supplies:Sprinkler head", "Irrigation supplies:Valve, 1 inch"
 _LAVENDER, _MAPLE = "Plants:Lavender, 1 gallon", "Plants:Trees:Japanese maple, 15 gallon"
 
 # Key, which customer, days ago, state, days until it expires, items with quantities, percent of discount.
-_ESTIMATES = (
+_ESTIMATES: tuple[tuple[str, int, int, str, int, tuple[tuple[str, int], ...], int], ...] = (
     ("estimate-expired", 4, 96, "Pending", 30, (("Garden design", 6), ("Planting, hourly", 12)), 0),
     ("estimate-rejected", 7, 75, "Rejected", 30, (("Flagstone", 220), ("Planting, hourly", 30)), 0),
     ("estimate-closed", 9, 60, "Closed", 30, (("Lighting set", 3), ("Planting, hourly", 5)), 0),
@@ -28,12 +30,12 @@ _ESTIMATES = (
     ("estimate-pending", 12, 6, "Pending", 30, (("Irrigation check", 2), (_HEAD, 24)), 0),
 )  # fmt: skip
 # Key, which customer, days ago, state, items with quantities.
-_CHANGE_ORDERS = (
+_CHANGE_ORDERS: tuple[tuple[str, int, int, str, tuple[tuple[str, int], ...]], ...] = (
     ("change-order-1", 3, 16, "Accepted", (("Drip line", 3), ("Planting, hourly", 4))),
     ("change-order-2", 4, 5, "Pending", (("Lighting set", 1),)),
 )
 # Key, which customer (None is a walk-in), days ago, number, payment method, its number, account, items.
-_RECEIPTS = (
+_RECEIPTS: tuple[tuple[str, int | None, int, str, str, str, str, tuple[tuple[str, int], ...]], ...] = (
     ("receipt-plants", 8, 120, "901", "Visa", "", "Checking", ((_LAVENDER, 12), (_MAPLE, 1))),
     ("receipt-time", 5, 52, "902", "Check", "2231", "Checking", ()),
     ("receipt-bundle", 6, 27, "903", "American Express", "", "Undeposited Funds", ()),
@@ -62,14 +64,31 @@ CHARGES = (
     ("charges-2", "3", 14, 7800),
 )
 """Open charges of customers, taken over from earlier books."""
-# Key, which customer, days ago, payment method, its number, account, total, charges paid and credits used in cents.
-_PAYMENTS: tuple[tuple[str, int, int, str, str, str, int, tuple[tuple[str, str, int], ...], tuple[tuple[str, int], ...]], ...] = (
-    ("payment-several", 0, 44, "Check", "5512", "Undeposited Funds", 67550,
-     (("charges-1", "0", 41000), ("charges-2", "0", 26550)), ()),
-    ("payment-credit-1", 11, 38, "", "", "", 0, (("charges-1", "2", 12000),), (("credit-applied", 12000),)),
-    ("payment-credit-2", 13, 33, "", "", "", 0, (("charges-2", "2", 11000),), (("credit-partly", 11000),)),
-    ("payment-unapplied", 9, 24, "Bank transfer", "", "Checking", 45000, (("charges-1", "1", 18000),), ()),
-    ("payment-charge", 13, 20, "Cash", "", "Checking", 5000, (("charges-2", "2", 5000),), ()),
+
+
+class _Payment(NamedTuple):
+    key: str
+    customer: int
+    days_ago: int
+    total: int  # cents
+    charges: tuple[tuple[str, str, int], ...]  # what it pays: journal entry, line, cents
+    credits: tuple[tuple[str, int], ...] = ()  # what it uses: credit memo, cents
+    account: str = ""
+    method: str = ""
+    number: str = ""
+
+
+_PAYMENTS = (
+    _Payment(
+        "payment-several", 0, 44, 67550, (("charges-1", "0", 41000), ("charges-2", "0", 26550)),
+        account="Undeposited Funds", method="Check", number="5512",
+    ),
+    _Payment("payment-credit-1", 11, 38, 0, (("charges-1", "2", 12000),), (("credit-applied", 12000),)),
+    _Payment("payment-credit-2", 13, 33, 0, (("charges-2", "2", 11000),), (("credit-partly", 11000),)),
+    _Payment(
+        "payment-unapplied", 9, 24, 45000, (("charges-1", "1", 18000),), account="Checking", method="Bank transfer"
+    ),
+    _Payment("payment-charge", 13, 20, 5000, (("charges-2", "2", 5000),), account="Checking", method="Cash"),
 )  # fmt: skip
 # Key, who worked (an employee or a vendor), which customer, days ago, item, hours, minutes, state, what was done.
 _TIME = (
@@ -180,7 +199,8 @@ def add_credits(books: Books) -> None:
     _add_charges(books)
     for key, index, days_ago, number, items in _CREDITS:
         customer = books.customer(index)
-        assert customer is not None
+        if customer is None:
+            continue
         lines = [sold(books, item, quantity, taxable=customer.taxable) for item, quantity in items]
         sums, total = form(lines)
         body = {"RemainingCredit": amount(total)} | _sale(books, customer, number, sums) | {"Balance": amount(total)}
@@ -188,7 +208,7 @@ def add_credits(books: Books) -> None:
         _receivable(books, -total)
         _post_sale(books, lines, sums, -1)
     for payment in _PAYMENTS:
-        _add_payment(books, *payment)
+        _add_payment(books, payment)
 
 
 def _add_charges(books: Books) -> None:
@@ -199,59 +219,47 @@ def _add_charges(books: Books) -> None:
         books.post("Opening Balance Equity", -total)
         lines = [
             form_lines.journal(
-                books, line, "Debit", "Accounts Receivable (A/R)", cents, "Open balance",
-                customer=books.customer_ref(index),
+                books, line, "Debit", "Accounts Receivable (A/R)", cents,
+                text="Open balance", customer=books.customer_ref(index),
             )
             for _, line, index, cents in charges
         ]  # fmt: skip
         lines.append(
-            form_lines.journal(books, str(len(lines)), "Credit", "Opening Balance Equity", total, "Open balances")
+            form_lines.journal(books, str(len(lines)), "Credit", "Opening Balance Equity", total, text="Open balances")
         )
         books.add("JournalEntry", entry, days_ago, form_lines.journal_entry(books, f"JE-{number}", lines))
 
 
-def _add_payment(  # noqa: PLR0913 -- a row of the table
-    books: Books,
-    key: str,
-    index: int,
-    days_ago: int,
-    method: str,
-    reference: str,
-    account: str,
-    total: int,
-    charges: tuple[tuple[str, str, int], ...],
-    memos: tuple[tuple[str, int], ...],
-) -> None:
-    applied = sum(cents for *_, cents in charges) - sum(cents for _, cents in memos)
+def _add_payment(books: Books, row: _Payment) -> None:
+    applied = sum(cents for *_, cents in row.charges) - sum(cents for _, cents in row.credits)
     body: Record = {
-        "CustomerRef": books.customer_ref(index),
-        **({"DepositToAccountRef": books.bare_ref("Account", account)} if account else {}),
-        **({"PaymentMethodRef": books.bare_ref("PaymentMethod", method)} if method else {}),
-        **({"PaymentRefNum": reference} if reference else {}),
-        "TotalAmt": amount(total),
-        "UnappliedAmt": amount(total - applied),
+        "CustomerRef": books.customer_ref(row.customer),
+        **({"DepositToAccountRef": books.bare_ref("Account", row.account)} if row.account else {}),
+        **({"PaymentMethodRef": books.bare_ref("PaymentMethod", row.method)} if row.method else {}),
+        **({"PaymentRefNum": row.number} if row.number else {}),
+        "TotalAmt": amount(row.total),
+        "UnappliedAmt": amount(row.total - applied),
         "ProcessPayment": False,
         "CurrencyRef": books.currency(),
-        **({} if total else {"PrivateNote": "Applies a credit to a charge"}),
+        **({} if row.total else {"PrivateNote": "Applies a credit to a charge"}),
     }
-    books.add("Payment", key, days_ago, body)
+    books.add("Payment", row.key, row.days_ago, body)
     paid = []
-    for entry, line, cents in charges:
-        link = books.link("Payment", key, "JournalEntry", entry, line)
+    for entry, line, cents in row.charges:
+        link = books.link("Payment", row.key, "JournalEntry", entry, line)
         opened = next(charge[3] for charge in CHARGES if charge[:2] == (entry, line))
         paid.append(_paid(link, cents, opened, books.entry("JournalEntry", entry)["DocNumber"]))
-        books.touch("JournalEntry", entry, ("Payment", key))
-    for memo, cents in memos:
-        link = books.link("Payment", key, "CreditMemo", memo)
+        books.touch("JournalEntry", entry, ("Payment", row.key))
+    for memo, cents in row.credits:
+        link = books.link("Payment", row.key, "CreditMemo", memo)
         credit = books.entry("CreditMemo", memo)
         paid.append(_paid(link, cents, int(credit["TotalAmt"] * 100), credit["DocNumber"]))
         credit["Balance"] = credit["RemainingCredit"] = credit["Balance"] - amount(cents)
-        books.touch("CreditMemo", memo, ("Payment", key))
-    body = books.entry("Payment", key)
-    body["Line"] = paid
-    if account:
-        books.post(account, total)
-    _receivable(books, -total)
+        books.touch("CreditMemo", memo, ("Payment", row.key))
+    books.entry("Payment", row.key)["Line"] = paid
+    if row.account:
+        books.post(row.account, row.total)
+    _receivable(books, -row.total)
 
 
 def _paid(link: Record, cents: int, opened: int, number: str) -> Record:

@@ -57,7 +57,7 @@ def currency(code: str) -> str:
     return f'{{"value":"{code}","name":"{CURRENCIES[code]}"}}'
 
 
-def row(  # noqa: PLR0913 -- the columns of a row, in its order
+def row(
     id_: str,
     created: int,
     updated: int,

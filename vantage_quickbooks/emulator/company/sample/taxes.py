@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from vantage_quickbooks.emulator.company.sample.books import Books
+if TYPE_CHECKING:
+    from vantage_quickbooks.emulator.company.sample.books import Books
 
 _AGENCIES = ("California Department of Tax and Fee Administration", "Nevada Department of Taxation")
 # Id, name, Id of the agency, percent.
