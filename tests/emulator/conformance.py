@@ -20,7 +20,6 @@ from xml.etree import ElementTree as ET
 
 from emulator import recorded
 
-from vantage_quickbooks.emulator.company.company import Company
 from vantage_quickbooks.emulator.company.entities import BY_LOWER_NAME, BY_PATH, ENTITIES
 from vantage_quickbooks.emulator.company.loader import _records
 from vantage_quickbooks.emulator.company.row import row_of
@@ -317,9 +316,9 @@ class Bench:
         return {"client_id": self.emulator.client_id, "client_secret": self.emulator.client_secret}
 
     def _open(self, realm, rows):
-        store = self.emulator._store
+        store = self.emulator._companies.store
         store.load(realm, ((name, row_of(ENTITIES[name], record, raw)) for name, record, raw in rows))
-        self.emulator._companies[realm] = Company(store, realm, self.emulator.now)
+        self.emulator._companies.adopt(realm)
 
     def _send(self, method, path, headers, body):
         host, port = self.emulator.url.removeprefix("http://").split(":")
@@ -374,12 +373,12 @@ class Bench:
         self._named(realm, "Spec test 2")
 
     def _weiskopf(self, realm, _):
-        if not self.emulator._store.named(realm, "Customer", "Weiskopf Consulting"):
+        if not self.emulator._companies.store.named(realm, "Customer", "Weiskopf Consulting"):
             self._named(realm, "Weiskopf Consulting")
 
     def _preferences_edited(self, realm, _):
         record = {"Id": "1", "SyncToken": "7"}
-        if self.emulator._store.body(realm, "Preferences", "1") is None:
+        if self.emulator._companies.store.body(realm, "Preferences", "1") is None:
             self._open(realm, [("Preferences", record, json.dumps(record))])
 
     def _deleted_invoice(self, realm, _):
@@ -396,14 +395,16 @@ class Bench:
         record["MetaData"]["LastUpdatedTime"] = record["MetaData"]["CreateTime"]
         self._open(realm, [("Invoice", record, json.dumps(record))])
         moment = datetime.fromisoformat(deleted["MetaData"]["LastUpdatedTime"]).timestamp()
-        self.emulator._store.remove(realm, "Invoice", deleted["Id"], int(moment))
+        self.emulator._companies.store.remove(realm, "Invoice", deleted["Id"], int(moment))
 
     def _batch(self, realm, _):
         """The answer tells two receipts as they were after; the request's stale one needs a higher SyncToken only."""
         exchange = _by_name("minimul-qbo_api/2020-oauth2/batch/basic.yml#0")
         receipts = [v for v in _told()[exchange.name] if v.entity == "SalesReceipt"]
         known = {("SalesReceipt", r.id): (r.entity, r.record, r.raw) for r in receipts}
-        held = {id_ for id_ in ("11", "17") if self.emulator._store.body(realm, "SalesReceipt", id_) is not None}
+        held = {
+            id_ for id_ in ("11", "17") if self.emulator._companies.store.body(realm, "SalesReceipt", id_) is not None
+        }
         self._open(realm, [row for (_, id_), row in known.items() if id_ not in held])
         vendor = {"Id": "70", "SyncToken": "0", "DisplayName": "taken", "Active": True}
         self._open(realm, [("Vendor", vendor, json.dumps(vendor))])

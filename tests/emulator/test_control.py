@@ -163,7 +163,7 @@ def test_a_stop_says_what_does_not_end(open_client, monkeypatch):
     monkeypatch.setattr("vantage_quickbooks.emulator.company.store._CLOSE_PATIENCE_S", 0.2)
     before = set(threading.enumerate())
     emulator = Emulator(limits=False).start()
-    client, failed, store = open_client(emulator).connect(), threading.Event(), emulator._store
+    client, failed, store = open_client(emulator).connect(), threading.Event(), emulator._companies.store
     held, release = threading.Event(), threading.Event()
 
     def ask():

@@ -96,7 +96,7 @@ def test_loading_keeps_memory_flat():
 
 
 def test_a_great_load_leaves_indexes_and_a_journal_for_readers_beside_a_writer(great):
-    with great._need_store().reading() as db:
+    with great.company().store.reading() as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         plan = str(
             db.execute("EXPLAIN QUERY PLAN SELECT row FROM record WHERE kind = 1 ORDER BY updated DESC").fetchall()

@@ -256,7 +256,7 @@ def test_writes_cost_the_same_however_many_there_were(emulator, entity):
         "Customer": lambda n: {"DisplayName": f"Customer {n}"},
         "Invoice": lambda _: {"CustomerRef": {"value": "1"}, "Line": [line(5)]},
     }
-    store, steps, note = emulator._store, [], "PrivateNote" if entity == "Invoice" else "Notes"
+    store, steps, note = emulator._companies.store, [], "PrivateNote" if entity == "Invoice" else "Notes"
     with store.reading() as db:
         connections = (store._writer, db)
     assert [one.execute("PRAGMA synchronous").fetchone() for one in connections] == [

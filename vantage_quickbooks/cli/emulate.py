@@ -53,10 +53,10 @@ def _serve(args: Namespace, on_ready: Callable[[Emulator], None]) -> None:
     try:
         serve(
             args.port,
-            args.data,
-            args.customers,
-            args.invoices,
-            args.seed,
+            data=args.data,
+            customers=args.customers,
+            invoices=args.invoices,
+            seed=args.seed,
             database=args.database,
             latency=[latency.parse(text) for text in args.latency],
             on_ready=on_ready,

@@ -9,11 +9,13 @@ words of which no record exists are marked "our words".
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
-from vantage_quickbooks.emulator.company.entities import ENTITIES
 from vantage_quickbooks.emulator.json_text import compact
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _SHOWN_PROPERTIES = 60  # recorded, 2020: then "[truncated]"
 _XML_HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
@@ -181,20 +183,21 @@ def invalid_id(value: str) -> Fault:
     return Fault(400, "2030", "Invalid ID", detail, element="Id", timed=False)
 
 
-def unsupported_property(entity: str, name: str) -> Fault:
-    """Say that a body has a property nobody knows, and list those that are known, sixty at most.
+def unsupported_property(entity: str, name: str, known: Sequence[str]) -> Fault:
+    """Say that a body has an unknown property, and list the known ones, sixty at most.
 
     Args:
-        entity: What is written.
+        entity: The entity's name.
 
         name: The property.
+
+        known: The entity's properties.
 
     Returns:
         The fault.
 
     Source: recorded, 2020 (minimul error/400_json.yml); Intuit knows more of an invoice than we do (83).
     """
-    known = [prop.name for prop in ENTITIES[entity].properties.values() if "." not in prop.name]
     shown = ", ".join(f'"{prop}"' for prop in known[:_SHOWN_PROPERTIES])
     cut = " [truncated]" if len(known) > _SHOWN_PROPERTIES else ""
     detail = (

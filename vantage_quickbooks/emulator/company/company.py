@@ -291,7 +291,7 @@ class Company:
             if sent.get("sparse") is True:
                 new = old | given
             else:
-                kept = rules.READ_ONLY | rules.RECKONED.get(entity.name, frozenset()) | _KEPT
+                kept = rules.READ_ONLY | rules.COMPUTED_FIELDS.get(entity.name, frozenset()) | _KEPT
                 new = {key: value for key, value in old.items() if key in kept} | given
             new = {key: value for key, value in new.items() if value is not None}
             touched = frozenset(given) if sent.get("sparse") is True else None

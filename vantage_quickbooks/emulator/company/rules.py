@@ -28,7 +28,7 @@ Record = dict[str, Any]
 READ_ONLY = frozenset({"Id", "SyncToken", "MetaData", "domain", "sparse", "status", "time"})
 """Attributes that are ignored in a request (Intuit, "Basic technical details")."""
 
-RECKONED = {
+COMPUTED_FIELDS = {
     **{name: frozenset({"TotalAmt", "Balance", "RemainingCredit"}) for name in shapes.SUMMED},
     "Customer": frozenset({"Balance", "BalanceWithJobs", "FullyQualifiedName", "Level", "IsProject"}),
     "Invoice": frozenset({"TotalAmt", "Balance", "HomeTotalAmt", "HomeBalance", "LinkedTxn"}),
@@ -50,7 +50,7 @@ def given(entity: Entity, sent: Record) -> Record:
     Returns:
         The rest; what is sent empty is None, and inside objects it is left out: nothing is stored that has no value.
     """
-    ignored = READ_ONLY | RECKONED.get(entity.name, frozenset())
+    ignored = READ_ONLY | COMPUTED_FIELDS.get(entity.name, frozenset())
     return {key: None if value == "" else _filled(value) for key, value in sent.items() if key not in ignored}
 
 
@@ -97,7 +97,8 @@ def check(entity: Entity, sent: Record) -> None:
     for name in sent:
         prop = entity.find(name)
         if name not in READ_ONLY and (prop is None or prop.name != name):
-            raise errors.unsupported_property(entity.name, name)
+            known = [prop.name for prop in entity.properties.values() if "." not in prop.name]
+            raise errors.unsupported_property(entity.name, name, known)
 
 
 @dataclass(frozen=True, slots=True)

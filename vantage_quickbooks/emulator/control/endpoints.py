@@ -1,208 +1,33 @@
-"""The control endpoints under `/_emulator/`: what `Emulator` does in Python, over HTTP.
+"""The control endpoints under `/_emulator/`: the methods of `World`, over HTTP.
 
-Everything takes and gives JSON. They are no part of QuickBooks, need no token, and are
-neither throttled nor hit by ordered faults. The page at `/` posts forms to them, and is
-shown again by way of an answer. `guard.py` keeps other web pages out.
+They take and return JSON, need no token, and are neither throttled nor hit by injected faults. QuickBooks has no such
+endpoints. The page at `/` posts forms to them and is shown again in response. csrf.py rejects other web pages.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
 from vantage_quickbooks.emulator.control import csrf, page
 from vantage_quickbooks.emulator.errors import Fault
-from vantage_quickbooks.emulator.http.response import Answer
+from vantage_quickbooks.emulator.http.response import Response
 from vantage_quickbooks.emulator.json_text import compact
 
 if TYPE_CHECKING:
-    from vantage_quickbooks.emulator.emulator import Emulator
+    from collections.abc import Callable, Mapping
+
     from vantage_quickbooks.emulator.http.request import Request
+    from vantage_quickbooks.emulator.world import World
 
 PREFIX = "/_emulator/"
 PAGE = "/"
-# Forms know only texts: these fields are numbers, these are yes or no.
+# A form sends only texts: these fields are numbers, these are booleans.
 _NUMBERS = {"advance", "times", "after", "chance", "status", "seconds", "retry_after", "fixed", "median", "p99"}
-_SWITCHES = {"json", "limits", "invalidate_tokens"}
-
-_Action = Callable[["Emulator", dict[str, Any]], Mapping[str, Any]]
-
-
-def _fault(emulator: Emulator, given: dict[str, Any]) -> Mapping[str, Any]:
-    if "kind" not in given:
-        raise ValueError("kind is missing")
-    options = dict(given)
-    emulator.fault(str(options.pop("kind")), **options)
-    return {"faults": emulator.faults()}
-
-
-def _clear_faults(emulator: Emulator, _: dict[str, Any]) -> Mapping[str, Any]:
-    emulator.clear_faults()
-    return {"faults": []}
-
-
-def _clock(emulator: Emulator, given: dict[str, Any]) -> Mapping[str, Any]:
-    if "now" in given:
-        emulator.set_now(str(given["now"]))
-    else:
-        emulator.advance(_number(given, "advance"))
-    return {"now": emulator.state()["now"]}
-
-
-def _number(given: dict[str, Any], name: str) -> float:
-    value = given.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} is a number")
-    return value
-
-
-def _latency(emulator: Emulator, given: dict[str, Any]) -> Mapping[str, Any]:
-    emulator.latency(given.get("latency", given or None))
-    return {"latency": emulator.state()["latency"]}
-
-
-def _reset(emulator: Emulator, _: dict[str, Any]) -> Mapping[str, Any]:
-    emulator.reset()
-    return emulator.state()
-
-
-def _reset_counters(emulator: Emulator, _: dict[str, Any]) -> Mapping[str, Any]:
-    emulator.reset_counters()
-    return emulator.counters()
-
-
-def _grant(emulator: Emulator, given: dict[str, Any]) -> Mapping[str, Any]:
-    realm = given.get("realm_id")
-    token = emulator.grant(str(realm) if realm else None)
-    return {"realm_id": str(realm or emulator.realm_id), "refresh_token": token}
-
-
-def _secret(emulator: Emulator, given: dict[str, Any]) -> Mapping[str, Any]:
-    new = given.get("client_secret")
-    secret = emulator.rotate_client_secret(
-        str(new) if new else None, invalidate_tokens=bool(given.get("invalidate_tokens", True))
-    )
-    return {"client_secret": secret}
-
-
-def _limits(emulator: Emulator, given: dict[str, Any]) -> Mapping[str, Any]:
-    chosen = given.get("limits", True)
-    if not isinstance(chosen, bool | dict):
-        raise ValueError("limits is true, false or an object")
-    emulator.limit(chosen)
-    return {"limits": emulator.state()["limits"]}
-
-
-def _record(write: Callable[[Emulator, str, Any, str | None], dict[str, Any]]) -> _Action:
-    def action(emulator: Emulator, given: dict[str, Any]) -> Mapping[str, Any]:
-        for name in ("entity", "record"):
-            if name not in given:
-                raise ValueError(f"{name} is missing")
-        if not isinstance(given["record"], dict):
-            raise ValueError("record is an object")
-        realm = given.get("realm_id")
-        return write(emulator, str(given["entity"]), given["record"], str(realm) if realm else None)
-
-    return action
-
-
-ROUTES: dict[tuple[str, str], _Action] = {
-    ("GET", "state"): lambda emulator, _: emulator.state(),
-    ("GET", "settings"): lambda emulator, _: emulator.settings(),
-    ("POST", "reset"): _reset,
-    ("POST", "clock"): _clock,
-    ("GET", "faults"): lambda emulator, _: {"faults": emulator.faults()},
-    ("POST", "faults"): _fault,
-    ("DELETE", "faults"): _clear_faults,
-    ("POST", "faults/clear"): _clear_faults,
-    ("GET", "latency"): lambda emulator, _: {"latency": emulator.state()["latency"]},
-    ("POST", "latency"): _latency,
-    ("DELETE", "latency"): lambda emulator, _: _latency(emulator, {}),
-    ("GET", "counters"): lambda emulator, _: emulator.counters(),
-    ("DELETE", "counters"): _reset_counters,
-    ("GET", "requests"): lambda emulator, _: {"requests": emulator.requests()},
-    ("POST", "limits"): _limits,
-    ("POST", "grants"): _grant,
-    ("POST", "grants/revoke"): lambda emulator, _: {"revoked": emulator.revoke_grants()},
-    ("POST", "tokens/expire"): lambda emulator, _: {"expired": emulator.expire_access_tokens()},
-    ("POST", "secret"): _secret,
-    ("POST", "records"): _record(lambda e, entity, record, realm: e.create(entity, record, realm)),
-    ("PATCH", "records"): _record(lambda e, entity, record, realm: e.update(entity, record, realm)),
-    ("DELETE", "records"): _record(lambda e, entity, record, realm: e.delete(entity, str(record.get("Id")), realm)),
-}
-"""Method and path below the prefix, and what they do."""
-
-
-def handle(emulator: Emulator, request: Request) -> Answer | None:
-    """Answer a control request, or show the page.
-
-    Args:
-        emulator: To be controlled.
-
-        request: Any; the body is JSON, a form's fields, or nothing.
-
-    Returns:
-        JSON; 400 with `{"error": ...}` for a mistake, 403 for another web page, 404 with the list of what there is.
-        A browser that posts a form is sent back to the page. None if the path is neither the page's nor below `PREFIX`.
-    """
-    method, path = request.method, request.path
-    if path != PAGE and not path.startswith(PREFIX):
-        return None
-    objection = csrf.rejection_reason(method, request.headers, emulator.host)
-    if objection:
-        return _json(403, {"error": objection})
-    if path == PAGE:
-        if method not in ("GET", "HEAD"):
-            return _json(405, {"error": f"the page is for GET; control endpoints start with {PREFIX}"})
-        return _html(200, page.render(emulator, request.parameters()))
-    name = path.removeprefix(PREFIX).rstrip("/")
-    action = ROUTES.get((method, name))
-    if action is None:
-        return _json(404, {"error": f"no {method} {path}", "known": [f"{m} {PREFIX}{p}" for m, p in ROUTES]})
-    status, result = _outcome(emulator, action, request)
-    if method != "POST" or "text/html" not in request.headers.get("accept", ""):
-        return _json(status, result)
-    if status == 200:
-        return Answer(303, [("location", f"{PAGE}?done={quote(name, safe='')}"), *_NOT_KEPT])
-    return _html(status, page.render(emulator, {}, mistake=str(result.get("error"))))
-
-
-def _outcome(emulator: Emulator, action: _Action, request: Request) -> tuple[int, Mapping[str, Any]]:
-    try:
-        return 200, action(emulator, _given(request))
-    except Fault as fault:
-        return fault.status, {"error": str(fault), "Fault": fault.item()}
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        return 400, {"error": str(error)}
-
-
-def _given(request: Request) -> dict[str, Any]:
-    """Read JSON, whatever its content type (curl says it were a form), or the fields of a form."""
-    text = request.body.decode().strip()
-    if not text:
-        return {}
-    if text[0] not in "{[" and "x-www-form-urlencoded" in request.headers.get("content-type", ""):
-        return {name: _value(name, value) for name, value in parse_qsl(text) if value}
-    given = json.loads(text)
-    if not isinstance(given, dict):
-        raise ValueError("the body is a JSON object")
-    compact(given).encode()  # half a character, which only an escape can spell, is no text
-    return given
-
-
-def _value(name: str, text: str) -> object:
-    if name in _SWITCHES:
-        return text in ("true", "on", "1")
-    if name not in _NUMBERS:
-        return text
-    number = float(text)
-    return int(number) if number.is_integer() else number
-
-
-# The page is nobody's frame, loads nothing, runs nothing, and is never kept: it shows credentials.
-_NOT_KEPT = [
+_BOOLEANS = {"json", "limits", "invalidate_tokens"}
+# No other site can frame the page; it loads and runs nothing, and is not cached because it shows credentials.
+_NOT_CACHED = [
     ("cache-control", "no-store"),
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
@@ -211,11 +36,186 @@ _NOT_KEPT = [
 ]
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; frame-ancestors 'none'"
 
-
-def _html(status: int, text: str) -> Answer:
-    headers = [("content-type", "text/html;charset=utf-8"), ("content-security-policy", _POLICY), *_NOT_KEPT]
-    return Answer(status, headers, text.encode(), chunked=True)
+_Body = dict[str, Any]
 
 
-def _json(status: int, body: object) -> Answer:
-    return Answer(status, [("content-type", "application/json"), *_NOT_KEPT], compact(body).encode())
+# ---- actions -----------------------------------------------------------------------------------
+
+
+def _add_fault(world: World, body: _Body) -> Mapping[str, Any]:
+    if "kind" not in body:
+        raise ValueError("kind is missing")
+    world.fault(str(body.pop("kind")), **body)
+    return {"faults": world.faults()}
+
+
+def _clear_faults(world: World, _: _Body) -> Mapping[str, Any]:
+    world.clear_faults()
+    return {"faults": []}
+
+
+def _clock(world: World, body: _Body) -> Mapping[str, Any]:
+    if "now" in body:
+        world.set_now(str(body["now"]))
+    else:
+        seconds = body.get("advance")
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise ValueError("advance is a number")
+        world.advance(seconds)
+    return {"now": world.state()["now"]}
+
+
+def _latency(world: World, body: _Body) -> Mapping[str, Any]:
+    world.latency(body.get("latency", body or None))
+    return {"latency": world.state()["latency"]}
+
+
+def _reset(world: World, _: _Body) -> Mapping[str, Any]:
+    world.reset()
+    return world.state()
+
+
+def _reset_counters(world: World, _: _Body) -> Mapping[str, Any]:
+    world.reset_counters()
+    return world.counters()
+
+
+def _grant(world: World, body: _Body) -> Mapping[str, Any]:
+    realm = _realm_id(body)
+    return {"realm_id": realm or world.realm_id, "refresh_token": world.grant(realm)}
+
+
+def _realm_id(body: _Body) -> str | None:
+    return str(body["realm_id"]) if body.get("realm_id") else None
+
+
+def _secret(world: World, body: _Body) -> Mapping[str, Any]:
+    new = body.get("client_secret")
+    invalidate = bool(body.get("invalidate_tokens", True))
+    return {"client_secret": world.rotate_client_secret(str(new) if new else None, invalidate_tokens=invalidate)}
+
+
+def _limits(world: World, body: _Body) -> Mapping[str, Any]:
+    chosen = body.get("limits", True)
+    if not isinstance(chosen, bool | dict):
+        raise ValueError("limits is true, false or an object")
+    world.limit(chosen)
+    return {"limits": world.state()["limits"]}
+
+
+def _record(body: _Body) -> tuple[str, dict[str, Any], str | None]:
+    for name in ("entity", "record"):
+        if name not in body:
+            raise ValueError(f"{name} is missing")
+    if not isinstance(body["record"], dict):
+        raise ValueError("record is an object")
+    return str(body["entity"]), body["record"], _realm_id(body)
+
+
+def _delete_record(world: World, body: _Body) -> Mapping[str, Any]:
+    entity, record, realm_id = _record(body)
+    return world.delete(entity, str(record.get("Id")), realm_id)
+
+
+ROUTES: dict[tuple[str, str], Callable[[World, _Body], Mapping[str, Any]]] = {
+    ("GET", "state"): lambda world, _: world.state(),
+    ("GET", "settings"): lambda world, _: world.settings(),
+    ("POST", "reset"): _reset,
+    ("POST", "clock"): _clock,
+    ("GET", "faults"): lambda world, _: {"faults": world.faults()},
+    ("POST", "faults"): _add_fault,
+    ("DELETE", "faults"): _clear_faults,
+    ("POST", "faults/clear"): _clear_faults,
+    ("GET", "latency"): lambda world, _: {"latency": world.state()["latency"]},
+    ("POST", "latency"): _latency,
+    ("DELETE", "latency"): lambda world, _: _latency(world, {}),
+    ("GET", "counters"): lambda world, _: world.counters(),
+    ("DELETE", "counters"): _reset_counters,
+    ("GET", "requests"): lambda world, _: {"requests": world.requests()},
+    ("POST", "limits"): _limits,
+    ("POST", "grants"): _grant,
+    ("POST", "grants/revoke"): lambda world, _: {"revoked": world.revoke_grants()},
+    ("POST", "tokens/expire"): lambda world, _: {"expired": world.expire_access_tokens()},
+    ("POST", "secret"): _secret,
+    ("POST", "records"): lambda world, body: world.create(*_record(body)),
+    ("PATCH", "records"): lambda world, body: world.update(*_record(body)),
+    ("DELETE", "records"): _delete_record,
+}
+"""Method and path below the prefix, and what they do."""
+
+
+# ---- requests and responses --------------------------------------------------------------------
+
+
+def handle(world: World, request: Request) -> Response | None:
+    """Answer a control request, or show the page.
+
+    Args:
+        world: To be controlled.
+
+        request: Any; the body is JSON, a form's fields, or empty.
+
+    Returns:
+        JSON; 400 with `{"error": ...}` for a mistake, 403 for another web page, 404 with the list of endpoints. A
+        browser that posts a form is redirected to the page. None if the path is neither the page's nor below `PREFIX`.
+    """
+    method, path = request.method, request.path
+    if path != PAGE and not path.startswith(PREFIX):
+        return None
+    reason = csrf.rejection_reason(method, request.headers, world.host)
+    if reason:
+        return _json(403, {"error": reason})
+    if path == PAGE:
+        if method not in ("GET", "HEAD"):
+            return _json(405, {"error": f"the page is for GET; control endpoints start with {PREFIX}"})
+        return _html(200, page.render(world, request.parameters()))
+    name = path.removeprefix(PREFIX).rstrip("/")
+    if (method, name) not in ROUTES:
+        return _json(404, {"error": f"no {method} {path}", "known": [f"{m} {PREFIX}{p}" for m, p in ROUTES]})
+    status, result = _call(world, (method, name), request)
+    if method != "POST" or "text/html" not in request.headers.get("accept", ""):
+        return _json(status, result)
+    if status == 200:
+        return Response(303, [("location", f"{PAGE}?done={quote(name, safe='')}"), *_NOT_CACHED])
+    return _html(status, page.render(world, {}, error=str(result.get("error"))))
+
+
+def _call(world: World, route: tuple[str, str], request: Request) -> tuple[int, Mapping[str, Any]]:
+    try:
+        return 200, ROUTES[route](world, _parse_body(request))
+    except Fault as fault:
+        return fault.status, {"error": str(fault), "Fault": fault.item()}
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        return 400, {"error": str(error)}
+
+
+def _parse_body(request: Request) -> _Body:
+    """Parse JSON of any content type (curl sends it as a form), or a form's fields."""
+    text = request.body.decode().strip()
+    if not text:
+        return {}
+    if text[0] not in "{[" and "x-www-form-urlencoded" in request.headers.get("content-type", ""):
+        return {name: _form_value(name, value) for name, value in parse_qsl(text) if value}
+    body = json.loads(text)
+    if not isinstance(body, dict):
+        raise ValueError("the body is not a JSON object")
+    compact(body).encode()  # raises for an unpaired surrogate, which JSON can escape and UTF-8 cannot encode
+    return body
+
+
+def _form_value(name: str, text: str) -> object:
+    if name in _BOOLEANS:
+        return text in ("true", "on", "1")
+    if name not in _NUMBERS:
+        return text
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _html(status: int, text: str) -> Response:
+    headers = [("content-type", "text/html;charset=utf-8"), ("content-security-policy", _POLICY), *_NOT_CACHED]
+    return Response(status, headers, text.encode(), chunked=True)
+
+
+def _json(status: int, body: object) -> Response:
+    return Response(status, [("content-type", "application/json"), *_NOT_CACHED], compact(body).encode())

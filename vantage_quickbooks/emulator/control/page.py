@@ -16,7 +16,7 @@ from vantage_quickbooks.emulator.faults.injector import KINDS
 from vantage_quickbooks.emulator.http.oauth_endpoints import TOKEN_PATH
 
 if TYPE_CHECKING:
-    from vantage_quickbooks.emulator.emulator import Emulator
+    from vantage_quickbooks.emulator.world import World
 
 _SHOWN = 50  # requests
 _REFRESH_S = 3
@@ -39,47 +39,47 @@ _ICON = (
 )
 
 
-def ready_curl(emulator: Emulator) -> str:
+def ready_curl(world: World) -> str:
     """Write two commands for a shell: a token, and a statement.
 
     Args:
-        emulator: A running one.
+        world: A running one.
 
     Returns:
         Lines to paste; the secrets in them are the emulator's own.
     """
-    url, form = emulator.url, emulator.credentials()
+    url, form = world.url, world.credentials()
     statement = "SELECT * FROM Customer MAXRESULTS 2"  # Intuit's language
     return f"""\
 TOKEN=$(curl -s -u {form["client_id"]}:{form["client_secret"]} \\
   -d grant_type=refresh_token -d refresh_token={form["refresh_token"]} \\
   {url}{TOKEN_PATH} | python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')
 curl -s -H "Authorization: Bearer $TOKEN" -H "Accept: application/json" \\
-  -G {url}/v3/company/{emulator.realm_id}/query --data-urlencode "query={statement}"
+  -G {url}/v3/company/{world.realm_id}/query --data-urlencode "query={statement}"
 """
 
 
-def render(emulator: Emulator, asked: Mapping[str, str], *, mistake: str = "") -> str:
+def render(world: World, asked: Mapping[str, str], *, error: str = "") -> str:
     """Write the page.
 
     Args:
-        emulator: A running one.
+        world: A running one.
 
         asked: The page's own parameters: `done` (what a button did), `refresh`.
 
-        mistake: Why a button did nothing.
+        error: Why a button did nothing.
 
     Returns:
         A whole document.
     """
-    state = emulator.state()
-    about = f'<div class="two">{_credentials(emulator)}{_counts(emulator, state)}</div>{_shell(emulator)}'
-    parts = [_faults(state), _state_buttons(state), _requests(emulator)]
-    parts.insert(len(parts) if emulator.requests() else 0, about)  # to somebody new the way in comes first
+    state = world.state()
+    about = f'<div class="two">{_credentials(world)}{_counts(world, state)}</div>{_shell(world)}'
+    parts = [_faults(state), _state_buttons(state), _requests(world)]
+    parts.insert(len(parts) if world.requests() else 0, about)  # to somebody new the way in comes first
     refresh = "refresh" in asked
-    name = emulator.company().name()
+    name = world.company().name()
     title = f"{name} · QuickBooks emulator"
-    note = f'<p class="note bad" role="alert">{escape(mistake)}</p>' if mistake else ""
+    note = f'<p class="note bad" role="alert">{escape(error)}</p>' if error else ""
     if not note and asked.get("done") in _DONE:
         note = f'<p class="note" role="status">{_DONE[asked["done"]]}</p>'
     again = f'<meta http-equiv="refresh" content="{_REFRESH_S};url=/?refresh=on">' if refresh else ""
@@ -88,7 +88,7 @@ def render(emulator: Emulator, asked: Mapping[str, str], *, mistake: str = "") -
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<title>{escape(title)}</title><link rel="icon" href="{_ICON}">{again}<style>{_style()}</style></head><body>'
-        f"<header><h1>{escape(name)}<small>A local QuickBooks at {escape(emulator.url)}</small></h1>"
+        f"<header><h1>{escape(name)}<small>A local QuickBooks at {escape(world.url)}</small></h1>"
         f'<nav>{link}<a href="/_emulator/state">State as JSON</a></nav></header><main>{note}{_facts(state)}'
         f"{''.join(parts)}</main>"
         "<footer>An emulator: all of its data and secrets are made up. Not by Intuit.</footer></body></html>"
@@ -179,8 +179,8 @@ def _state_buttons(state: Mapping[str, Any]) -> str:
     )
 
 
-def _requests(emulator: Emulator) -> str:
-    requests = emulator.requests()[: -_SHOWN - 1 : -1]
+def _requests(world: World) -> str:
+    requests = world.requests()[: -_SHOWN - 1 : -1]
     if not requests:
         return (
             '<section><h2>Last requests</h2><p class="soft">None yet. Paste the lines above into a shell.</p></section>'
@@ -198,23 +198,23 @@ def _requests(emulator: Emulator) -> str:
     )
 
 
-def _credentials(emulator: Emulator) -> str:
+def _credentials(world: World) -> str:
     rows = "".join(
         f"<dt>{escape(_words(name))}</dt><dd><code>{escape(value)}</code></dd>"
-        for name, value in emulator.credentials().items()
+        for name, value in world.credentials().items()
     )
     return f'<section><h2>Connect</h2><dl class="list">{rows}</dl></section>'
 
 
-def _shell(emulator: Emulator) -> str:
-    return f"<section><h2>In a shell</h2><pre>{escape(ready_curl(emulator))}</pre></section>"
+def _shell(world: World) -> str:
+    return f"<section><h2>In a shell</h2><pre>{escape(ready_curl(world))}</pre></section>"
 
 
-def _counts(emulator: Emulator, state: Mapping[str, Any]) -> str:
+def _counts(world: World, state: Mapping[str, Any]) -> str:
     parts = []
     for realm, counts in state["companies"].items():
         items = "".join(f"<li>{escape(entity)} <b>{number:,}</b></li>" for entity, number in counts.items())
-        head = f"{escape(emulator.company(realm).name())}, realm {escape(realm)}"
+        head = f"{escape(world.company(realm).name())}, realm {escape(realm)}"
         parts.append(f'<h3>{head}</h3><ul class="counts">{items}</ul>')
     return f"<section><h2>Data</h2>{''.join(parts)}</section>"
 

@@ -23,7 +23,7 @@ UNCAPTURED = frozenset({"JournalCode", "TaxAgency", "TaxCode", "TaxRate", "TimeA
 
 
 def changes(company: Company, parameters: dict[str, str], now: float) -> bytes:
-    """Answer a request for changes.
+    """Response a request for changes.
 
     Args:
         company: Whose records.

@@ -15,7 +15,7 @@ from vantage_quickbooks.emulator.http import batch, cdc, response
 from vantage_quickbooks.emulator.http.intuit_xml import from_xml, to_xml
 from vantage_quickbooks.emulator.http.request import Request, statement_of
 from vantage_quickbooks.emulator.json_text import decode
-from vantage_quickbooks.emulator.oauth.authorization_server import ACCOUNTING_SCOPE, OAuth
+from vantage_quickbooks.emulator.oauth.authorization_server import ACCOUNTING_SCOPE, AuthorizationServer
 from vantage_quickbooks.emulator.query.execute import execute
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from vantage_quickbooks.emulator.company.company import Company
     from vantage_quickbooks.emulator.company.rules import Record
     from vantage_quickbooks.emulator.http.limits import Limits
-    from vantage_quickbooks.emulator.http.response import Answer
+    from vantage_quickbooks.emulator.http.response import Response
 
 PREFIX = "/v3/company/"
 
 
-class Api:
+class DataApi:
     """The data API of every company.
 
     Args:
@@ -44,7 +44,7 @@ class Api:
 
     def __init__(
         self,
-        oauth: OAuth,
+        oauth: AuthorizationServer,
         limits: Limits,
         company: Callable[[str], Company | None],
         home: Callable[[], Company],
@@ -54,8 +54,8 @@ class Api:
         self._company = company
         self._home = home
 
-    def handle(self, request: Request) -> Answer:
-        """Answer a request.
+    def handle(self, request: Request) -> Response:
+        """Response a request.
 
         Args:
             request: To a path under `/v3/company/`.
@@ -75,7 +75,7 @@ class Api:
 
     def refuse(
         self, request: Request, fault: Fault, company: Company | None = None, *, as_xml: bool | None = None
-    ) -> Answer:
+    ) -> Response:
         """Spell a fault as an answer.
 
         Args:
@@ -132,7 +132,7 @@ class Api:
         finally:
             self._limits.leave(realm)
 
-    def _route(self, request: Request, company: Company, rest: str) -> Answer:
+    def _route(self, request: Request, company: Company, rest: str) -> Response:
         head, _, tail = unquote(rest).partition("/")
         if head == "query" and not tail and request.method in ("GET", "POST"):
             statement = statement_of(request)
@@ -158,7 +158,7 @@ class Api:
             return self._send(request, company.once(request_id, lambda: self._write(request, company, entity)))
         raise errors.no_such_path(request.path)
 
-    def _batch(self, request: Request, company: Company) -> Answer:
+    def _batch(self, request: Request, company: Company) -> Response:
         with _readable():
             sent = _json_of(request)
         request_id = request.parameters().get("requestid", "")
@@ -184,12 +184,12 @@ class Api:
     def _envelope(self, request: Request, company: Company, key: bytes, value: bytes) -> bytes:
         return b'{"%s":%s,"time":"%s"}' % (key, value, self._time(request.now, company).encode())
 
-    def _wrap(self, request: Request, company: Company, key: bytes, value: bytes) -> Answer:
+    def _wrap(self, request: Request, company: Company, key: bytes, value: bytes) -> Response:
         """Put a value into the envelope and send it."""
         return self._send(request, self._envelope(request, company, key, value))
 
     @staticmethod
-    def _send(request: Request, body: bytes) -> Answer:
+    def _send(request: Request, body: bytes) -> Response:
         if request.wants_json():
             return response.success(request.trace, "application/json;charset=UTF-8", body)
         # Numbers keep their spelling: they are read as text.

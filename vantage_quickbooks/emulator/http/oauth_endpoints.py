@@ -7,9 +7,9 @@ from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
-from vantage_quickbooks.emulator.http.response import Answer
+from vantage_quickbooks.emulator.http.response import Response
 from vantage_quickbooks.emulator.json_text import compact
-from vantage_quickbooks.emulator.oauth.authorization_server import ACCOUNTING_SCOPE, OAuth, OAuthError
+from vantage_quickbooks.emulator.oauth.authorization_server import ACCOUNTING_SCOPE, AuthorizationServer, OAuthError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ button{{font:inherit;padding:.4em 1.2em}}</style>
 """
 
 
-class OAuthApi:
+class OAuthEndpoints:
     """The pages and endpoints of OAuth.
 
     Args:
@@ -50,13 +50,15 @@ class OAuthApi:
         companies: Lists the realms that a person may choose, with their names.
     """
 
-    def __init__(self, oauth: OAuth, url: Callable[[], str], companies: Callable[[], dict[str, str]]) -> None:
+    def __init__(
+        self, oauth: AuthorizationServer, url: Callable[[], str], companies: Callable[[], dict[str, str]]
+    ) -> None:
         self._oauth = oauth
         self._url = url
         self._companies = companies
 
-    def handle(self, request: Request) -> Answer | None:
-        """Answer a request that concerns OAuth.
+    def handle(self, request: Request) -> Response | None:
+        """Response a request that concerns OAuth.
 
         Args:
             request: Any.
@@ -76,8 +78,8 @@ class OAuthApi:
         return None
 
     @staticmethod
-    def _json(request: Request, status: int, body: object, *more: tuple[str, str]) -> Answer:
-        """Answer as the token endpoint does (recorded, 2018 and 2020: charset, no-cache, no-store, pragma)."""
+    def _json(request: Request, status: int, body: object, *more: tuple[str, str]) -> Response:
+        """Response as the token endpoint does (recorded, 2018 and 2020: charset, no-cache, no-store, pragma)."""
         text = b"" if body is None else compact(body).encode()
         headers = [
             ("content-type", "application/json;charset=utf-8"),
@@ -88,13 +90,13 @@ class OAuthApi:
             ("cache-control", "no-cache, no-store"),
             ("pragma", "no-cache"),
         ]
-        return Answer(status, headers, text)
+        return Response(status, headers, text)
 
-    def _refuse(self, request: Request, error: OAuthError) -> Answer:
+    def _refuse(self, request: Request, error: OAuthError) -> Response:
         challenge = [("www-authenticate", 'Basic realm="Intuit"')] if error.status == 401 else []
         return self._json(request, error.status, error.body, *challenge)
 
-    def _token(self, request: Request) -> Answer:
+    def _token(self, request: Request) -> Response:
         if request.method != "POST":
             return self._json(request, 405, {"error": "invalid_request"})  # RFC 6749 section 3.2
         wants_hard_end = request.headers.get("x-include-refresh-token-hard-expires-in", "").lower() == "true"
@@ -104,7 +106,7 @@ class OAuthApi:
             return self._refuse(request, error)
         return self._json(request, 200, body)
 
-    def _revoke(self, request: Request) -> Answer:
+    def _revoke(self, request: Request) -> Response:
         if request.method != "POST":
             return self._json(request, 405, {"error": "invalid_request"})
         form = _form(request)
@@ -121,7 +123,7 @@ class OAuthApi:
             return self._refuse(request, error)
         return self._json(request, 200, None)
 
-    def _discovery(self, request: Request) -> Answer:
+    def _discovery(self, request: Request) -> Response:
         url = self._url()
         return self._json(
             request,
@@ -144,7 +146,7 @@ class OAuthApi:
 
     # ---- consent ----
 
-    def _authorize(self, request: Request) -> Answer:
+    def _authorize(self, request: Request) -> Response:
         asked = _form(request) if request.method == "POST" else request.parameters()
         redirect_uri = asked.get("redirect_uri", "")
         problem = self._problem(asked, redirect_uri)
@@ -179,7 +181,7 @@ class OAuthApi:
             return "The state is missing; Intuit requires it."
         return None
 
-    def _consent(self, request: Request, asked: dict[str, str], scopes: list[str]) -> Answer:
+    def _consent(self, request: Request, asked: dict[str, str], scopes: list[str]) -> Response:
         kept = ("client_id", "response_type", "scope", "redirect_uri", "state")
         hidden = "".join(f'<input type="hidden" name="{k}" value="{escape(asked[k], quote=True)}">' for k in kept)
         options = "".join(
@@ -205,13 +207,13 @@ def _form(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-def _page(request: Request, status: int, title: str, content: str) -> Answer:
+def _page(request: Request, status: int, title: str, content: str) -> Response:
     headers = [("content-type", "text/html;charset=utf-8"), ("intuit_tid", request.trace.tid)]
-    return Answer(status, headers, _PAGE.format(title=escape(title), content=content).encode())
+    return Response(status, headers, _PAGE.format(title=escape(title), content=content).encode())
 
 
-def _redirect(request: Request, uri: str, **parameters: str) -> Answer:
+def _redirect(request: Request, uri: str, **parameters: str) -> Response:
     parts = urlsplit(uri)
     query = "&".join(filter(None, (parts.query, urlencode(parameters))))
     location = urlunsplit(parts._replace(query=query))
-    return Answer(302, [("location", location), ("intuit_tid", request.trace.tid)])
+    return Response(302, [("location", location), ("intuit_tid", request.trace.tid)])

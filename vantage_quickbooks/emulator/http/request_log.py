@@ -1,4 +1,4 @@
-"""What was asked of the emulator: counts, and the last thousand requests without their secrets."""
+"""The request log: counts, and the last thousand requests without their secrets."""
 
 from __future__ import annotations
 
@@ -9,71 +9,58 @@ from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.emulator.http.data_api import PREFIX
 from vantage_quickbooks.emulator.http.oauth_endpoints import TOKEN_PATH
-from vantage_quickbooks.emulator.http.request import Request, statement_of
+from vantage_quickbooks.emulator.http.request import statement_of
 
 if TYPE_CHECKING:
-    from vantage_quickbooks.emulator.http.response import Answer
+    from vantage_quickbooks.emulator.http.request import Request
+    from vantage_quickbooks.emulator.http.response import Response
 
-_REMEMBERED = 1000
-_TELLING_HEADERS = ("accept", "accept-encoding", "content-type", "user-agent")  # none of them holds a secret
+_MAX_REQUESTS = 1000
+_SAFE_HEADERS = ("accept", "accept-encoding", "content-type", "user-agent")  # none of them holds a secret
 
 
-class Journal:
-    """Thread-safe."""
+class RequestLog:
+    """Counts and remembers requests to the emulated QuickBooks. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.clear()
 
     def clear(self) -> None:
-        """Count from nought again, and forget the requests."""
+        """Set the counts to zero, and forget the requests."""
         with self._lock:
-            self._requests: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED)
+            self._requests: deque[dict[str, Any]] = deque(maxlen=_MAX_REQUESTS)
             self._api: Counter[int] = Counter()
             self._tokens: Counter[int] = Counter()
 
-    def write(self, request: Request, result: Answer) -> None:
-        """Write down a request and how it was answered.
-
-        Args:
-            request: That came.
-
-            result: That went back.
-        """
+    def record(self, request: Request, result: Response) -> None:
+        """Add a request and the response to it."""
         status = 0 if result.transfer == "reset" else result.status
         is_api = request.path.startswith(PREFIX)
-        told: dict[str, Any] = {
+        entry: dict[str, Any] = {
             "time": datetime.fromtimestamp(request.now, UTC).isoformat(timespec="milliseconds"),
             "method": request.method,
             "path": request.path,
             "status": status,
             "intuit_tid": request.trace.tid,
-            "headers": {name: request.headers[name] for name in _TELLING_HEADERS if name in request.headers},
+            "headers": {name: request.headers[name] for name in _SAFE_HEADERS if name in request.headers},
         }
         if is_api and request.path.endswith("/query"):
-            told["statement"] = statement_of(request)
+            entry["statement"] = statement_of(request)
         with self._lock:
-            self._requests.append(told)
+            self._requests.append(entry)
             if is_api:
                 self._api[status] += 1
             elif request.path.rstrip("/") == TOKEN_PATH:
                 self._tokens[status] += 1
 
     def requests(self) -> list[dict[str, Any]]:
-        """Tell of the last thousand requests.
-
-        Returns:
-            Oldest first.
-        """
+        """Return the last thousand requests, oldest first."""
         with self._lock:
             return list(self._requests)
 
     def counts(self) -> dict[str, Any]:
-        """Count requests to the token endpoint and to the data API.
-
-        Returns:
-            token_requests with total, ok, failed; api_requests with total, by_status.
-        """
+        """Return token_requests with total, ok and failed, and api_requests with total and by_status."""
         with self._lock:
             total, ok = self._tokens.total(), self._tokens[200]
             return {

@@ -18,7 +18,7 @@ Transfer = Literal["whole", "truncate", "drip", "reset"]
 
 
 @dataclass(slots=True)
-class Answer:
+class Response:
     """An answer, ready to be written.
 
     Attributes:
@@ -84,8 +84,8 @@ class Trace:
         ]
 
 
-def success(trace: Trace, content_type: str, body: bytes) -> Answer:
-    """Answer as the service does when all is well.
+def success(trace: Trace, content_type: str, body: bytes) -> Response:
+    """Response as the service does when all is well.
 
     Args:
         trace: Of the request.
@@ -98,7 +98,7 @@ def success(trace: Trace, content_type: str, body: bytes) -> Answer:
         A chunked 200.
     """
     elapsed = int((time.perf_counter() - trace.started) * 1000) + 20
-    return Answer(
+    return Response(
         200,
         [
             ("content-type", content_type),
@@ -121,8 +121,8 @@ def success(trace: Trace, content_type: str, body: bytes) -> Answer:
 
 def refusal(
     trace: Trace, status: int, content_type: str, body: bytes, *more: tuple[str, str], service: bool = True
-) -> Answer:
-    """Answer as QuickBooks does when it refuses.
+) -> Response:
+    """Response as QuickBooks does when it refuses.
 
     Args:
         trace: Of the request.
@@ -142,4 +142,4 @@ def refusal(
     """
     traced = trace.headers() if service else [("intuit_tid", trace.tid), ("x-request-id", trace.tid)]
     secure = [("strict-transport-security", "max-age=31536000")] if service else []
-    return Answer(status, [("content-type", content_type), ("server", "istio-envoy"), *secure, *traced, *more], body)
+    return Response(status, [("content-type", content_type), ("server", "istio-envoy"), *secure, *traced, *more], body)

@@ -19,7 +19,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from vantage_quickbooks.emulator.http.response import Answer
+from vantage_quickbooks.emulator.http.response import Response
 
 _CHUNK = 64 * 1024
 _BODY_LIMIT = 20 * 1024 * 1024  # larger bodies are refused, so that nobody fills the memory
@@ -34,46 +34,95 @@ _NO_BREAKS = str.maketrans("\r\n", "  ")  # a header value never begins another 
 
 _Buffer = bytes | memoryview
 
-Handle = Callable[[str, str, str, dict[str, str], bytes], Answer]
+Handle = Callable[[str, str, str, dict[str, str], bytes], Response]
+
+
+class ConnectionCounts:
+    """How many connections a server has had, and how many requests it worked on at once. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connections = 0
+        self._running = 0
+        self._max_concurrent = 0
+
+    def count_connection(self) -> None:
+        """Count a new connection."""
+        with self._lock:
+            self._connections += 1
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Count a request for as long as the block runs."""
+        with self._lock:
+            self._running += 1
+            self._max_concurrent = max(self._max_concurrent, self._running)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+
+    def reset(self) -> None:
+        """Count from zero, except for the requests that are running."""
+        with self._lock:
+            self._connections = 0
+            self._max_concurrent = self._running
+
+    def counts(self) -> dict[str, int]:
+        """Return connections and max_concurrent."""
+        with self._lock:
+            return {"connections": self._connections, "max_concurrent": self._max_concurrent}
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `handle` on a port; a thread a connection, kept alive.
+    """Serves on a port; every connection is kept alive and has a thread.
 
     Args:
         address: Host and port; port 0 takes a free one.
 
-        handle: Answers method, path, query string, headers and body.
+        handle: Answers a request: method, path, query string, headers and body.
 
-        crashed: Told what failed outside of `handle`.
+        report_crash: Called with what failed outside of `handle`.
+
+        counts: Counts connections and concurrent requests.
     """
 
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], handle: Handle, crashed: Callable[[str], object]) -> None:
-        self._crashed = crashed
-        self.handle_request_of = handle
-        self.counting = threading.Lock()
-        self.connections = 0
-        self.running = 0
-        self.max_concurrent = 0
+    def __init__(
+        self,
+        address: tuple[str, int],
+        handle: Handle,
+        report_crash: Callable[[str], object],
+        counts: ConnectionCounts,
+    ) -> None:
+        self.handle = handle
+        self.counts = counts
         self.stopping = threading.Event()
+        self._report_crash = report_crash
+        self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._serving: threading.Thread | None = None
-        self._connection_threads: list[
-            threading.Thread
-        ] = []  # touched by the loop, and by `close` once the loop has ended
+        # Used only by the serving loop, and by `close` once the loop has ended.
+        self._connection_threads: list[threading.Thread] = []
         super().__init__(address, _Handler)
+
+    @property
+    def url(self) -> str:
+        """The server's address, without a trailing slash."""
+        host, port = self.server_address[:2]
+        return f"http://{host if isinstance(host, str) else host.decode()}:{port}"
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Count a new connection, and serve it in a thread of its own.
 
-        The base class forgets daemon threads at once, so `close` could not wait for them.
+        The base class forgets daemon threads, so `close` could not wait for them.
         """
-        with self.counting:
-            self.connections += 1
+        self.counts.count_connection()
+        with self._lock:
             self._open.add(request)
         thread = threading.Thread(
             target=self.process_request_thread, args=(request, client_address), name=f"{_NAME} connection", daemon=True
@@ -83,15 +132,15 @@ class Server(ThreadingHTTPServer):
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection."""
-        with self.counting:
+        with self._lock:
             self._open.discard(request)
         super().shutdown_request(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 -- the base class says so
-        """Say nothing of clients that go away; that is theirs to do. Anything else is a crash."""
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 -- the base class's signature
+        """Ignore clients that disconnect. Anything else is a crash."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
-            self._crashed(f"connection: {error!r}")
+            self._report_crash(f"connection: {error!r}")
 
     def start(self) -> None:
         """Begin to serve, in a thread."""
@@ -107,7 +156,7 @@ class Server(ThreadingHTTPServer):
         self.stopping.set()
         if self._serving:
             self.shutdown()
-        with self.counting:
+        with self._lock:
             for connection in self._open:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)  # wakes whoever reads from it or writes to it
@@ -140,22 +189,16 @@ class _Handler(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def _serve(self) -> None:
-        with self.server.counting:
-            self.server.running += 1
-            self.server.max_concurrent = max(self.server.max_concurrent, self.server.running)
-        try:
-            body = self._body()
+        with self.server.counts.running():
+            body = self._read_body()
             if body is None:
                 return
             path, _, query = self.path.partition("?")
             headers = {name.lower(): str(value) for name, value in self.headers.items()}
-            answer = self.server.handle_request_of(self.command, path, query, headers, body)
-        finally:
-            with self.server.counting:
-                self.server.running -= 1
-        self._send(answer)
+            result = self.server.handle(self.command, path, query, headers, body)
+        self._send(result)
 
-    def _body(self) -> bytes | None:
+    def _read_body(self) -> bytes | None:
         """Read the body; None if it cannot be read and the request was refused."""
         if self.headers.get("transfer-encoding"):
             self.close_connection = True  # where the next request begins is unknown
@@ -169,42 +212,42 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         return self.rfile.read(length) if length else b""
 
-    def _send(self, answer: Answer) -> None:
-        if answer.transfer == "reset":
+    def _send(self, result: Response) -> None:
+        if result.transfer == "reset":
             self._reset()
             return
-        body = answer.body
-        chunked = answer.chunked and self.request_version == "HTTP/1.1"
-        zipped = answer.chunked and len(body) >= _SMALLEST_GZIP and "gzip" in self.headers.get("accept-encoding", "")
+        body = result.body
+        chunked = result.chunked and self.request_version == "HTTP/1.1"
+        zipped = result.chunked and len(body) >= _SMALLEST_GZIP and "gzip" in self.headers.get("accept-encoding", "")
         if zipped:
             # Of all levels the one that costs the least: 6 ms for a page of 1,000 invoices, a tenth of its size.
             body = gzip.compress(body, compresslevel=1, mtime=0)
         if not chunked and self.request_version != "HTTP/1.1":
             self.close_connection = True
-        if answer.transfer == "truncate":
+        if result.transfer == "truncate":
             self.close_connection = True
-        head = self._head(answer, len(body), zipped=zipped, chunked=chunked)
+        head = self._head(result, len(body), zipped=zipped, chunked=chunked)
         if self.command == "HEAD":
             self._write([head])
             return
         framed = list(_chunks(body)) if chunked else [body]
-        if answer.transfer == "whole":
+        if result.transfer == "whole":
             self._write([head, *framed])
             return
         # Half of what was promised, and then the end of the connection: no last chunk, too short a length. Or the rest.
         whole = b"".join(framed)
         half = len(whole) // 2
         self._write([head, whole[:half]])
-        if answer.transfer == "drip":
-            self.server.stopping.wait(answer.pause_s)
+        if result.transfer == "drip":
+            self.server.stopping.wait(result.pause_s)
             self._write([whole[half:]])
 
-    def _head(self, answer: Answer, length: int, *, zipped: bool, chunked: bool) -> bytes:
+    def _head(self, result: Response, length: int, *, zipped: bool, chunked: bool) -> bytes:
         lines = [
-            f"{self.protocol_version} {answer.status} {_REASONS.get(answer.status, '')}",
+            f"{self.protocol_version} {result.status} {_REASONS.get(result.status, '')}",
             f"date: {self.date_time_string()}",
         ]
-        lines += [f"{name}: {value.translate(_NO_BREAKS)}" for name, value in answer.headers]
+        lines += [f"{name}: {value.translate(_NO_BREAKS)}" for name, value in result.headers]
         if zipped:
             lines.append("content-encoding: gzip")
         lines.append("transfer-encoding: chunked" if chunked else f"content-length: {length}")

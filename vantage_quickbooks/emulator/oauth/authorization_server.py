@@ -109,7 +109,7 @@ class _Past:
     dies_at: float
 
 
-class OAuth:
+class AuthorizationServer:
     """One app at Intuit, and all that was authorized for it. Thread-safe.
 
     Attributes:
@@ -273,7 +273,7 @@ class OAuth:
             return code
 
     def token(self, form: Mapping[str, str], authorization: str | None, *, hard_expiry: bool) -> dict[str, object]:
-        """Answer a token request.
+        """Response a token request.
 
         Args:
             form: The fields of the body.

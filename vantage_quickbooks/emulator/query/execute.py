@@ -62,7 +62,7 @@ class Page:
 
 
 def execute(company: Company, text: str, now: float) -> Page:
-    """Answer a statement.
+    """Response a statement.
 
     Args:
         company: Whose records.

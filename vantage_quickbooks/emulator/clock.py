@@ -1,0 +1,55 @@
+"""The emulator's clock: the machine's, moved by an offset."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+_LATEST = 32_503_680_000  # the year 3000: far below the year 9999, where `datetime` ends
+
+
+class Clock:
+    """A clock that can be moved.
+
+    Attributes:
+        offset_s: Seconds by which it differs from the machine's clock.
+    """
+
+    def __init__(self) -> None:
+        self.offset_s = 0.0
+
+    def now(self) -> float:
+        """Return the time as epoch seconds."""
+        return time.time() + self.offset_s
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock.
+
+        Args:
+            seconds: Forward; a negative number moves it back.
+
+        Raises:
+            ValueError: The time would not be in the years 1970 to 3000.
+        """
+        self._move(self.offset_s + seconds)
+
+    def set(self, iso: str) -> None:
+        """Set the clock.
+
+        Args:
+            iso: An ISO 8601 time; UTC if it has no offset.
+
+        Raises:
+            ValueError: It is not a time, or not in the years 1970 to 3000.
+        """
+        moment = datetime.fromisoformat(iso)
+        self._move((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - time.time())
+
+    def reset(self) -> None:
+        """Return to the machine's time."""
+        self.offset_s = 0.0
+
+    def _move(self, offset_s: float) -> None:
+        if not 0 <= time.time() + offset_s <= _LATEST:
+            raise ValueError("the clock runs from 1970 to 3000")
+        self.offset_s = offset_s

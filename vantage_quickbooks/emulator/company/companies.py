@@ -1,0 +1,156 @@
+"""Every company of an emulator: opened from a database, loaded from a folder, or generated."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vantage_quickbooks.emulator.company import loader
+from vantage_quickbooks.emulator.company.company import Company
+from vantage_quickbooks.emulator.company.sample import Sample
+from vantage_quickbooks.emulator.company.store import Store
+from vantage_quickbooks.emulator.company.times import DEFAULT_ZONE, zone_of
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+_BULK_LOAD = 20_000  # from this many records on, indexes are created after the load
+
+
+class Companies:
+    """The companies of one emulator and the store that holds them. Thread-safe.
+
+    Args:
+        realm_id: The first company's id.
+
+        now: Returns the time as epoch seconds.
+
+        seed: Decides the first company's sample data.
+
+        data: A folder of saved Intuit responses for the first company; None generates a sample company.
+
+        customers: The sample company's number of customers; None is the 30 of customers.csv.
+
+        invoices: The sample company's number of invoices; None is 60.
+
+        database: A SQLite file that keeps the companies; None is a temporary one.
+
+    Raises:
+        ValueError: A number is negative, or both data and a number are given.
+    """
+
+    def __init__(
+        self,
+        *,
+        realm_id: str,
+        now: Callable[[], float],
+        seed: int,
+        data: str | os.PathLike[str] | None,
+        customers: int | None,
+        invoices: int | None,
+        database: str | os.PathLike[str] | None,
+    ) -> None:
+        for name, number in (("customers", customers), ("invoices", invoices)):
+            if number is not None and number < 0:
+                raise ValueError(f"{name} cannot be less than 0")
+        if data is not None and (customers is not None or invoices is not None):
+            raise ValueError("a company is either loaded from data or generated from numbers, not both")
+        self._realm_id = realm_id
+        self._now = now
+        self._seed = seed
+        self._data = Path(data) if data is not None else None
+        self._sizes = (customers, invoices)
+        self._database = Path(database) if database is not None else None
+        self._store: Store | None = None
+        self._lock = threading.RLock()
+        self._by_realm: dict[str, Company] = {}
+
+    @property
+    def store(self) -> Store:
+        """The store; RuntimeError while the emulator is not started."""
+        if self._store is None:
+            raise RuntimeError("the emulator is not started")
+        return self._store
+
+    def open(self) -> None:
+        """Open the store, and load the first company unless the store has it already.
+
+        Raises:
+            ValueError: The data cannot be read.
+            OSError: The database cannot be opened.
+        """
+        self._store = Store(self._database)
+        self._load()
+
+    def close(self) -> None:
+        """Close the store; a temporary one is removed."""
+        if self._store:
+            self._store.close()
+        self._store = None
+        self._by_realm.clear()
+
+    def reset(self) -> None:
+        """Restore the companies of the start, unless nothing has changed."""
+        with self._lock:
+            if self._store and (self._store.changed or len(self._by_realm) > 1):
+                self._store.empty()
+                self._load()
+            for company in self._by_realm.values():
+                company.forget_answers()
+
+    def find(self, realm_id: str) -> Company | None:
+        """Return the company of a realm id, or None."""
+        return self._by_realm.get(realm_id)
+
+    def get(self, realm_id: str) -> Company:
+        """Return the company of a realm id; a new one gets sample data.
+
+        Args:
+            realm_id: Digits.
+
+        Raises:
+            ValueError: The realm id is not a number.
+        """
+        if not (realm_id.isascii() and realm_id.isdigit()):
+            raise ValueError("a realm id is digits")
+        with self._lock:
+            if realm_id not in self._by_realm:
+                self.store.load(realm_id, self._sample(int(realm_id) % 2**31, None, None).records())
+                self.adopt(realm_id)
+            return self._by_realm[realm_id]
+
+    def adopt(self, realm_id: str) -> None:
+        """Open, or open again, the company whose records the store holds under a realm id."""
+        self._by_realm[realm_id] = Company(self.store, realm_id, self._now)
+
+    def all(self) -> dict[str, Company]:
+        """Return the open companies by realm id."""
+        return dict(self._by_realm)
+
+    def _sample(self, seed: int, customers: int | None, invoices: int | None) -> Sample:
+        zone = zone_of(DEFAULT_ZONE)
+        return Sample(seed=seed, now=self._now(), zone=zone, customers=customers, invoices=invoices)
+
+    def _load(self) -> None:
+        if self.store.body(self._realm_id, "CompanyInfo", "1") is None:
+            self._load_first()
+        realms = self.store.realms()
+        for realm in realms:
+            self.adopt(realm)
+        for gone in self._by_realm.keys() - set(realms):
+            del self._by_realm[gone]
+
+    def _load_first(self) -> None:
+        store, realm = self.store, self._realm_id
+        customers, invoices = self._sizes
+        sample = self._sample(self._seed, customers, invoices)
+        if self._data:
+            store.load(realm, loader.load(self._data))
+            if store.body(realm, "CompanyInfo", "1") is None:  # a folder need not contain one
+                store.load(realm, (record for record in sample.records() if record[0] == "CompanyInfo"))
+        elif (customers or 0) + (invoices or 0) >= _BULK_LOAD:
+            store.load_many(realm, sample.records())
+        else:
+            store.load(realm, sample.records())

@@ -1,0 +1,363 @@
+"""The state behind an emulator: companies, tokens, clock, limits, faults, latency and the request log."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from vantage_quickbooks.emulator.company.company import Company
+from vantage_quickbooks.emulator.company.entities import ENTITIES
+from vantage_quickbooks.emulator.faults.injector import FaultInjector, FaultRule
+from vantage_quickbooks.emulator.http.request_log import RequestLog
+from vantage_quickbooks.emulator.http.server import ConnectionCounts
+from vantage_quickbooks.emulator.json_text import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from vantage_quickbooks.emulator.clock import Clock
+    from vantage_quickbooks.emulator.company.companies import Companies
+    from vantage_quickbooks.emulator.company.entities import Entity
+    from vantage_quickbooks.emulator.faults.latency import Latency, Spec
+    from vantage_quickbooks.emulator.http.limits import Limits
+    from vantage_quickbooks.emulator.oauth.authorization_server import AuthorizationServer
+
+
+class World:
+    """What an emulator knows, and what its owner can do to it. Thread-safe.
+
+    The control endpoints call the methods of this class over HTTP; `Emulator` adds a server to it.
+
+    Attributes:
+        realm_id: The first company's id.
+
+        oauth: The app's credentials, grants and tokens.
+
+        limits: Intuit's limits.
+
+        crashes: Defects of the emulator itself, one text each; the list is expected to stay empty.
+
+    Args:
+        seed: Decided the credentials and the sample company.
+
+        realm_id: The first company's id.
+
+        clock: Moves times, tokens and limits.
+
+        companies: Not opened yet.
+
+        oauth: The authorization server.
+
+        limits: Intuit's limits.
+
+        latency: How long responses take.
+
+        address: Host and port to listen on.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        realm_id: str,
+        clock: Clock,
+        companies: Companies,
+        oauth: AuthorizationServer,
+        limits: Limits,
+        latency: Latency,
+        address: tuple[str, int],
+    ) -> None:
+        self.realm_id = realm_id
+        self.oauth = oauth
+        self.limits = limits
+        self.crashes: list[str] = []
+        self._seed = seed
+        self._clock = clock
+        self._companies = companies
+        self._latency = latency
+        self._faults = FaultInjector(seed)
+        self._request_log = RequestLog()
+        self._connections = ConnectionCounts()
+        self._address = address
+        self._url: str | None = None
+
+    # ---- addresses and credentials ----
+
+    @property
+    def url(self) -> str:
+        """The emulator's address, without a trailing slash."""
+        if self._url is None:
+            raise RuntimeError("the emulator is not started")
+        return self._url
+
+    @property
+    def host(self) -> str:
+        """The name or address that the emulator listens on."""
+        return self._address[0]
+
+    @property
+    def client_id(self) -> str:
+        """The app's client id."""
+        return self.oauth.client_id
+
+    @property
+    def client_secret(self) -> str:
+        """The app's current client secret."""
+        return self.oauth.client_secret
+
+    @property
+    def refresh_token(self) -> str:
+        """The refresh token of the first grant."""
+        return self.oauth.first_refresh_token
+
+    def settings(self) -> dict[str, str]:
+        """Return the connector's settings for this emulator: `credentials`, `environment` and `emulator_url`."""
+        return self.credentials() | {"environment": "emulator", "emulator_url": self.url}
+
+    def credentials(self) -> dict[str, str]:
+        """Return client_id, client_secret, realm_id and the refresh_token of the latest grant.
+
+        They depend on the seed and not on the address.
+        """
+        return {
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "refresh_token": self.oauth.granted_refresh_token,
+            "realm_id": self.realm_id,
+        }
+
+    # ---- grants and tokens ----
+
+    def grant(self, realm_id: str | None = None) -> str:
+        """Authorize the app again, as if a person had connected it.
+
+        Args:
+            realm_id: The company, created with sample data if it is new; None is the first company.
+
+        Returns:
+            The refresh token of the new chain.
+
+        Raises:
+            ValueError: The realm id is not a number.
+        """
+        realm = realm_id or self.realm_id
+        self.company(realm)
+        return self.oauth.grant(realm)
+
+    def expire_access_tokens(self) -> int:
+        """Expire every access token now, and return how many were valid."""
+        return self.oauth.expire_access_tokens()
+
+    def revoke_grants(self) -> int:
+        """Disconnect the app from every company, as a user can inside QuickBooks; return how many grants ended."""
+        return self.oauth.revoke_grants()
+
+    def rotate_client_secret(self, new: str | None = None, invalidate_tokens: bool = True) -> str:
+        """Change the app's client secret.
+
+        Args:
+            new: The new secret; None generates one.
+
+            invalidate_tokens: Access tokens issued before stop working. Intuit documents neither.
+
+        Returns:
+            The new secret.
+        """
+        return self.oauth.rotate_client_secret(new, invalidate_tokens=invalidate_tokens)
+
+    # ---- clock ----
+
+    def now(self) -> float:
+        """Return the emulator's time as epoch seconds."""
+        return self._clock.now()
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock by seconds, back if they are negative: tokens expire and limits reset accordingly."""
+        self._clock.advance(seconds)
+
+    def set_now(self, iso: str) -> None:
+        """Set the clock to an ISO 8601 time, which is UTC if it has no offset."""
+        self._clock.set(iso)
+
+    # ---- faults, latency and limits ----
+
+    def fault(
+        self,
+        kind: str,
+        *,
+        path: str | None = None,
+        method: str | None = None,
+        times: int = 1,
+        after: int = 0,
+        chance: float = 1.0,
+        **options: object,
+    ) -> None:
+        """Inject a fault into requests to come.
+
+        Args:
+            kind: One of `faults.injector.KINDS`; docs/emulator.md describes each.
+
+            path: Only requests whose path contains this text; None is all.
+
+            method: Only requests of this method; None is all.
+
+            times: How many requests to hit; -1 is without end.
+
+            after: How many matching requests to let pass first.
+
+            chance: The share of the remaining matching requests to hit, from 0 to 1; the seed decides which.
+
+            **options: The kind's own options.
+
+        Raises:
+            ValueError: The kind or an option is unknown, or a value is invalid.
+        """
+        self._faults.add(FaultRule(kind, path, method, times, after, chance, options))
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Return the fault rules that can still hit a request."""
+        return self._faults.pending()
+
+    def clear_faults(self) -> None:
+        """Remove every fault rule."""
+        self._faults.clear()
+
+    def latency(self, spec: Spec) -> None:
+        """Set how long responses take.
+
+        Args:
+            spec: None, seconds, `{"uniform": [0.1, 0.4]}`, `{"median": 0.2, "p99": 1.5}`, one of these with `path` or
+                `method`, or a list of which the first matching rule applies; see faults/latency.py.
+
+        Raises:
+            ValueError: The spec is invalid.
+        """
+        self._latency.choose(spec)
+
+    def limit(self, chosen: bool | Mapping[str, int]) -> None:
+        """Set the limits: True is Intuit's, False is none, a mapping overrides some; see http/limits.py."""
+        self.limits.choose(chosen)
+
+    # ---- what happened ----
+
+    def counters(self) -> dict[str, Any]:
+        """Return counts since the start or the last reset.
+
+        Returns:
+            token_requests, api_requests (with by_status), connections, max_concurrent, faults_delivered.
+        """
+        return self._request_log.counts() | self._connections.counts() | {"faults_delivered": self._faults.delivered}
+
+    def reset_counters(self) -> None:
+        """Set every count to zero and clear the request log."""
+        self._request_log.clear()
+        self._faults.delivered = 0
+        self._connections.reset()
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return the last thousand requests without secrets, oldest first.
+
+        Returns:
+            time, method, path, statement, status (0 if none was sent), intuit_tid and headers of each.
+        """
+        return self._request_log.requests()
+
+    def state(self) -> dict[str, Any]:
+        """Return address, clock, companies with their counts, tokens, limits, latency, faults and counters."""
+        return {
+            "url": self.url,
+            "realm_id": self.realm_id,
+            "client_id": self.client_id,
+            "now": datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="milliseconds"),
+            "clock_offset_s": round(self._clock.offset_s, 3),
+            "seed": self._seed,
+            "companies": {realm: company.counts() for realm, company in self._companies.all().items()},
+            "tokens": self.oauth.state(),
+            "limits": self.limits.numbers,
+            "latency": self._latency.rules(),
+            "faults": self.faults(),
+            "counters": self.counters(),
+        }
+
+    def reset(self) -> None:
+        """Restore companies, tokens, clock, faults, latency, limits and counters of the start."""
+        self._faults.clear()
+        self._latency.reset()
+        self.limits.reset()
+        self._clock.reset()
+        self.oauth.reset()
+        self.reset_counters()
+        self._companies.reset()
+
+    # ---- companies and their records ----
+
+    def company(self, realm_id: str | None = None) -> Company:
+        """Return a company.
+
+        Args:
+            realm_id: Its id, created with sample data if it is new; None is the first company.
+
+        Raises:
+            ValueError: The realm id is not a number.
+        """
+        return self._companies.get(realm_id or self.realm_id)
+
+    def create(self, entity: str, record: Mapping[str, Any], realm_id: str | None = None) -> dict[str, Any]:
+        """Create a record by the API's rules, without a request.
+
+        Args:
+            entity: Its name, such as `Invoice`.
+
+            record: As in the body of a request.
+
+            realm_id: The company; None is the first.
+
+        Returns:
+            The stored record.
+
+        Raises:
+            Fault: The API would refuse the request.
+        """
+        return self._write(Company.create, entity, record, realm_id)
+
+    def update(self, entity: str, record: Mapping[str, Any], realm_id: str | None = None) -> dict[str, Any]:
+        """Change the given properties of a record, like `create`.
+
+        The record needs an Id. Without `sparse` and SyncToken the update is sparse, with the current SyncToken.
+        """
+        return self._write(Company.update, entity, self._with_sync_token(entity, record, realm_id), realm_id)
+
+    def delete(self, entity: str, id: str, realm_id: str | None = None) -> dict[str, Any]:  # noqa: A002 -- Intuit's word
+        """Delete a transaction, like `create`; return `{"domain": "QBO", "status": "Deleted", "Id": ...}`."""
+        return self._write(Company.delete, entity, self._with_sync_token(entity, {"Id": id}, realm_id), realm_id)
+
+    def void(self, entity: str, id: str, realm_id: str | None = None) -> dict[str, Any]:  # noqa: A002 -- Intuit's word
+        """Void a transaction, like `create`; return the stored record."""
+        return self._write(Company.void, entity, self._with_sync_token(entity, {"Id": id}, realm_id), realm_id)
+
+    def read(self, entity: str, id: str, realm_id: str | None = None) -> dict[str, Any]:  # noqa: A002 -- Intuit's word
+        """Return a record, without a request; raise `Fault` if there is none of this Id."""
+        record: dict[str, Any] = json.loads(self.company(realm_id).read(_entity(entity), id))
+        return record
+
+    def _with_sync_token(self, entity: str, record: Mapping[str, Any], realm_id: str | None) -> dict[str, Any]:
+        current = self.company(realm_id).find(_entity(entity).name, str(record.get("Id"))) or {}
+        return {"sparse": True, "SyncToken": current.get("SyncToken", "0")} | dict(record)
+
+    def _write(
+        self,
+        operation: Callable[[Company, Entity, dict[str, Any]], str],
+        entity: str,
+        record: Mapping[str, Any],
+        realm_id: str | None,
+    ) -> dict[str, Any]:
+        exact = decode(json.dumps(dict(record)))  # amounts become Decimal; values that are not JSON are refused
+        written: dict[str, Any] = json.loads(operation(self.company(realm_id), _entity(entity), exact))
+        return written
+
+
+def _entity(name: str) -> Entity:
+    if name not in ENTITIES:
+        raise ValueError(f"unknown entity {name!r}")
+    return ENTITIES[name]
