@@ -1,4 +1,4 @@
-"""One suite over all token stores, then what only one of them does."""
+"""All token stores in one suite, then what is specific to SQLite files and database servers."""
 
 from __future__ import annotations
 
@@ -8,76 +8,26 @@ import os
 import resource
 import sqlite3
 import stat
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from token_records import KEY, CountingHost, EtagHost, host_store, record
 
 from vantage_quickbooks.auth.stores import HostStore, MemoryStore, SQLiteStore, open_store, sqlite
 from vantage_quickbooks.core.tokens import TokenRecord
 from vantage_quickbooks.errors import CredentialConflict, TokenStoreError
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-KEY = "sandbox:9130000000000000:0123456789abcdef0123456789abcdef"
 PLANTED = ("PLANTED-refresh", "PLANTED-access", "PLANTED-password", "PLANTED-key")
 FERNET_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # 3.12 warns of what is tested here
-
-
-def record(version=0, **changes):
-    values = {
-        "realm_id": "9130000000000000",
-        "environment": "sandbox",
-        "fingerprint": "f" * 64,
-        "refresh_token": "PLANTED-refresh",
-        "access_token": "PLANTED-access",
-        "access_token_expires_at": NOW + timedelta(hours=1),
-        "obtained_at": NOW,
-        "version": version,
-    }
-    return TokenRecord(**values | changes)
-
-
-class DictHost:
-    """A host that keeps credentials in a dict and counts their versions."""
-
-    def __init__(self):
-        self.credentials = {}
-        self.versions = {}
-
-    def load(self, connection_id):
-        credentials = self.credentials.get(connection_id)
-        return credentials and {**json.loads(credentials), "version": self.versions[connection_id]}
-
-    def save(self, connection_id, credentials, expected_version):
-        if expected_version != self.versions.get(connection_id, 0):
-            raise CredentialConflict("somebody else was faster")
-        self.credentials[connection_id] = json.dumps(credentials)
-        self.versions[connection_id] = self.next_version(expected_version)
-        return self.versions[connection_id]
-
-    def next_version(self, version):
-        return version + 1
-
-
-class EtagHost(DictHost):
-    """A host whose versions are strings."""
-
-    def next_version(self, version):
-        return f'W/"{int(version[3:-1]) + 1 if version else 1}"'
-
-
-def host_store(host):
-    return HostStore("c1", host.load, host.save)
 
 
 ALL_STORES = {
@@ -90,7 +40,7 @@ ALL_STORES = {
     "postgresql encrypted": lambda request: open_store(
         request.getfixturevalue("fresh_postgresql_url"), encryption_key=FERNET_KEY
     ),
-    "host": lambda _: host_store(DictHost()),
+    "host": lambda _: host_store(CountingHost()),
     "host with etags": lambda _: host_store(EtagHost()),
 }
 MARKS = {name: [pytest.mark.system] for name in ALL_STORES if name.startswith("postgresql")}
@@ -349,6 +299,12 @@ def test_a_child_that_leaves_the_block_it_was_forked_in_does_not_free_its_parent
         assert in_child(lambda: leave(block)) == "left"
         assert in_thread(lambda: try_lock(store)).code == "CREDENTIALS_LOCKED"
     assert try_lock(store) == "free"
+
+
+def test_processes_coordinate_in_a_directory_if_they_can_share_the_store(store):
+    """Memory belongs to one process, and a host does not say who shares its credentials."""
+    is_shared = not isinstance(store, MemoryStore | HostStore)
+    assert (store.lock_directory is not None) is is_shared
 
 
 def test_stores_tell_people_where_the_tokens_are(store):
@@ -620,166 +576,6 @@ def test_sqlite__the_file_is_found_though_the_directory_changes(tmp_path, monkey
 
     assert saved == store.load(KEY)
     assert f"SQLite file {tmp_path}/tokens.sqlite3" == store.describe()
-
-
-# ---- hosts ---------------------------------------------------------------------------------------------------------
-
-
-def test_host__gets_plain_credentials_and_its_own_versions_back():
-    host = EtagHost()
-    store = host_store(host)
-    saved = store.save(KEY, record())
-    store.save(KEY, saved)
-
-    assert record().to_dict() | {"version": 'W/"1"', "chain": KEY} == json.loads(host.credentials["c1"])
-    assert host.versions["c1"] == 'W/"2"'
-    assert store.load(KEY) == host_store(host).load(KEY)  # another process gives a version the same number
-
-
-def test_host__that_returns_credentials_as_they_were_saved_and_counts_is_understood():
-    host = DictHost()
-    host.load = lambda connection_id: json.loads(host.credentials.get(connection_id, "null"))
-    store = host_store(host)
-    for _ in range(3):
-        loaded = host_store(host).load(KEY) or record()
-        store.save(KEY, loaded)
-
-    assert store.load(KEY).version == 3
-
-
-def test_host__a_newly_pasted_refresh_token_replaces_the_old_chains_credentials():
-    host = EtagHost()
-    host_store(host).save("old chain", record())
-    store = host_store(host)
-
-    assert store.load("new chain") is None
-    saved = store.save("new chain", record(refresh_token="pasted"))
-    assert saved == store.load("new chain")
-    with pytest.raises(CredentialConflict):  # the save before has moved the host's version
-        host_store(host).save("old chain", record())
-
-
-def test_host__credentials_that_the_host_made_itself_need_name_no_chain():
-    host = DictHost()
-    host.credentials["c1"] = json.dumps(record().to_dict())
-    host.versions["c1"] = 5
-
-    assert record(5) == host_store(host).load(KEY)
-
-
-def test_host__a_failed_save_tells_nothing_and_can_be_repeated():
-    host = DictHost()
-    answers = [RuntimeError("PLANTED-refresh"), TokenStoreError("PLANTED-refresh"), None]
-
-    def save(*args):
-        answer = answers.pop(0) if answers else host.save(*args)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    store = HostStore("c1", host.load, save)
-    for expected in ("RuntimeError", "TokenStoreError", "vantage_save_credentials"):
-        with pytest.raises(TokenStoreError, match=expected) as caught:
-            store.save(KEY, record())
-        assert caught.value.code == "CREDENTIALS_NOT_SAVED"
-        assert "PLANTED" not in str(caught.value) + repr(caught.value.to_dict())
-
-    assert store.save(KEY, record()).version == 1
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [KeyError("PLANTED-refresh"), "PLANTED-refresh", ["PLANTED-refresh"], {}, {"refreshToken": "PLANTED-refresh"}],
-    ids=lambda answer: type(answer).__name__,
-)
-def test_host__malformed_credentials_are_an_error_without_values(answer):
-    def load(_):
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    with pytest.raises(TokenStoreError, match="host") as caught:
-        HostStore("c1", load, None).load(KEY)
-
-    assert caught.value.code == "CREDENTIALS_NOT_LOADED"
-    assert "PLANTED" not in str(caught.value) + repr(caught.value.to_dict())
-
-
-# ---- which store ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        (None, "SQLite file {state}/vantage-quickbooks/tokens.sqlite3"),
-        (" ", "SQLite file {state}/vantage-quickbooks/tokens.sqlite3"),
-        ("memory:", "memory"),
-        ("memory://", "memory"),
-        ("sqlite://", "memory"),
-        ("sqlite:///:memory:", "memory"),
-        ("tokens.db", "SQLite file {cwd}/tokens.db"),
-        ("/var/lib/tokens #1.db", "SQLite file /var/lib/tokens #1.db"),
-        ("~/tokens.db", "SQLite file {home}/tokens.db"),
-        ("sqlite:///tokens.db", "SQLite file {cwd}/tokens.db"),
-        ("sqlite:////var/lib/tokens.db", "SQLite file /var/lib/tokens.db"),
-        ("sqlite+pysqlite:////var/lib/tokens.db", "SQLite file /var/lib/tokens.db"),
-        ("postgresql+psycopg://me:PLANTED-password@db.example:5433/tokens", "postgresql://db.example:5433/tokens"),
-    ],
-)
-def test_a_url_names_a_store(url, expected, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    store = open_store(url)
-
-    assert expected.format(state=tmp_path / "state", cwd=tmp_path, home=tmp_path / "home") == store.describe()
-    assert list(tmp_path.iterdir()) == []  # nothing is made before it is needed
-
-
-@pytest.mark.parametrize(
-    ("url", "hint"),
-    [
-        ("sqlite://relative.db", "sqlite:///relative/path"),
-        ("sqlite:///t.db?mode=PLANTED-password", "without options"),
-        ("postgresql://me:PLANTED-password@host:port/db", "postgresql\\+psycopg://"),
-        ("postgresql+nonsense://me:PLANTED-password@host/db", "postgresql\\+psycopg://"),
-        ("nonsense://me:PLANTED-password@host/db", "row locks"),
-        ("mssql+pyodbc://me:PLANTED-password@host/db", "row locks"),
-        ("postgresql+asyncpg://me:PLANTED-password@host/db", "not installed|asynchronous"),
-        ("mysql+pymysql://me:PLANTED-password@host/db", "pymysql, is not installed"),
-    ],
-)
-def test_a_url_that_is_no_good_is_explained_without_its_password(url, hint):
-    with pytest.raises(TokenStoreError, match=hint) as caught:
-        open_store(url)
-
-    assert caught.value.code == "CREDENTIALS_STORE_INVALID"
-    assert "PLANTED" not in str(caught.value)
-
-
-def test_without_the_extras_the_error_names_them(monkeypatch):
-    monkeypatch.delitem(sys.modules, "vantage_quickbooks.auth.stores.sqlalchemy", raising=False)
-    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
-    monkeypatch.setitem(sys.modules, "cryptography.fernet", None)
-
-    with pytest.raises(TokenStoreError, match=r"vantage-quickbooks\[database\]"):
-        open_store("postgresql://host/db")
-    with pytest.raises(TokenStoreError, match=r"vantage-quickbooks\[encryption\]"):
-        open_store("tokens.db", encryption_key="a passphrase")
-
-
-def test_an_empty_encryption_key_is_not_taken_for_none():
-    with pytest.raises(TokenStoreError, match="empty"):
-        SQLiteStore(encryption_key=" ")
-
-
-def test_importing_the_stores_imports_no_database():
-    code = "import sys, vantage_quickbooks.auth.stores; print(*sys.modules)"
-    loaded = set(
-        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.split()
-    )
-
-    assert not loaded & {"sqlite3", "sqlalchemy", "cryptography", "platformdirs", "filelock"}
 
 
 # ---- a database server ---------------------------------------------------------------------------------------------
