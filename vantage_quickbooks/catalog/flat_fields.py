@@ -49,20 +49,27 @@ def _getter(field: FlatField) -> Callable[[Mapping[str, Any]], Any]:
     paths = [path.split(".") for path in field.paths]
     if len(paths) == 1 and len(paths[0]) == 1:
         (name,) = paths[0]
+        return lambda record: _filled(record.get(name))
+    if len(paths) == 1 and len(paths[0]) == 2:  # noqa: PLR2004 -- the usual case, `CustomerRef.name`, without a loop
+        outer, inner = paths[0]
 
-        def get_property(record: Mapping[str, Any]) -> Any:
-            value = record.get(name)
-            return None if value == "" else value
+        def get_member(record: Mapping[str, Any]) -> Any:
+            value = record.get(outer)
+            return _filled(value.get(inner)) if isinstance(value, dict) else None
 
-        return get_property
+        return get_member
+    return lambda record: next((value for path in paths if (value := _walk(record, path)) is not None), None)
 
-    def get_first(record: Mapping[str, Any]) -> Any:
-        for path in paths:
-            value: Any = record
-            for name in path:
-                value = value.get(name) if isinstance(value, dict) else None  # empty objects occur (recorded)
-            if value is not None and value != "":
-                return value
-        return None
 
-    return get_first
+def _walk(value: Any, path: list[str]) -> Any:
+    """Return what stands at a path; None where nothing does: empty objects occur on the wire (recorded)."""
+    for name in path:
+        if isinstance(value, list):
+            value = value[int(name)] if name.isdigit() and int(name) < len(value) else None
+        else:
+            value = value.get(name) if isinstance(value, dict) else None
+    return _filled(value)
+
+
+def _filled(value: Any) -> Any:
+    return None if value == "" else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -9,13 +10,13 @@ from vantage_quickbooks.catalog.flat_fields import PARENT
 from vantage_quickbooks.catalog.resource import Column, Filter, FlatField, Property, PropertyType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
 __all__ = [
-    "ACCOUNT_TYPES",
+    "ACTIVE",
     "AP_ACCOUNT_NAME",
     "BALANCE",
-    "CLASSIFICATIONS",
+    "BILL_EMAIL",
     "CURRENCY",
     "CURRENCY_CODE",
     "CUSTOMER",
@@ -26,9 +27,12 @@ __all__ = [
     "DOC_NUMBER",
     "DUE_DATE",
     "EMAIL",
+    "EMAIL_COLUMN",
     "ENVELOPE",
     "ID",
-    "ITEM_TYPES",
+    "ITEM_NAME",
+    "LIST",
+    "NAME",
     "NAME_SORT_KEYS",
     "NEWEST_FIRST",
     "PARENT_ID",
@@ -37,26 +41,42 @@ __all__ = [
     "PAYMENT_STATUS",
     "PERSON",
     "PHONE",
+    "PHONE_COLUMN",
+    "SALES_TRANSACTION",
     "TERM_NAME",
     "TIMES",
     "TOTAL",
     "TRANSACTION",
     "VENDOR",
     "VENDOR_NAME",
+    "aging",
     "amount_filter",
     "boolean_filter",
+    "breakdown",
     "choice_filter",
+    "customer_filter",
     "date_filter",
     "doc_number_filter",
+    "due_date_filter",
     "email_filter",
+    "entity_page",
+    "full_name",
     "id_filter",
+    "linked_id_filter",
+    "name_filter",
     "name_of",
     "properties",
     "text_filter",
     "top",
+    "vendor_filter",
 ]
 
 _TYPES = frozenset(get_args(PropertyType))
+
+
+def entity_page(name: str) -> str:
+    """Return the address of Intuit's page of an entity, where the facts of most rows come from."""
+    return f"https://developer.intuit.com/app/developer/qbo/docs/api/accounting/all-entities/{name}"
 
 
 def properties(words: str, *, outside_tables: str = "") -> tuple[Property, ...]:
@@ -89,17 +109,28 @@ def _type_of(name: str) -> PropertyType:
 # ---- properties ------------------------------------------------------------------------------------------------------
 
 ENVELOPE = "domain sparse:boolean"
+"""What recorded records hold beyond Intuit's schema."""
+LIST = "Id SyncToken MetaData:times"
+PERSON = f"""
+    {LIST} Title GivenName MiddleName FamilyName Suffix FullyQualifiedName CompanyName DisplayName PrintOnCheckName
+    Active:boolean V4IDPseudonym PrimaryPhone:phone AlternatePhone:phone Mobile:phone Fax:phone PrimaryEmailAddr:email
+    WebAddr:web
+"""
+"""What customers, vendors and employees have in common (NameBase of the schema)."""
 TRANSACTION = """
-    Id SyncToken MetaData:times DocNumber TxnDate DepartmentRef CurrencyRef ExchangeRate:decimal PrivateNote
-    LinkedTxn:list Line:list TransactionLocationType RecurDataRef
+    Id SyncToken MetaData:times CustomField:list DocNumber TxnDate DepartmentRef CurrencyRef ExchangeRate:decimal
+    PrivateNote LinkedTxn:list Line:list TxnTaxDetail:tax TransactionLocationType RecurDataRef ProjectRef
 """
-"""What Intuit documents for most transactions, or what recorded ones hold."""
-PERSON = """
-    Id SyncToken MetaData:times Title GivenName MiddleName FamilyName Suffix FullyQualifiedName CompanyName DisplayName
-    PrintOnCheckName Active:boolean V4IDPseudonym PrimaryPhone:phone AlternatePhone:phone Mobile:phone Fax:phone
-    PrimaryEmailAddr:email WebAddr:web
+"""What Intuit documents for most transactions, or recorded ones hold (Transaction of the schema)."""
+SALES_TRANSACTION = f"""
+    {TRANSACTION} TxnSource AutoDocNumber:boolean CustomerRef CustomerMemo:memo BillAddr:address ShipAddr:address
+    FreeFormAddress:boolean ShipFromAddr:address ClassRef SalesTermRef DueDate ShipMethodRef ShipDate TrackingNum
+    PONumber GlobalTaxCalculation TotalAmt:decimal HomeTotalAmt:decimal ApplyTaxAfterDiscount:boolean PrintStatus
+    EmailStatus BillEmail:email BillEmailCc:email BillEmailBcc:email Balance:decimal HomeBalance:decimal
+    PaymentMethodRef PaymentRefNum PaymentType CheckPayment:object CreditCardPayment:object DepositToAccountRef
+    DeliveryInfo:delivery DiscountRate:decimal DiscountAmt:decimal TaxExemptionRef
 """
-"""What customers, vendors and employees have in common (Intuit's schema, NameBase)."""
+"""What Intuit documents for most sales forms, or recorded ones hold (SalesTransaction of the schema)."""
 
 # ---- flat fields -----------------------------------------------------------------------------------------------------
 
@@ -107,6 +138,11 @@ PERSON = """
 def name_of(field: str, *paths: str, what: str) -> FlatField:
     """Return the flat field that holds the name of something, `customerName`."""
     return FlatField(field, paths, "text", f"Name of the {what}.")
+
+
+def full_name(field: str) -> FlatField:
+    """Return the flat field that holds the record's own name with its parents', `Plants:Trees`."""
+    return FlatField(field, ("FullyQualifiedName", "Name"), "text", "Full name, with its parents'.")
 
 
 CUSTOMER_NAME = name_of("customerName", "CustomerRef.name", what="customer")
@@ -122,6 +158,8 @@ PHONE = FlatField(
     "Primary phone number, or another one if there is none.",
 )
 
+BILL_EMAIL = FlatField("email", ("BillEmail.Address",), "text", "Email address that it is sent to.")
+ITEM_NAME = name_of("itemName", "ItemRef.name", what="product or service")
 TERM_NAME = name_of("termName", "SalesTermRef.name", what="payment term")
 AP_ACCOUNT_NAME = name_of("apAccountName", "APAccountRef.name", what="accounts payable account")
 PAYMENT_METHOD_NAME = name_of("paymentMethodName", "PaymentMethodRef.name", what="payment method")
@@ -142,13 +180,17 @@ DUE_DATE = Column("DueDate", "Due", "date")
 TOTAL = Column("TotalAmt", "Total", "money", "currency")
 BALANCE = Column("Balance", "Balance", "money", "currency")
 CURRENCY = Column("currency", "Cur.")
+NAME = Column("Name", "Name")
+ACTIVE = Column("Active", "Active", "boolean")
+EMAIL_COLUMN = Column("email", "Email")
+PHONE_COLUMN = Column("phone", "Phone")
 PAYMENT_STATUS = Column("paymentStatus", "Status", "status")
 DAYS_OVERDUE = Column("daysOverdue", "Late", "days")
 
 # ---- sorting ---------------------------------------------------------------------------------------------------------
 
 TIMES = {"MetaData.CreateTime": "Created", "MetaData.LastUpdatedTime": "Last changed"}
-"""Every entity page of Intuit marks these two as sortable."""
+"""Intuit's entity pages mark both members of MetaData as filterable and sortable."""
 NEWEST_FIRST = "MetaData.CreateTime DESC"
 """QuickBooks' own order of transactions, last changed first, moves with every edit."""
 NAME_SORT_KEYS = {
@@ -164,6 +206,26 @@ NAME_SORT_KEYS = {
 # ---- pictures --------------------------------------------------------------------------------------------------------
 
 
+def breakdown(title: str, by: str, amount: str, amount_label: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the picture of *amount* by status, with what of it is outstanding."""
+    return {
+        "kind": "breakdown",
+        "title": title,
+        "by": by,
+        "amount": amount,
+        "amountLabel": amount_label,
+        "part": "Balance",
+        "partLabel": "Outstanding",
+        "currency": "currency",
+        "values": values,
+    }
+
+
+def aging(title: str) -> dict[str, Any]:
+    """Return the picture of open balances by days overdue."""
+    return {"kind": "aging", "title": title, "amount": "Balance", "days": "daysOverdue", "currency": "currency"}
+
+
 def top(title: str, by: str, by_label: str, amount: str = "TotalAmt") -> dict[str, Any]:
     """Return the picture of the eight greatest sums of *amount*, by the flat field *by*."""
     return {
@@ -177,41 +239,22 @@ def top(title: str, by: str, by_label: str, amount: str = "TotalAmt") -> dict[st
     }
 
 
-# ---- Intuit's values -------------------------------------------------------------------------------------------------
-
-ACCOUNT_TYPES = {
-    name: name
-    for name in (
-        "Bank", "Accounts Receivable", "Other Current Asset", "Fixed Asset", "Other Asset", "Accounts Payable",
-        "Credit Card", "Other Current Liability", "Long Term Liability", "Equity", "Income", "Cost of Goods Sold",
-        "Expense", "Other Income", "Other Expense",
-    )
-}  # fmt: skip
-CLASSIFICATIONS = {name: name for name in ("Asset", "Equity", "Expense", "Liability", "Revenue")}
-ITEM_TYPES = {
-    "Inventory": "Inventory",
-    "NonInventory": "Non-inventory",
-    "Service": "Service",
-    "Group": "Bundle",
-    "Category": "Category",
-}
-
 # ---- filters ---------------------------------------------------------------------------------------------------------
 
 
-def text_filter(
+def text_filter(  # noqa: PLR0913 -- the members of a Filter
     input_name: str,
-    name: str,
+    path: str,
     title: str,
     description: str,
     *examples: str,
-    hint: str = "Give the text, or a part of it with % for the rest.",
+    hint: str = "Enter the text, or a part of it with % for the rest.",
     max_length: int = 502,
 ) -> Filter:
-    """Return a filter by a text; the last example, with a %, is the placeholder."""
+    """Return a filter by a text; the last example is the placeholder."""
     return Filter(
         input_name,
-        name,
+        path,
         "text",
         title,
         description,
@@ -219,6 +262,21 @@ def text_filter(
         examples,
         placeholder=examples[-1] if examples else "",
         max_length=max_length,
+    )
+
+
+def name_filter(plural: str, example: str, path: str = "Name") -> Filter:
+    """Return the filter by the name of the record itself."""
+    words = "display name" if path == "DisplayName" else "full name" if path == "FullyQualifiedName" else "name"
+    first = example.split()[0].partition("'")[0]
+    return text_filter(
+        "name",
+        path,
+        "Name",
+        f"Only {plural} with this {words}. % stands for any text: {first}% finds names that begin with {first}.",
+        example,
+        f"{first}%",
+        hint=f"Enter the {words}, or a part of it with % for the rest.",
     )
 
 
@@ -231,7 +289,7 @@ def email_filter(plural: str) -> Filter:
         f"Only {plural} with this primary email address. % stands for any text: %@example.com finds a whole domain.",
         "amy@example.com",
         "%@example.com",
-        hint="Give the address, or a part of it with % for the rest.",
+        hint="Enter the address, or a part of it with % for the rest.",
         max_length=254,
     )
 
@@ -241,71 +299,94 @@ def doc_number_filter(plural: str, singular: str, example: str = "1037") -> Filt
     return text_filter(
         "doc_number",
         "DocNumber",
-        f"{singular.capitalize()} number",
+        f"{singular[0].upper()}{singular[1:]} number",
         f"Only {plural} with this number, as printed (DocNumber). % stands for any text.",
         example,
-        hint=f"Give the number as printed on the {singular}.",
+        hint=f"Enter the number as printed on the {singular}.",
         max_length=100,
     )
 
 
-def id_filter(input_name: str, name: str, what: str, plural: str, *, options_from: str, example: str = "24") -> Filter:
+def id_filter(what: str, path: str, plural: str, options_from: str, example: str) -> Filter:
     """Return a filter by the Id of another record, which *options_from* lists."""
     return Filter(
-        input_name,
-        name,
+        f"{what.replace(' ', '_')}_id",
+        path,
         "id",
         f"{what[0].upper()}{what[1:]} ID",
         f"Only {plural} of the {what} with this Id, as {options_from} returns it.",
-        f"Give the {what}'s Id, the number that {options_from} returns.",
+        f"Enter the {what}'s Id, the number that {options_from} returns.",
         (example,),
         placeholder=example,
         options_from=options_from,
     )
 
 
-def date_filter(input_name: str, name: str, title: str, description: str) -> Filter:
-    """Return a filter by a range of dates, both inclusive; the description holds `{bound}`."""
+def linked_id_filter(plural: str, path: str) -> Filter:
+    """Return the filter by the Id of a linked record of any entity, which no one list offers."""
+    return Filter(
+        "linked_id",
+        path,
+        "id",
+        "Linked ID",
+        f"Only {plural} of the record with this Id; combine it with linked_type, for Ids are unique within an entity.",
+        "Enter the Id that the record's list action returns.",
+        ("130",),
+        placeholder="130",
+    )
+
+
+def customer_filter(plural: str) -> Filter:
+    """Return the filter by customer."""
+    return id_filter("customer", "CustomerRef", plural, "listCustomers", "24")
+
+
+def vendor_filter(plural: str) -> Filter:
+    """Return the filter by vendor."""
+    return id_filter("vendor", "VendorRef", plural, "listVendors", "56")
+
+
+def date_filter(
+    plural: str, title: str, path: str = "TxnDate", input_name: str = "txn_date", verb: str = "dated"
+) -> Filter:
+    """Return a filter by a range of dates, both inclusive."""
     return Filter(
         input_name,
-        name,
+        path,
         "date_range",
         title,
-        description,
-        "Write a date of the calendar as year-month-day, like 2026-05-31.",
+        f"Only {plural} {verb} on this day {{bound}}.",
+        "Write a calendar date as year-month-day, like 2026-05-31.",
         ("2026-05-31",),
     )
 
 
-def amount_filter(plural: str, name: str = "TotalAmt", title: str = "Amount", input_name: str = "amount") -> Filter:
+def due_date_filter(plural: str) -> Filter:
+    """Return the filter by a range of due dates, both inclusive."""
+    return date_filter(plural, "Due date", "DueDate", "due_date", "due")
+
+
+def amount_filter(plural: str, path: str = "TotalAmt", title: str = "Amount", input_name: str = "amount") -> Filter:
     """Return a filter by a range of amounts, both inclusive."""
     return Filter(
         input_name,
-        name,
+        path,
         "amount_range",
         title,
-        f"Only {plural} of this {title.lower()} {{bound}}.",
-        "Write a number like 100 or 99.95.",
+        f"Only {plural} with this {title.lower()} {{bound}}.",
+        "Enter an amount with a decimal point, like 1250.50.",
         (100,),
     )
 
 
 def choice_filter(
-    input_name: str, name: str, title: str, description: str, *, values: Mapping[str, str], example: str
+    input_name: str, path: str, title: str, description: str, values: Mapping[str, str] | Iterable[str]
 ) -> Filter:
-    """Return a filter by one of Intuit's own values."""
-    return Filter(
-        input_name,
-        name,
-        "choice",
-        title,
-        description,
-        "Choose one of the values listed.",
-        (example,),
-        values,
-    )
+    """Return a filter by one of Intuit's own values; the first is the example."""
+    labels = dict(values) if isinstance(values, Mapping) else {value: value for value in values}
+    return Filter(input_name, path, "choice", title, description, examples=(next(iter(labels)),), values=labels)
 
 
-def boolean_filter(input_name: str, name: str, title: str, description: str) -> Filter:
+def boolean_filter(input_name: str, path: str, title: str, description: str) -> Filter:
     """Return a filter by a boolean property."""
-    return Filter(input_name, name, "boolean", title, description, "Give true or false.", (True,))
+    return Filter(input_name, path, "boolean", title, description, examples=(True,))
