@@ -96,11 +96,12 @@ def columns_of(resource: Resource, fields: Iterable[str] | None = None) -> Colum
     properties = [
         known for known in resource.properties if (known.in_tables if wanted is None else known.name in wanted)
     ]
-    properties.sort(key=lambda known: known.name != "Id")
     flat = [Property(field.name, field.type) for field in resource.flat_fields]
+    ids = [known for known in properties if known.name == "Id"]
+    others = [known for known in properties if known.name != "Id"]
     names: list[str] = []
     types: list[PropertyType] = []
-    places = _number([*properties[:1], *flat, *properties[1:]], "", names, types)
+    places = _number([*ids, *flat, *others], "", names, types)
     return Columns(tuple(names), tuple(types), places)
 
 

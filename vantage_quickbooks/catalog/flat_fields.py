@@ -50,7 +50,7 @@ def _getter(field: FlatField) -> Callable[[Mapping[str, Any]], Any]:
     if len(paths) == 1 and len(paths[0]) == 1:
         (name,) = paths[0]
         return lambda record: _filled(record.get(name))
-    if len(paths) == 1 and len(paths[0]) == 2:  # noqa: PLR2004 -- the usual case, `CustomerRef.name`, without a loop
+    if len(paths) == 1 and len(paths[0]) == 2:
         outer, inner = paths[0]
 
         def get_member(record: Mapping[str, Any]) -> Any:

@@ -111,9 +111,10 @@ class FlatField:
 
     Attributes:
         name: `customerName`.
-        paths: Where its value stands in the record; the first path that holds a value other than
-            an empty text counts, otherwise None. Under a `template_key`, paths begin inside the template, and `*` is
-            the template's type. A number is a place in a list, from 0. `FullyQualifiedName/..` is the full name of the parent. No path: `Status` computes it.
+        paths: Where its value stands in the record, `CustomerRef.name`; the first path that holds a value other than
+            an empty text counts, otherwise None. A number is a place in a list, from 0. `FullyQualifiedName/..` is
+            the full name of the parent. Under a `template_key`, paths begin inside the template, and `*` is the
+            template's type. No path: `Status` computes it.
         type: What its values are; `text`, `decimal`, `date`, `integer` or `boolean`.
         description: What it holds; one sentence.
         values: Its only values, if there are few.

@@ -752,15 +752,11 @@ def _form_field(row: Filter, schema: Mapping[str, Any], resources: Mapping[str, 
 
 
 def _options_from(resource: Resource) -> JSON:
-    """Return where a host finds the choices for an Id: a list action, and the input that searches it by name."""
-    search = next(row for row in resource.filters if row.kind == "text")
-    return {
-        "action": resource.list_id,
-        "value": "Id",
-        "label": search.path,
-        "search": search.input,
-        "searchAs": "%{text}%",
-    }
+    """Return where a host finds the choices for an Id: a list action, and the input that searches it by name, if any."""
+    search = next((row for row in resource.filters if row.kind == "text"), None)
+    names = [known.name for known in resource.properties if known.name in {"DisplayName", "Name"}]
+    choices = {"action": resource.list_id, "value": "Id", "label": search.path if search else names[0]}
+    return choices | ({"search": search.input, "searchAs": "%{text}%"} if search else {})
 
 
 def _sentence(text: str) -> str:

@@ -13,41 +13,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
-    "ACTIVE",
     "AP_ACCOUNT_NAME",
-    "BALANCE",
     "BILL_EMAIL",
-    "CURRENCY",
     "CURRENCY_CODE",
-    "CUSTOMER",
     "CUSTOMER_NAME",
-    "DATE",
-    "DAYS_OVERDUE",
     "DEPOSIT_ACCOUNT_NAME",
-    "DOC_NUMBER",
-    "DUE_DATE",
     "EMAIL",
-    "EMAIL_COLUMN",
     "ENVELOPE",
-    "ID",
     "ITEM_NAME",
     "LIST",
-    "NAME",
     "NAME_SORT_KEYS",
     "NEWEST_FIRST",
     "PARENT_ID",
     "PARENT_NAME",
     "PAYMENT_METHOD_NAME",
-    "PAYMENT_STATUS",
     "PERSON",
     "PHONE",
-    "PHONE_COLUMN",
     "SALES_TRANSACTION",
     "TERM_NAME",
     "TIMES",
-    "TOTAL",
     "TRANSACTION",
-    "VENDOR",
     "VENDOR_NAME",
     "aging",
     "amount_filter",
@@ -66,6 +51,7 @@ __all__ = [
     "name_filter",
     "name_of",
     "properties",
+    "table",
     "text_filter",
     "top",
     "vendor_filter",
@@ -171,21 +157,36 @@ PARENT_ID = FlatField("parentId", ("ParentRef.value",), "text", "Id of the paren
 
 # ---- columns of the table that a host shows first --------------------------------------------------------------------
 
-ID = Column("Id", "Id")
-DOC_NUMBER = Column("DocNumber", "No.")
-CUSTOMER = Column("customerName", "Customer")
-VENDOR = Column("vendorName", "Vendor")
-DATE = Column("TxnDate", "Date", "date")
-DUE_DATE = Column("DueDate", "Due", "date")
-TOTAL = Column("TotalAmt", "Total", "money", "currency")
-BALANCE = Column("Balance", "Balance", "money", "currency")
-CURRENCY = Column("currency", "Cur.")
-NAME = Column("Name", "Name")
-ACTIVE = Column("Active", "Active", "boolean")
-EMAIL_COLUMN = Column("email", "Email")
-PHONE_COLUMN = Column("phone", "Phone")
-PAYMENT_STATUS = Column("paymentStatus", "Status", "status")
-DAYS_OVERDUE = Column("daysOverdue", "Late", "days")
+_COLUMNS = {
+    column.field: column
+    for column in (
+        Column("Id", "Id"),
+        Column("DocNumber", "No."),
+        Column("customerName", "Customer"),
+        Column("vendorName", "Vendor"),
+        Column("TxnDate", "Date", "date"),
+        Column("DueDate", "Due", "date"),
+        Column("TotalAmt", "Total", "money", "currency"),
+        Column("Balance", "Balance", "money", "currency"),
+        Column("currency", "Cur."),
+        Column("Name", "Name"),
+        Column("Active", "Active", "boolean"),
+        Column("email", "Email"),
+        Column("phone", "Phone"),
+        Column("paymentStatus", "Status", "status"),
+        Column("daysOverdue", "Late", "days"),
+    )
+}
+
+
+def table(*columns: str | Column) -> tuple[Column, ...]:
+    """Return the columns of a table; a text names columns that many tables have, separated by blanks."""
+    return tuple(
+        column
+        for part in columns
+        for column in ((part,) if isinstance(part, Column) else map(_COLUMNS.__getitem__, part.split()))
+    )
+
 
 # ---- sorting ---------------------------------------------------------------------------------------------------------
 
@@ -242,7 +243,7 @@ def top(title: str, by: str, by_label: str, amount: str = "TotalAmt") -> dict[st
 # ---- filters ---------------------------------------------------------------------------------------------------------
 
 
-def text_filter(  # noqa: PLR0913 -- the members of a Filter
+def text_filter(
     input_name: str,
     path: str,
     title: str,
@@ -268,7 +269,7 @@ def text_filter(  # noqa: PLR0913 -- the members of a Filter
 def name_filter(plural: str, example: str, path: str = "Name") -> Filter:
     """Return the filter by the name of the record itself."""
     words = "display name" if path == "DisplayName" else "full name" if path == "FullyQualifiedName" else "name"
-    first = example.split()[0].partition("'")[0]
+    first = example.split(maxsplit=1)[0].partition("'")[0]
     return text_filter(
         "name",
         path,

@@ -23,13 +23,13 @@ _ACCOUNT = Resource(
         CurrentBalanceWithSubAccounts:decimal CurrencyRef TaxCodeRef OnlineBankingEnabled:boolean FIName JournalCodeRef
         {short.ENVELOPE}
     """),
-    columns=(
-        short.ID,
+    columns=short.table(
+        "Id",
         Column("AcctNum", "No."),
         Column("accountName", "Account"),
         Column("AccountType", "Type"),
         Column("CurrentBalance", "Balance", "money", "currency"),
-        short.CURRENCY,
+        "currency",
     ),
     filters=(
         short.name_filter("accounts", "Checking"),
@@ -38,7 +38,7 @@ _ACCOUNT = Resource(
             "AccountType",
             "Type",
             "Only accounts of this type.",
-            (
+            [
                 "Bank",
                 "Accounts Receivable",
                 "Other Current Asset",
@@ -54,7 +54,7 @@ _ACCOUNT = Resource(
                 "Expense",
                 "Other Income",
                 "Other Expense",
-            ),
+            ],
         ),
         short.choice_filter(
             "classification",
@@ -76,7 +76,8 @@ _ACCOUNT = Resource(
     path="account",
     has_active=True,
     examples=({"max_results": 50}, {"type": "Bank"}, {"active": "all", "name": "Checking%"}),
-    source=f"{short.entity_page('account')}, which marks nothing; Intuit's samples filter by AccountType, AccountSubType "
+    source=f"{short.entity_page('account')}, which marks nothing; Intuit's samples filter by AccountType, "
+    "AccountSubType "
     "and Classification, and public clients filter and sort by Name and sort by AccountType",
 )
 
@@ -91,14 +92,11 @@ _JOURNAL_ENTRY = Resource(
         {short.TRANSACTION} Adjustment:boolean HomeCurrencyAdjustment:boolean EnteredInHomeCurrency:boolean
         GlobalTaxCalculation JournalCodeRef TaxRateRef TotalAmt:decimal HomeTotalAmt:decimal {short.ENVELOPE}
     """),
-    columns=(
-        short.ID,
-        short.DOC_NUMBER,
-        short.DATE,
+    columns=short.table(
+        "Id DocNumber TxnDate",
         Column("PrivateNote", "Note"),
         Column("Adjustment", "Adjustment", "boolean"),
-        short.TOTAL,
-        short.CURRENCY,
+        "TotalAmt currency",
     ),
     filters=(
         short.date_filter("journal entries", "Entry date"),
@@ -121,16 +119,11 @@ _DEPOSIT = Resource(
     kind="transaction",
     description="Lists deposits into bank accounts, with account, total and cash taken back. Newest first.",
     properties=properties(f"""
-        {short.TRANSACTION} TxnSource TxnStatus DepositToAccountRef CashBack:object GlobalTaxCalculation TotalAmt:decimal
-        HomeTotalAmt:decimal {short.ENVELOPE}
+        {short.TRANSACTION} TxnSource TxnStatus DepositToAccountRef CashBack:object GlobalTaxCalculation
+        TotalAmt:decimal HomeTotalAmt:decimal {short.ENVELOPE}
     """),
-    columns=(
-        short.ID,
-        short.DATE,
-        Column("depositAccountName", "Account"),
-        Column("PrivateNote", "Note"),
-        short.TOTAL,
-        short.CURRENCY,
+    columns=short.table(
+        "Id TxnDate", Column("depositAccountName", "Account"), Column("PrivateNote", "Note"), "TotalAmt currency"
     ),
     filters=(short.date_filter("deposits", "Deposit date"),),
     flat=(
@@ -144,7 +137,8 @@ _DEPOSIT = Resource(
     path="deposit",
     views=(short.top("Top accounts by deposits", "depositAccountName", "Account"),),
     examples=({"max_results": 50}, {"txn_date_from": "2026-01-01"}),
-    source=f"{short.entity_page('deposit')}; TxnDate is not marked, yet public clients filter and sort by it; QuickBooks "
+    source=f"{short.entity_page('deposit')}; TxnDate is not marked, yet public clients filter and sort by it; "
+    "QuickBooks "
     "rejects TotalAmt in a condition",
 )
 
@@ -158,13 +152,12 @@ _TRANSFER = Resource(
     properties=properties(f"""
         {short.TRANSACTION} FromAccountRef ToAccountRef Amount:decimal ClassRef {short.ENVELOPE}
     """),
-    columns=(
-        short.ID,
-        short.DATE,
+    columns=short.table(
+        "Id TxnDate",
         Column("fromAccountName", "From"),
         Column("toAccountName", "To"),
         Column("Amount", "Amount", "money", "currency"),
-        short.CURRENCY,
+        "currency",
     ),
     filters=(short.date_filter("transfers", "Transfer date"),),
     flat=(
@@ -185,20 +178,21 @@ _RECURRING_TRANSACTION = Resource(
     plural="recurring transactions",
     group="accounting",
     kind="other",
-    description="Lists the templates of recurring transactions (bills, invoices, journal entries and others) with name, "
+    description="Lists the templates of recurring transactions (bills, invoices, journal entries and others) with "
+    "name, "
     "schedule, next date and amount. Pages only, in QuickBooks' own order.",
     properties=properties("""
         Bill:object CreditMemo:object Deposit:object Estimate:object Invoice:object JournalEntry:object Purchase:object
         PurchaseOrder:object RefundReceipt:object SalesReceipt:object Transfer:object VendorCredit:object
     """),
-    columns=(
+    columns=short.table(
         Column("templateId", "Id"),
         Column("templateName", "Template"),
         Column("templateType", "Creates"),
         Column("interval", "Interval"),
         Column("nextDate", "Next date", "date"),
         Column("amount", "Amount", "money", "currency"),
-        short.CURRENCY,
+        "currency",
         Column("isActive", "Active", "boolean"),
     ),
     filters=(
@@ -207,7 +201,7 @@ _RECURRING_TRANSACTION = Resource(
             "Type",
             "Type",
             "Only templates that create transactions of this type.",
-            (
+            [
                 "Bill",
                 "CreditMemo",
                 "Deposit",
@@ -220,7 +214,7 @@ _RECURRING_TRANSACTION = Resource(
                 "SalesReceipt",
                 "Transfer",
                 "VendorCredit",
-            ),
+            ],
         ),
     ),
     flat=(
@@ -229,7 +223,9 @@ _RECURRING_TRANSACTION = Resource(
         FlatField("templateName", ("RecurringInfo.Name",), "text", "Name of the template."),
         FlatField("isActive", ("RecurringInfo.Active",), "boolean", "Whether the template is in use."),
         FlatField("recurrence", ("RecurringInfo.RecurType",), "text", "Automated, Reminded or UnScheduled."),
-        FlatField("interval", ("RecurringInfo.ScheduleInfo.IntervalType",), "text", "Daily, Weekly, Monthly or Yearly."),
+        FlatField(
+            "interval", ("RecurringInfo.ScheduleInfo.IntervalType",), "text", "Daily, Weekly, Monthly or Yearly."
+        ),
         FlatField("nextDate", ("RecurringInfo.ScheduleInfo.NextDate",), "date", "Date of the next transaction."),
         FlatField("amount", ("TotalAmt", "Amount"), "decimal", "Amount of each transaction."),
         short.name_of(
@@ -241,7 +237,8 @@ _RECURRING_TRANSACTION = Resource(
     has_creation_order=False,
     template_key=True,
     examples=({"max_results": 50}, {"type": "Bill"}),
-    source=f"{short.entity_page('recurringtransaction')}; records and the condition on Type as other clients' live tests "
+    source=f"{short.entity_page('recurringtransaction')}; records and the condition on Type as other clients' live "
+    "tests "
     "have them (for Bill). Whether it can be sorted by creation is not known",
 )
 
@@ -256,12 +253,8 @@ _INVENTORY_ADJUSTMENT = Resource(
     properties=properties(f"""
         {short.TRANSACTION} ShippingAdjustment:boolean AdjustAccountRef CustomerRef {short.ENVELOPE}
     """),
-    columns=(
-        short.ID,
-        short.DOC_NUMBER,
-        short.DATE,
-        Column("adjustmentAccountName", "Account"),
-        Column("PrivateNote", "Note"),
+    columns=short.table(
+        "Id DocNumber TxnDate", Column("adjustmentAccountName", "Account"), Column("PrivateNote", "Note")
     ),
     flat=(
         short.name_of("adjustmentAccountName", "AdjustAccountRef.name", what="account it is booked to"),
@@ -271,7 +264,8 @@ _INVENTORY_ADJUSTMENT = Resource(
     has_cdc=False,
     has_creation_order=False,
     examples=({"max_results": 50}, {"updated_since": "2026-05-01"}),
-    source=f"{short.entity_page('inventoryadjustment')}; which conditions and orders a query accepts, and whether change "
+    source=f"{short.entity_page('inventoryadjustment')}; which conditions and orders a query accepts, and whether "
+    "change "
     "data capture covers it, is not known",
 )
 
@@ -285,14 +279,13 @@ _BUDGET = Resource(
     properties=properties(f"""
         {short.LIST} Name StartDate EndDate BudgetType BudgetEntryType Active:boolean BudgetDetail:list {short.ENVELOPE}
     """),
-    columns=(
-        short.ID,
-        short.NAME,
+    columns=short.table(
+        "Id Name",
         Column("StartDate", "From", "date"),
         Column("EndDate", "To", "date"),
         Column("BudgetType", "Type"),
         Column("BudgetEntryType", "Entered"),
-        short.ACTIVE,
+        "Active",
     ),
     default_order=short.NEWEST_FIRST,
     sortable={**short.TIMES},
@@ -310,13 +303,14 @@ _JOURNAL_CODE = Resource(
     description="Lists journal codes, under which French companies book transactions. "
     "Active journal codes only, unless asked otherwise.",
     properties=properties(f"{short.LIST} CustomField:list Name Type Description Active:boolean {short.ENVELOPE}"),
-    columns=(short.ID, short.NAME, Column("Type", "Type"), Column("Description", "Description"), short.ACTIVE),
+    columns=short.table("Id Name", Column("Type", "Type"), Column("Description", "Description"), "Active"),
     sortable={**short.TIMES},
     path="journalcode",
     has_active=True,
     has_cdc=False,
     examples=({"max_results": 50}, {"active": "all"}),
-    source=f"{short.entity_page('journalcode')}, which marks no property of its own as filterable or sortable; Active as in "
+    source=f"{short.entity_page('journalcode')}, which marks no property of its own as filterable or sortable; Active "
+    "as in "
     "all name lists. For French companies only",
 )
 
@@ -326,13 +320,14 @@ _EXCHANGE_RATE = Resource(
     plural="exchange rates",
     group="accounting",
     kind="other",
-    description="Lists the exchange rates that a company with multicurrency uses: currency, home currency, rate and date. "
+    description="Lists the exchange rates that a company with multicurrency uses: currency, home currency, rate and "
+    "date. "
     "Pages only, in QuickBooks' own order.",
     properties=properties(f"""
         SyncToken MetaData:times CustomField:list SourceCurrencyCode TargetCurrencyCode Rate:decimal AsOfDate
         {short.ENVELOPE}
     """),
-    columns=(
+    columns=short.table(
         Column("SourceCurrencyCode", "Currency"),
         Column("TargetCurrencyCode", "Home currency"),
         Column("Rate", "Rate", "number"),
@@ -356,7 +351,8 @@ _EXCHANGE_RATE = Resource(
     has_creation_order=False,
     primary_key=("SourceCurrencyCode", "TargetCurrencyCode", "AsOfDate"),
     examples=({"max_results": 50}, {"currency": "EUR"}),
-    source=f"{short.entity_page('exchangerate')}: it has no Id and is read by currency and date; Intuit's samples filter by "
+    source=f"{short.entity_page('exchangerate')}: it has no Id and is read by currency and date; Intuit's samples "
+    "filter by "
     "SourceCurrencyCode. Whether it can be sorted is not known",
 )
 
@@ -372,8 +368,8 @@ _TAX_AGENCY = Resource(
         TaxOnPurchasesAccountRef TaxTrackedOnSales:boolean TaxTrackedOnSalesAccountRef TaxOnTax:boolean LastFileDate
         TaxAgencyConfig {short.ENVELOPE}
     """),
-    columns=(
-        short.ID,
+    columns=short.table(
+        "Id",
         Column("DisplayName", "Agency"),
         Column("TaxRegistrationNumber", "Registration no."),
         Column("TaxTrackedOnSales", "On sales", "boolean"),
@@ -401,13 +397,12 @@ _TAX_CODE = Resource(
         SalesTaxRateList:object PurchaseTaxRateList:object AdjustmentTaxRateList:object TaxCodeConfigType
         {short.ENVELOPE}
     """),
-    columns=(
-        short.ID,
-        short.NAME,
+    columns=short.table(
+        "Id Name",
         Column("Description", "Description"),
         Column("Taxable", "Taxable", "boolean"),
         Column("TaxGroup", "Group", "boolean"),
-        short.ACTIVE,
+        "Active",
     ),
     filters=(short.name_filter("tax codes", "California"),),
     default_order="Name",
@@ -432,13 +427,12 @@ _TAX_RATE = Resource(
         {short.LIST} Name Description Active:boolean RateValue:decimal AgencyRef TaxReturnLineRef EffectiveTaxRate:list
         SpecialTaxType DisplayType OriginalTaxRate:reference {short.ENVELOPE}
     """),
-    columns=(
-        short.ID,
-        short.NAME,
+    columns=short.table(
+        "Id Name",
         Column("RateValue", "Rate %", "number"),
         Column("agencyId", "Agency Id"),
         Column("SpecialTaxType", "Special"),
-        short.ACTIVE,
+        "Active",
     ),
     filters=(
         short.name_filter("tax rates", "California"),
@@ -471,7 +465,7 @@ _PREFERENCES = Resource(
         EmailMessagesPrefs:object VendorAndPurchasesPrefs:object TimeTrackingPrefs:object TaxPrefs:object
         CurrencyPrefs:object ReportPrefs:object OtherPrefs:object {short.ENVELOPE}
     """),
-    columns=(
+    columns=short.table(
         Column("homeCurrency", "Home currency"),
         Column("usesMulticurrency", "Multicurrency", "boolean"),
         Column("usesSalesTax", "Sales tax", "boolean"),
@@ -514,12 +508,11 @@ COMPANY_INFO = Resource(
     description="Returns the company's names, addresses, contacts, fiscal year and time zone.",
     properties=properties("""
         Id SyncToken MetaData:times AttachableRef:list CompanyName LegalName CompanyAddr:address
-        CustomerCommunicationAddr:address LegalAddr:address CompanyEmailAddr:email
-        CustomerCommunicationEmailAddr:email CompanyURL:web PrimaryPhone:phone CompanyStartDate EmployerId
-        FiscalYearStartMonth TaxYearStartMonth QBVersion Country ShipAddr:address OtherAddr:list Mobile:phone
-        Fax:phone Email:email WebAddr:web LastImportedTime:instant SupportedLanguages DefaultTimeZone
-        MultiByteCharsSupported:boolean NameValue:list FifoCalculationStatus CompanyInfoEx:object domain
-        sparse:boolean
+        CustomerCommunicationAddr:address LegalAddr:address CompanyEmailAddr:email CustomerCommunicationEmailAddr:email
+        CompanyURL:web PrimaryPhone:phone CompanyStartDate EmployerId FiscalYearStartMonth TaxYearStartMonth QBVersion
+        Country ShipAddr:address OtherAddr:list Mobile:phone Fax:phone Email:email WebAddr:web LastImportedTime:instant
+        SupportedLanguages DefaultTimeZone MultiByteCharsSupported:boolean NameValue:list FifoCalculationStatus
+        CompanyInfoEx:object domain sparse:boolean
     """),
     columns=(),
     path="companyinfo",

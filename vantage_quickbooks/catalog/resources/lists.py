@@ -18,15 +18,15 @@ _ITEM = Resource(
     "Active items only, unless asked otherwise; alphabetical by name.",
     properties=properties(f"""
         {short.LIST} Name Sku Description Active:boolean SubItem:boolean ParentRef Level:integer FullyQualifiedName
-        Taxable:boolean SalesTaxIncluded:boolean UnitPrice:decimal RatePercent:decimal Type IncomeAccountRef PurchaseDesc
-        PurchaseTaxIncluded:boolean PurchaseCost:decimal ExpenseAccountRef AssetAccountRef PrefVendorRef
+        Taxable:boolean SalesTaxIncluded:boolean UnitPrice:decimal RatePercent:decimal Type IncomeAccountRef
+        PurchaseDesc PurchaseTaxIncluded:boolean PurchaseCost:decimal ExpenseAccountRef AssetAccountRef PrefVendorRef
         TrackQtyOnHand:boolean QtyOnHand:decimal QtyOnPurchaseOrder:decimal QtyOnSalesOrder:decimal ReorderPoint:decimal
         SalesTaxCodeRef PurchaseTaxCodeRef InvStartDate ItemGroupDetail:object AbatementRate:decimal
         ReverseChargeRate:decimal ServiceType ItemCategoryType TaxClassificationRef UQCDisplayText UQCId ClassRef Source
         DeferredRevenue:boolean CustomExtensions:list {short.ENVELOPE}
     """),
-    columns=(
-        short.ID,
+    columns=short.table(
+        "Id",
         Column("itemName", "Item"),
         Column("Type", "Type"),
         Column("Sku", "SKU"),
@@ -85,7 +85,7 @@ _CLASS = Resource(
     properties=properties(f"""
         {short.LIST} Name SubClass:boolean ParentRef FullyQualifiedName Active:boolean {short.ENVELOPE}
     """),
-    columns=(short.ID, Column("FullyQualifiedName", "Class"), Column("parentName", "Parent"), short.ACTIVE),
+    columns=short.table("Id", Column("FullyQualifiedName", "Class"), Column("parentName", "Parent"), "Active"),
     filters=(short.name_filter("classes", "Landscaping", "FullyQualifiedName"),),
     flat=(short.full_name("className"), short.PARENT_NAME, short.PARENT_ID),
     default_order="FullyQualifiedName",
@@ -109,7 +109,7 @@ _DEPARTMENT = Resource(
         {short.LIST} Name SubDepartment:boolean ParentRef FullyQualifiedName Active:boolean Address:address
         {short.ENVELOPE}
     """),
-    columns=(short.ID, Column("FullyQualifiedName", "Department"), Column("parentName", "Parent"), short.ACTIVE),
+    columns=short.table("Id", Column("FullyQualifiedName", "Department"), Column("parentName", "Parent"), "Active"),
     filters=(short.name_filter("departments", "Bayshore", "FullyQualifiedName"),),
     flat=(short.full_name("departmentName"), short.PARENT_NAME, short.PARENT_ID),
     default_order="FullyQualifiedName",
@@ -138,14 +138,13 @@ _TERM = Resource(
         {short.LIST} Name Active:boolean Type DiscountPercent:decimal DueDays:integer DiscountDays:integer
         DayOfMonthDue:integer DueNextMonthDays:integer DiscountDayOfMonth:integer {short.ENVELOPE}
     """),
-    columns=(
-        short.ID,
-        short.NAME,
+    columns=short.table(
+        "Id Name",
         Column("DueDays", "Due days", "number"),
         Column("DayOfMonthDue", "Day of month", "number"),
         Column("DiscountPercent", "Discount %", "number"),
         Column("DiscountDays", "Discount days", "number"),
-        short.ACTIVE,
+        "Active",
     ),
     filters=(short.name_filter("terms", "Net 30"),),
     default_order="Name",
@@ -166,7 +165,7 @@ _PAYMENT_METHOD = Resource(
     description="Lists payment methods, such as cash, check or a credit card. "
     "Active payment methods only, unless asked otherwise.",
     properties=properties(f"{short.LIST} Name Active:boolean Type {short.ENVELOPE}"),
-    columns=(short.ID, short.NAME, Column("Type", "Type"), short.ACTIVE),
+    columns=short.table("Id Name", Column("Type", "Type"), "Active"),
     filters=(short.name_filter("payment methods", "Check"),),
     sortable={"Active": "Active", **short.TIMES},
     path="paymentmethod",
@@ -184,12 +183,13 @@ _CUSTOMER_TYPE = Resource(
     description="Lists customer types, by which a company groups its customers. "
     "Active customer types only, unless asked otherwise.",
     properties=properties(f"{short.LIST} Name ParentRef FullyQualifiedName Active:boolean {short.ENVELOPE}"),
-    columns=(short.ID, short.NAME, short.ACTIVE),
+    columns=short.table("Id Name Active"),
     sortable={**short.TIMES},
     path="customertype",
     has_active=True,
     examples=({"max_results": 50}, {"active": "all"}),
-    source=f"{short.entity_page('customertype')}, which marks no property of its own as filterable or sortable; Active as "
+    source=f"{short.entity_page('customertype')}, which marks no property of its own as filterable or sortable; Active "
+    "as "
     "in all name lists",
 )
 
@@ -205,13 +205,8 @@ _EMPLOYEE = Resource(
         {short.PERSON} EmployeeType EmployeeNumber SSN PrimaryAddr:address OtherAddr:list BillableTime:boolean
         BillRate:decimal CostRate:decimal BirthDate Gender HiredDate ReleasedDate Notes {short.ENVELOPE}
     """),
-    columns=(
-        short.ID,
-        Column("employeeName", "Employee"),
-        short.EMAIL_COLUMN,
-        short.PHONE_COLUMN,
-        Column("HiredDate", "Hired", "date"),
-        short.ACTIVE,
+    columns=short.table(
+        "Id", Column("employeeName", "Employee"), "email phone", Column("HiredDate", "Hired", "date"), "Active"
     ),
     filters=(short.name_filter("employees", "Emily Platt", "DisplayName"),),
     flat=(
@@ -244,13 +239,14 @@ _COMPANY_CURRENCY = Resource(
     description="Lists the foreign currencies that a company with multicurrency uses. "
     "Active currencies only, unless asked otherwise.",
     properties=properties(f"{short.LIST} CustomField:list Code Name Active:boolean {short.ENVELOPE}"),
-    columns=(short.ID, Column("Code", "Code"), short.NAME, short.ACTIVE),
+    columns=short.table("Id", Column("Code", "Code"), "Name Active"),
     flat=(FlatField("currency", ("Code",), "text", "ISO 4217 code."),),
     sortable={**short.TIMES},
     path="companycurrency",
     has_active=True,
     examples=({"max_results": 50}, {"active": "all"}),
-    source=f"{short.entity_page('companycurrency')}, which marks no property of its own as filterable or sortable; Active "
+    source=f"{short.entity_page('companycurrency')}, which marks no property of its own as filterable or sortable; "
+    "Active "
     "as in all name lists",
 )
 
@@ -260,14 +256,15 @@ _ATTACHABLE = Resource(
     plural="attachables",
     group="lists",
     kind="other",
-    description="Lists attachments (files and notes) with name, size, type and the record they belong to. Newest first. "
+    description="Lists attachments (files and notes) with name, size, type and the record they belong to. Newest "
+    "first. "
     "Download addresses expire after a few minutes.",
     properties=properties(f"""
         {short.LIST} CustomField:list AttachableRef:list FileName FileAccessUri TempDownloadUri Size:integer ContentType
         Category Lat Long PlaceName Note Tag ThumbnailFileAccessUri ThumbnailTempDownloadUri {short.ENVELOPE}
     """),
-    columns=(
-        short.ID,
+    columns=short.table(
+        "Id",
         Column("FileName", "File"),
         Column("Note", "Note"),
         Column("ContentType", "Type"),
@@ -281,7 +278,7 @@ _ATTACHABLE = Resource(
             "AttachableRef.EntityRef.Type",
             "Attached to",
             "Only attachments of records of this entity.",
-            (
+            [
                 "Bill",
                 "BillPayment",
                 "CreditMemo",
@@ -300,7 +297,7 @@ _ATTACHABLE = Resource(
                 "Transfer",
                 "Vendor",
                 "VendorCredit",
-            ),
+            ],
         ),
         short.linked_id_filter("attachments", "AttachableRef.EntityRef.value"),
     ),

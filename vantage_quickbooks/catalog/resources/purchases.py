@@ -19,19 +19,12 @@ _VENDOR = Resource(
     description="Lists vendors (suppliers) with names, email, phone, address and the balance you owe them. "
     "Active vendors only, unless asked otherwise; alphabetical by display name.",
     properties=properties(f"""
-        {short.PERSON} DefaultTaxCodeRef Notes BillAddr:address ShipAddr:address TaxIdentifier TaxIdEffectiveDate TermRef
-        Balance:decimal BillRate:decimal CostRate:decimal OpenBalanceDate AcctNum Vendor1099:boolean CurrencyRef
+        {short.PERSON} DefaultTaxCodeRef Notes BillAddr:address ShipAddr:address TaxIdentifier TaxIdEffectiveDate
+        TermRef Balance:decimal BillRate:decimal CostRate:decimal OpenBalanceDate AcctNum Vendor1099:boolean CurrencyRef
         TaxReportingBasis APAccountRef GSTIN GSTRegistrationType IsSubContractor:boolean SubcontractorType CISRate
         HasTPAR:boolean VendorPaymentBankDetail:object AgencyVerificationStatus Source {short.ENVELOPE}
     """),
-    columns=(
-        short.ID,
-        short.VENDOR,
-        short.EMAIL_COLUMN,
-        short.PHONE_COLUMN,
-        short.BALANCE,
-        short.CURRENCY,
-    ),
+    columns=short.table("Id vendorName email phone Balance currency"),
     filters=(short.name_filter("vendors", "Norton Lumber", "DisplayName"),),
     flat=(
         FlatField("vendorName", ("DisplayName", "CompanyName"), "text", "Display name, or the company's name."),
@@ -65,17 +58,7 @@ _BILL = Resource(
         RemitToAddr:address ShipAddr:address VendorAddr:address Balance:decimal HomeBalance:decimal LessCIS:decimal
         IncludeInAnnualTPAR:boolean {short.ENVELOPE}
     """),
-    columns=(
-        short.DOC_NUMBER,
-        short.VENDOR,
-        short.DATE,
-        short.DUE_DATE,
-        short.TOTAL,
-        short.BALANCE,
-        short.CURRENCY,
-        short.PAYMENT_STATUS,
-        short.DAYS_OVERDUE,
-    ),
+    columns=short.table("DocNumber vendorName TxnDate DueDate TotalAmt Balance currency paymentStatus daysOverdue"),
     filters=(
         short.vendor_filter("bills"),
         short.date_filter("bills", "Bill date"),
@@ -115,17 +98,14 @@ _BILL_PAYMENT = Resource(
     description="Lists payments of bills, with vendor, total, and the bank or credit card account that paid. "
     "Newest first.",
     properties=properties(f"""
-        {short.TRANSACTION} VendorRef VendorAddr:address APAccountRef PayType CheckPayment:object CreditCardPayment:object
-        TotalAmt:decimal ProcessBillPayment:boolean {short.ENVELOPE}
+        {short.TRANSACTION} VendorRef VendorAddr:address APAccountRef PayType CheckPayment:object
+        CreditCardPayment:object TotalAmt:decimal ProcessBillPayment:boolean {short.ENVELOPE}
     """),
-    columns=(
-        short.DOC_NUMBER,
-        short.VENDOR,
-        short.DATE,
+    columns=short.table(
+        "DocNumber vendorName TxnDate",
         Column("PayType", "Type"),
         Column("paymentAccountName", "Paid from"),
-        short.TOTAL,
-        short.CURRENCY,
+        "TotalAmt currency",
     ),
     filters=(
         short.vendor_filter("bill payments"),
@@ -163,13 +143,8 @@ _VENDOR_CREDIT = Resource(
         {short.TRANSACTION} VendorRef APAccountRef VendorAddr:address TotalAmt:decimal Balance:decimal Memo
         GlobalTaxCalculation IncludeInAnnualTPAR:boolean {short.ENVELOPE}
     """),
-    columns=(
-        short.DOC_NUMBER,
-        short.VENDOR,
-        short.DATE,
-        short.TOTAL,
-        Column("Balance", "Unused", "money", "currency"),
-        short.CURRENCY,
+    columns=short.table(
+        "DocNumber vendorName TxnDate TotalAmt", Column("Balance", "Unused", "money", "currency"), "currency"
     ),
     filters=(
         short.date_filter("vendor credits", "Credit date"),
@@ -198,21 +173,21 @@ _PURCHASE = Resource(
     plural="purchases",
     group="purchases",
     kind="transaction",
-    description="Lists purchases that were paid at once (expenses, checks and credit card charges) with payee, account, "
+    description="Lists purchases that were paid at once (expenses, checks and credit card charges) with payee, "
+    "account, "
     "payment type and total. Newest first.",
     properties=properties(f"""
         {short.TRANSACTION} AccountRef PaymentMethodRef PaymentRefNum PaymentType CheckPayment:object
         CreditCardPayment:object EntityRef Credit:boolean RemitToAddr:address TotalAmt:decimal Memo PrintStatus
         GlobalTaxCalculation PurchaseEx:object LessCIS:decimal IncludeInAnnualTPAR:boolean {short.ENVELOPE}
     """),
-    columns=(
-        short.ID,
+    columns=short.table(
+        "Id",
         Column("payeeName", "Payee"),
-        short.DATE,
+        "TxnDate",
         Column("PaymentType", "Type"),
         Column("accountName", "Paid from"),
-        short.TOTAL,
-        short.CURRENCY,
+        "TotalAmt currency",
     ),
     filters=(
         short.date_filter("purchases", "Purchase date"),
@@ -236,7 +211,8 @@ _PURCHASE = Resource(
     path="purchase",
     views=(short.top("Top payees by purchases", "payeeName", "Payee"),),
     examples=({"max_results": 50}, {"payment_type": "CreditCard"}, {"txn_date_from": "2026-01-01"}),
-    source=f"{short.entity_page('purchase')}: its text filters by PaymentType; TxnDate and DocNumber are not marked, yet "
+    source=f"{short.entity_page('purchase')}: its text filters by PaymentType; TxnDate and DocNumber are not marked, "
+    "yet "
     "public clients filter and sort by them; QuickBooks rejects EntityRef in a condition",
 )
 
@@ -252,14 +228,8 @@ _PURCHASE_ORDER = Resource(
         SalesTermRef DueDate ExpectedDate VendorAddr:address ShipTo:reference ShipAddr:address ShipMethodRef FOB
         POEmail:email PrintStatus EmailStatus ManuallyClosed:boolean POStatus {short.ENVELOPE}
     """),
-    columns=(
-        short.DOC_NUMBER,
-        short.VENDOR,
-        short.DATE,
-        short.DUE_DATE,
-        short.TOTAL,
-        short.CURRENCY,
-        Column("orderStatus", "Status", "status"),
+    columns=short.table(
+        "DocNumber vendorName TxnDate DueDate TotalAmt currency", Column("orderStatus", "Status", "status")
     ),
     filters=(
         short.date_filter("purchase orders", "Order date"),
@@ -288,18 +258,18 @@ _CREDIT_CARD_PAYMENT = Resource(
     plural="credit card payments",
     group="purchases",
     kind="transaction",
-    description="Lists payments that reduce the balance of a credit card, with the bank account that paid. Newest first.",
+    description="Lists payments that reduce the balance of a credit card, with the bank account that paid. Newest "
+    "first.",
     properties=properties(f"""
         {short.LIST} TxnDate CurrencyRef ExchangeRate:decimal PrivateNote CreditCardAccountRef BankAccountRef
         Amount:decimal VendorRef CheckNum PrintStatus Memo {short.ENVELOPE}
     """),
-    columns=(
-        short.ID,
-        short.DATE,
+    columns=short.table(
+        "Id TxnDate",
         Column("creditCardAccountName", "Credit card"),
         Column("bankAccountName", "Paid from"),
         Column("Amount", "Amount", "money", "currency"),
-        short.CURRENCY,
+        "currency",
     ),
     flat=(
         short.name_of("creditCardAccountName", "CreditCardAccountRef.name", what="credit card account"),

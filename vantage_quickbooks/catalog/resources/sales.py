@@ -21,21 +21,15 @@ _CUSTOMER = Resource(
     properties=properties("""
         Id SyncToken MetaData:times AttachableRef:list IntuitId Title GivenName MiddleName FamilyName Suffix
         FullyQualifiedName CompanyName DisplayName PrintOnCheckName Active:boolean V4IDPseudonym PrimaryPhone:phone
-        AlternatePhone:phone Mobile:phone Fax:phone PrimaryEmailAddr:email WebAddr:web DefaultTaxCodeRef
-        Taxable:boolean BillAddr:address ShipAddr:address Notes Job:boolean BillWithParent:boolean RootCustomerRef
-        ParentRef Level:integer CustomerTypeRef SalesTermRef PaymentMethodRef CCDetail:object Balance:decimal
-        OpenBalanceDate BalanceWithJobs:decimal CurrencyRef PreferredDeliveryMethod ResaleNum JobInfo:object
-        TDSEnabled:boolean CustomerEx:object SecondaryTaxIdentifier ARAccountRef PrimaryTaxIdentifier
-        TaxExemptionReasonId IsProject:boolean BusinessNumber GSTIN GSTRegistrationType IsCISContractor:boolean
-        ClientCompanyId ClientEntityId Source TaxRegime domain sparse:boolean
+        AlternatePhone:phone Mobile:phone Fax:phone PrimaryEmailAddr:email WebAddr:web DefaultTaxCodeRef Taxable:boolean
+        BillAddr:address ShipAddr:address Notes Job:boolean BillWithParent:boolean RootCustomerRef ParentRef
+        Level:integer CustomerTypeRef SalesTermRef PaymentMethodRef CCDetail:object Balance:decimal OpenBalanceDate
+        BalanceWithJobs:decimal CurrencyRef PreferredDeliveryMethod ResaleNum JobInfo:object TDSEnabled:boolean
+        CustomerEx:object SecondaryTaxIdentifier ARAccountRef PrimaryTaxIdentifier TaxExemptionReasonId
+        IsProject:boolean BusinessNumber GSTIN GSTRegistrationType IsCISContractor:boolean ClientCompanyId
+        ClientEntityId Source TaxRegime domain sparse:boolean
     """),
-    columns=(
-        short.ID,
-        short.CUSTOMER,
-        short.EMAIL_COLUMN,
-        short.PHONE_COLUMN,
-        Column("Balance", "Balance", "money", "CurrencyRef.value"),
-    ),
+    columns=short.table("Id customerName email phone", Column("Balance", "Balance", "money", "CurrencyRef.value")),
     filters=(
         short.name_filter("customers", "Amy's Bird Sanctuary", "DisplayName"),
         short.email_filter("customers"),
@@ -92,17 +86,7 @@ _INVOICE = Resource(
         """,
         outside_tables="ClassRef ShipMethodRef ShipDate TrackingNum",
     ),
-    columns=(
-        short.DOC_NUMBER,
-        short.CUSTOMER,
-        short.DATE,
-        short.DUE_DATE,
-        short.TOTAL,
-        short.BALANCE,
-        short.CURRENCY,
-        short.PAYMENT_STATUS,
-        short.DAYS_OVERDUE,
-    ),
+    columns=short.table("DocNumber customerName TxnDate DueDate TotalAmt Balance currency paymentStatus daysOverdue"),
     filters=(
         short.customer_filter("invoices"),
         short.date_filter("invoices", "Invoice date"),
@@ -125,9 +109,7 @@ _INVOICE = Resource(
     path="invoice",
     views=(
         short.aging("Receivables by age"),
-        short.breakdown(
-            "Invoices by payment status", "paymentStatus", "TotalAmt", "Invoiced", INVOICE_PAYMENT.values
-        ),
+        short.breakdown("Invoices by payment status", "paymentStatus", "TotalAmt", "Invoiced", INVOICE_PAYMENT.values),
         short.top("Top customers by balance", "customerName", "Customer", "Balance"),
     ),
     examples=({"max_results": 50}, {"status": "overdue"}, {"customer_id": "24", "txn_date_from": "2026-01-01"}),
@@ -140,18 +122,16 @@ _ESTIMATE = Resource(
     plural="estimates",
     group="sales",
     kind="transaction",
-    description="Lists estimates (quotes) with customer, dates, total and status (pending, accepted, closed, rejected), "
+    description="Lists estimates (quotes) with customer, dates, total and status (pending, accepted, closed, "
+    "rejected), "
     "and says which pending ones have expired. Newest first.",
     properties=properties(f"""
         {short.SALES_TRANSACTION} TxnStatus ExpirationDate AcceptedBy AcceptedDate {short.ENVELOPE}
     """),
-    columns=(
-        short.DOC_NUMBER,
-        short.CUSTOMER,
-        short.DATE,
+    columns=short.table(
+        "DocNumber customerName TxnDate",
         Column("ExpirationDate", "Expires", "date"),
-        short.TOTAL,
-        short.CURRENCY,
+        "TotalAmt currency",
         Column("estimateStatus", "Status", "status"),
     ),
     filters=(
@@ -177,17 +157,15 @@ _SALES_RECEIPT = Resource(
     plural="sales receipts",
     group="sales",
     kind="transaction",
-    description="Lists sales receipts: sales that were paid at once, with customer, total, payment method and the account "
+    description="Lists sales receipts: sales that were paid at once, with customer, total, payment method and the "
+    "account "
     "that the money went to. Newest first.",
     properties=properties(f"{short.SALES_TRANSACTION} LessCIS:decimal {short.ENVELOPE}"),
-    columns=(
-        short.DOC_NUMBER,
-        short.CUSTOMER,
-        short.DATE,
+    columns=short.table(
+        "DocNumber customerName TxnDate",
         Column("paymentMethodName", "Method"),
         Column("depositAccountName", "Deposited to"),
-        short.TOTAL,
-        short.CURRENCY,
+        "TotalAmt currency",
     ),
     filters=(
         short.customer_filter("sales receipts"),
@@ -219,13 +197,8 @@ _CREDIT_MEMO = Resource(
     kind="transaction",
     description="Lists credit memos given to customers, with the credit that is still unused. Newest first.",
     properties=properties(f"{short.SALES_TRANSACTION} RemainingCredit:decimal InvoiceRef {short.ENVELOPE}"),
-    columns=(
-        short.DOC_NUMBER,
-        short.CUSTOMER,
-        short.DATE,
-        short.TOTAL,
-        Column("remainingCredit", "Unused", "money", "currency"),
-        short.CURRENCY,
+    columns=short.table(
+        "DocNumber customerName TxnDate TotalAmt", Column("remainingCredit", "Unused", "money", "currency"), "currency"
     ),
     filters=(
         short.customer_filter("credit memos"),
@@ -255,14 +228,11 @@ _REFUND_RECEIPT = Resource(
     kind="transaction",
     description="Lists refunds paid to customers, with total, payment method and the account that paid. Newest first.",
     properties=properties(f"{short.SALES_TRANSACTION} RemainingCredit:decimal {short.ENVELOPE}"),
-    columns=(
-        short.DOC_NUMBER,
-        short.CUSTOMER,
-        short.DATE,
+    columns=short.table(
+        "DocNumber customerName TxnDate",
         Column("paymentMethodName", "Method"),
         Column("refundAccountName", "Paid from"),
-        short.TOTAL,
-        short.CURRENCY,
+        "TotalAmt currency",
     ),
     filters=(
         short.customer_filter("refund receipts"),
@@ -291,19 +261,17 @@ _PAYMENT = Resource(
     kind="transaction",
     description="Lists payments received from customers, with the amount not yet applied to invoices. Newest first.",
     properties=properties(f"""
-        {short.TRANSACTION} TxnSource TxnStatus CustomerRef ARAccountRef DepositToAccountRef PaymentMethodRef PaymentRefNum
-        PaymentType CheckPayment:object CreditCardPayment:object TotalAmt:decimal UnappliedAmt:decimal
+        {short.TRANSACTION} TxnSource TxnStatus CustomerRef ARAccountRef DepositToAccountRef PaymentMethodRef
+        PaymentRefNum PaymentType CheckPayment:object CreditCardPayment:object TotalAmt:decimal UnappliedAmt:decimal
         ProcessPayment:boolean TaxExemptionRef {short.ENVELOPE}
     """),
-    columns=(
-        short.ID,
-        short.CUSTOMER,
-        short.DATE,
+    columns=short.table(
+        "Id customerName TxnDate",
         Column("PaymentRefNum", "Reference"),
         Column("paymentMethodName", "Method"),
-        short.TOTAL,
+        "TotalAmt",
         Column("unappliedAmount", "Unapplied", "money", "currency"),
-        short.CURRENCY,
+        "currency",
     ),
     filters=(
         short.customer_filter("payments"),
@@ -345,12 +313,10 @@ _REIMBURSE_CHARGE = Resource(
     properties=properties(f"""
         {short.TRANSACTION} CustomerRef Amount:decimal HomeTotalAmt:decimal HasBeenInvoiced:boolean {short.ENVELOPE}
     """),
-    columns=(
-        short.ID,
-        short.CUSTOMER,
-        short.DATE,
+    columns=short.table(
+        "Id customerName TxnDate",
         Column("Amount", "Amount", "money", "currency"),
-        short.CURRENCY,
+        "currency",
         Column("HasBeenInvoiced", "Invoiced", "boolean"),
     ),
     filters=(
@@ -374,18 +340,19 @@ _TIME_ACTIVITY = Resource(
     plural="time activities",
     group="sales",
     kind="transaction",
-    description="Lists hours worked by employees and vendors, for which customer and service, with rates and whether they "
+    description="Lists hours worked by employees and vendors, for which customer and service, with rates and whether "
+    "they "
     "are billable. Newest first.",
     properties=properties(f"""
-        {short.LIST} TimeZone TxnDate NameOf EmployeeRef VendorRef OtherNameRef CustomerRef DepartmentRef ItemRef ClassRef
-        PayrollItemRef ProjectRef BillableStatus Taxable:boolean HourlyRate:decimal CostRate:decimal Hours:integer
-        Minutes:integer Seconds:integer BreakHours:integer BreakMinutes:integer BreakSeconds:integer StartTime:instant
-        EndTime:instant Description {short.ENVELOPE}
+        {short.LIST} TimeZone TxnDate NameOf EmployeeRef VendorRef OtherNameRef CustomerRef DepartmentRef ItemRef
+        ClassRef PayrollItemRef ProjectRef BillableStatus Taxable:boolean HourlyRate:decimal CostRate:decimal
+        Hours:integer Minutes:integer Seconds:integer BreakHours:integer BreakMinutes:integer BreakSeconds:integer
+        StartTime:instant EndTime:instant Description {short.ENVELOPE}
     """),
-    columns=(
-        short.DATE,
+    columns=short.table(
+        "TxnDate",
         Column("workerName", "Worker"),
-        short.CUSTOMER,
+        "customerName",
         Column("itemName", "Service"),
         Column("Hours", "Hours", "number"),
         Column("Minutes", "Minutes", "number"),
@@ -427,18 +394,12 @@ _CHANGE_ORDER = Resource(
     plural="change orders",
     group="sales",
     kind="transaction",
-    description="Lists change orders: changes to the estimate of a project's costs. Pages only, in QuickBooks' own order.",
+    description="Lists change orders: changes to the estimate of a project's costs. Pages only, in QuickBooks' own "
+    "order.",
     properties=properties(f"""
         {short.SALES_TRANSACTION} TxnStatus ExpirationDate AcceptedBy AcceptedDate {short.ENVELOPE}
     """),
-    columns=(
-        short.DOC_NUMBER,
-        short.CUSTOMER,
-        short.DATE,
-        short.TOTAL,
-        short.CURRENCY,
-        Column("TxnStatus", "Status"),
-    ),
+    columns=short.table("DocNumber customerName TxnDate TotalAmt currency", Column("TxnStatus", "Status")),
     flat=(
         short.CUSTOMER_NAME,
         short.CURRENCY_CODE,
@@ -448,7 +409,8 @@ _CHANGE_ORDER = Resource(
     has_cdc=False,
     has_creation_order=False,
     examples=({"max_results": 50}, {"updated_since": "2026-05-01"}),
-    source="Intuit's schema 6.5.3 of July 2026 (ChangeOrder, a SalesTransaction). It has no page yet: filters, sorting and "
+    source="Intuit's schema 6.5.3 of July 2026 (ChangeOrder, a SalesTransaction). It has no page yet: filters, sorting "
+    "and "
     "change data capture are not known, so they are not offered",
 )
 
