@@ -752,7 +752,7 @@ def _form_field(row: Filter, schema: Mapping[str, Any], resources: Mapping[str, 
 
 
 def _options_from(resource: Resource) -> JSON:
-    """Return where a host finds the choices for an Id: a list action, and the input that searches it by name, if any."""
+    """Return where a host finds the choices for an Id: a list action, and its input that searches by name, if any."""
     search = next((row for row in resource.filters if row.kind == "text"), None)
     names = [known.name for known in resource.properties if known.name in {"DisplayName", "Name"}]
     choices = {"action": resource.list_id, "value": "Id", "label": search.path if search else names[0]}
