@@ -1,4 +1,4 @@
-"""Rows as a file that people load into a database or open in a spreadsheet."""
+"""Write rows as CSV, for databases and spreadsheets (RFC 4180)."""
 
 from __future__ import annotations
 
@@ -13,52 +13,53 @@ if TYPE_CHECKING:
 
 __all__ = ["csv_header", "csv_rows", "csv_text"]
 
-# What spreadsheets take for the beginning of a formula (OWASP, "CSV Injection"), full-width forms included.
+# Characters with which spreadsheets begin a formula, full-width forms included.
+# Source: https://owasp.org/www-community/attacks/CSV_Injection.
 _FORMULA = frozenset("=+-@＝＋－＠")  # noqa: RUF001 -- the full-width forms are meant
 _CONTROL = frozenset("\t\r\n")
 
 
 def csv_header(columns: Columns) -> str:
-    """Return the first line of a CSV (RFC 4180): the names of its columns."""
-    return _written([columns.names])
+    """Return the first line of a CSV: the names of its columns."""
+    return _write([columns.names])
 
 
 def csv_rows(rows: Iterable[Mapping[str, Any]], columns: Columns) -> str:
     """Return rows as the lines of a CSV, without a header.
 
-    A text that a spreadsheet would run as a formula gets an apostrophe in front (OWASP); JSON numbers stay numbers.
+    A text that a spreadsheet would run as a formula is prefixed with an apostrophe; numbers are not changed.
 
     Args:
         rows: The records.
-        columns: What each line holds.
+        columns: The columns of each line.
     """
-    # By hand: the csv module takes twice the time, for it looks at each character, and most cells are empty.
+    # By hand: the csv module takes twice the time, as it examines each character, and most cells are empty.
     return "".join([",".join(columns.cells(row, _quoted)) + "\r\n" for row in rows])
 
 
 def csv_text(rows: Iterable[Mapping[str, Any]], first: Iterable[str] = ()) -> str:
-    """Return rows whose columns nobody has fixed as CSV: a header, then the top-level fields that hold one value.
+    """Return rows without declared columns as CSV: a header, then all top-level fields that are not objects or lists.
 
     Args:
         rows: The records.
-        first: Fields that come first, whether a row has them or not.
+        first: Names of the first columns, even if no row has them.
     """
     rows = list(rows)
     fields = dict.fromkeys(first)
     for row in rows:
         fields |= dict.fromkeys(name for name, value in row.items() if not isinstance(value, dict | list))
-    header = _written([[_cell(name) for name in fields]])
-    return header + _written([_cell(row.get(name)) for name in fields] for row in rows)
+    header = _write([[_cell(name) for name in fields]])
+    return header + _write([_cell(row.get(name)) for name in fields] for row in rows)
 
 
-def _written(lines: Iterable[Iterable[Any]]) -> str:
+def _write(lines: Iterable[Iterable[Any]]) -> str:
     out = io.StringIO(newline="")
     csv.writer(out).writerows(lines)
     return out.getvalue()
 
 
 def _quoted(value: Any) -> str:
-    """Return a value as it stands in a file: quoted where it holds a quote, a comma or the end of a line."""
+    """Return a value as a cell: quoted if it contains a quote, a comma or a line break."""
     text = str(_cell(value))
     if '"' in text or "," in text or "\n" in text or "\r" in text:
         return '"' + text.replace('"', '""') + '"'

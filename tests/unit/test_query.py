@@ -179,7 +179,7 @@ def test_an_operator_that_quickbooks_does_not_know_is_refused(operator):
 
 @pytest.mark.parametrize(("start", "size"), [(0, 100), (-1, 100), (1, 0), (1, -1), (1, 1001), (0, 0)])
 def test_a_page_out_of_intuits_bounds_is_refused(start, size):
-    with pytest.raises(ValueError, match="no such page"):
+    with pytest.raises(ValueError, match="invalid page"):
         str(query.Select("Customer", start_position=start, max_results=size))
 
 

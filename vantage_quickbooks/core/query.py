@@ -1,8 +1,8 @@
-r"""
-Statements of Intuit's query language, and the only place that quotes and escapes.
+r"""Build statements of Intuit's query language; the only module that quotes and escapes values.
 
-Source: Intuit, "Query operations and syntax"; the escapes from recorded answers: the lexer reads `\'` as an apostrophe
-and `\\` as a backslash inside single quotes, and knows no other quote.
+Sources: https://developer.intuit.com/app/developer/qbo/docs/learn/explore-the-quickbooks-online-api/data-queries;
+for escapes, recorded answers: inside single quotes the lexer reads `\'` as an apostrophe and `\\` as a backslash. It
+rejects double quotes.
 """
 
 from __future__ import annotations
@@ -14,24 +14,25 @@ from vantage_quickbooks.errors import FieldError, InputError
 __all__ = ["MAX_PAGE", "Select", "compare", "is_pattern", "matches", "quote", "whether"]
 
 MAX_PAGE = 1000
-"""Records in one answer at the most (Intuit, "Query operations and syntax": MAXRESULTS)."""
+"""Maximum number of records in one answer (MAXRESULTS)."""
 
 _OPERATORS = frozenset({"=", "<", ">", "<=", ">="})
 
 
 def quote(value: str, *, field: str = "value") -> str:
-    r"""Write *value* as a string literal that it cannot leave.
+    r"""Return *value* as a string literal, escaped so that it cannot end the literal.
 
     Args:
-        value: Any text. Numbers and dates are quoted too: Intuit's parser takes them so everywhere.
+        value: Any text. Numbers and dates are quoted, too: Intuit's parser accepts that everywhere, but not every
+            number without quotes (reported in December 2025).
         field: Name of the input that the value came from, for the error.
 
     Returns:
         The literal with its quotes; `\` and `'` are escaped by a backslash.
 
     Raises:
-        InputError: The text is empty (Intuit's lexer knows no empty string), or holds a control character (a tab or
-            line break, say), which no QuickBooks name can hold and Intuit's parser does not take.
+        InputError: The text is empty (Intuit's lexer has no empty string), or contains a control character such as a
+            tab or line break, which no QuickBooks name can contain and Intuit's parser rejects.
     """
     if not value:
         raise InputError(
@@ -40,35 +41,54 @@ def quote(value: str, *, field: str = "value") -> str:
         )
     if any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in value):
         raise InputError(
-            f"{field} holds a tab, a line break or another control character.",
-            [FieldError(field, "characters", "It holds a control character.", "Remove tabs and line breaks from it.")],
+            f"{field} contains a tab, a line break or another control character.",
+            [FieldError(field, "characters", "It contains a control character.", "Remove tabs and line breaks.")],
         )
     try:
         value.encode()
     except UnicodeEncodeError:
         raise InputError(
             f"{field} is not valid Unicode text.",
-            [FieldError(field, "characters", "It holds half of a surrogate pair.", "Type the text in again.")],
+            [FieldError(field, "characters", "It contains half of a surrogate pair.", "Type the text again.")],
         ) from None
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def compare(prop: str, operator: str, value: str, *, field: str = "value") -> str:
-    """Return the condition `prop operator 'value'`."""
+    """Return the condition `prop operator 'value'`.
+
+    Args:
+        prop: Intuit's name of the property, `MetaData.CreateTime`.
+        operator: `=`, `<`, `>`, `<=` or `>=`.
+        value: See `quote`.
+        field: See `quote`.
+
+    Raises:
+        InputError: See `quote`.
+        ValueError: The name or the operator is invalid: a defect of the caller.
+    """
     if operator not in _OPERATORS:
         raise ValueError(f"unknown operator {operator!r}")
     return f"{_name(prop)} {operator} {quote(value, field=field)}"
 
 
 def is_pattern(value: str) -> bool:
-    """Tell whether *value* holds `%`, Intuit's only wildcard (any text of any length)."""
+    """Return whether *value* contains `%`, Intuit's only wildcard, which stands for any text of any length."""
     return "%" in value
 
 
 def matches(prop: str, value: str, *, field: str = "value") -> str:
-    """Return the condition that *prop* equals *value*, or is like it where it holds a `%`.
+    """Return the condition that *prop* equals *value*, or matches it if it is a pattern.
 
-    Intuit compares both without regard to case. There is no escape for `%`.
+    Intuit ignores case in both comparisons. `%` cannot be escaped.
+
+    Args:
+        prop: Intuit's name of the property.
+        value: Text, or a pattern (see `is_pattern`).
+        field: See `quote`.
+
+    Raises:
+        InputError: See `quote`.
     """
     if is_pattern(value):
         return f"{_name(prop)} LIKE {quote(value, field=field)}"
@@ -76,7 +96,7 @@ def matches(prop: str, value: str, *, field: str = "value") -> str:
 
 
 def whether(prop: str, *values: bool) -> str:
-    """Return the condition that the boolean *prop* is one of *values*; booleans stand bare."""
+    """Return the condition that the boolean *prop* is one of *values*; booleans are not quoted."""
     words = [str(value).lower() for value in values]
     return f"{_name(prop)} = {words[0]}" if len(words) == 1 else f"{_name(prop)} IN ({', '.join(words)})"
 
@@ -88,9 +108,9 @@ class Select:
     Attributes:
         entity: Intuit's name, `Customer`.
         where: Conditions made by the functions above, joined by AND (there is no OR).
-        order_by: `Property` or `Property DESC`, several in order of weight.
+        order_by: `Property` or `Property DESC`; the first is the most significant.
         start_position: Position of the first record, counted from 1.
-        max_results: Records at the most, 1 to 1000.
+        max_results: Maximum number of records, 1 to 1000.
     """
 
     entity: str
@@ -100,8 +120,8 @@ class Select:
     max_results: int = 100
 
     def count(self) -> str:
-        """Write the statement that counts what this one finds."""
-        return " ".join([f"SELECT COUNT(*) FROM {_name(self.entity)}", *self._condition()])  # noqa: S608 -- as below
+        """Return the statement that counts the records of this one, regardless of its page."""
+        return " ".join([f"SELECT COUNT(*) FROM {_name(self.entity)}", *self._condition()])  # noqa: S608 -- names are checked, values quoted
 
     def also(self, *where: str) -> Select:
         """Return the same statement with further conditions."""
@@ -112,13 +132,13 @@ class Select:
         return replace(self, start_position=start_position, max_results=max_results)
 
     def __str__(self) -> str:
-        """Write the statement.
+        """Return the statement as text.
 
         Raises:
-            ValueError: A position or size is out of Intuit's bounds, or a name is no name: a defect of the caller.
+            ValueError: A position, size or name is invalid: a defect of the caller.
         """
         if self.start_position < 1 or not 1 <= self.max_results <= MAX_PAGE:
-            raise ValueError(f"no such page: {self.start_position}, {self.max_results}")
+            raise ValueError(f"invalid page: {self.start_position}, {self.max_results}")
         parts = [f"SELECT * FROM {_name(self.entity)}"]  # noqa: S608 -- names are checked, values quoted
         parts += self._condition()
         if self.order_by:
@@ -132,12 +152,12 @@ class Select:
 
 def _name(name: str) -> str:
     if not all(part.isascii() and part.isalnum() and part[0].isalpha() for part in name.split(".")):
-        raise ValueError(f"no name of a property or entity: {name!r}")
+        raise ValueError(f"invalid name of a property or entity: {name!r}")
     return name
 
 
 def _order(key: str) -> str:
     name, _, direction = key.partition(" ")
     if direction not in {"", "ASC", "DESC"}:
-        raise ValueError(f"no sort direction: {direction!r}")
+        raise ValueError(f"invalid sort direction: {direction!r}")
     return f"{_name(name)} {direction}".rstrip()

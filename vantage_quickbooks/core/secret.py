@@ -1,8 +1,7 @@
-"""
-The type of whatever nobody may see by accident: keys, tokens, passphrases.
+"""A type for keys, tokens and passphrases that prevents accidental disclosure.
 
-It is printed, formatted and logged as asterisks wherever it goes, cannot be written as JSON or pickled, and gives its
-value to `reveal` only: search for that word to see every place that has it.
+A `Secret` is printed, formatted and logged as asterisks, and cannot be serialized as JSON or pickled. Only `reveal`
+returns the value: search for that word to find every place that uses it.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from typing import Any, NoReturn, Self
 __all__ = ["MASK", "Secret", "encoded", "revealed"]
 
 MASK = "********"
-"""What stands for a secret in every text: always eight, so that it does not tell the length."""
+"""Replaces a secret in every text; of constant length, so that it does not disclose the secret's."""
 
 
 class Secret:
-    """Text that nobody sees by accident.
+    """Text that is not disclosed by accident.
 
     Args:
         value: The text.
@@ -32,14 +31,14 @@ class Secret:
         object.__setattr__(self, "_Secret__value", value)
 
     def reveal(self) -> str:
-        """Return the text itself, to be used at once and kept nowhere."""
+        """Return the text; use it at once and do not store it."""
         return self.__value
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError("a secret does not change")
+        raise AttributeError("a secret is immutable")
 
     def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError("a secret does not change")
+        raise AttributeError("a secret is immutable")
 
     def __repr__(self) -> str:
         return f"Secret('{MASK}')"
@@ -66,24 +65,24 @@ class Secret:
         return self
 
     def __deepcopy__(self, memo: object) -> Self:
-        return self  # dataclasses.asdict copies deeply; a copy would come by way of __reduce_ex__, and tell the value
+        return self  # dataclasses.asdict copies deeply; copying by __reduce_ex__ would disclose the value
 
     def __getstate__(self) -> NoReturn:
         raise TypeError(
-            "a secret is not serialised: hand over the settings form's own data, and let the other process read its "
-            "own environment"
+            "a secret cannot be serialized: pass the data of the settings form instead, and let the other process read "
+            "its own environment"
         )
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        # Asterisks in its place would come back as a secret that looks usable and locks a customer out.
+        # Do not serialize the asterisks: they would be restored as a secret that looks valid and is not.
         self.__getstate__()
 
 
 def encoded(text: str) -> bytes:
-    """Return *text* as bytes, whatever is in it."""
+    """Return *text* as UTF-8 bytes; lone surrogates are allowed."""
     return text.encode(errors="surrogatepass")
 
 
 def revealed(value: Any) -> Any:
-    """Return the text of a secret, and anything else as it is."""
+    """Return the text of a `Secret`, and any other value unchanged."""
     return value.reveal() if isinstance(value, Secret) else value

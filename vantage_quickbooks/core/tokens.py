@@ -1,13 +1,16 @@
-"""
-What a token is and when it may be used: values in, values out.
+"""Token records: their content, their identity, and when an access token may be used.
+
+Pure: values in, values out.
 
 Rules
-1. A chain begins with the refresh token that a person pasted into the settings form, and goes on with whatever
-   Intuit hands out next. Each pasted token begins a chain of its own: `chain_key` names it.
-2. A record carries the fingerprint of the client secret it was obtained with. Another secret makes the record's
-   access token unusable; the chain of refresh tokens goes on from its newest link.
-3. An access token is FRESH while it outlives the skew, STALE while it is valid but should be renewed, EXPIRED after.
-4. Fingerprints are HMACs: nobody can read a value back from one, and no value is ever kept beside it.
+1. A chain (in OAuth terms: a refresh token family) begins with the refresh token in the settings form and continues
+   with the tokens that Intuit issues in exchange. Each token that a user pastes begins a chain of its own, named by
+   `chain_key`.
+2. A record contains the fingerprint of the client id and secret with which its tokens were obtained. If the client
+   secret changes, the record's access token is not used any more; the chain continues from its newest refresh token.
+3. An access token is FRESH until it is close to its expiry, STALE while it is still valid but should be refreshed, and
+   EXPIRED after that.
+4. Fingerprints are HMACs, so the values cannot be computed from them.
 """
 
 from __future__ import annotations
@@ -37,16 +40,21 @@ __all__ = [
 ]
 
 REFRESH_SKEW_S = 300.0
-"""Seconds before its end at which an access token is renewed: longer than Intuit's longest request (120 s) plus its
-retries, so that no token dies on the way."""
+"""Seconds before its expiry at which an access token is refreshed.
 
+Longer than Intuit's longest request (120 s) and its retries, so a token does not expire during a request. Source:
+https://developer.intuit.com/app/developer/qbo/docs/learn/limits-and-throttles.
+"""
 
 ACCESS_TOKEN_LIFETIME_S = 3600
-"""What Intuit documents; used where an answer does not tell (RFC 6749 section 5.1 only recommends that it does)."""
+"""Used if a response has no `expires_in`, which RFC 6749 section 5.1 only recommends.
+
+Source: https://developer.intuit.com/app/developer/qbo/docs/develop/authentication-and-authorization/oauth-2.0.
+"""
 
 
 class TokenState(enum.Enum):
-    """What may be done with an access token."""
+    """Whether an access token may be used, or should be refreshed first."""
 
     FRESH = "fresh"
     STALE = "stale"
@@ -55,20 +63,20 @@ class TokenState(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """One link of a chain, as it is stored. Times are aware UTC datetimes.
+    """The newest tokens of a chain, as they are stored. Times are aware UTC datetimes.
 
     Attributes:
         realm_id: The QuickBooks company.
-        environment: `production` or `sandbox`.
+        environment: `production`, `sandbox` or `emulator`.
         fingerprint: HMAC of the client id and secret with which the tokens were obtained.
-        refresh_token: The newest refresh token; plain text that is given becomes a `Secret`.
-        access_token: The newest access token; likewise.
-        token_type: RFC 6749 section 7.1; Intuit says `bearer`.
-        access_token_expires_at: End of the access token.
-        refresh_token_expires_at: End of the refresh token unless it is used before (rolling 100 days); None if unknown.
-        refresh_token_hard_expires_at: End of the grant whatever its use (five years); None if Intuit did not say.
-        obtained_at: When the token endpoint answered.
-        version: Counted up at every save; 0 means never saved.
+        refresh_token: The newest refresh token; a plain str is converted to a `Secret`.
+        access_token: The newest access token; converted in the same way.
+        token_type: RFC 6749 section 7.1; `bearer` at Intuit.
+        access_token_expires_at: Expiry of the access token.
+        refresh_token_expires_at: Expiry of the refresh token if it is not used (rolling 100 days); None if unknown.
+        refresh_token_hard_expires_at: Expiry of the grant, however it is used (five years); None if unknown.
+        obtained_at: When the tokens were requested.
+        version: Incremented at every save; 0 means never saved.
     """
 
     realm_id: str
@@ -84,14 +92,14 @@ class TokenRecord:
     version: int = 0
 
     def __post_init__(self) -> None:
-        """Take tokens that are plain text, too."""
+        """Convert tokens that are plain str."""
         for name in ("refresh_token", "access_token"):
             value = getattr(self, name)
             if not isinstance(value, Secret):
                 object.__setattr__(self, name, Secret(value))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record as plain JSON, tokens and all: the shape that stores and credentials hooks keep."""
+        """Return the record as plain JSON including its tokens, in the form that stores and credentials hooks save."""
         return {
             "realmId": self.realm_id,
             "environment": self.environment,
@@ -108,10 +116,10 @@ class TokenRecord:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TokenRecord:
-        """Read back what `to_dict` wrote.
+        """Return the record that `to_dict` wrote.
 
         Raises:
-            ValueError: A member is missing or malformed; the message names it and shows no value.
+            ValueError: A member is missing or malformed; the message contains its name and no value.
         """
         try:
             return cls(
@@ -131,21 +139,18 @@ class TokenRecord:
             raise ValueError("the stored credentials are not a record of this connector") from None
 
     def with_version(self, version: int) -> TokenRecord:
-        """Return the same record under another version."""
+        """Return the same record with another version."""
         return replace(self, version=version)
 
 
 def state(record: TokenRecord, now: datetime, *, skew_s: float = REFRESH_SKEW_S) -> TokenState:
-    """Judge the access token of *record* at the instant *now* (aware).
+    """Return the state of the access token of *record*.
 
     Args:
         record: The record.
-        now: Aware time against which expiry is judged.
-        skew_s: Seconds before the end at which a token counts as stale. Halved lifetimes bound it, so that a server
-            that issues short-lived tokens is not asked again at every call.
-
-    Returns:
-        FRESH, STALE or EXPIRED.
+        now: Aware time for which the state is returned.
+        skew_s: Seconds before its expiry at which a token becomes stale; at most half its lifetime, so that short-lived
+            tokens are not refreshed at every call.
     """
     if now >= record.access_token_expires_at:
         return TokenState.EXPIRED
@@ -153,28 +158,28 @@ def state(record: TokenRecord, now: datetime, *, skew_s: float = REFRESH_SKEW_S)
 
 
 def fresh_until(record: TokenRecord, *, skew_s: float = REFRESH_SKEW_S) -> datetime:
-    """Return the instant from which the access token of *record* is no longer FRESH; arguments as for `state`."""
+    """Return the time from which the access token of *record* is not FRESH any more; arguments as for `state`."""
     lifetime = record.access_token_expires_at - record.obtained_at
     return record.access_token_expires_at - min(timedelta(seconds=skew_s), lifetime / 2)
 
 
 def fingerprint(client_id: str, client_secret: str) -> str:
-    """Return the HMAC that tells whether tokens were obtained with this client id and secret."""
+    """Return an HMAC that identifies the client id and secret with which tokens were obtained."""
     return hmac.new(client_secret.encode(), b"client\0" + client_id.encode(), hashlib.sha256).hexdigest()
 
 
 def chain_key(*, realm_id: str, environment: str, token_endpoint: str, client_id: str, refresh_token: str) -> str:
     """Return the name under which a chain is stored and locked.
 
-    It holds no secret: the pasted refresh token goes in as an HMAC only. A newly pasted token therefore begins a new
-    chain, and two people who connected the same company do not overwrite each other's chain.
+    It contains no secret, only an HMAC of the refresh token in the form. So a newly pasted token begins a new chain,
+    and two users who connected the same company do not overwrite each other's chain.
 
     Args:
         realm_id: The QuickBooks company.
-        environment: `production` or `sandbox`.
-        token_endpoint: Where the chain is refreshed: chains of an emulator and of Intuit never meet.
+        environment: `production`, `sandbox` or `emulator`.
+        token_endpoint: Where the chain is refreshed; separates chains of an emulator from Intuit's.
         client_id: The OAuth client.
-        refresh_token: What the settings form holds.
+        refresh_token: The refresh token in the settings form.
 
     Returns:
         Realm, environment and 32 hexadecimal digits, joined by `:`.
@@ -194,26 +199,27 @@ def from_token_response(
     previous: TokenRecord | None = None,
     sent_refresh_token: str,
 ) -> TokenRecord:
-    """Make the next record of a chain from a token response.
+    """Return the next record of a chain from a token response.
 
     Args:
         response: The decoded body of the token endpoint's 200.
-        now: Aware time at which the request was sent: expiry is counted from then, so it is never judged late.
+        now: Aware time at which the request was sent. Lifetimes count from then, so no token is used after its expiry.
         realm_id: The QuickBooks company; the token response does not name it.
-        environment: `production` or `sandbox`.
+        environment: `production`, `sandbox` or `emulator`.
         fingerprint: See `fingerprint`.
-        previous: The record before, if any: the hard end of the grant carries over when the answer omits it.
-        sent_refresh_token: The refresh token that was sent; it stays in force if the answer names no new one
+        previous: The record before, if any; the hard expiry of the grant is copied if the response omits it.
+        sent_refresh_token: The refresh token that was sent; it stays valid if the response contains no new one
             (RFC 6749 section 6).
 
     Returns:
         The record, not yet saved (version as of *previous*).
 
     Raises:
-        ValueError: There is no access token.
+        ValueError: The response contains no access token.
 
-    Source: Intuit, "OAuth 2.0" (token response, `x_refresh_token_expires_in`, and
-        `x_refresh_token_hard_expires_in`, which comes only when the request asks for it by header).
+    Source: https://developer.intuit.com/app/developer/qbo/docs/develop/authentication-and-authorization/oauth-2.0;
+    for `x_refresh_token_hard_expires_in`, which is returned only to requests with the header
+    `x-include-refresh-token-hard-expires-in: true`, https://github.com/intuit/oauth-jsclient (CHANGELOG).
     """
     hard = _lifetime(response, "x_refresh_token_hard_expires_in", now)
     if hard is None and previous is not None:
@@ -236,15 +242,17 @@ def from_token_response(
 
 
 def iso(at: datetime | None) -> str | None:
-    """Write an aware time as the host's JSON does: UTC, milliseconds, `Z`."""
+    """Return an aware time as the connector's JSON contains it: UTC, milliseconds, `Z`."""
     if at is None:
         return None
     utc = at.astimezone(UTC)
-    return f"{utc.date().isoformat()}T{utc.time().isoformat('milliseconds')}Z"  # the zone's part costs twice that
+    return (
+        f"{utc.date().isoformat()}T{utc.time().isoformat('milliseconds')}Z"  # formatting the zone takes twice as long
+    )
 
 
 def _lifetime(response: Mapping[str, Any], key: str, now: datetime) -> datetime | None:
-    """Read a lifetime; a missing or odd one is unknown, since refusing it would throw away a token just rotated."""
+    """Return when a lifetime ends; None if it is missing or malformed, as raising would lose a token just rotated."""
     seconds = response.get(key)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float | str):
         return None
