@@ -1,30 +1,29 @@
-"""
-Everything that can go wrong, one class for each different reaction of the caller.
+"""The connector's errors: one class for each case in which a caller would act differently.
 
     ConnectorError                    code, message, retryable, details
-    ├─ SettingsError                  the settings form must change; .fields           SETTINGS_INVALID
-    ├─ InputError                     this call's input must change; .fields           INPUT_INVALID, ACTION_NOT_FOUND
+    ├─ SettingsError                  the settings are invalid; .fields                SETTINGS_INVALID
+    ├─ InputError                     the input of the call is invalid; .fields        INPUT_INVALID, ACTION_NOT_FOUND
     ├─ AuthenticationError            the token endpoint refused                       AUTHENTICATION_FAILED
     │  ├─ ClientCredentialsError      client id or secret is wrong                     AUTHENTICATION_FAILED
-    │  └─ ReauthorizationRequired     a person must connect the company again          REAUTHORIZATION_REQUIRED
+    │  └─ ReauthorizationRequired     a user must connect the company again            REAUTHORIZATION_REQUIRED
     ├─ TokenStoreError                tokens cannot be read, saved or locked           CREDENTIALS_NOT_SAVED, ...
     │  └─ CredentialConflict          another process saved first                      CREDENTIALS_CONFLICT
     ├─ QuickBooksError                QuickBooks answered and refused
     │  ├─ AccessTokenRefusedError     even a new access token is refused               AUTHENTICATION_FAILED
     │  ├─ AccessDeniedError           no access to this company or environment         PERMISSION_DENIED
-    │  ├─ RecordNotFoundError         no such record                                   RESOURCE_NOT_FOUND
-    │  ├─ RequestRejectedError        the request or a business rule                   REQUEST_REJECTED
+    │  ├─ RecordNotFoundError         the record does not exist                        RESOURCE_NOT_FOUND
+    │  ├─ RequestRejectedError        the request is invalid or breaks a business rule REQUEST_REJECTED
     │  ├─ RateLimitedError            too many requests; .retry_after_s                RATE_LIMITED
-    │  │  └─ AppBlockedError          refused for longer than a minute's limit explains APP_BLOCKED
+    │  │  └─ AppBlockedError          the app has used up its calls of the month       APP_BLOCKED
     │  └─ QuickBooksUnavailableError  5xx, maintenance                                 SERVICE_UNAVAILABLE
-    ├─ NetworkError                   no answer at all                                 NETWORK_ERROR
-    ├─ DeadlineExceededError          the call's own time ran out                      DEADLINE_EXCEEDED
+    ├─ NetworkError                   no response                                      NETWORK_ERROR
+    ├─ DeadlineExceededError          the deadline of the call passed                  DEADLINE_EXCEEDED
     ├─ CancelledError                 the host cancelled the call                      CANCELLED
-    ├─ IncompleteReadError            a whole read cannot be proven whole              RESULT_INCOMPLETE
-    ├─ UnexpectedResponseError        an answer that cannot be read                    RESPONSE_UNEXPECTED
+    ├─ IncompleteReadError            a full read cannot be verified as complete       RESULT_INCOMPLETE
+    ├─ UnexpectedResponseError        a response that cannot be read                   RESPONSE_UNEXPECTED
     └─ InternalError                  a defect of the connector                        INTERNAL_ERROR
 
-An error holds no request, response or session: their headers carry the token.
+An error never references a request, response or session, because their headers contain the token.
 """
 
 from __future__ import annotations
@@ -64,13 +63,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing wrong with one field, without the field's value.
+    """One error of one field, without the field's value.
 
     Attributes:
         field: The field's name; nested ones joined by dots.
-        rule: The JSON Schema keyword (or our own rule) that the value broke.
-        message: What is wrong, as a sentence for the person at the form.
-        hint: What to do about it, as a sentence.
+        rule: The JSON Schema keyword, or the rule of the connector, that the value violates.
+        message: What is wrong, as a sentence for the user of the form.
+        hint: How to correct it, as a sentence.
     """
 
     field: str
@@ -79,17 +78,17 @@ class FieldError:
     hint: str
 
     def to_dict(self) -> dict[str, str]:
-        """Return the entry as the host's envelope carries it."""
+        """Return the entry as plain JSON, for the host's envelope."""
         return {"field": self.field, "rule": self.rule, "message": self.message, "hint": self.hint}
 
 
 class ConnectorError(Exception):
-    """Anything a connector is expected to report.
+    """Base of all errors that a connector reports.
 
     Args:
-        message: What happened and what to do about it, for a person.
+        message: What happened and what to do about it, for a user.
         code: Stable SCREAMING_SNAKE code for the host; the class's own by default.
-        retryable: Whether the same call may succeed later without anybody changing anything.
+        retryable: Whether the same call may succeed later without any change.
         details: Facts for a support case (never a secret, never a request or response object).
         is_timeout: Whether the server took too long to answer, so that a smaller request may succeed.
         is_unprocessed: Whether the server certainly did not process the request (no connection, HTTP 429 or 503), so
@@ -113,15 +112,15 @@ class ConnectorError(Exception):
         super().__init__(message)
         self.message = message
         if code is not None:
-            self.code = code  # type: ignore[misc]  # an instance may be more exact than its class
+            self.code = code  # type: ignore[misc]  # an instance may be more specific than its class
         if retryable is not None:
-            self.retryable = retryable  # type: ignore[misc]  # as above
+            self.retryable = retryable  # type: ignore[misc]  # an instance may be more specific than its class
         self.is_timeout = is_timeout
         self.is_unprocessed = is_unprocessed
         self.details: dict[str, Any] = {k: v for k, v in (details or {}).items() if v is not None}
 
     def __str__(self) -> str:
-        """Return the message with its code and, where there is one, the id that Intuit's support asks for."""
+        """Return the message with its code and, if known, the transaction id that Intuit's support asks for."""
         tid = self.details.get("intuitTid")
         return f"{self.message} ({self.code}{f', intuit_tid {tid}' if tid else ''})"
 
@@ -129,9 +128,9 @@ class ConnectorError(Exception):
         return f"<{type(self).__name__} {self.code}: {self.message}>"
 
     def without_traceback(self) -> Self:
-        """Drop the frames and the exceptions beneath, and return the error itself, to be raised outside of `except`.
+        """Remove the traceback, cause and context, and return the error, to be raised outside of `except`.
 
-        Their local variables hold tokens and customers' data, and crash reporters print local variables.
+        The local variables of their frames contain tokens and customers' data, and crash reporters print them.
         """
         self.__cause__ = self.__context__ = None
         return self.with_traceback(None)
@@ -149,7 +148,7 @@ class ConnectorError(Exception):
 
 
 class _FieldsError(ConnectorError):
-    """An error with one entry for each field that is wrong."""
+    """An error with one entry for each invalid field."""
 
     def __init__(self, message: str, fields: Sequence[FieldError] = (), **kwargs: Any) -> None:
         super().__init__(message, **kwargs)
@@ -161,19 +160,19 @@ class _FieldsError(ConnectorError):
 
 
 class SettingsError(_FieldsError):
-    """The settings form must change; `fields` says where."""
+    """The settings are invalid; `fields` contains one entry per field."""
 
     code = "SETTINGS_INVALID"
 
 
 class InputError(_FieldsError):
-    """The input of this call must change; `fields` says where."""
+    """The input of the call is invalid; `fields` contains one entry per field."""
 
     code = "INPUT_INVALID"
 
 
 class AuthenticationError(ConnectorError):
-    """The token endpoint refused."""
+    """The token endpoint refused the request."""
 
     code = "AUTHENTICATION_FAILED"
 
@@ -182,8 +181,8 @@ class ClientCredentialsError(AuthenticationError):
     """Intuit does not know this client id and secret (RFC 6749 section 5.2, `invalid_client`)."""
 
 
-class ReauthorizationRequired(AuthenticationError):  # noqa: N818 -- a request to a person, not a mistake
-    """The refresh token is spent: a person must connect the company again (`invalid_grant`)."""
+class ReauthorizationRequired(AuthenticationError):  # noqa: N818 -- a request to a user, not a failure
+    """The refresh token is not valid any more: a user must connect the company again (`invalid_grant`)."""
 
     code = "REAUTHORIZATION_REQUIRED"
 
@@ -196,7 +195,7 @@ STORE_INVALID = "CREDENTIALS_STORE_INVALID"
 
 
 class TokenStoreError(ConnectorError):
-    """Tokens cannot be read, saved or locked; nothing was lost that could be kept."""
+    """Tokens cannot be read, saved or locked; tokens that could not be saved are kept in memory."""
 
     code = STORE_UNWRITABLE
 
@@ -209,13 +208,13 @@ class CredentialConflict(TokenStoreError):  # noqa: N818 -- the name that hosts 
 
 
 class QuickBooksError(ConnectorError):
-    """QuickBooks answered, and refused."""
+    """QuickBooks answered and refused the request."""
 
     code = "REQUEST_REJECTED"
 
 
 class AccessTokenRefusedError(QuickBooksError):
-    """The data API refused the access token; after a refresh, too, if it reaches the host."""
+    """The data API refused the access token. If it reaches the host, a refreshed token was refused, too."""
 
     code = "AUTHENTICATION_FAILED"
 
@@ -227,19 +226,19 @@ class AccessDeniedError(QuickBooksError):
 
 
 class RecordNotFoundError(QuickBooksError):
-    """There is no such record, or it was made inactive."""
+    """The record does not exist, or it was made inactive."""
 
     code = "RESOURCE_NOT_FOUND"
 
 
 class RequestRejectedError(QuickBooksError):
-    """QuickBooks does not accept the request, or a business rule forbids it."""
+    """The request is invalid, or breaks a business rule of QuickBooks."""
 
     code = "REQUEST_REJECTED"
 
 
 class _WaitError(QuickBooksError):
-    """A refusal that passes; `retry_after_s` is how long QuickBooks asks to wait, if it says."""
+    """A temporary refusal; `retry_after_s` is how long QuickBooks asks to wait, None if it does not say."""
 
     retryable = True
 
@@ -259,9 +258,9 @@ class RateLimitedError(_WaitError):
 
 
 class AppBlockedError(RateLimitedError):
-    """Every request of the app is refused, for longer than a minute's limit explains: the month's calls are used up.
+    """All requests of the app are refused for so long that it must have used up its calls of the month.
 
-    `retry_after_s` is when this process asks Intuit again; until then it answers without asking.
+    After `retry_after_s` this process sends a request again; until then calls fail without one.
     """
 
     code = "APP_BLOCKED"
@@ -274,14 +273,14 @@ class QuickBooksUnavailableError(_WaitError):
 
 
 class NetworkError(ConnectorError):
-    """No answer: name lookup, TLS, refused or broken connection, timeout."""
+    """No response: name lookup, TLS, refused or broken connection, timeout."""
 
     code = "NETWORK_ERROR"
     retryable = True
 
 
 class DeadlineExceededError(ConnectorError):
-    """The call's own deadline passed before it could finish."""
+    """The deadline of the call passed before it finished."""
 
     code = "DEADLINE_EXCEEDED"
     retryable = True
@@ -294,20 +293,20 @@ class CancelledError(ConnectorError):
 
 
 class UnexpectedResponseError(ConnectorError):
-    """An answer that cannot be read: not JSON, cut off, or of a shape nobody knows."""
+    """A response that cannot be read: not JSON, truncated, or of unknown shape."""
 
     code = "RESPONSE_UNEXPECTED"
     retryable = True
 
 
 class IncompleteReadError(ConnectorError):
-    """A whole read cannot be proven whole, or needs more than `max_api_calls`; nothing was shortened in silence."""
+    """A full read cannot be verified as complete, or needs more than `max_api_calls`."""
 
     code = "RESULT_INCOMPLETE"
     retryable = True
 
 
 class InternalError(ConnectorError):
-    """A defect of the connector; the message says nothing of its insides, the log does."""
+    """A defect of the connector; the log contains the exception, the message does not."""
 
     code = "INTERNAL_ERROR"

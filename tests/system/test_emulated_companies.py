@@ -147,7 +147,7 @@ def test_intuits_credentials_are_not_taken_for_an_emulators():
 
 
 def test_a_host_may_refuse_emulators(emulator):
-    with pytest.raises(SettingsError, match="switched off"):
+    with pytest.raises(SettingsError, match="disabled on this host"):
         QUICKBOOKS.connect(emulator.settings(), deployment=Deployment(emulator_url="off"))
     QUICKBOOKS.connect(REAL, deployment=Deployment(emulator_url="off"))
 

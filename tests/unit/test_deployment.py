@@ -1,4 +1,4 @@
-"""Which servers tokens may be sent to: Intuit's, this machine, and those that the operator named."""
+"""Tokens are sent to servers of Intuit, this machine, and hosts that the operator allows, and to no others."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def refusal(name, url, **more):
 
 
 @pytest.mark.parametrize(("url", "expected"), ACCEPTED)
-def test_intuits_hosts_and_this_machine_are_accepted(url, expected):
+def test_hosts_of_intuit_and_this_machine_are_accepted(url, expected):
     endpoints = from_environ(API_URL=url, OAUTH_URL=url).endpoints("production")
     assert endpoints.api_url == expected
     assert endpoints.token_endpoint == expected + "/oauth2/v1/tokens/bearer"
@@ -131,32 +131,32 @@ def test_intuits_hosts_and_this_machine_are_accepted(url, expected):
 @pytest.mark.parametrize("url", NOT_ALLOWED)
 def test_any_other_host_is_refused_with_the_variable_that_would_allow_it(url, name):
     error = refusal(name, url)
-    assert "is neither Intuit's nor this machine" in error.message
+    assert "is neither a host of Intuit nor this machine" in error.message
     assert f"{ALLOW}={urlsplit(url).hostname}" in error.message
 
 
 @pytest.mark.parametrize("name", ["API_URL", "OAUTH_URL"])
 @pytest.mark.parametrize("url", UNENCRYPTED)
-def test_plain_http_goes_to_this_machine_alone_even_to_a_host_that_is_allowed(url, name):
+def test_plain_http_is_refused_for_other_machines_even_if_allowed(url, name):
     assert "unencrypted" in refusal(name, url, ALLOW_HOST="allowed.test,127.1,0.0.0.0").message
 
 
 @pytest.mark.parametrize("name", ["API_URL", "OAUTH_URL"])
 @pytest.mark.parametrize("url", NO_URL)
-def test_what_is_no_scheme_and_host_is_refused_without_being_repeated(url, name):
+def test_an_invalid_origin_is_refused_without_repeating_it(url, name):
     error = refusal(name, url, ALLOW_HOST="evil.test")
     assert "not a scheme and a host" in error.message
     assert "planted-password" not in f"{error!s}{error!r}{error.to_dict()}"
 
 
 @pytest.mark.parametrize("allow", ["bridge.test", " Bridge.TEST ", "other.test, bridge.test", ",bridge.test,"])
-def test_a_host_that_the_operator_named_is_accepted_over_https(allow):
+def test_an_allowed_host_is_accepted_over_https(allow):
     endpoints = from_environ(API_URL="https://bridge.test:8443/", ALLOW_HOST=allow).endpoints("sandbox")
     assert endpoints.api_url == "https://bridge.test:8443"
 
 
 @pytest.mark.parametrize("allow", ["", " ", ",", "test", "other.test", "*", "*.test", "bridge.test.", "ridge.test"])
-def test_a_host_is_allowed_by_its_whole_name_only(allow):
+def test_a_host_is_allowed_by_its_complete_name_only(allow):
     refusal("API_URL", "https://bridge.test", ALLOW_HOST=allow)
 
 
@@ -166,8 +166,8 @@ def test_a_host_is_allowed_by_its_whole_name_only(allow):
     st.sampled_from(["http://", "https://"]),
     st.sampled_from(["", ".intuit.com", "@quickbooks.api.intuit.com", "/.intuit.com", "127.0.0.1", "\\.intuit.com"]),
 )
-def test_the_host_that_was_checked_is_the_host_that_is_spoken_to(middle, scheme, end):
-    """urllib3, which connects, reads every accepted URL as our check did."""
+def test_the_host_that_was_checked_is_the_host_that_urllib3_connects_to(middle, scheme, end):
+    """urllib3 parses every accepted URL like the check."""
     try:
         url = from_environ(API_URL=scheme + middle + end).endpoints("production").api_url
     except SettingsError:
@@ -194,7 +194,7 @@ def test_the_host_that_was_checked_is_the_host_that_is_spoken_to(middle, scheme,
         ("sandbox", "https://sandbox-quickbooks.api.intuit.com"),
     ],
 )
-def test_without_variables_intuits_own_servers_are_asked(environment, api_url):
+def test_without_variables_the_servers_are_intuits(environment, api_url):
     endpoints = Deployment.from_environ({}).endpoints(environment)
     assert endpoints.api_url == api_url
     assert endpoints.token_endpoint == "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer"
@@ -225,7 +225,7 @@ def test_only_the_six_variables_are_read():
     }
 
 
-def test_the_process_environment_is_read_and_left_alone(monkeypatch):
+def test_the_process_environment_is_read_and_not_changed(monkeypatch):
     monkeypatch.setenv(API, "http://127.0.0.1:1")
     monkeypatch.setenv("HTTPS_PROXY", "http://planted-proxy:1")
     before = dict(os.environ)
@@ -236,7 +236,7 @@ def test_the_process_environment_is_read_and_left_alone(monkeypatch):
     assert dict(os.environ) == before
 
 
-def test_each_url_is_set_for_itself():
+def test_each_url_is_set_separately():
     endpoints = from_environ(OAUTH_URL="http://127.0.0.1:9").endpoints("sandbox")
     assert endpoints.api_url == "https://sandbox-quickbooks.api.intuit.com"
     assert endpoints.token_endpoint == "http://127.0.0.1:9/oauth2/v1/tokens/bearer"
@@ -248,13 +248,13 @@ def test_the_key_that_encrypts_tokens_is_not_printed():
     assert "planted-passphrase" not in f"{deployment!r}{deployment!s}"
 
 
-def test_an_answer_may_have_256_mib_unless_the_operator_says_otherwise():
+def test_a_response_may_have_256_mib_by_default():
     assert Deployment().max_body_bytes() == from_environ().max_body_bytes() == 256 << 20
     assert from_environ(MAX_BODY_MIB=" 2 ").max_body_bytes() == 2 << 20
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "much", "65537", "9" * 5000, "\u0661"])
-def test_a_limit_that_is_no_number_is_refused_by_name(value):
+def test_an_invalid_limit_is_refused_with_the_variable(value):
     with pytest.raises(SettingsError, match="VANTAGE_QUICKBOOKS_MAX_BODY_MIB") as caught:
         from_environ(MAX_BODY_MIB=value).max_body_bytes()
     assert caught.value.fields[0].field == "VANTAGE_QUICKBOOKS_MAX_BODY_MIB"

@@ -1,4 +1,4 @@
-"""Settings are checked once and never change; a secret is asterisks wherever it goes."""
+"""Settings are validated once and immutable; their secrets are masked in every text."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import pickle
 import pprint
 import traceback
 import types
-import urllib.parse
 
 import orjson
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vantage_quickbooks.config.schema_files import load_schema
-from vantage_quickbooks.config.settings import MASK, Secret, Settings, redact
+from vantage_quickbooks.config.settings import Settings
 from vantage_quickbooks.core import tokens
+from vantage_quickbooks.core.secret import MASK, Secret
 from vantage_quickbooks.errors import SettingsError
 
 EXAMPLE = {
@@ -47,7 +47,7 @@ def real() -> Settings:
 # ---- parsing
 
 
-def test_the_documented_example__is_valid_as_it_stands():
+def test_the_documented_example__is_valid():
     settings = Settings.parse(EXAMPLE)
     assert settings == Settings(
         client_id="your-quickbooks-client-id",
@@ -78,7 +78,7 @@ def test_settings__may_come_in_any_mapping_and_with_secrets_wrapped(real):
     assert Settings.parse(dataclasses.asdict(real)) == real
 
 
-def test_everything_wrong__is_said_at_once_and_without_a_secret():
+def test_all_errors__come_at_once_and_without_a_secret():
     secret, token = "-".join(["HUNTER"] * 2), 4815162342 + 1  # not in the source lines that a traceback shows
     with pytest.raises(SettingsError) as caught:
         Settings.parse({"client_secret": f"{secret}\n{secret}", "refresh_token": token, "max_result": 5})
@@ -98,24 +98,24 @@ def test_everything_wrong__is_said_at_once_and_without_a_secret():
 
 
 @pytest.mark.parametrize("data", [None, [], "{}", 5])
-def test_settings__that_are_no_object__are_an_error(data):
+def test_settings__that_are_not_an_object__are_an_error(data):
     with pytest.raises(SettingsError, match="must be an object"):
         Settings.parse(data)
 
 
-def test_settings__do_not_change(real):
+def test_settings__are_immutable(real):
     with pytest.raises(dataclasses.FrozenInstanceError):
         real.realm_id = "1"
 
 
-def test_fingerprint__tells_the_keys_and_nothing_else(real):
+def test_fingerprint__depends_on_the_keys_only(real):
     assert real.fingerprint() == tokens.fingerprint(REAL["client_id"], REAL["client_secret"])
     assert Settings.parse(REAL | {"refresh_token": "other"}).fingerprint() == real.fingerprint()
     assert Settings.parse(REAL | {"client_secret": "other"}).fingerprint() != real.fingerprint()
 
 
 @given(st.dictionaries(st.sampled_from(sorted(EXAMPLE)), st.text(min_size=1) | st.integers()))
-def test_settings__valid_or_not__always_speak_for_themselves(changes):
+def test_settings__are_refused_with_a_settings_error_or_usable(changes):
     try:
         settings = Settings.parse(EXAMPLE | changes)
     except SettingsError:
@@ -128,11 +128,11 @@ def test_settings__valid_or_not__always_speak_for_themselves(changes):
 # ---- warnings
 
 
-def test_good_settings__are_not_warned_about(real):
+def test_valid_settings__have_no_warnings(real):
     assert real.warnings() == []
 
 
-def test_the_documented_example__is_warned_about_field_by_field():
+def test_the_documented_example__has_a_warning_per_field():
     entries = Settings.parse(EXAMPLE).warnings()
     assert [(entry.field, entry.rule) for entry in entries] == [
         ("client_id", "sample"),
@@ -159,7 +159,7 @@ def test_the_documented_example__is_warned_about_field_by_field():
         ({"refresh_token": "your-refresh-token"}, "refresh_token", "sample", "sample text"),
     ],
 )
-def test_mistake_that_the_values_give_away__is_warned_about(changes, field, rule, said):
+def test_mistake_that_the_values_show__is_a_warning(changes, field, rule, said):
     (entry,) = Settings.parse(REAL | changes).warnings()
     assert (entry.field, entry.rule) == (field, rule)
     assert said in f"{entry.message} {entry.hint}"
@@ -169,7 +169,7 @@ def test_mistake_that_the_values_give_away__is_warned_about(changes, field, rule
 # ---- secrets
 
 
-def test_secret__is_asterisks_in_every_text(real, caplog, capsys):
+def test_secrets__are_masked_in_every_text(real, caplog, capsys):
     secret = real.client_secret
     with caplog.at_level(logging.DEBUG):
         logging.getLogger("test").debug("%s %r %s", secret, secret, real)
@@ -194,7 +194,7 @@ def test_secret__is_asterisks_in_every_text(real, caplog, capsys):
 
 
 @pytest.mark.parametrize("what", [lambda real: real.client_secret, lambda real: real, dataclasses.asdict])
-def test_secret__is_not_serialised(real, what):
+def test_secrets__cannot_be_serialized(real, what):
     with pytest.raises(TypeError):
         json.dumps(what(real))
     with pytest.raises(TypeError):
@@ -205,87 +205,12 @@ def test_secret__is_not_serialised(real, what):
         assert not any(value in str(caught.value) for value in SECRETS)
 
 
-@pytest.mark.parametrize(
-    "look",
-    [
-        vars,
-        iter,
-        len,
-        bytes,
-        int,
-        lambda secret: secret.__getstate__(),
-        lambda secret: secret.__reduce__(),
-        lambda secret: secret + "",
-        lambda secret: secret[0],
-    ],
-)
-def test_secret__has_no_back_door(look):
-    with pytest.raises(TypeError):
-        look(Secret("HUNTER2"))
-
-
-def test_secret__does_not_change():
-    secret = Secret("HUNTER2")
-    for name in ("value", "_Secret__value"):
-        with pytest.raises(AttributeError):
-            setattr(secret, name, "x")
-        with pytest.raises(AttributeError):
-            delattr(secret, name)
-    for value in (b"x", None, 5, secret):
-        with pytest.raises(TypeError, match=r"^a secret is a str$"):
-            Secret(value)
-
-
-@given(st.text(), st.text())
-def test_secret__equals_a_secret_of_the_same_text_only(one, other):
-    assert (Secret(one) == Secret(other)) is (one == other)
-    assert Secret(one) != one
-    assert hash(Secret(one)) == hash(Secret(str(one)))
-    assert Secret(one).reveal() == one
-    assert bool(Secret(one)) is bool(one)
-    assert copy.copy(Secret(one)) == copy.deepcopy(Secret(one)) == Secret(one)
-
-
 # ---- redaction
 
 
-def test_redactor__masks_the_secrets_in_every_spelling(real):
+def test_redactor__masks_the_secrets_in_every_encoding(real):
     basic = base64.b64encode(f"{REAL['client_id']}:{REAL['client_secret']}".encode()).decode()
     text = f"Authorization: Basic {basic}; refresh_token={REAL['refresh_token']}&x=1, {REAL['client_secret']} at AT-1"
     told = real.redactor("AT-1")(text)
     assert told == f"Authorization: Basic {MASK}; refresh_token={MASK}&x=1, {MASK} at {MASK}"
     assert real.redactor()(REAL["client_id"] + REAL["realm_id"]) == REAL["client_id"] + REAL["realm_id"]
-
-
-printable = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x17F), min_size=1)
-
-
-@given(printable, printable, printable)
-def test_redacted_text__holds_no_spelling_of_a_secret(secret, before, after):
-    secret = f"\u2603{secret}\u2603"
-    spellings = [
-        secret,
-        json.dumps(secret),
-        json.dumps(secret, ensure_ascii=False),
-        repr(secret),
-        urllib.parse.quote(secret),
-        urllib.parse.quote(secret, safe=""),
-        urllib.parse.quote_plus(secret),
-        urllib.parse.urlencode({"refresh_token": secret}),
-        base64.b64encode(secret.encode()).decode(),
-    ]
-    for spelling in spellings:
-        told = redact(f"{before}{spelling}{after}", [Secret(secret)])
-        assert MASK in told
-        assert spelling not in told
-
-
-@given(st.lists(st.text()), st.text())
-def test_redact__leaves_a_text_without_secrets_alone(secrets, text):
-    assume(not any(secret in text for secret in secrets if secret))
-    assert redact(text, ["\u2603" + secret for secret in secrets if "\u2603" not in text]) == text
-    assert redact(text, []) == redact(text, [""]) == text
-
-
-def test_redact__masks_the_longer_of_two_secrets_whole():
-    assert redact("ab abc", ["ab", "abc"]) == f"{MASK} {MASK}"

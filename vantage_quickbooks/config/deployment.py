@@ -1,15 +1,14 @@
-"""
-What the operator of a host decides, and no settings form shows: which servers are spoken to, where tokens are kept.
+"""Options of the operator of a host, which no settings form shows: servers, token store, encryption key.
 
 | Variable | Meaning |
 |---|---|
 | `VANTAGE_QUICKBOOKS_API_URL` | Scheme and host of the data API, in place of Intuit's |
 | `VANTAGE_QUICKBOOKS_OAUTH_URL` | Scheme and host of the OAuth server, in place of Intuit's |
-| `VANTAGE_QUICKBOOKS_ALLOW_HOST` | Hosts (comma-separated) that the two may name beside Intuit's and loopback |
+| `VANTAGE_QUICKBOOKS_ALLOW_HOST` | Comma-separated hosts that the two URLs may contain besides Intuit's and loopback |
 | `VANTAGE_QUICKBOOKS_EMULATOR_URL` | A local emulator for every company of the process; `off` refuses emulators |
-| `VANTAGE_QUICKBOOKS_TOKEN_STORE` | `memory:`, a path or a database URL; else a file in the user's state directory |
+| `VANTAGE_QUICKBOOKS_TOKEN_STORE` | `memory:`, a path or a database URL; default: a file in the user's state folder |
 | `VANTAGE_QUICKBOOKS_TOKEN_KEY` | Key or keys with which stored tokens are encrypted; see `encryption.parse_keys` |
-| `VANTAGE_QUICKBOOKS_MAX_BODY_MIB` | How large an answer may be, unpacked, in MiB |
+| `VANTAGE_QUICKBOOKS_MAX_BODY_MIB` | Maximum size of a response, decompressed, in MiB |
 """
 
 from __future__ import annotations
@@ -42,17 +41,17 @@ MAX_BODY_VARIABLE = _PREFIX + "MAX_BODY_MIB"
 _INTUIT = ".intuit.com"
 _OFF = "off"
 _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f.]*:[0-9a-f:.]*")
-"""ASCII only: of `https://a\\.intuit.com` urllib3 takes `a` for the host, and urlsplit all of it."""
+"""ASCII only: in `https://a\\.intuit.com` the host is `a` to urllib3, but all of it to urlsplit."""
 
 _BRACKETED = re.compile(r"\[[^\[\]]*\](:\d*)?")
-"""Of `https://[::1].intuit.com` urlsplit takes `::1` for the host, and urllib3 none."""
+"""In `https://[::1].intuit.com` the host is `::1` to urlsplit; urllib3 rejects it."""
 _MIB = re.compile(r"[0-9]{1,6}")
 _MAX_MIB = 65536
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where one environment is reached: URLs without a slash at the end."""
+    """URLs of the servers of one environment, without a trailing slash."""
 
     api_url: str
     token_endpoint: str
@@ -60,26 +59,26 @@ class Endpoints:
     authorization_endpoint: str = endpoints.AUTHORIZATION_URL
 
     def reaches_intuit(self) -> bool:
-        """Return whether any of them is Intuit's."""
+        """Return whether one of the servers is Intuit's."""
         urls = (self.api_url, self.token_endpoint, self.revocation_endpoint, self.authorization_endpoint)
         return any((urlsplit(url).hostname or "").lower().endswith(_INTUIT) for url in urls)
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The operator's choices.
+    """The operator's options.
 
     Attributes:
         api_url: Scheme and host of the data API; None means Intuit's.
         oauth_url: Scheme and host of the OAuth server; None means Intuit's.
-        allow_hosts: Further hosts that tokens may be sent to, over https only.
-        token_store: See `stores.open_store`; None means the default file. A database server's URL may hold a password,
-            so it becomes a `Secret`.
-        token_key: Encrypts stored tokens; None leaves the file to its permissions (0600). Text that is given becomes a
-            `Secret`; such a deployment is not pickled: let the other process read its own environment.
-        emulator_url: A local emulator that every connection speaks to; None leaves it to the connection's settings;
-            `off` refuses settings that name one: a host of many users may not want its own machine to be addressed.
-        max_body_mib: How large an answer may be, unpacked or as it came, in MiB; a whole number as text.
+        allow_hosts: Further hosts to which tokens may be sent, over https only.
+        token_store: See `stores.open_store`; None means the default file. The URL of a database server may contain a
+            password, so it becomes a `Secret`.
+        token_key: Encrypts stored tokens; None means that only the file's permissions (0600) protect them. A str
+            becomes a `Secret`, which cannot be pickled: let another process read its own environment.
+        emulator_url: A local emulator for all connections. None: the connection's settings decide. `off`: settings with
+            an emulator are refused, for hosts whose users may not send requests to the host's own machine.
+        max_body_mib: Maximum size of a response, compressed and decompressed, in MiB; an integer as text.
     """
 
     api_url: str | None = None
@@ -91,7 +90,7 @@ class Deployment:
     max_body_mib: str = str(MAX_BODY_MIB)
 
     def __post_init__(self) -> None:
-        """Guard what must not be seen."""
+        """Convert secrets that are plain str."""
         if isinstance(self.token_key, str):
             object.__setattr__(self, "token_key", Secret(self.token_key))
         if isinstance(self.token_store, str) and "://" in self.token_store and "sqlite:" not in self.token_store:
@@ -99,7 +98,7 @@ class Deployment:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Deployment:
-        """Read the choices from environment variables; blank ones count as not set."""
+        """Read the options from environment variables; blank variables count as not set."""
         environ = os.environ if environ is None else environ
 
         def value(name: str) -> str | None:
@@ -119,7 +118,7 @@ class Deployment:
         """Return the maximum size of a response in bytes.
 
         Raises:
-            SettingsError: The variable holds no whole number from 1 to 65536.
+            SettingsError: The variable is not an integer from 1 to 65536.
         """
         if not _MIB.fullmatch(self.max_body_mib) or not 1 <= int(self.max_body_mib) <= _MAX_MIB:
             raise _refused(
@@ -130,10 +129,10 @@ class Deployment:
         return int(self.max_body_mib) << 20
 
     def resolve(self, settings: Settings) -> tuple[Settings, Endpoints]:
-        """Return a connection's settings as they apply in this process, and where it is reached.
+        """Return a connection's settings as they apply in this process, and its servers.
 
-        An emulator is reached at its own URL: `api_url` and `oauth_url` stand in for Intuit's alone, so that real and
-        emulated companies go side by side.
+        `api_url` and `oauth_url` replace Intuit's servers only. A company of an emulator uses its own URL, so real and
+        emulated companies can be used side by side.
 
         Raises:
             SettingsError: A URL cannot be used, or credentials of an emulator would be sent to Intuit.
@@ -142,7 +141,7 @@ class Deployment:
             raise _switched_off()
         if self.emulator_url and self.emulator_url != _OFF:
             if not endpoints.is_loopback_origin(self.emulator_url):
-                message = "It is not an address of this machine."
+                message = "It is not a URL of this machine."
                 raise _refused("EMULATOR_URL", message, "Write it like http://127.0.0.1:8085.")
             settings = replace(settings, environment=EMULATOR, emulator_url=self.emulator_url)
         resolved = self.endpoints(settings.environment, settings.emulator_url)
@@ -151,14 +150,14 @@ class Deployment:
         return settings, resolved
 
     def endpoints(self, environment: str, emulator_url: str | None = None) -> Endpoints:
-        """Return where *environment* is reached.
+        """Return the servers of *environment*.
 
         Args:
             environment: `production`, `sandbox` or `emulator`.
-            emulator_url: Scheme and host of the emulator, for the last.
+            emulator_url: Scheme and host of the emulator, for `emulator`.
 
         Raises:
-            SettingsError: A URL would send tokens in the clear, or to a host that nobody allowed.
+            SettingsError: A URL would send tokens unencrypted, or to a host that is not allowed.
         """
         if environment == EMULATOR and emulator_url:
             parts = urlsplit(emulator_url)
@@ -168,7 +167,7 @@ class Deployment:
             api_url=self._checked("API_URL", self.api_url) if self.api_url else endpoints.API_URLS[environment],
             token_endpoint=(oauth_url or endpoints.OAUTH_URL) + endpoints.TOKEN_PATH,
             revocation_endpoint=oauth_url + endpoints.REVOCATION_PATH if oauth_url else endpoints.REVOCATION_URL,
-            # At Intuit the page for people is on another host than the endpoints for programs.
+            # Intuit's authorization page is on another host than its token endpoint.
             authorization_endpoint=oauth_url + endpoints.AUTHORIZATION_PATH
             if oauth_url
             else endpoints.AUTHORIZATION_URL,
@@ -194,7 +193,7 @@ class Deployment:
         if not host.endswith(_INTUIT) and host not in self.allow_hosts:
             raise _refused(
                 name,
-                f"{host} is neither Intuit's nor this machine.",
+                f"{host} is neither a host of Intuit nor this machine.",
                 f"If tokens may be sent there, set {_PREFIX}ALLOW_HOST={host}.",
             )
         return f"https://{parts.netloc}"
@@ -212,14 +211,14 @@ def _at(url: str) -> Endpoints:
 def _misdirected() -> SettingsError:
     message = "These credentials belong to the QuickBooks emulator, and Intuit does not know them. Nothing was sent."
     hint = (
-        "Set environment to emulator and emulator_url to its address, such as http://127.0.0.1:8085; or, for every "
-        f"company at once, {_PREFIX}EMULATOR_URL, or --emulator URL on the command line."
+        "Set environment to emulator and emulator_url to its URL, such as http://127.0.0.1:8085. For all companies at "
+        f"once, set {_PREFIX}EMULATOR_URL, or use --emulator URL on the command line."
     )
     return SettingsError(f"{message} {hint}", [FieldError("environment", "emulator", message, hint)])
 
 
 def _switched_off() -> SettingsError:
-    message = "Companies on an emulator are switched off here."
+    message = "Companies of an emulator are disabled on this host."
     hint = f"Choose production or sandbox, or unset {_PREFIX}EMULATOR_URL."
     return SettingsError(f"{message} {hint}", [FieldError("environment", "emulator", message, hint)])
 

@@ -6,10 +6,17 @@ returns the value: search for that word to find every place that uses it.
 
 from __future__ import annotations
 
+import base64
 import hmac
-from typing import Any, NoReturn, Self
+import json
+import re
+import urllib.parse
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-__all__ = ["MASK", "Secret", "encoded", "revealed"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["MASK", "Secret", "encoded", "redact", "redactor", "revealed"]
 
 MASK = "********"
 """Replaces a secret in every text; of constant length, so that it does not disclose the secret's."""
@@ -86,3 +93,36 @@ def encoded(text: str) -> bytes:
 def revealed(value: Any) -> Any:
     """Return the text of a `Secret`, and any other value unchanged."""
     return value.reveal() if isinstance(value, Secret) else value
+
+
+def redact(text: str, secrets: Iterable[str | Secret]) -> str:
+    """Mask secrets in a text, also in the encodings of URLs, JSON and Basic authentication.
+
+    Args:
+        text: The text, such as an error of a library.
+        secrets: The values to hide; empty ones are ignored. `client_id:client_secret` hides the Basic form.
+    """
+    return redactor(secrets)(text)
+
+
+def redactor(secrets: Iterable[str | Secret]) -> Callable[[str], str]:
+    """Return `redact` for the same secrets as a function of the text, for several texts.
+
+    Args:
+        secrets: As for `redact`.
+    """
+    values = {revealed(secret) for secret in secrets} - {""}
+    spellings = {spelling for value in values for spelling in _spellings(value)}
+    # The longest first, as one secret may begin with another. Without secrets: a pattern that never matches.
+    longest_first = sorted(spellings, key=len, reverse=True)
+    pattern = re.compile("|".join(re.escape(text) for text in longest_first) or r"(?!)")
+    return lambda text: pattern.sub(MASK, text)
+
+
+def _spellings(value: str) -> set[str]:
+    raw = encoded(value)
+    basic = base64.b64encode(raw).decode()
+    quoted = {urllib.parse.quote(raw, safe=""), urllib.parse.quote(raw), urllib.parse.quote_plus(raw)}
+    quoted |= {re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), text) for text in quoted}
+    escaped = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
+    return {value, basic, urllib.parse.quote(basic, safe=""), basic.rstrip("="), *quoted, *escaped}
