@@ -117,7 +117,7 @@ def test_version__is_the_packages(cli):
 
 def test_validate__right_settings(cli, settings_file):
     found = cli("validate", settings_file)
-    assert (found.returncode, found.stdout, found.stderr) == (0, "The settings are right.\n", "")
+    assert (found.returncode, found.stdout, found.stderr) == (0, "Settings are valid.\n", "")
 
 
 def test_validate__warns_of_what_hardly_works(cli):
@@ -130,7 +130,7 @@ def test_validate__tells_all_fields_at_once_with_their_mends_and_no_secret(cli):
     wrong = {**SAMPLE, "realm_id": 9130000000000001, "max_results": 0, "max_reslts": 5}
     found = cli("validate", "-", stdin=json.dumps(wrong))
     assert found.returncode == 1
-    assert found.stderr.startswith("SETTINGS_INVALID: The settings are not right.\n")
+    assert found.stderr.startswith("SETTINGS_INVALID: 3 errors in the settings.\n")
     for text in ("  realm_id: ", "  max_results: ", "  max_reslts: ", "Did you mean max_results?"):
         assert text in found.stderr
     assert_no_secret(found, SAMPLE)
@@ -247,7 +247,7 @@ def test_call__error_in_words_where_a_table_was_asked_for(call):
     found = call("call", "listInvoices", "--format", "table", "--input", '{"status": "late"}')
     assert (found.returncode, found.stdout) == (1, "")
     headline, field, hint, request_id = found.stderr.splitlines()
-    assert headline == "INPUT_INVALID: The input is not right."
+    assert headline == "INPUT_INVALID: 1 error in the input."
     assert field.startswith("  status: ")
     assert hint.startswith("      Choose ")
     assert request_id.startswith("  request id: ")
@@ -300,9 +300,7 @@ def test_table__customers(call):
         "0.00",
     ]
     assert max(map(len, lines)) <= 100
-    assert (
-        """More may follow these 5 customers: use --input '{"max_results": 5, "start_position": 6}'""" in found.stderr
-    )
+    assert found.stderr == "5 customers; there may be more. Next page: start_position=6\n"
 
 
 def test_table__invoices_with_status_and_what_is_outstanding(call):
@@ -311,7 +309,17 @@ def test_table__invoices_with_status_and_what_is_outstanding(call):
     heads = ["No.", "Customer", "Date", "Due", "Total", "Balance", "Cur.", "Status", "Late"]
     assert lines[0].split() == heads
     assert max(map(len, lines)) <= 100
-    for text in ("overdue", "paid", "open", "voided", "partly paid", "Outstanding", "Of these 60:", "EUR", " d"):
+    for text in (
+        "overdue",
+        "paid",
+        "open",
+        "voided",
+        "partly paid",
+        "Outstanding",
+        "Totals of these 60 invoices:",
+        "EUR",
+        " d",
+    ):
         assert text in found.stdout
     assert "…" not in found.stdout  # nothing is cut off
     assert found.stderr == ""
@@ -326,12 +334,12 @@ def test_table__narrow_screen_loses_no_figure(call):
 
 def test_table__without_rows_says_so(call):
     found = call("call", "listCustomers", "--format", "table", "--input", '{"name": "Nobody at all"}')
-    assert (found.returncode, found.stdout) == (0, "There are no customers to show.\n")
+    assert (found.returncode, found.stdout) == (0, "No customers match these filters.\n")
 
 
 def test_table__company(call):
     found = call("call", "getCompanyInfo", "--format", "table")
-    assert "Company           Juniper & Finch Garden Works" in found.stdout
+    assert "Company name                          Juniper & Finch Garden Works" in found.stdout
 
 
 @pytest.mark.parametrize("form", ["table", "csv"])
@@ -362,7 +370,7 @@ def test_csv__is_what_the_json_says(call):
 def test_csv__says_that_more_may_follow_where_it_does_not_disturb(call):
     found = call("call", "listCustomers", "--format", "csv", "--input", '{"max_results": 2}')
     assert len(list(csv.reader(io.StringIO(found.stdout)))) == 3
-    assert "More may follow these 2 customers" in found.stderr
+    assert "2 customers; there may be more." in found.stderr
 
 
 def test_csv__without_rows_has_its_header(call):
@@ -402,7 +410,7 @@ def test_terminal__json_is_indented_and_a_failure_told_in_words(environ, emulato
         ["call", "listInvoices", "--settings", settings_file, "--input", '{"status": "late"}'], environ
     )
     assert status == 1
-    assert "INPUT_INVALID: The input is not right." in shown
+    assert "INPUT_INVALID: 1 error in the input." in shown
     assert "{" not in shown
 
 
@@ -433,29 +441,33 @@ def test_reader_that_has_seen_enough_is_no_error_to_tell(environ):
     ("args", "stdin", "expected"),
     [
         (["call", "listInvoice"], "", "Did you mean listInvoices?"),
-        (["call", "drop tables"], "", '"drop tables" is not a known action. The actions are listCustomers, '),
-        (["call", "listPayments"], "", '"listPayments" is not a known action. The actions are listCustomers, '),
-        (["call", "GetCustomer"], "", "Did you mean listCustomers?"),
-        (["call", "listInvoices"], "", "There are no settings."),
+        (
+            ["call", "drop tables"],
+            "",
+            '"drop tables" is not an action. To list the actions, run "vantage-quickbooks actions".',
+        ),
+        (["call", "listWidgets"], "", '"listWidgets" is not an action. To list the actions, run '),
+        (["call", "GetCompnyInfo"], "", "Did you mean getCompanyInfo?"),
+        (["call", "listInvoices"], "", "No settings. Use --settings FILE"),
         (["validate", "/nowhere/settings.json"], "", "/nowhere/settings.json cannot be read: No such file"),
         (["validate", "/"], "", "/ cannot be read: Is a directory."),
         (["validate", "-"], "", "Standard input is empty."),
-        (["validate", "-"], '{"client_id": "x",}', "Standard input is not JSON: "),
+        (["validate", "-"], '{"client_id": "x",}', "Standard input is not valid JSON: "),
         (["validate", "-"], '{"client_id": "x" "y"}', "line 1, column 19"),
-        (["validate", "-"], '"x"', "holds no JSON object"),
-        (["validate", "-"], '{"client_id": "a", "client_id": "b"}', 'it names "client_id" twice'),
-        (["validate", "-"], '{"max_results": NaN}', "NaN is no JSON value"),
+        (["validate", "-"], '"x"', "does not contain a JSON object"),
+        (["validate", "-"], '{"client_id": "a", "client_id": "b"}', '"client_id" occurs twice'),
+        (["validate", "-"], '{"max_results": NaN}', "NaN is not a JSON value"),
         (["validate", "-"], "[" * 100_000, "nested too deeply"),
         (["call", "listInvoices", "--settings", "-", "--input", "-"], "{}", "cannot both be read"),
-        (["call", "listInvoices", "--settings", "-", "--input", "{"], json.dumps(SAMPLE), "--input is not JSON"),
+        (["call", "listInvoices", "--settings", "-", "--input", "{"], json.dumps(SAMPLE), "--input is not valid JSON"),
         (["call", "listInvoices", "--settings", "-", "--input", "@/none"], json.dumps(SAMPLE), "/none cannot be read"),
         (["emulator", "--data", "/nowhere"], "", "/nowhere"),
         (["emulator", "--port", "70000"], "", "a port is a number from 0 to 65535"),
         (["emulator", "--customers", "-1"], "", "customers cannot be less than 0"),
         (["emulator", "--database", "/nowhere/x"], "", "/nowhere/x"),
         (["emulator", "--write-settings", "/nowhere/x"], "", "/nowhere/x"),
-        ([], "", "COMMAND"),
-        (["call", "listInvoices", "--client-secret", "x"], "", "unrecognized arguments"),
+        ([], "", "Usage: vantage-quickbooks [OPTIONS] COMMAND [ARGS]..."),
+        (["call", "listInvoices", "--client-secret", "x"], "", "No such option"),
     ],
 )
 def test_usage_error_is_one_clear_sentence_and_exit_status_2(cli, args, stdin, expected):
@@ -511,7 +523,7 @@ def test_defect_is_told_by_its_place_and_not_by_its_message(monkeypatch, capsys)
     def fail(_):
         raise RuntimeError("holds a secret")
 
-    monkeypatch.setattr("vantage_quickbooks.cli.read_object", lambda *_: fail(None))
+    monkeypatch.setattr("vantage_quickbooks.cli.commands.validate.read_object", lambda *_: fail(None))
     assert main(["validate", "x"]) == 1
     told = capsys.readouterr().err
     assert "RuntimeError at " in told
@@ -547,7 +559,7 @@ def test_emulator__says_how_to_reach_it_and_what_it_says_works(environ, tmp_path
             process.send_signal(stop)
             status = process.wait(20)
     assert status == 0
-    assert "Of these 70:" in table
+    assert "Totals of these 70 invoices:" in table
     if answer is None:
         pytest.skip("everything held, but there is no curl to try its lines with")
     assert len(json.loads(answer)["QueryResponse"]["Customer"]) == 2
@@ -562,7 +574,7 @@ def test_emulator__without_a_file_shows_the_settings_as_variables(environ):
             process.terminate()
             process.wait(20)
     assert "export VANTAGE_QUICKBOOKS_REFRESH_TOKEN=" in shown
-    assert "Of these 60:" in result
+    assert "Totals of these 60 invoices:" in result
 
 
 def _until(stream, text):
@@ -633,13 +645,13 @@ def test_call__a_whole_read_goes_on_after_ctrl_c_or_a_kill(tmp_path, how, status
         assert first.returncode == status, told
         if how == signal.SIGINT:
             good = json.loads(note.read_text())["records"]
-            assert told == f"Stopped. {target} holds {good:,} whole records; the same command goes on after them.\n"
+            assert told == f"Stopped. {target} contains {good:,} complete records. Run the same command to resume.\n"
         with target.open("ab") as file:
             file.write(b'{"Id": "half a rec')  # as a killed process may leave it
         again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
     assert again.returncode == 0, again.stderr
-    assert "Going on after" in again.stderr
+    assert "Resuming after" in again.stderr
     records = [json.loads(line) for line in target.read_text().splitlines()]
     assert len(records) == len({record["Id"] for record in records}) == 900
     assert not note.exists()
@@ -663,7 +675,7 @@ def test_call__a_fault_in_the_middle_leaves_whole_records_and_is_told(tmp_path, 
     records = [json.loads(line) for line in written.splitlines()]
     assert found.returncode == 1
     assert 0 < len(records) < 100
-    assert f"{len(records)} whole records" in found.stderr
+    assert f"{len(records)} complete records" in found.stderr
     assert "PERMISSION_DENIED" in found.stderr
     assert not (to_file and found.stdout)
 
@@ -678,4 +690,4 @@ def test_call__a_dry_run_tells_what_a_whole_read_costs(tmp_path):
             env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
     assert found.returncode == 0
-    assert "60 records, about 2 API calls." in found.stderr
+    assert found.stdout == "60 records, about 2 API calls. This estimate used 1 API call.\n"

@@ -202,7 +202,7 @@ def test_connect__a_grant_that_its_file_cannot_take_is_kept_elsewhere(tmp_path, 
             target.write_text(json.dumps(REAL))
         status, said = agree()
     assert status == 1, said
-    kept = Path(re.search(r"(/\S+\.json), readable by you alone", said)[1])
+    kept = Path(re.search(r"(/\S+\.json), readable by you only", said)[1])
     assert kept != target
     settings = json.loads(kept.read_text())
     assert settings["realm_id"] == emulator.realm_id

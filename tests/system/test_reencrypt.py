@@ -77,8 +77,8 @@ def test_all_records_are_encrypted_with_the_first_key(url, monkeypatch, capsys):
     again = reencrypt(monkeypatch, capsys, BOTH)
     alone = reencrypt(monkeypatch, capsys, NEW)
 
-    assert first == (0, "3 encrypted anew with the first key, 1 were so already, 0 cannot be read.", "")
-    assert again == alone == (0, "0 encrypted anew with the first key, 4 were so already, 0 cannot be read.", "")
+    assert first == (0, "3 encrypted with the first key, 1 already encrypted with it, 0 unreadable.", "")
+    assert again == alone == (0, "0 encrypted with the first key, 4 already encrypted with it, 0 unreadable.", "")
     store = open_store(url, encryption_key=NEW)
     assert [store.load(f"chain {number}") for number in range(4)] == [RECORD.with_version(1)] * 4
     assert store.save("chain 1", RECORD.with_version(1)).version == 2
@@ -94,7 +94,7 @@ def test_what_no_key_fits_is_left_as_it_is_and_told(url, monkeypatch, capsys):
 
     status, counts, told = reencrypt(monkeypatch, capsys, BOTH)
 
-    assert (status, counts) == (1, "1 encrypted anew with the first key, 0 were so already, 1 cannot be read.")
+    assert (status, counts) == (1, "1 encrypted with the first key, 0 already encrypted with it, 1 unreadable.")
     assert "VANTAGE_QUICKBOOKS_TOKEN_KEY" in told
     store = open_store(url, encryption_key="a lost passphrase")
     assert store.load("two") == RECORD.with_version(1)
@@ -151,7 +151,7 @@ def test_no_refresh_is_lost_while_records_are_encrypted_anew(url, monkeypatch, c
 @pytest.mark.parametrize(
     ("variables", "told"),
     [
-        ({}, "There is no key"),
+        ({}, "No encryption key"),
         ({"TOKEN_KEY": NEW, "TOKEN_STORE": "memory:"}, "Tokens in memory are not encrypted"),
     ],
 )

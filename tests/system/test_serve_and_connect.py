@@ -118,13 +118,13 @@ def test_a_port_that_is_taken_is_told(capsys, emulator, tmp_path):
         if command[0] == "connect":
             (tmp_path / "s.json").write_text(json.dumps({"client_id": "a", "client_secret": "b"}))
         assert main([*command, "--port", port]) == 2
-        assert f"Port {port} is taken." in capsys.readouterr().err
+        assert f"Port {port} is in use." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("url", ["vantage.example", "ftp://x", "https://x/path", "https://"])
 def test_a_public_url_is_a_scheme_and_a_host(capsys, url):
     assert main(["serve", "--public-url", url]) == 2
-    assert "takes a scheme and a host" in capsys.readouterr().err
+    assert "must be a scheme and a host" in capsys.readouterr().err
 
 
 def test_connecting_without_an_app_says_where_to_find_one(capsys, tmp_path):
@@ -150,7 +150,7 @@ def test_connect_asks_for_consent_and_writes_the_settings(environment, tmp_path,
         answer = requests.post(
             url.split("?")[0], data={**asked, "realm": emulator.realm_id, "decision": decision}, timeout=60
         )
-        assert ("Thank you" if decision == "approve" else "Not connected") in answer.text
+        assert ("<h1>Connected</h1>" if decision == "approve" else "Not connected") in answer.text
         assert answer.url == asked["redirect_uri"]  # the page's address holds neither code nor state
         for response in (answer, answer.history[-1]):
             assert response.headers["cache-control"] == "no-store"
@@ -161,7 +161,7 @@ def test_connect_asks_for_consent_and_writes_the_settings(environment, tmp_path,
         said = command.stderr.read()
     if decision == "deny":
         assert command.returncode == 1
-        assert "Consent was not given" in said
+        assert "Consent was refused" in said
         assert not target.exists()
         return
     assert command.returncode == 0

@@ -1,4 +1,4 @@
-"""Files of settings: nothing of somebody else's is overwritten, and what cannot be written is found beforehand."""
+"""Settings files: other content is not overwritten, and an unwritable file is detected before anything happens."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 __all__ = ["SettingsFile", "check_not_settings", "is_of_app", "is_of_emulator", "keep_elsewhere", "replacing"]
 
 _RESERVED = 1 << 16
-"""Bytes set aside before a consent, so that a disk that fills up meanwhile does not cost the grant."""
+"""Bytes reserved before consent, so that a disk that fills up meanwhile does not lose the grant."""
 
 _LARGEST = 1 << 20
-"""Bytes of a file that may still hold settings; more is never read."""
+"""Maximum size in bytes of a settings file; larger files are not read."""
 
 
 class SettingsFile:
-    """A settings file that is about to be written: checked and set aside now, filled and put in place by `commit`.
+    """A settings file that will be written: checked and reserved now, written by `commit`.
 
     Args:
         path: The file.
-        is_ours: Whether the settings that the file holds may be replaced.
-        force: Replace whatever the file holds.
+        is_ours: Returns whether the settings in the file may be replaced.
+        force: Replace any content.
 
     Raises:
-        UsageError: The file holds something else, or cannot be written. Nothing was changed.
+        UsageError: The file contains something else, or cannot be written. Nothing was changed.
     """
 
     def __init__(self, path: Path, is_ours: Callable[[Mapping[str, Any]], bool], *, force: bool = False) -> None:
@@ -58,10 +58,10 @@ class SettingsFile:
         self.discard()
 
     def check(self, is_ours: Callable[[Mapping[str, Any]], bool]) -> None:
-        """Refuse to replace what is not ours.
+        """Check that the content of the file may be replaced.
 
         Raises:
-            UsageError: The file holds something else, or is not a regular file.
+            UsageError: The file contains something else, or is not a regular file.
         """
         with _explained(self.path):
             try:
@@ -74,13 +74,13 @@ class SettingsFile:
                 return
             held = _settings_in(self.path)
         if held is None or (held and not is_ours(held)):
-            what = "something other than settings" if held is None else "settings of something else"
-            raise UsageError(
-                f"{self.path} holds {what}, and would be overwritten. Choose another file, or replace it by --force."
+            what = (
+                "something other than settings" if held is None else "settings of another app, company or environment"
             )
+            raise UsageError(f"{self.path} contains {what}. Choose another file, or overwrite it with --force.")
 
     def commit(self, settings: Mapping[str, Any]) -> None:
-        """Put the settings in place, readable by this user alone, whole or not at all.
+        """Replace the file by the settings, atomically, readable by this user only.
 
         Raises:
             OSError: They cannot be written.
@@ -90,7 +90,7 @@ class SettingsFile:
         self._close()
 
     def discard(self) -> None:
-        """Give back what was set aside; nothing once `commit` has succeeded."""
+        """Remove the reserved file; does nothing after `commit`."""
         if self._descriptor >= 0:
             self._close()
             with contextlib.suppress(OSError):
@@ -103,19 +103,19 @@ class SettingsFile:
 
 @contextlib.contextmanager
 def replacing(path: Path, *, is_private: bool) -> Iterator[TextIO]:
-    """Yield a text file that takes the place of *path* once it is complete.
+    """Yield a text file that replaces *path* once it is complete.
 
     Args:
-        path: The file. One that holds settings is not replaced.
+        path: The file. A settings file is not replaced.
         is_private: Whether only this user may read it.
 
     Raises:
-        UsageError: It holds settings, or is not a regular file.
+        UsageError: It contains settings, or is not a regular file.
         OSError: It cannot be written.
     """
     check_not_settings(path)
     if path.exists() and not path.is_file():
-        raise UsageError(f"{path} is not a regular file. Leave --output out to write to standard output.")
+        raise UsageError(f"{path} is not a regular file. Without --output, the result goes to standard output.")
     draft = path.with_name(f".{path.name}-{secrets.token_hex(6)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if is_private else 0o666)
     try:
@@ -130,14 +130,14 @@ def replacing(path: Path, *, is_private: bool) -> Iterator[TextIO]:
 
 
 def keep_elsewhere(settings: Mapping[str, Any], directories: list[Path]) -> Path | None:
-    """Write settings that their own file cannot take to a new file, readable by this user alone.
+    """Write settings to a new file, readable by this user only, because their own file cannot be written.
 
     Args:
         settings: The settings.
         directories: Where to try, in this order.
 
     Returns:
-        The file; None where no directory takes it.
+        The file; None if no directory can be written.
     """
     for directory in directories:
         with contextlib.suppress(OSError):
@@ -155,29 +155,29 @@ def keep_elsewhere(settings: Mapping[str, Any], directories: list[Path]) -> Path
 
 
 def is_of_app(client_id: str, realm_id: str | None = None) -> Callable[[Mapping[str, Any]], bool]:
-    """Return a function that says whether settings are of this OAuth app and, if given, of this company."""
+    """Return a function that checks whether settings are of this OAuth app and, if given, of this company."""
     known = {None, "", realm_id}
     return lambda held: held.get("client_id") == client_id and (realm_id is None or held.get("realm_id") in known)
 
 
 def is_of_emulator(held: Mapping[str, Any]) -> bool:
-    """Say whether settings belong to an emulator: they may be replaced by another one's."""
+    """Return whether settings belong to an emulator; another emulator may replace them."""
     return held.get("environment") == "emulator" or is_emulators(held)
 
 
 def check_not_settings(path: Path) -> None:
-    """Refuse an output file that holds settings.
+    """Check that an output file does not contain settings.
 
     Raises:
         UsageError: It does.
     """
     held = _settings_in(path) if path.is_file() else None
     if held and {"client_id", "client_secret"} <= set(held):
-        raise UsageError(f"{path} holds settings, and would be overwritten. Choose another file.")
+        raise UsageError(f"{path} contains settings, which would be lost. Choose another file.")
 
 
 def _settings_in(path: Path) -> dict[str, Any] | None:
-    """Return the JSON object in a file; an empty file holds nothing that could be lost, anything else is None."""
+    """Return the JSON object in a file: {} for an empty file, None for any other content."""
     with path.open("rb") as file:
         content = file.read(_LARGEST + 1)
     if not content.strip():
@@ -194,7 +194,7 @@ def _text(settings: Mapping[str, Any]) -> bytes:
 
 
 def _fill(descriptor: int, data: bytes) -> None:
-    """Replace the content of an open file, down to the disk."""
+    """Replace the content of an open file and sync it to the disk."""
     written = 0
     while written < len(data):
         written += os.pwrite(descriptor, data[written:], written)

@@ -1,10 +1,10 @@
-"""What a person reads on a terminal: tables, cards and styled errors. The one file but the demo that needs rich."""
+"""Tables, cards and styled errors for a terminal. Needs rich; columns and formats come from the descriptor."""
 
 from __future__ import annotations
 
 import os
 import sys
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -14,44 +14,46 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from vantage_quickbooks.cli.output import COLUMNS, clean, rows_of
+from vantage_quickbooks.cli.descriptor import find_action, is_list, rows_of, table_columns, words
+from vantage_quickbooks.cli.output import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from rich.console import RenderableType
-
 __all__ = [
     "card",
-    "company_card",
     "console",
     "empty_table",
+    "list_table",
     "print_lines",
     "put",
+    "record_card",
     "rows_table",
     "show_result",
     "summary_table",
 ]
 
 WIDTH = 100
-"""Columns where there is no terminal to ask."""
+"""Width in columns where standard output is not a terminal."""
 
-STATUS = {
-    "paid": ("paid", "green"),
-    "partiallyPaid": ("partly paid", "yellow"),
-    "open": ("open", "cyan"),
-    "overdue": ("overdue", "bold red"),
-    "voided": ("voided", "dim"),
-}
-"""Each payment status in words, and its colour."""
+MAX_COLUMNS = 12
+"""Columns of a table whose columns the descriptor does not name."""
 
-_MONEY = {"Balance", "TotalAmt"}
-_RIGHT = {*_MONEY, "daysOverdue"}
-_WRAPPED = {"customerName", "email"}
+_STYLES = {"good": "green", "notice": "yellow", "info": "cyan", "bad": "bold red", "muted": "dim"}
+"""The style of each tone of a status."""
+
+_NUMERIC = {"money", "number", "days"}
+_WRAP_FROM = 16
+"""Text columns wider than this wrap on a narrow screen."""
+
+_LONG_FORMS = {"addr": "address", "amt": "amount", "num": "number", "txn": "transaction"}
+
+_TECHNICAL = {"SyncToken", "domain", "sparse", "metadata"}
+"""Properties of a record that only JSON shows."""
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console; where output is no terminal it is 100 columns wide, unless COLUMNS says otherwise."""
+    """Return a console; without a terminal it is 100 columns wide, unless the variable COLUMNS is set."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS", "").isdigit() else WIDTH
     return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
@@ -66,24 +68,57 @@ def print_lines(lines: Iterable[tuple[str, str]]) -> None:
             err.print(Text(" " * indent) + line)
 
 
-def show_result(data: Mapping[str, Any], action: Mapping[str, Any]) -> None:
-    """Print a result of an action as a person likes to see it."""
+def show_result(data: Mapping[str, Any], action: Mapping[str, Any], *, has_filters: bool) -> None:
+    """Print the result of an action: a list as a table, one record as a card.
+
+    Args:
+        data: The result.
+        action: The action's entry of the descriptor.
+        has_filters: Whether the input may have excluded records.
+    """
     out = console()
     rows = rows_of(data, action)
-    if action["id"] not in COLUMNS:
-        out.print(company_card(rows[0]) if action["rowsKey"] else card(rows[0]))
+    if not is_list(data, action):
+        out.print(record_card(rows[0]))
         return
+    noun = words(action["rowsKey"])
     if not rows:
-        out.print(f"There are no {action['rowsKey']} to show.")
+        out.print(f"No {noun} match these filters." if has_filters else f"No {noun}.")
         return
-    put(out, rows_table(rows, action["id"]))
-    if "summary" in data:
-        out.print(f"\nOf these {data['count']}:\n")
-        put(out, summary_table(data["summary"]))
+    columns, left_out = table_columns(action), 0
+    if not columns:
+        found = _columns_of(rows)
+        columns, left_out = found[:MAX_COLUMNS], max(0, len(found) - MAX_COLUMNS)
+    put(out, rows_table(rows, columns))
+    if left_out:
+        out.print(f"\n{left_out} more columns: use --format csv or json.")
+    if "byCurrency" in data.get("summary", ()):
+        out.print(f"\nTotals of these {data['count']} {noun}:\n")
+        put(out, summary_table(data["summary"], noun, columns))
+
+
+def list_table(rows: Sequence[Mapping[str, Any]], action_id: str) -> Table:
+    """Return a table of an action's rows."""
+    return rows_table(rows, table_columns(find_action(action_id)))
+
+
+def _columns_of(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a column for each property that holds one value or a reference."""
+    names = dict.fromkeys(name for row in rows for name, value in row.items() if _text(value))
+    numeric = {
+        name
+        for name in names
+        if all(isinstance(row.get(name), int | float | None) and not isinstance(row.get(name), bool) for row in rows)
+    }
+    return [
+        {"field": name, "label": name, "format": "number" if name in numeric else "text"}
+        for name in names
+        if name not in _TECHNICAL
+    ]
 
 
 def put(out: Console, table: Table) -> None:
-    """Print a table whole: where the screen is narrower than its figures, lines run over rather than lose any."""
+    """Print a table in full: on a narrow screen, lines become too long rather than lose figures."""
     for column in table.columns:
         if column.no_wrap:
             column.min_width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
@@ -93,86 +128,163 @@ def put(out: Console, table: Table) -> None:
     out.width = width
 
 
-def rows_table(rows: Sequence[Mapping[str, Any]], action_id: str) -> Table:
-    """Return a table of customers or invoices. A column that no row has is left out."""
-    shown = {name: title for name, title in COLUMNS[action_id].items() if any(name in row for row in rows)}
+def rows_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a table of records, without the columns that are empty in all rows."""
+    shown = [column for column in columns if any(_at(row, column["field"]) is not None for row in rows)]
+    with_code = {column["field"] for column in shown if _is_mixed(rows, column, shown)}
     table = empty_table()
-    for name, title in shown.items():
-        table.add_column(title, justify="right" if name in _RIGHT else "left", no_wrap=name not in _WRAPPED)
-    for row in rows:
-        is_void = row.get("paymentStatus") == "voided" or row.get("Active") is False
-        table.add_row(*(_cell(name, row.get(name)) for name in shown), style="dim" if is_void else None)
+    cells = [[_cell(row, column, column["field"] in with_code) for row in rows] for column in shown]
+    for column, texts in zip(shown, cells, strict=True):
+        is_number = column.get("format") in _NUMERIC
+        is_wide = column.get("format", "text") == "text" and max(text.cell_len for text in texts) > _WRAP_FROM
+        table.add_column(clean(column["label"]), justify="right" if is_number else "left", no_wrap=not is_wide)
+    for row, *texts in zip(rows, *cells, strict=True):
+        table.add_row(*texts, style="dim" if _is_muted(row, shown) else None)
     return table
 
 
-def summary_table(summary: Mapping[str, Any]) -> Table:
-    """Return what is outstanding: a line for each currency and, below it, for each payment status."""
+def _is_mixed(rows: Sequence[Mapping[str, Any]], column: Mapping[str, Any], shown: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether amounts need their currency code: there are several, and no column shows it."""
+    path = column.get("currency")
+    if not path or any(other["field"].partition(".")[0] == path.partition(".")[0] for other in shown):
+        return False
+    return len({_at(row, path) for row in rows}) > 1
+
+
+def _is_muted(row: Mapping[str, Any], columns: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether a record is inactive, or its status is of no further interest."""
+    return row.get("Active") is False or any(
+        column.get("values", {}).get(_at(row, column["field"]), {}).get("tone") == "muted"
+        for column in columns
+        if column.get("format") == "status"
+    )
+
+
+def summary_table(summary: Mapping[str, Any], noun: str, columns: Sequence[Mapping[str, Any]]) -> Table:
+    """Return totals: a line for each currency and, below it, for each status."""
+    statuses = (column.get("values", {}) for column in columns if column.get("format") == "status")
+    labels: Mapping[str, Mapping[str, str]] = next(statuses, {})
     table = empty_table()
     table.add_column("Currency", no_wrap=True)
     table.add_column("Status", no_wrap=True)
-    for title in ("Invoices", "Total", "Outstanding"):
+    for title in (noun.capitalize(), "Total", "Outstanding"):
         table.add_column(title, justify="right", no_wrap=True)
     for index, currency in enumerate(summary["byCurrency"]):
         if index:
             table.add_section()
-        table.add_row(currency["currency"] or "not given", "all", *_sums(currency), style="bold")
+        code = currency["currency"]
+        table.add_row(clean(code or "unknown"), "all", *_sums(currency), style="bold")
         for status in currency["byStatus"]:
-            table.add_row("", _cell("paymentStatus", status["status"]), *_sums(status))
+            table.add_row("", _status(status["status"], labels), *_sums(status))
     return table
 
 
-def company_card(company: Mapping[str, Any]) -> Table:
-    """Return what a person wants to know of a company; all of it is in the JSON."""
-    offering = {item.get("Name"): item.get("Value") for item in company.get("NameValue") or ()}
-    address = company.get("CompanyAddr") or {}
-    lines = [address.get(name) for name in ("Line1", "Line2", "Line3", "City", "CountrySubDivisionCode", "PostalCode")]
-    return card(
-        {
-            "Company": company.get("CompanyName"),
-            "Legal name": company.get("LegalName"),
-            "Address": ", ".join(line for line in lines if line),
-            "E-mail": (company.get("Email") or {}).get("Address"),
-            "Phone": (company.get("PrimaryPhone") or {}).get("FreeFormNumber"),
-            "Country": company.get("Country"),
-            "Time zone": company.get("DefaultTimeZone"),
-            "Fiscal year from": company.get("FiscalYearStartMonth"),
-            "Subscription": offering.get("OfferingSku"),
-        }
-    )
+def _sums(sums: Mapping[str, Any]) -> tuple[Text, ...]:
+    return Text(str(sums["count"])), Text(_amount(sums["total"])), Text(_amount(sums["outstanding"]))
+
+
+def record_card(record: Mapping[str, Any]) -> Table:
+    """Return one record: each property that holds a value, a reference, an address or name-value pairs."""
+    facts: dict[str, str] = {"Id": _text(record.get("Id"))}
+    for name, value in record.items():
+        if name in _TECHNICAL:
+            continue
+        if name == "MetaData":
+            times = value or {}
+            facts |= {"Created": _text(times.get("CreateTime")), "Changed": _text(times.get("LastUpdatedTime"))}
+            continue
+        pairs = value if isinstance(value, list) else ()
+        if pairs and all(isinstance(pair, dict) and {"Name", "Value"} <= set(pair) for pair in pairs):
+            facts |= {words(str(pair["Name"])).capitalize(): _text(pair["Value"]) for pair in pairs}
+        elif pairs:
+            facts[_label(name)] = f"{len(pairs)} (see --format json)"
+        else:
+            facts[_label(name)] = _text(value)
+    return card(facts)
+
+
+def _label(name: str) -> str:
+    text = " ".join(_LONG_FORMS.get(word, word) for word in words(name.removesuffix("Ref")).split())
+    return text[0].upper() + text[1:]
 
 
 def card(facts: Mapping[str, Any]) -> Table:
-    """Return facts one a line, without those that are empty or nested."""
+    """Return facts, one per line, without empty ones."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     for name, value in facts.items():
-        if value not in (None, "") and not isinstance(value, dict | list):
-            text = ("no", "yes")[value] if isinstance(value, bool) else str(value)
-            grid.add_row(Text(clean(name)), Text(_one_line(text)))
+        text = _text(value)
+        if text:
+            grid.add_row(Text(clean(name)), Text(text))
     return grid
 
 
-def _one_line(text: str) -> str:
-    return clean(text).replace("\n", " ")
-
-
 def empty_table() -> Table:
-    """Return a table of the house's style, without columns."""
+    """Return a table without columns, in the style of all tables."""
     return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
 
 
-def _sums(sums: Mapping[str, Any]) -> tuple[RenderableType, ...]:
-    return (str(sums["count"]), _cell("TotalAmt", sums["total"]), _cell("Balance", sums["outstanding"]))
+def _at(row: Mapping[str, Any], path: str) -> Any:
+    """Return the value at a path, `CustomerRef.name`; None where there is none."""
+    value: Any = row
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
-def _cell(name: str, value: Any) -> Text:
+def _cell(row: Mapping[str, Any], column: Mapping[str, Any], with_code: bool) -> Text:
+    value = _at(row, column["field"])
     if value is None:
         return Text("")
-    if name == "paymentStatus":
-        return Text(*STATUS.get(value, (clean(str(value)), "")))
-    if name in _MONEY and not isinstance(value, bool):
-        return Text(f"{Decimal(str(value)):,.2f}")
-    if name == "daysOverdue":
-        return Text(f"{value} d", style="red") if value else Text("")
-    return Text(_one_line(str(value)))
+    match column.get("format", "text"):
+        case "status":
+            return _status(value, column.get("values", {}))
+        case "money":
+            code = _text(_at(row, column["currency"])) if with_code else ""
+            return Text(f"{_amount(value)} {code}".rstrip())
+        case "number":
+            return Text(_number(value))
+        case "days":
+            return Text(f"{value} d", style="red") if value else Text("")
+    return Text(_text(value))
+
+
+def _status(value: Any, known: Mapping[str, Mapping[str, str]]) -> Text:
+    """Return a status by its label, in the style of its tone."""
+    entry = known.get(value, {}) if isinstance(value, str) else {}
+    return Text(clean(entry.get("label", str(value))), style=_STYLES.get(entry.get("tone", ""), ""))
+
+
+def _amount(value: Any) -> str:
+    number = _decimal(value)
+    return _text(value) if number is None else f"{number:,.2f}"
+
+
+def _number(value: Any) -> str:
+    number = _decimal(value)
+    return _text(value) if number is None else f"{number:,f}"
+
+
+def _decimal(value: Any) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _text(value: Any) -> str:
+    """Return a value on one line: a reference by its name, an address by its lines, another object or list as ""."""
+    if isinstance(value, bool):
+        return ("no", "yes")[value]
+    if isinstance(value, dict):
+        if "value" in value:  # a reference, or a memo
+            return _text(value.get("name") or value["value"])
+        parts = [_text(part) for name, part in value.items() if name not in {"Id", "Lat", "Long"}]
+        return ", ".join(part for part in parts if part)
+    if value is None or isinstance(value, list):
+        return ""
+    return clean(str(value)).replace("\n", " ")

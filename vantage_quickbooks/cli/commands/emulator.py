@@ -1,0 +1,159 @@
+"""`vantage-quickbooks emulator`: serves a local QuickBooks and prints how to reach it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import shlex
+import sqlite3
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vantage_quickbooks.cli.files import SettingsFile, is_of_emulator
+from vantage_quickbooks.cli.inputs import UsageError
+from vantage_quickbooks.cli.options import Command, port_option
+from vantage_quickbooks.cli.output import SUCCESS, require, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from vantage_quickbooks.emulator import Emulator
+
+__all__ = ["command"]
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        (
+            "Serve, and write settings for the other commands",
+            "vantage-quickbooks emulator --port 8085 --write-settings emulator.json",
+        ),
+        ("A company with 100,000 invoices", "vantage-quickbooks emulator --customers 5000 --invoices 100000"),
+        ("Slow answers", "vantage-quickbooks emulator --latency median=0.3,p99=2 --latency /query=0.2"),
+    ),
+)
+@port_option(0, "Port on 127.0.0.1; default: any free port.")
+@click.option("--data", metavar="DIR", type=click.Path(), help="Serve a folder of saved QuickBooks responses instead.")
+@click.option("--customers", type=int, metavar="N", help="Number of customers to generate; default about 30.")
+@click.option("--invoices", type=int, metavar="N", help="Number of invoices to generate; default about 60.")
+@click.option(
+    "--seed", type=int, default=1, metavar="S", help="Seed of the generated company; the same seed gives the same one."
+)
+@click.option("--database", metavar="FILE", type=click.Path(), help="Keep the company in this SQLite file.")
+@click.option(
+    "--latency",
+    metavar="L",
+    multiple=True,
+    help="Delay of answers: 0.2 (seconds), 0.1..0.4 or median=0.3,p99=2; for some paths only: /query=0.2. Repeatable.",
+)
+@click.option(
+    "--write-settings",
+    metavar="FILE",
+    type=click.Path(),
+    help="Write the settings of this emulator to FILE (mode 0600).",
+)
+@click.option("--force", is_flag=True, help="Overwrite FILE whatever it contains.")
+def command(
+    port: int,
+    data: str | None,
+    customers: int | None,
+    invoices: int | None,
+    seed: int,
+    database: str | None,
+    latency: Sequence[str],
+    write_settings: str | None,
+    force: bool,
+) -> int:
+    """Prints the addresses, settings and example commands. Nothing is sent to Intuit."""
+    require("The emulator needs", emulator=("lark",))
+    from vantage_quickbooks.emulator import serve
+    from vantage_quickbooks.emulator.faults import latency as latencies
+
+    target = write_settings
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(SettingsFile(Path(target), is_of_emulator, force=force)) if target else None
+
+        def on_ready(emulator: Emulator) -> None:
+            if file:
+                file.commit(emulator.settings())
+            write(how_to(emulator, target))
+            sys.stdout.flush()
+
+        with _explained(port, database):
+            serve(
+                port,
+                data,
+                customers,
+                invoices,
+                seed,
+                database=database,
+                latency=[latencies.parse(text) for text in latency],
+                on_ready=on_ready,
+            )
+    return SUCCESS
+
+
+@contextlib.contextmanager
+def _explained(port: int, database: str | None) -> Iterator[None]:
+    """Turn errors of the start into usage errors."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise UsageError(f"Port {port} is in use. Choose another, or omit --port for any free port.") from None
+        where = f"{error.filename}: " if error.filename else ""
+        raise UsageError(f"The emulator cannot start: {where}{error.strerror or error}.") from None
+    except sqlite3.Error as error:
+        raise UsageError(f"The emulator cannot use the database {database}: {error}.") from None
+    except ValueError as error:
+        raise UsageError(f"The emulator cannot start: {error}.") from None
+
+
+def how_to(emulator: Emulator, settings_file: str | None) -> str:
+    """Return how to use a running emulator, ready to paste. Its secrets are generated, so they may be shown.
+
+    Args:
+        emulator: The emulator.
+        settings_file: Where its settings were written; None shows them.
+    """
+    from vantage_quickbooks.emulator.control.page import ready_curl
+
+    url = emulator.url
+    company = f"{url}/v3/company/{emulator.realm_id}"
+    counts = emulator.company().counts()
+    exports, option = "", ""
+    if settings_file is None:
+        variables = {"EMULATOR_URL": url} | {name.upper(): value for name, value in emulator.credentials().items()}
+        lines = (f"  export VANTAGE_QUICKBOOKS_{name}={shlex.quote(value)}" for name, value in variables.items())
+        exports = "\n".join(lines) + "\n"
+    else:
+        option = f" --settings {shlex.quote(str(Path(settings_file).absolute()))}"
+    written = f"written to {settings_file}" if settings_file else "below (--write-settings FILE writes them to a file)"
+    return f"""\
+A local QuickBooks is running. Press Ctrl-C to stop it.
+
+  company   {emulator.company().name()}, realm {emulator.realm_id}: \
+{counts.get("Customer", 0):,} customers, {counts.get("Invoice", 0):,} invoices
+  page      {url}/  (requests received, faults to switch on)
+  API       {company}
+  OAuth     {url}/oauth2/v1/tokens/bearer
+  control   {url}/_emulator/state
+  settings  {written}
+
+In another terminal:
+
+{exports}  vantage-quickbooks test{option}
+  vantage-quickbooks call listInvoices{option} --format table
+
+With curl:
+
+{textwrap.indent(ready_curl(emulator), "  ")}
+The secrets above are generated by the emulator and are never sent to Intuit.
+"""

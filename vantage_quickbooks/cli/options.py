@@ -1,0 +1,119 @@
+"""What commands share: examples at the end of the help, and options."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = [
+    "Command",
+    "Examples",
+    "Group",
+    "emulator_option",
+    "format_option",
+    "log_to_stderr",
+    "port_option",
+    "settings_option",
+    "verbose_option",
+]
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+class Examples:
+    """Mixin of a click command: its help ends with examples.
+
+    Args:
+        examples: Each with what it does and the command line, ready to paste.
+    """
+
+    def __init__(self, *args: Any, examples: Sequence[tuple[str, str]] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the epilog and the examples."""
+        super().format_epilog(ctx, formatter)  # type: ignore[misc]  # the click command beside this mixin has it
+        if self.examples:
+            formatter.write("\nExamples:\n")
+            for title, line in self.examples:
+                formatter.write(f"  # {title}\n  {line}\n")
+
+
+class Command(Examples, click.Command):
+    """A command with examples."""
+
+
+class Group(Examples, click.Group):
+    """A group of commands with examples. Without a command, it prints its help on standard error and exits with 2."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, no_args_is_help=False, **kwargs)  # click's own exit status depends on its version
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Print the help if there are no arguments."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(2)
+        return super().parse_args(ctx, args)
+
+
+def settings_option(command: F) -> F:
+    """Add `--settings FILE`."""
+    return click.option(
+        "--settings",
+        metavar="FILE",
+        type=click.Path(),
+        help="JSON file with the settings; - reads standard input. VANTAGE_QUICKBOOKS_* variables override it.",
+    )(command)
+
+
+def emulator_option(command: F) -> F:
+    """Add `--emulator URL`."""
+    return click.option("--emulator", metavar="URL", help="Use the local emulator at this address.")(command)
+
+
+def verbose_option(command: F) -> F:
+    """Add `--verbose`, which logs to standard error."""
+
+    def enable(_: click.Context, __: click.Parameter, value: bool) -> None:
+        if value:
+            log_to_stderr()
+
+    return click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=enable,
+        help="Write the connector's log to standard error.",
+    )(command)
+
+
+def format_option(*formats: str, help: str, default: str | None = None) -> Callable[[F], F]:  # noqa: A002 -- click's word
+    """Return a decorator that adds `--format`."""
+    return click.option("--format", "format_", type=click.Choice(formats), default=default, help=help)
+
+
+def port_option(default: int, text: str) -> Callable[[F], F]:
+    """Return a decorator that adds `--port N`."""
+    return click.option("--port", type=_port, default=default, metavar="N", help=text)
+
+
+def _port(value: str) -> int:
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise click.BadParameter("a port is a number from 0 to 65535.")
+    return int(text)
+
+
+def log_to_stderr() -> None:
+    """Write this package's log, and no library's, to standard error."""
+    log = logging.getLogger("vantage_quickbooks")
+    log.addHandler(logging.StreamHandler())
+    log.setLevel(logging.DEBUG)
