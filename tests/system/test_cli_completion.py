@@ -87,7 +87,7 @@ def printing_program(tmp_path):
     program.parent.mkdir()
     program.write_text(
         "#!/bin/sh\n"
-        f'[ -n "$_VANTAGE_QUICKBOOKS_COMPLETE$COMPLETION" ] && exec {BIN}/vantage-quickbooks "$@"\n'
+        f'[ -n "$_VANTAGE_COMPLETE$COMPLETION" ] && exec {BIN}/vantage-quickbooks "$@"\n'
         'printf "<%s>" "$@"\n'
     )
     program.chmod(0o755)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["PREFIX", "SHELLS", "VARIABLE", "answer", "script"]
 
 PROGRAM = "vantage-quickbooks"
-VARIABLE = "_VANTAGE_QUICKBOOKS_COMPLETE"
+VARIABLE = "_VANTAGE_COMPLETE"
 """Set by the completion scripts, with what they want: `bash_complete`."""
 
 PREFIX = "prefix"
