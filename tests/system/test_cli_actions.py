@@ -210,33 +210,34 @@ def test_secrets_are_those_that_the_output_schema_marks():
 
 @pytest.fixture
 def many_actions(monkeypatch):
-    """A descriptor with 100 more actions in four groups."""
-    described = QUICKBOOKS.describe()
+    """A descriptor with 100 more actions in four groups, and one in a group that it does not name."""
+    described = QUICKBOOKS.describe(schemas=False)
+    groups = [group["id"] for group in described["groups"]]
     for number in range(100):
-        group = ("sales", "purchases", "lists", "accounting")[number % 4]
-        described["actions"].append(WIDGETS | {"id": f"listThing{number}", "group": group})
-    monkeypatch.setattr(type(QUICKBOOKS), "describe", lambda _: described)
-    return described["actions"]
+        described["actions"].append(WIDGETS | {"id": f"listThing{number}", "group": groups[number % len(groups)]})
+    described["actions"].append(WIDGETS | {"id": "listOddity", "group": "odd"})
+    monkeypatch.setattr(type(QUICKBOOKS), "describe", lambda _, **__: described)
+    return described
 
 
 def test_actions__lists_every_action_under_its_group(capsys, many_actions):
     assert main(["actions"]) == 0
-    shown = capsys.readouterr().out
-    found, group = {}, None
-    for line in shown.splitlines():
+    found, title = [], None
+    for line in capsys.readouterr().out.splitlines():
         if line.endswith(":"):
-            group = line.rstrip(":").lower()
+            title = line.rstrip(":")
         elif line.startswith("  "):
-            found[line.split()[0]] = group
-    assert list(found) == [action["id"] for group in dict.fromkeys(found.values()) for action in many_actions
-                           if found[action["id"]] == group]  # fmt: skip
-    assert all(found[action["id"]] == action["group"] for action in many_actions if "group" in action)
-    assert set(found) == {action["id"] for action in many_actions}
+            found.append((title, line.split()[0]))
+    titles = {group["id"]: group["title"] for group in many_actions["groups"]} | {"odd": "Other actions"}
+    expected = [(titles[action["group"]], action["id"]) for action in many_actions["actions"]]
+    assert found == sorted(expected, key=lambda entry: list(titles.values()).index(entry[0]))
 
 
 def test_actions__for_programs(capsys, many_actions):
     assert main(["actions", "--format", "json"]) == 0
-    assert {entry["id"] for entry in json.loads(capsys.readouterr().out)} == {action["id"] for action in many_actions}
+    assert {entry["id"] for entry in json.loads(capsys.readouterr().out)} == {
+        action["id"] for action in many_actions["actions"]
+    }
 
 
 @pytest.mark.parametrize("action", QUICKBOOKS.describe()["actions"], ids=lambda action: action["id"])

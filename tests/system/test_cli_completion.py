@@ -86,9 +86,7 @@ def printing_program(tmp_path):
     program = tmp_path / "bin" / "vantage-quickbooks"
     program.parent.mkdir()
     program.write_text(
-        "#!/bin/sh\n"
-        f'[ -n "$_VANTAGE_COMPLETE$COMPLETION" ] && exec {BIN}/vantage-quickbooks "$@"\n'
-        'printf "<%s>" "$@"\n'
+        f'#!/bin/sh\n[ -n "$_VANTAGE_COMPLETE$COMPLETION" ] && exec {BIN}/vantage-quickbooks "$@"\nprintf "<%s>" "$@"\n'
     )
     program.chmod(0o755)
     return program.parent

@@ -95,7 +95,7 @@ def test_demo__fits_100_columns_and_has_no_colour_when_piped(played):
 def test_demo__does_not_depend_on_the_number_of_actions(monkeypatch, capsys):
     described = QUICKBOOKS.describe()
     described["actions"].append(described["actions"][0] | {"id": "listWidgets"})
-    monkeypatch.setattr(type(QUICKBOOKS), "describe", lambda _: described)
+    monkeypatch.setattr(type(QUICKBOOKS), "describe", lambda _, **__: described)
     assert main(["demo"]) == 0
     assert f"It registered QuickBooks Online, {len(described['actions'])} actions." in capsys.readouterr().out
 

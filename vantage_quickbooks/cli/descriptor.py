@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import re
@@ -39,28 +40,29 @@ _VERB = re.compile("^(list|get)", re.IGNORECASE)
 
 
 def actions() -> dict[str, Action]:
-    """Return all actions by id, in the order of the descriptor."""
-    return {action["id"]: action for action in QUICKBOOKS.describe()["actions"]}
+    """Return all actions by id, without their schemas and forms, in the order of the descriptor."""
+    return {action["id"]: action for action in QUICKBOOKS.describe(schemas=False)["actions"]}
 
 
 def groups() -> dict[str, list[Action]]:
-    """Return the actions by group, in the order of the descriptor."""
-    found: dict[str, list[Action]] = {}
-    for action in actions().values():
-        found.setdefault(action.get("group") or "actions", []).append(action)
-    return found
+    """Return the actions by the title of their group, without their schemas and forms."""
+    described = QUICKBOOKS.describe(schemas=False)
+    titles = {group["id"]: group["title"] for group in described["groups"]}
+    found: dict[str, list[Action]] = {title: [] for title in titles.values()}
+    for action in described["actions"]:
+        found.setdefault(titles.get(action["group"], "Other actions"), []).append(action)
+    return {title: members for title, members in found.items() if members}
 
 
-def find_action(name: str) -> Action:
-    """Return an action by its id.
+def find_action(name: str) -> dict[str, Any]:
+    """Return an action by its id, with its schemas and its form.
 
     Raises:
         UsageError: There is no such action; the message suggests one that is close.
     """
-    known = actions()
-    if name in known:
-        return known[name]
-    near = _nearest(name, known)
+    with contextlib.suppress(KeyError):
+        return QUICKBOOKS.describe_action(name)
+    near = _nearest(name, actions())
     hint = f"Did you mean {near}? " if near else ""
     raise UsageError(
         f'{json.dumps(name[:60])} is not an action. {hint}To list the actions, run "vantage-quickbooks actions".'

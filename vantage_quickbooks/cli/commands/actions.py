@@ -45,8 +45,8 @@ def command(action: str | None, format_: str) -> int:
 
 def _index(groups: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
     return [
-        {"id": action["id"], "title": action["title"], "group": group, "description": action["description"]}
-        for group, actions in groups.items()
+        {name: action[name] for name in ("id", "title", "group", "description")}
+        for actions in groups.values()
         for action in actions
     ]
 
@@ -58,7 +58,7 @@ def _formatter() -> click.HelpFormatter:
 def _listed(groups: Mapping[str, list[Any]]) -> str:
     formatter = _formatter()
     for group, actions in groups.items():
-        with formatter.section(group.capitalize()):
+        with formatter.section(group):
             formatter.write_dl([(action["id"], action["title"]) for action in actions], col_max=40)
     formatter.write('\nFor the inputs of an action, run "vantage-quickbooks actions ACTION".\n')
     return formatter.getvalue().lstrip("\n")

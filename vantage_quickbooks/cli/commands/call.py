@@ -75,10 +75,10 @@ def _complete_input(context: click.Context, _: click.Parameter, incomplete: str)
     """Complete the name of an input, or its value where the form offers choices."""
     from vantage_quickbooks.cli import descriptor
 
-    action = descriptor.actions().get(context.params.get("action") or "")
-    if action is None:
+    try:
+        fields = descriptor.inputs(descriptor.find_action(context.params.get("action") or ""))
+    except UsageError:
         return []
-    fields = descriptor.inputs(action)
     key, equals, start = incomplete.partition("=")
     if not equals:
         given = {pair.partition("=")[0] for pair in context.params.get("pairs") or ()}
