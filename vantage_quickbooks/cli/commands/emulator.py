@@ -87,10 +87,10 @@ def command(
         with _explained(port, database):
             serve(
                 port,
-                data,
-                customers,
-                invoices,
-                seed,
+                data=data,
+                customers=customers,
+                invoices=invoices,
+                seed=seed,
                 database=database,
                 latency=[latencies.parse(text) for text in latency],
                 on_ready=on_ready,
