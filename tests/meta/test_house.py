@@ -17,6 +17,8 @@ import yaml
 import vantage_quickbooks
 from vantage_quickbooks import errors, hookspecs, plugin
 from vantage_quickbooks.catalog.actions import ACTIONS
+from vantage_quickbooks.catalog.docs_tables import write_tables
+from vantage_quickbooks.catalog.generate import generated_files
 from vantage_quickbooks.connector.connector import QUICKBOOKS
 
 ROOT = Path(__file__).parents[2]
@@ -63,17 +65,15 @@ def test_the_description_is_plain_json():
     assert json.loads(json.dumps(described, allow_nan=False)) == described
     assert described["actions"][3]["agentVisible"] is False
     assert described["actions"][3]["sensitiveOutput"] is True
-    assert [action["nodeName"] for action in described["actions"]] == [
+    assert [action["nodeName"] for action in described["actions"]][:4] == [
         "quickbooksListCustomers", "quickbooksListInvoices", "quickbooksGetCompanyInfo", "quickbooksGetAccessToken"
     ]  # fmt: skip
 
 
-def test_an_actions_id_names_its_file_its_schemas_and_its_section():
-    """One id, one file, three schemas, one heading, and nothing else lies about."""
+def test_an_actions_id_names_its_schemas():
+    """One id, three schemas, and no other files; the four core actions come first."""
     ids = list(ACTIONS)
-    assert ids == ["listCustomers", "listInvoices", "getCompanyInfo", "getAccessToken"]
-    files = {re.sub(r"([A-Z])", r"_\1", name).lower() for name in ids}
-    assert files == {path.stem for path in (PACKAGE / "actions").glob("*_*.py") if not path.stem.startswith("__")}
+    assert ids[:4] == ["listCustomers", "listInvoices", "getCompanyInfo", "getAccessToken"]
     schemas = {f"{name}.{kind}.json" for name in ids for kind in ("input.schema", "output.schema", "form")}
     assert schemas | {
         "settings.schema.json",
@@ -81,8 +81,20 @@ def test_an_actions_id_names_its_file_its_schemas_and_its_section():
         "descriptor.schema.json",
         "envelope.schema.json",
     } == {p.name for p in (ROOT / "schemas").iterdir()}
-    headings = re.findall(r"^## `(\w+)`", read("docs/actions.md"), re.MULTILINE)
-    assert headings == ids
+
+
+def test_every_action_is_documented():
+    """Each action's id stands in the docs, in a heading or in the generated tables."""
+    page = read("docs/actions.md")
+    assert [action for action in ACTIONS if f"`{action}`" not in page] == []
+
+
+def test_what_is_generated_is_up_to_date():
+    """`make schemas` would change nothing."""
+    for name, text in generated_files().items():
+        assert read(f"schemas/{name}.json") == text, f"schemas/{name}.json is out of date: run `make schemas`"
+    page = read("docs/actions.md")
+    assert write_tables(page) == page, "docs/actions.md is out of date: run `make schemas`"
 
 
 def test_public_names_resolve():

@@ -16,7 +16,7 @@ from vantage_quickbooks.config.validation import clean
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path.name.removesuffix(".json") for path in (ROOT / "schemas").glob("*.json"))
-ACTIONS = ("getAccessToken", "getCompanyInfo", "listCustomers", "listInvoices")
+
 CONTRACT_SCHEMAS = {"descriptor.schema", "envelope.schema"}  # of any connector; tests/unit/test_contract_schemas.py
 SCHEMAS = [name for name in FILES if name.endswith(".schema") and name not in CONTRACT_SCHEMAS]
 INPUTS = [f"{action}.input.schema" for action in ACTIONS]
@@ -85,9 +85,10 @@ def test_properties__have_words_for_a_person_and_a_model(name):
 
 
 @pytest.mark.parametrize("name", INPUTS)
-def test_inputs__are_all_optional_and_fill_in_nothing(name):
+def test_inputs__fill_in_nothing_and_only_an_id_or_a_query_is_required(name):
     assert '"default":' not in json.dumps(load_schema(name))
-    assert "required" not in load_schema(name)
+    assert load_schema(name).get("required", []) in ([], ["id"], ["query"])
+    assert not (name.startswith("list") and "required" in load_schema(name))
 
 
 @pytest.mark.parametrize("name", ["settings.schema", *INPUTS])
@@ -96,7 +97,7 @@ def test_validation__reads_every_keyword_that_is_used(name):
     known = {"type", "minLength", "maxLength", "pattern", "minimum", "maximum", "enum", "items", "uniqueItems"}
     words = {"title", "description", "examples", "default", "writeOnly", "x-hint", "x-format", "format"}
     for rules in load_schema(name)["properties"].values():
-        assert set(rules) <= known | words
+        assert set(rules) <= known | words, name
         # Whether a format counts is each validator's own choice: what must hold is in the pattern.
         assert rules.get("format", "password") == "password"
         assert set(rules.get("items", {})) <= {"type", "enum"}
@@ -121,7 +122,7 @@ def test_form__shows_every_property_once_with_the_hosts_words(form, schema):
         assert hints["inputType"] in INPUT_TYPES
         assert hints["label"]
         assert hints["tooltip"].endswith(".")
-        assert (hints["inputType"] == "Numeric") is (property_type(rules) == "integer")
+        assert (hints["inputType"] == "Numeric") is (property_type(rules) in {"integer", "number"})
         assert hints.get("secret", False) is rules.get("writeOnly", False)
         choices = set(rules.get("enum") or rules.get("items", {}).get("enum") or ()) - {"emulator", "", None}
         assert sorted(choices) == sorted(option["value"] for option in hints.get("options", []) if option["value"])
@@ -141,17 +142,22 @@ def test_outputs__share_their_metadata():
     page = {"startPosition", "maxResults", "mayHaveMore", "nextStartPosition", "orderBy"}
     for action, node in metadata.items():
         assert common.items() <= node["properties"].items()
-        extra = {"listCustomers": page, "listInvoices": page | {"companyDate"}}.get(action, set())
-        whole = {"complete", "readCount", "expectedCount", "totalCount", "duplicatesRemoved", "reconciled", "cursor"}
-        whole |= {"syncCursor", "deletions"}
+        described = ACTIONS[action].action
+        extra = page if described.streamable else set()
+        if action == "query":
+            extra = {"query", "entity", "maxResults", "mayHaveMore"}
+        if getattr(ACTIONS[action], "resource", None) and ACTIONS[action].resource.status:
+            extra = extra | {"companyDate"}
+        full = {"complete", "readCount", "expectedCount", "totalCount", "duplicatesRemoved", "reconciled", "cursor"}
+        full |= {"syncCursor", "deletions"}
         required = set(common) | extra
-        assert set(node["properties"]) == required | (whole if extra else set())
+        assert set(node["properties"]) == required | (full if "full" in described.modes else set())
         assert set(node["required"]) == required
         assert node["additionalProperties"] is False
 
 
 def test_outputs__let_intuit_send_what_it_likes_and_hold_us_to_our_word():
-    for action, rows in (("listCustomers", "customers"), ("listInvoices", "invoices")):
+    for action, rows in (("listCustomers", "customers"), ("listInvoices", "invoices"), ("listVendors", "vendors")):
         schema = load_schema(f"{action}.output.schema")
         validator = Draft202012Validator(schema)
         good = schema["examples"][0]
@@ -159,7 +165,7 @@ def test_outputs__let_intuit_send_what_it_likes_and_hold_us_to_our_word():
         validator.validate(good)
         for spoil in (
             lambda data: data.pop("count"),
-            lambda data, rows=rows: data[rows][0].pop("customerName"),
+            lambda data, rows=rows: data[rows][0].pop("vendorName" if rows == "vendors" else "customerName"),
             lambda data: data["metadata"].update(extra=1),
             lambda data: data["metadata"].update(apiCalls="1"),
             lambda data: data["metadata"].update(retrievedAt="2026-05-05T12:16:21+02:00"),

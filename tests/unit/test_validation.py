@@ -23,7 +23,7 @@ def test_validate_input__raises_with_all_fields():
         validate_input("listInvoices", {"status": "late", "max_results": 0})
     assert [entry.field for entry in caught.value.fields] == ["max_results", "status"]
     assert caught.value.message.startswith("2 errors in the inputs. Max results must be a whole number")
-    with pytest.raises(InputError, match=r"^Max results must be a whole number from 1 to 1000, not 0\. Give"):
+    with pytest.raises(InputError, match=r"^Max results must be a whole number from 1 to 1000, not 0\. Enter"):
         validate_input("listInvoices", {"max_results": 0})
 
 

@@ -591,6 +591,7 @@ def _list_output(resource: Resource) -> JSON:
         "properties": members,
         "required": [name for name in members if name not in _CHANGES],
         "additionalProperties": False,
+        "examples": [_list_example(resource)],
         "$defs": {
             record: _record(resource),
             "reference": _REFERENCE,
@@ -632,12 +633,52 @@ def _get_output(resource: Resource) -> JSON:
         "properties": {record: {"$ref": f"#/$defs/{record}"}, "metadata": {"$ref": "#/$defs/metadata"}},
         "required": [record, "metadata"],
         "additionalProperties": False,
+        "examples": [{record: _example_record(resource), "metadata": _example_metadata(resource, is_list=False)}],
         "$defs": {
             record: _record(resource),
             "reference": _REFERENCE,
             "metadata": _metadata(resource, is_list=False),
         },
     }
+
+
+# ---- examples --------------------------------------------------------------------------------------------------------
+
+_EXAMPLES: dict[str, Any] = {
+    "id": "24",
+    "text": "Pine Street Books",
+    "decimal": 362.07,
+    "integer": 0,
+    "boolean": True,
+    "date": "2026-05-05",
+    "instant": "2026-05-05T05:16:21-07:00",
+    "reference": {"value": "24", "name": "Pine Street Books"},
+    "object": {},
+    "list": [],
+}
+"""A value of each type of property."""
+
+
+def _example_record(resource: Resource) -> JSON:
+    """Return a record as short as a table's row: its Id, the properties in columns, and its flat fields."""
+    shown = {"Id", *(column.field.partition(".")[0] for column in resource.columns)}
+    record = {known.name: _EXAMPLES[known.type] for known in resource.properties if known.name in shown}
+    if resource.template_key:
+        record = {"Bill": record}
+    return record | {row.name: row.values[0] if row.values else _EXAMPLES[row.type] for row in resource.flat_fields}
+
+
+def _example_metadata(resource: Resource, *, is_list: bool) -> JSON:
+    page = {"startPosition": 1, "maxResults": 100, "mayHaveMore": False, "nextStartPosition": None}
+    members = _EXAMPLE_METADATA | ({**page, "orderBy": resource.default_order} if is_list else {})
+    return members | ({"companyDate": "2026-05-05"} if resource.status else {})
+
+
+def _list_example(resource: Resource) -> JSON:
+    record = _example_record(resource)
+    summary = {} if resource.summarize is None else {"summary": resource.summarize([(record, record)], "page")}
+    metadata = _example_metadata(resource, is_list=True)
+    return {resource.rows_key: [record], "count": 1} | summary | {"metadata": metadata}
 
 
 # ---- forms -----------------------------------------------------------------------------------------------------------

@@ -69,6 +69,9 @@ def normalize(value: Any, schema: Mapping[str, Any]) -> Any:
         return None
     if kind == "integer":
         return to_int(value)
+    if kind == "number":
+        number = to_int(value)
+        return float(number) if isinstance(number, str) else number
     if kind == "boolean" and isinstance(value, str):
         return value.lower() == "true"  # a form's select sends text
     if kind == "string" and not isinstance(value, str):

@@ -10,12 +10,13 @@ Rules
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.config.field_errors import FieldErrors, describe_type
 from vantage_quickbooks.config.form_values import find_unusable, normalize
-from vantage_quickbooks.config.schema_files import validator_for
+from vantage_quickbooks.config.schema_files import load_schema, validator_for
 from vantage_quickbooks.errors import FieldError, InputError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def validate_input(action_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         action_id: Id of the action, as `listCustomers`.
-        data: The input; every key is optional.
+        data: The input.
 
     Returns:
         The inputs that were given, normalized; no defaults are filled in.
@@ -73,12 +74,17 @@ def validate_input(action_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: With one entry for each invalid field.
     """
-    if type(data) is dict and not data:
-        return {}  # always valid, as every input is optional; a host asks for its cached token often
+    if type(data) is dict and not data and not _has_required(action_id):
+        return {}  # a host asks for its cached token often: skip the validator
     cleaned, fields = clean(f"{action_id}.input.schema", data)
     if fields:
         raise InputError(summarize("input", fields), fields)
     return cleaned
+
+
+@functools.cache
+def _has_required(action_id: str) -> bool:
+    return bool(load_schema(f"{action_id}.input.schema").get("required"))
 
 
 def summarize(noun: str, fields: Sequence[FieldError]) -> str:
