@@ -41,6 +41,9 @@ format: .venv/.lint  ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+schemas: .venv/.test  ## Generate schemas, forms and documentation tables from the rows of the catalog
+	@$(BIN)/python -m vantage_quickbooks.catalog.generate .
+
 cassettes: .venv/.test  ## Record the cassettes again, from the emulator
 	@rm -rf cassettes/*/
 	@$(BIN)/python -m pytest tests/wire --record-mode=rewrite
@@ -54,4 +57,4 @@ bench-full: .venv/.all  ## The same, and a stream of a million invoices
 clean:  ## Remove what the targets made
 	@rm -rf .venv .venv-3.* dist build benchmarks/.venvs benchmarks/.cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help demo test system-packages lint format cassettes bench bench-full clean
+.PHONY: help demo test system-packages lint format schemas cassettes bench bench-full clean

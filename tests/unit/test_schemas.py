@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
+from vantage_quickbooks.catalog.actions import ACTIONS
 from vantage_quickbooks.config.form_values import property_type
 from vantage_quickbooks.config.schema_files import load_schema
 from vantage_quickbooks.config.validation import clean
