@@ -199,6 +199,7 @@ class Resource:
             known, it is False and full reads are not offered.
         is_queryable: Whether queries find it; a singleton such as Preferences is only read.
         is_singleton: Whether a company has exactly one, read without an Id.
+        has_named_ids: Whether some Ids are words, as the tax codes `TAX` and `NON` of companies in the USA.
         primary_key: Properties that identify a record together, where it has no Id.
         template_key: Whether each record is an object with one member, named by the type of its template, that holds
             the properties, as RecurringTransaction's are.
@@ -229,6 +230,7 @@ class Resource:
     has_creation_order: bool = True
     is_queryable: bool = True
     is_singleton: bool = False
+    has_named_ids: bool = False
     primary_key: tuple[str, ...] = ("Id",)
     template_key: bool = False
     views: tuple[Mapping[str, Any], ...] = ()

@@ -607,12 +607,14 @@ def _get_input(resource: Resource) -> JSON:
         schema = _object_schema(resource.get_id, title, "input", "This action takes no input.")
         return schema | {"properties": {}, "additionalProperties": False, "examples": [{}]}
     schema = _object_schema(resource.get_id, title, "input", f"Which {resource.name} to read.")
-    record_id = _record_id(
-        "ID",
+    description, hint = (
         f"Id of the {resource.name}, as {resource.list_id} returns it.",
-        f"Enter the Id, the number that {resource.list_id} returns.",
-        required=True,
+        f"Enter the Id that {resource.list_id} returns.",
     )
+    record_id = _record_id("ID", description, hint, required=True)
+    if resource.has_named_ids:
+        del record_id["x-format"]
+        record_id["pattern"] = f"^{_BLANK}[0-9A-Za-z]{{1,32}}{_BLANK}$"
     return schema | {
         "properties": {"id": record_id},
         "required": ["id"],

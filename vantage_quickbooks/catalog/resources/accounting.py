@@ -408,6 +408,7 @@ _TAX_CODE = Resource(
     default_order="Name",
     sortable={"Name": "Name", "Description": "Description", **short.TIMES},
     tie_breaker="Name",
+    has_named_ids=True,
     path="taxcode",
     has_active=True,
     has_cdc=False,
