@@ -174,9 +174,20 @@ def test_table__without_a_view_it_shows_the_properties_that_hold_one_value(capsy
     action = WIDGETS | {"views": []}
     lines = shown_table(capsys, monkeypatch, {"smallWidgets": ROWS, "count": 2, "metadata": {}}, action)
     assert lines[0].split() == ["DocNumber", "VendorRef", "Qty", "Total", "CurrencyRef", "Open", "state"]
-    wide = [{f"P{number}": number for number in range(20)}]
+    wide = [{"Line": [], "domain": "QBO", **{f"Property{number}": number for number in range(20)}, "Id": "7"}]
     lines = shown_table(capsys, monkeypatch, {"smallWidgets": wide, "count": 1, "metadata": {}}, action)
-    assert lines[-1] == "8 more columns: use --format csv or json."
+    assert max(map(len, lines[:3])) <= 100
+    assert lines[0].split() == ["Id", *(f"Property{number}" for number in range(9))]
+    assert (
+        lines[-2] == "Not shown (use --format csv or json): Property9, Property10, Property11, Property12, Property13,"
+    )
+
+
+def test_table__a_count_in_place_of_records_is_shown(capsys, monkeypatch):
+    data = {"smallWidgets": [], "count": 0, "totalCount": 60, "metadata": {}}
+    assert [line.strip() for line in shown_table(capsys, monkeypatch, data, WIDGETS | {"views": []})][::2] == [
+        "totalCount", "60",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -203,6 +214,31 @@ def test_table__one_record_is_a_card(capsys, monkeypatch):
 def test_secrets_are_those_that_the_output_schema_marks():
     action = WIDGETS | {"rowsKey": None, "outputSchema": {"properties": {"pin": {"x-sensitive": True}, "name": {}}}}
     assert rows_of({"pin": "123456", "name": "x"}, action) == [{"pin": "123…(6 characters)", "name": "x"}]
+
+
+def test_every_action_that_lists_has_a_table_and_a_csv_with_its_records(call):
+    for action in QUICKBOOKS.describe(schemas=False)["actions"]:
+        if not action["id"].startswith("list"):
+            continue
+        status, shown, _ = call(action["id"], "max_results=3")
+        count = json.loads(shown)["data"]["count"]
+        assert (status, count > 0) == (0, True), action["id"]
+        status, table, _ = call(action["id"], "max_results=3", "--format", "table")
+        labels = [column["label"] for view in action["views"] if view["kind"] == "table" for column in view["columns"]]
+        assert (status, table.split("\n")[0].split()[0]) == (0, labels[0].split()[0]), action["id"]
+        status, text, _ = call(action["id"], "max_results=3", "--format", "csv")
+        assert (status, len(list(csv.DictReader(io.StringIO(text, newline=""))))) == (0, count), action["id"]
+
+
+def test_call__a_query_as_a_table_and_as_csv(call):
+    query = "query=SELECT Id, DocNumber, TotalAmt FROM Invoice MAXRESULTS 3"
+    status, table, message = call("query", query, "--format", "table")
+    assert (status, table.split("\n")[0].split()) == (0, ["Id", "DocNumber", "TotalAmt"])
+    assert message == "3 rows; there may be more.\n"
+    status, text, _ = call("query", query, "--format", "csv")
+    assert (status, len(list(csv.DictReader(io.StringIO(text))))) == (0, 3)
+    status, text, _ = call("query", "query=SELECT COUNT(*) FROM Invoice", "--format", "csv")
+    assert (status, text.split()) == (0, ["totalCount", "60"])
 
 
 # ---- actions ---------------------------------------------------------------------------------------------------------

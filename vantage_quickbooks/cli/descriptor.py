@@ -142,10 +142,14 @@ def words(name: str) -> str:
 
 
 def rows_of(data: Mapping[str, Any], action: Action) -> list[dict[str, Any]]:
-    """Return a result's rows: its list, or its one record, or the result itself with secrets masked."""
+    """Return a result's rows: its list, or its one record, or the result itself with secrets masked.
+
+    An empty list beside another value is a row of that value: a query may return a count instead of records.
+    """
     rows = data[action["rowsKey"]] if action["rowsKey"] else data
     if isinstance(rows, list):
-        return rows
+        others = {name: value for name, value in data.items() if name != "count" and isinstance(value, int | str)}
+        return rows or ([others] if others else [])
     hidden = sensitive_fields(action)
     return [{name: mask(value) if name in hidden else value for name, value in rows.items()}]
 

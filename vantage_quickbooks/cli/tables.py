@@ -36,9 +36,6 @@ __all__ = [
 WIDTH = 100
 """Width in columns where standard output is not a terminal."""
 
-MAX_COLUMNS = 12
-"""Columns of a table whose columns the descriptor does not name."""
-
 _STYLES = {"good": "green", "notice": "yellow", "info": "cyan", "bad": "bold red", "muted": "dim"}
 """The style of each tone of a status."""
 
@@ -85,13 +82,11 @@ def show_result(data: Mapping[str, Any], action: Mapping[str, Any], *, has_filte
     if not rows:
         out.print(f"No {noun} match these filters." if has_filters else f"No {noun}.")
         return
-    columns, left_out = table_columns(action), 0
-    if not columns:
-        found = _columns_of(rows)
-        columns, left_out = found[:MAX_COLUMNS], max(0, len(found) - MAX_COLUMNS)
-    put(out, rows_table(rows, columns))
-    if left_out:
-        out.print(f"\n{left_out} more columns: use --format csv or json.")
+    columns = table_columns(action)
+    if columns:
+        put(out, rows_table(rows, columns))
+    else:
+        _show_any(out, rows)
     if "byCurrency" in data.get("summary", ()):
         out.print(f"\nTotals of these {data['count']} {noun}:\n")
         put(out, summary_table(data["summary"], noun, columns))
@@ -102,19 +97,37 @@ def list_table(rows: Sequence[Mapping[str, Any]], action_id: str) -> Table:
     return rows_table(rows, table_columns(find_action(action_id)))
 
 
+def _show_any(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows whose columns the descriptor does not name: as many columns as fit."""
+    found = _columns_of(rows)
+    count = next((count for count in range(len(found), 1, -1) if _fits(out, rows_table(rows, found[:count]))), 1)
+    put(out, rows_table(rows, found[:count]))
+    if count < len(found):
+        names = ", ".join(clean(column["label"]) for column in found[count:])
+        out.print(f"\nNot shown (use --format csv or json): {names}")
+
+
+def _fits(out: Console, table: Table) -> bool:
+    return Measurement.get(out, out.options.update(width=10_000), table).maximum <= out.width
+
+
 def _columns_of(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return a column for each property that holds one value or a reference."""
-    names = dict.fromkeys(name for row in rows for name, value in row.items() if _text(value))
-    numeric = {
-        name
-        for name in names
-        if all(isinstance(row.get(name), int | float | None) and not isinstance(row.get(name), bool) for row in rows)
-    }
+    """Return a column for each property that holds one value or a reference, Id first."""
+    names = dict.fromkeys(name for row in rows for name in ("Id", *row) if _is_single(row.get(name)))
+    values = {name: [row[name] for row in rows if row.get(name) is not None] for name in names}
     return [
-        {"field": name, "label": name, "format": "number" if name in numeric else "text"}
+        {"field": name, "label": name, "format": "number" if all(map(_is_number, values[name])) else "text"}
         for name in names
         if name not in _TECHNICAL
     ]
+
+
+def _is_single(value: Any) -> bool:
+    return isinstance(value, str | int | float) or (isinstance(value, dict) and "value" in value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def put(out: Console, table: Table) -> None:

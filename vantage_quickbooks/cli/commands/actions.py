@@ -76,8 +76,8 @@ def _described(action: Mapping[str, Any], inputs: Mapping[str, Mapping[str, Any]
     if action["examples"]:
         formatter.write("\nExamples:\n")
         for example in action["examples"]:
-            pairs = " ".join(shlex.quote(f"{name}={_value(value)}") for name, value in example.items())
-            formatter.write(f"  vantage-quickbooks call {action['id']} {pairs}\n")
+            pairs = " ".join(f"{name}={_quoted(_value(value))}" for name, value in example.items())
+            formatter.write(f"  vantage-quickbooks call {action['id']} {pairs}".rstrip() + "\n")
     return formatter.getvalue()
 
 
@@ -96,3 +96,9 @@ def _value(value: Any) -> str:
     if isinstance(value, str):
         return value
     return json_text(value).strip()
+
+
+def _quoted(text: str) -> str:
+    """Quote text for a shell; in double quotes if it contains single ones."""
+    is_plain = "'" in text and not set(text) & set('"$`\\\\!')
+    return f'"{text}"' if is_plain else shlex.quote(text)

@@ -245,6 +245,8 @@ def _print_result(envelope: Mapping[str, Any], call: _Call) -> None:
         from vantage_quickbooks.cli import tables
 
         tables.show_result(data, action, has_filters=bool(call.data))
-    if data["metadata"].get("mayHaveMore"):
-        following = f"start_position={data['metadata']['nextStartPosition']}"
-        say(f"{data['count']} {descriptor.words(action['rowsKey'])}; there may be more. Next page: {following}")
+    metadata = data["metadata"]
+    if metadata.get("mayHaveMore"):
+        start = metadata.get("nextStartPosition")
+        following = f" Next page: start_position={start}" if start else ""
+        say(f"{data['count']} {descriptor.words(action['rowsKey'])}; there may be more.{following}")
