@@ -1,4 +1,4 @@
-"""Tokens over live HTTP: one refresh at a time, durable before use, and every refusal told apart."""
+"""Tokens over live HTTP: one refresh at a time, stored before use, and every failure distinguished."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class DictHost:
     def save(self, connection_id, credentials, expected_version):
         version = self.kept.get(connection_id, (None, {}))[0]
         if version is not None and version != expected_version:
-            raise CredentialConflict("somebody was faster")
+            raise CredentialConflict("another process saved first")
         self.kept[connection_id] = ((version or 0) + 1, credentials)
         self.saves += 1
         return self.kept[connection_id][0]
@@ -58,7 +58,7 @@ class DictHost:
 
 
 def age(store, connection, **by):
-    """Let time pass for the stored access token."""
+    """Make the stored access token older."""
     key = connection._get_client().authorizer.key
     record = store.load(key)
     passed = timedelta(**by)
@@ -72,7 +72,7 @@ def age(store, connection, **by):
 
 
 def of_another_process(connection):
-    """Give a connection locks of its own, as if it ran in another process."""
+    """Give a connection its own locks, as if it ran in another process."""
     connection._get_client().authorizer._chain = authorizer._Chain("elsewhere")
     return connection
 
@@ -81,8 +81,8 @@ def token_requests(emulator):
     return emulator.counters()["token_requests"]["total"]
 
 
-def test_a_valid_token_is_handed_out_without_asking_again(connect, emulator):
-    """getAccessToken hands out the token in hand while it is valid."""
+def test_a_valid_token_is_returned_without_a_request(connect, emulator):
+    """getAccessToken returns the cached token while it is valid."""
     connection = connect()
 
     first, second = connection.invoke("getAccessToken"), connection.invoke("getAccessToken")
@@ -92,8 +92,8 @@ def test_a_valid_token_is_handed_out_without_asking_again(connect, emulator):
     assert token_requests(emulator) == 1
 
 
-def test_a_token_that_ends_within_five_minutes_is_renewed(connect, emulator):
-    """Five minutes of skew: no token dies on the way."""
+def test_a_token_that_expires_within_five_minutes_is_refreshed(connect, emulator):
+    """Five minutes of skew: no token expires during a request."""
     store = MemoryStore()
     connection = connect(store=store)
     first = connection.invoke("getAccessToken")["accessToken"]
@@ -105,8 +105,8 @@ def test_a_token_that_ends_within_five_minutes_is_renewed(connect, emulator):
     assert token_requests(emulator) == 2
 
 
-def test_both_ends_of_the_grant_are_reported(connect):
-    """The rolling end after 100 days, and the hard end after five years."""
+def test_both_expiries_of_the_grant_are_reported(connect):
+    """The rolling expiry after 100 days, and the hard expiry after five years."""
     token = connect().invoke("getAccessToken")
 
     rolling, hard = (
@@ -118,7 +118,7 @@ def test_both_ends_of_the_grant_are_reported(connect):
 
 
 def test_a_second_connection_finds_the_token_in_the_store(connect, emulator, tmp_path):
-    """A worker that starts later reads the chain and asks for nothing."""
+    """A worker that starts later reads the chain and sends no token request."""
     first = connect(store=SQLiteStore(tmp_path / "t.sqlite3")).invoke("getAccessToken")
     second = connect(store=SQLiteStore(tmp_path / "t.sqlite3")).invoke("getAccessToken")
 
@@ -127,8 +127,8 @@ def test_a_second_connection_finds_the_token_in_the_store(connect, emulator, tmp
     assert token_requests(emulator) == 1
 
 
-def test_the_chain_goes_on_from_its_newest_link(connect, emulator):
-    """The form's refresh token is spent at the first refresh; the stored one goes on."""
+def test_a_refresh_uses_the_newest_refresh_token(connect, emulator):
+    """The form's refresh token is spent after the first refresh; later ones use the stored token."""
     store = MemoryStore()
     connection = connect(store=store)
     connection.invoke("getAccessToken")
@@ -155,7 +155,7 @@ def test_threads_at_a_stale_token_cause_one_token_request(connect, emulator):
 
 
 def test_a_changed_client_secret_makes_the_cached_token_invalid(connect, emulator):
-    """Another client secret in the form: the cached access token is never handed out again."""
+    """Another client secret in the form: the cached access token is never returned again."""
     store = MemoryStore()
     form_token = emulator.refresh_token
     first = connect(store=store).invoke("getAccessToken")["accessToken"]
@@ -167,8 +167,8 @@ def test_a_changed_client_secret_makes_the_cached_token_invalid(connect, emulato
     assert renewed["accessToken"] != first
 
 
-def test_a_wrong_client_secret_gets_no_cached_token_and_spoils_nothing(connect, emulator):
-    """Who does not know the secret gets nothing out of the store; who knows it goes on."""
+def test_a_wrong_client_secret_gets_no_cached_token_and_breaks_nothing(connect, emulator):
+    """A wrong secret gets nothing from the store; the right one continues to work."""
     store = MemoryStore()
     form_token = emulator.refresh_token
     good = connect(store=store, refresh_token=form_token)
@@ -181,8 +181,8 @@ def test_a_wrong_client_secret_gets_no_cached_token_and_spoils_nothing(connect, 
     assert (again["accessToken"], again["refreshed"]) == (first, False)
 
 
-def test_a_newly_pasted_refresh_token_begins_a_new_chain(connect, emulator):
-    """After a reconnect the form's new token counts, whatever the store still holds of the old chain."""
+def test_a_newly_pasted_refresh_token_starts_a_new_chain(connect, emulator):
+    """After reconnecting, the form's new token is used, not the stored record of the old chain."""
     store = MemoryStore()
     old = connect(store=store)
     old.invoke("getAccessToken")
@@ -195,7 +195,7 @@ def test_a_newly_pasted_refresh_token_begins_a_new_chain(connect, emulator):
 
 
 def test_two_grants_of_one_company_do_not_overwrite_each_other(connect, emulator):
-    """Two people connect the same company: each chain goes on by itself."""
+    """Two people connect the same company: their chains are independent."""
     store = MemoryStore()
     one = connect(store=store, refresh_token=emulator.grant())
     two = connect(store=store, refresh_token=emulator.grant())
@@ -206,15 +206,15 @@ def test_two_grants_of_one_company_do_not_overwrite_each_other(connect, emulator
     assert emulator.counters()["token_requests"]["failed"] == 0
 
 
-def test_a_revoked_grant_asks_for_a_person(connect, emulator):
-    """invalid_grant without a sibling's rotation ends the chain."""
+def test_a_revoked_grant_requires_reauthorization(connect, emulator):
+    """invalid_grant without a concurrent rotation ends the chain."""
     emulator.revoke_grants()
     with pytest.raises(ReauthorizationRequired) as caught:
         connect().invoke("listCustomers")
     assert caught.value.details["apiCalls"] == 0
 
 
-def test_a_refused_access_token_is_renewed_once(connect, emulator):
+def test_a_refused_access_token_is_replaced_once(connect, emulator):
     """401: refresh once, repeat once."""
     connection = connect()
     connection.invoke("getCompanyInfo")
@@ -225,7 +225,7 @@ def test_a_refused_access_token_is_renewed_once(connect, emulator):
 
 
 def test_a_new_token_that_is_refused_too_is_reported(connect, emulator):
-    """The second 401 is not answered by a third refresh."""
+    """There is no third refresh after the second 401."""
     emulator.fault("expired_token", path="/companyinfo", times=-1)
 
     with pytest.raises(AccessTokenRefusedError) as caught:
@@ -235,8 +235,8 @@ def test_a_new_token_that_is_refused_too_is_reported(connect, emulator):
     assert token_requests(emulator) == 2
 
 
-def test_many_threads_refused_at_once_renew_once(connect, emulator):
-    """Ten requests under way with the same refused token: one refresh replaces it for all."""
+def test_many_threads_refused_at_once_refresh_once(connect, emulator):
+    """Ten requests in flight with the same refused token: one refresh replaces it for all."""
     connection = connect()
     connection.invoke("getAccessToken")
     emulator.expire_access_tokens()
@@ -257,7 +257,7 @@ def test_many_threads_refused_at_once_renew_once(connect, emulator):
     ],
 )
 def test_every_failure_of_the_token_endpoint_is_reported(connect, emulator, fault, options, error, requests):
-    """Nothing is swallowed; only what certainly rotated nothing is sent again."""
+    """Only a request that certainly rotated nothing is repeated."""
     emulator.fault(fault, path="/oauth2/v1/tokens/bearer", times=-1, **options)
 
     with pytest.raises(error):
@@ -266,8 +266,8 @@ def test_every_failure_of_the_token_endpoint_is_reported(connect, emulator, faul
     assert sum(r["path"].endswith("/tokens/bearer") for r in emulator.requests()) == requests
 
 
-def test_an_unreachable_token_endpoint_is_tried_again_and_reported(connect, emulator, patient_call):
-    """No connection came about, so trying again is safe; in the end the host hears of it."""
+def test_an_unreachable_token_endpoint_is_retried_and_reported(connect, emulator, patient_call):
+    """No connection was established, so a retry is safe; finally the error is reported."""
     connection = connect()
     emulator.stop()
 
@@ -279,7 +279,7 @@ def test_an_unreachable_token_endpoint_is_tried_again_and_reported(connect, emul
 
 
 def test_a_save_that_fails_keeps_the_new_token_for_the_next_call(connect, emulator):
-    """Intuit has rotated already: the new refresh token is saved by the next call, not lost."""
+    """Intuit has already rotated: the next call saves the new refresh token."""
     store = MemoryStore()
     connection = connect(store=store)
     save, store.save = store.save, lambda *_: (_ for _ in ()).throw(TokenStoreError("the disk is full"))
@@ -295,7 +295,7 @@ def test_a_save_that_fails_keeps_the_new_token_for_the_next_call(connect, emulat
 
 
 def test_the_new_token_is_stored_before_it_is_used(connect, emulator):
-    """If it cannot be stored, no API request is made with it."""
+    """If it cannot be stored, no API request uses it."""
     store = MemoryStore()
     store.save = lambda *_: (_ for _ in ()).throw(TokenStoreError("the disk is full"))
     with pytest.raises(TokenStoreError):
@@ -305,7 +305,7 @@ def test_the_new_token_is_stored_before_it_is_used(connect, emulator):
 
 
 def test_a_hosts_credentials_hooks_keep_the_chain(emulator, deployment):
-    """With both hooks the connector stores nothing itself."""
+    """With both hooks, the connector itself stores nothing."""
     host = DictHost()
     form = emulator.credentials()
     first = QUICKBOOKS.connect(form, host.context(), deployment=deployment).invoke("getAccessToken")
@@ -316,8 +316,8 @@ def test_a_hosts_credentials_hooks_keep_the_chain(emulator, deployment):
     assert host.kept["c1"][1]["refreshToken"].startswith("RT1-")
 
 
-def test_a_siblings_rotation_is_used_after_invalid_grant(emulator, deployment):
-    """A host's store has no lock over processes: the loser of a race looks again and uses the winner's token."""
+def test_a_concurrent_rotation_is_used_after_invalid_grant(emulator, deployment):
+    """A host's store has no lock across processes: the loser of a race uses the winner's token."""
     host = DictHost()
     form = emulator.credentials()
     winner = of_another_process(QUICKBOOKS.connect(form, host.context(), deployment=deployment))
@@ -344,7 +344,7 @@ def test_a_siblings_rotation_is_used_after_invalid_grant(emulator, deployment):
 
 @pytest.mark.emulator(rotation="always", previous_token_grace_s=86_400)
 def test_a_save_that_loses_the_race_uses_the_winners_record(emulator, deployment):
-    """CredentialConflict: load again and use what the winner saved."""
+    """CredentialConflict: load again, and use the winner's record."""
     host = DictHost()
     form = emulator.credentials()
     winner = QUICKBOOKS.connect(form, host.context(), deployment=deployment)
@@ -365,7 +365,7 @@ def test_a_save_that_loses_the_race_uses_the_winners_record(emulator, deployment
     assert token["accessToken"] == saved["c1"][1]["accessToken"]
 
 
-def test_half_a_credentials_host_is_refused(emulator, deployment):
+def test_a_host_with_one_of_the_two_hooks_is_refused(emulator, deployment):
     """A host that loads but does not save would lose the rotated token."""
     from vantage_quickbooks.errors import SettingsError
 
@@ -376,7 +376,7 @@ def test_half_a_credentials_host_is_refused(emulator, deployment):
 
 
 def test_threads_with_a_connection_each_over_a_hosts_store_refresh_once(emulator, deployment):
-    """A host that connects for each call: the chain's lock is the process's, not the connection's."""
+    """A host that connects for each call: the chain's lock belongs to the process, not to the connection."""
     host, form = DictHost(), emulator.credentials()
     connections = [QUICKBOOKS.connect(form, host.context(), deployment=deployment) for _ in range(16)]
     with ThreadPoolExecutor(16) as pool:
@@ -386,8 +386,8 @@ def test_threads_with_a_connection_each_over_a_hosts_store_refresh_once(emulator
     assert emulator.counters()["token_requests"] == {"total": 1, "ok": 1, "failed": 0}
 
 
-def test_a_hosts_deadline_does_not_cost_the_chain(emulator, deployment):
-    """Once a token request is sent its answer is awaited and stored, however little time the call has left."""
+def test_a_hosts_deadline_does_not_break_the_chain(emulator, deployment):
+    """Once a token request is sent, its response is awaited and stored, even beyond the deadline."""
     host, form = DictHost(), emulator.credentials()
     emulator.fault("latency", path="/tokens/bearer", times=1, seconds=1.2)
     hurried = replace(host.context(), deadline=datetime.now(UTC) + timedelta(seconds=0.6))
@@ -399,7 +399,7 @@ def test_a_hosts_deadline_does_not_cost_the_chain(emulator, deployment):
 
 
 def test_a_token_that_could_not_be_saved_outlives_its_connection(emulator, deployment):
-    """A host that connects for each call: the next connection of the process saves what the last one could not."""
+    """A host that connects for each call: the next connection saves what the previous one could not."""
     host, form = DictHost(), emulator.credentials()
 
     def fail(*_):
@@ -415,15 +415,15 @@ def test_a_token_that_could_not_be_saved_outlives_its_connection(emulator, deplo
     assert host.kept["c1"][1]["accessToken"] == token["accessToken"]
 
 
-def test_an_unsaved_link_does_not_replace_a_newer_one(emulator, deployment):
-    """Somebody has saved a newer link since: that one counts."""
+def test_a_pending_record_does_not_replace_a_newer_one(emulator, deployment):
+    """Another process has saved a newer record since: that one is used."""
     host, form = DictHost(), emulator.credentials()
     first = QUICKBOOKS.connect(form, host.context(), deployment=deployment)
     first.invoke("getAccessToken")
-    unsaved = replace(
+    pending = replace(
         first._get_client().authorizer._cached[0], version=0, refresh_token="RT1-older", access_token="older"
     )
-    first._get_client().authorizer._chain.set_pending(unsaved)
+    first._get_client().authorizer._chain.set_pending(pending)
     newest = host.kept["c1"][1]["accessToken"]
 
     assert first.invoke("getAccessToken")["accessToken"] == newest
@@ -433,8 +433,8 @@ def test_an_unsaved_link_does_not_replace_a_newer_one(emulator, deployment):
     assert first._get_client().authorizer._chain.pending is None
 
 
-def test_a_conflict_that_is_none_does_not_cost_the_new_token(emulator, deployment):
-    """A host that reports a conflict by mistake: what it has is older, so ours is saved after all."""
+def test_a_false_conflict_does_not_lose_the_new_token(emulator, deployment):
+    """A host that reports a conflict by mistake: its record is older, so the new one is saved."""
     host, form = DictHost(), emulator.credentials()
     real_save, tries = host.save, []
 
@@ -450,7 +450,7 @@ def test_a_conflict_that_is_none_does_not_cost_the_new_token(emulator, deploymen
 
 
 def test_memory_is_one_store_for_the_process(emulator):
-    """Connections that keep tokens in memory go on with each other's chain."""
+    """Connections that keep tokens in memory share their chains."""
     deployment = Deployment(api_url=emulator.url, oauth_url=emulator.url, token_store="memory:")
     form = emulator.credentials()
     for _ in range(2):
@@ -459,8 +459,8 @@ def test_memory_is_one_store_for_the_process(emulator):
     assert token_requests(emulator) == 1
 
 
-def test_a_proxy_does_not_see_what_is_meant_for_this_machine(connect, monkeypatch):
-    """HTTP_PROXY set and NO_PROXY not: an emulator on loopback is spoken to directly."""
+def test_requests_to_this_machine_bypass_the_proxy(connect, monkeypatch):
+    """With HTTP_PROXY and without NO_PROXY, requests to an emulator on loopback are direct."""
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -468,8 +468,8 @@ def test_a_proxy_does_not_see_what_is_meant_for_this_machine(connect, monkeypatc
     assert connect().invoke("getCompanyInfo")["companyInfo"]["Id"] == "1"
 
 
-def test_a_cancelled_call_does_not_wait_for_anothers_refresh(emulator, deployment):
-    """Waiting for a lock, a call looks whether it was cancelled."""
+def test_a_cancelled_call_does_not_wait_for_another_refresh(emulator, deployment):
+    """A call that waits for a lock notices its cancellation."""
     form = emulator.credentials()
     store, cancelled = MemoryStore(), threading.Event()
     other = QUICKBOOKS.connect(form, deployment=deployment, store=store)
@@ -485,17 +485,17 @@ def test_a_cancelled_call_does_not_wait_for_anothers_refresh(emulator, deploymen
     assert other.invoke("getAccessToken")["refreshed"] is True
 
 
-def test_a_forked_child_has_locks_and_places_that_nobody_holds(emulator, deployment):
-    """A host that forks while requests are under way."""
-    throttle = rate_limiter_for(emulator.url, emulator.realm_id)
+def test_locks_and_slots_are_released_in_a_forked_child(emulator, deployment):
+    """A host that forks while requests are in flight."""
+    limiter = rate_limiter_for(emulator.url, emulator.realm_id)
     connection = QUICKBOOKS.connect(emulator.credentials(), deployment=deployment, store=MemoryStore())
     chain = connection._get_client().authorizer._chain
     with contextlib.ExitStack() as held:
         held.enter_context(chain.lock)
         for _ in range(10):
-            held.enter_context(throttle.acquire())
+            held.enter_context(limiter.acquire())
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads: that is the case at hand
+            warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is what is tested here
             child = os.fork()
         if child == 0:  # pragma: no cover -- another process
             try:

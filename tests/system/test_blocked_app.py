@@ -1,4 +1,4 @@
-"""An app that Intuit has blocked for the month: calls say so at once, and nobody is asked in vain."""
+"""An app that Intuit has blocked for the month: calls fail at once, without a request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vantage_quickbooks.errors import AppBlockedError, QuickBooksUnavailableErro
 
 @pytest.fixture
 def hurried(monkeypatch):
-    """Let the circuit's time pass in milliseconds: nothing here waits for minutes."""
+    """Shorten the times of the circuit breaker to milliseconds."""
     monkeypatch.setattr(circuit_breaker, "INCIDENT_S", 0.0)
     monkeypatch.setattr(circuit_breaker, "MIN_REFUSED_S", 0.0)
 
@@ -20,7 +20,7 @@ def block(emulator, path):
 
 
 @pytest.mark.usefixtures("hurried")
-def test_a_blocked_app_is_asked_no_more_for_any_company(emulator, connect):
+def test_a_blocked_app_sends_no_more_requests_for_any_company(emulator, connect):
     one, other = connect(), connect(max_results=5)
     one.invoke("getAccessToken")
     block(emulator, "/v3/company")
@@ -37,7 +37,7 @@ def test_a_blocked_app_is_asked_no_more_for_any_company(emulator, connect):
 
 
 @pytest.mark.usefixtures("hurried")
-def test_the_block_ends_by_itself(emulator, connect, monkeypatch):
+def test_calls_succeed_again_after_the_block_ends(emulator, connect, monkeypatch):
     monkeypatch.setattr(circuit_breaker, "INITIAL_PROBE_INTERVAL_S", 0.0)
     connection = connect()
     connection.invoke("getAccessToken")
@@ -49,7 +49,7 @@ def test_the_block_ends_by_itself(emulator, connect, monkeypatch):
 
 
 @pytest.mark.usefixtures("hurried")
-def test_a_blocked_token_endpoint_is_asked_no_more(emulator, connect):
+def test_a_blocked_token_endpoint_gets_no_more_requests(emulator, connect):
     connection = connect()
     block(emulator, "/oauth2/v1/tokens/bearer")
     with pytest.raises(AppBlockedError):
@@ -60,8 +60,8 @@ def test_a_blocked_token_endpoint_is_asked_no_more(emulator, connect):
     assert emulator.counters()["token_requests"]["total"] == asked
 
 
-def test_sent_and_metered_calls_are_told_apart(emulator, connect):
-    """Intuit meters what it answered with success."""
+def test_sent_and_metered_calls_are_counted_separately(emulator, connect):
+    """Intuit meters successful requests only."""
     emulator.fault("html", path="/query", times=2)
     events = connect().invoke("listCustomers")["metadata"]
     assert (events["apiCalls"], events["meteredCalls"]) == (3, 1)

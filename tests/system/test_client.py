@@ -34,8 +34,8 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("kind", "options", "error"), FAULTS, ids=[f"{kind}-{options}" for kind, options, _ in FAULTS])
-def test_a_passing_fault_is_waited_out(connect, emulator, kind, options, error):
-    """A read that fails twice succeeds at the third try, and the calls are counted."""
+def test_a_temporary_fault_is_retried(connect, emulator, kind, options, error):
+    """A read that fails twice succeeds at the third attempt, and the requests are counted."""
     del error
     emulator.fault(kind, path="/query", times=2, **options)
 
@@ -46,8 +46,8 @@ def test_a_passing_fault_is_waited_out(connect, emulator, kind, options, error):
 
 
 @pytest.mark.parametrize(("kind", "options", "error"), FAULTS, ids=[f"{kind}-{options}" for kind, options, _ in FAULTS])
-def test_a_lasting_fault_is_reported(connect, emulator, kind, options, error):
-    """In the end the host hears of it, with the number of attempts, and may try again later."""
+def test_a_permanent_fault_is_reported(connect, emulator, kind, options, error):
+    """The error contains the number of attempts, and is retryable."""
     emulator.fault(kind, path="/query", times=-1, **options)
 
     with pytest.raises(error) as caught:
@@ -59,8 +59,8 @@ def test_a_lasting_fault_is_reported(connect, emulator, kind, options, error):
     assert caught.value.details["attempts"] in ({4, 5, 6} if error is RateLimitedError else {6})
 
 
-def test_retry_after_is_never_undercut(connect, emulator, patient_call):
-    """Where the server says how long to wait, the next try comes no sooner."""
+def test_a_retry_waits_at_least_for_retry_after(connect, emulator, patient_call):
+    """If the server says how long to wait, the next attempt is not earlier."""
     emulator.fault("throttle", path="/query", times=1, retry_after=17)
 
     connect().invoke("listCustomers")
@@ -68,8 +68,8 @@ def test_retry_after_is_never_undercut(connect, emulator, patient_call):
     assert 17 <= sum(patient_call.slept) <= 20  # our own pause is 10 to 20 seconds
 
 
-def test_a_wait_beyond_the_deadline_is_not_begun(connect, emulator, patient_call):
-    """A Retry-After that does not fit into the call ends it at once, and is handed on to the host."""
+def test_a_retry_after_beyond_the_deadline_fails_at_once(connect, emulator, patient_call):
+    """The call does not wait in vain, and the host gets the Retry-After."""
     emulator.fault("throttle", path="/query", times=-1, retry_after=3600)
 
     with pytest.raises(RateLimitedError) as caught:
@@ -87,8 +87,8 @@ def test_a_plain_text_refusal_under_200_is_an_error(connect, emulator):
     assert "subscription" in caught.value.message
 
 
-def test_a_mix_up_of_environments_is_named(connect, emulator):
-    """403 with code 3100: the message names the environment asked and the other one."""
+def test_a_wrong_environment_is_explained(connect, emulator):
+    """403 with code 3100: the message names both environments."""
     with pytest.raises(AccessDeniedError) as caught:
         connect(realm_id="9999999999").invoke("getCompanyInfo")
 
@@ -111,7 +111,7 @@ def test_a_hanging_server_does_not_outlive_the_deadline(emulator, deployment):
 
 
 def test_a_cancelled_call_ends(connect, emulator):
-    """The host cancels while the client waits for its next try."""
+    """The host cancels while the client waits for its next attempt."""
     cancelled = threading.Event()
     emulator.fault("throttle", path="/query", times=-1)
     connection = connect(context=HostContext(cancelled=cancelled.is_set))
@@ -120,7 +120,7 @@ def test_a_cancelled_call_ends(connect, emulator):
         connection.invoke("listCustomers")
 
 
-def test_at_most_ten_requests_are_under_way(connect, emulator):
+def test_at_most_ten_requests_are_in_flight(connect, emulator):
     """Intuit allows a company ten requests at once."""
     emulator.fault("latency", path="/companyinfo", times=-1, seconds=0.05)
     connection = connect()
@@ -140,7 +140,7 @@ def test_connections_are_reused(connect, emulator):
 
 
 def test_a_netrc_entry_does_not_replace_the_token(connect, monkeypatch, tmp_path):
-    """requests would put a .netrc entry in place of our Authorization header."""
+    """requests would replace the Authorization header by a .netrc entry."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password something\n")
     netrc.chmod(0o600)

@@ -1,4 +1,4 @@
-"""Hosts that make a call and fork: each process gets the answers that it asked for."""
+"""Hosts that make a call and fork: each process gets its own responses."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ ROUNDS, IN_A_ROUND = 20, 5
 """Twenty times four processes are forked, which make five requests each: 400 in all."""
 
 LIMITED = functools.partial(CallContext, time_limit_s=30.0)
-"""A process whose answer another one has read would wait for two minutes, and then ask again."""
+"""A process whose response was read by another one would wait for two minutes, and then retry."""
 
 
 class _Echo(http.server.BaseHTTPRequestHandler):
-    """Answers each page with the position that was asked for as its one Id."""
+    """Responds to each page with one record whose Id is the requested position."""
 
     protocol_version = "HTTP/1.1"
 
@@ -83,7 +83,7 @@ def echo():
 
 
 def connected(url):
-    """A connection that has made a call, so that its pool holds a socket; and whose turns come at once."""
+    """A connection that has made a call, so that its pool holds a socket, without rate limits."""
     form = {"client_id": "app", "client_secret": "s", "refresh_token": "r", "realm_id": "1"}
     deployment = Deployment(api_url=url, oauth_url=url)
     limiter = RateLimiter(10, 10_000, 1_000_000)
@@ -109,7 +109,7 @@ def work(connection, positions, wrong):
 
 
 @pytest.mark.system
-def test_forked_processes_get_their_own_answers(echo):
+def test_forked_processes_get_their_own_responses(echo):
     connection = connected(echo)
     processes = multiprocessing.get_context("fork")
     wrong = processes.SimpleQueue()
@@ -149,7 +149,7 @@ def app(environ, start_response):
 
 
 @pytest.mark.system
-def test_workers_of_gunicorn_get_their_own_answers(echo, tmp_path):
+def test_workers_of_gunicorn_get_their_own_responses(echo, tmp_path):
     """gunicorn --preload: the application is imported, and makes a call, before the workers are forked."""
     directory = str(Path(__file__).parent)
     (tmp_path / "application.py").write_text(APPLICATION.format(directory=directory, url=echo))
@@ -199,8 +199,8 @@ def pool_of(session):
     return pools[key]
 
 
-def test_a_child_has_no_socket_of_its_parents(echo):
-    """Nor may it say anything on one: closing a copy of a descriptor sends nothing."""
+def test_a_child_has_no_socket_of_its_parent(echo):
+    """And it sends nothing: closing a copy of a descriptor sends nothing."""
     connection = connected(echo)
     client = connection._get_client()
     before = client._http.get()
@@ -215,7 +215,7 @@ def test_a_child_has_no_socket_of_its_parents(echo):
     assert pool_of(before).num_connections == 1  # the parent's connection is as good as before
 
 
-def test_a_fork_without_pythons_notice_is_noticed_by_the_process_id(echo, monkeypatch):
+def test_a_fork_without_pythons_hooks_is_detected_by_the_process_id(echo, monkeypatch):
     """uWSGI forks in C, and runs Python's hooks on request only."""
     client = connected(echo)._get_client()
     before = client._http.get()
@@ -225,7 +225,7 @@ def test_a_fork_without_pythons_notice_is_noticed_by_the_process_id(echo, monkey
     assert sock.fileno() == -1
 
 
-def test_a_child_waits_for_no_lock_that_a_thread_of_its_parent_holds(echo):
+def test_a_child_does_not_wait_for_locks_of_its_parents_threads(echo):
     connection = connected(echo)
     client = connection._get_client()
     hold, held = threading.Event(), threading.Event()

@@ -1,4 +1,4 @@
-"""A process may see a hundred thousand companies: neither its memory nor its files follow their number."""
+"""Memory and files stay bounded in a process that serves a hundred thousand companies."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def files(directory, suffix):
     return [path for path in directory.iterdir() if path.suffix == suffix]
 
 
-def test_companies_that_were_asked_nothing_for_a_minute_are_forgotten():
+def test_companies_without_a_request_in_the_last_minute_are_forgotten():
     for number in range(COMPANIES):
         rate_limiter_for("https://growth", str(number))
     gc.collect()
@@ -47,7 +47,7 @@ def test_a_company_of_the_last_minute_keeps_its_windows():
     assert list(rate_limiter_for("https://growth", "busy")._started) == started
 
 
-def test_a_throttle_is_idle_once_no_window_counts_its_last_request():
+def test_a_rate_limiter_is_idle_once_no_window_counts_its_last_request():
     clock = SimpleNamespace(now=100.0)
     one = RateLimiter(monotonic=lambda: clock.now)
     assert one.is_idle()
@@ -59,14 +59,14 @@ def test_a_throttle_is_idle_once_no_window_counts_its_last_request():
     assert one.is_idle()
 
 
-def test_a_throttle_in_use_is_the_only_one_of_its_company():
+def test_a_rate_limiter_in_use_is_the_only_one_of_its_company():
     held = rate_limiter_for("https://growth", "held")
     for number in range(COMPANIES):
         rate_limiter_for("https://growth", f"more {number}")
     assert rate_limiter_for("https://growth", "held") is held
 
 
-def test_lock_files_go_with_their_locks(tmp_path):
+def test_a_lock_file_is_removed_when_its_lock_is_released(tmp_path):
     machine = MachineRateLimiter(tmp_path, "one", 10, ((1.0, 10), (60.0, 500)))
     with machine.try_acquire() as wait:
         assert wait == 0
@@ -74,7 +74,7 @@ def test_lock_files_go_with_their_locks(tmp_path):
     assert files(tmp_path, ".lock") == []
 
 
-def test_starts_go_when_they_are_old(tmp_path, monkeypatch):
+def test_old_files_of_start_times_are_removed(tmp_path, monkeypatch):
     windows = ((1.0, 10), (60.0, 500))
     for number in range(20):
         with MachineRateLimiter(tmp_path, f"company {number}", 10, windows).try_acquire():
@@ -92,7 +92,7 @@ def test_starts_go_when_they_are_old(tmp_path, monkeypatch):
 
 
 def test_a_lock_whose_file_is_removed_at_each_release_still_has_one_holder(tmp_path):
-    """Threads and removals interleave; each acquisition opens a file of its own, as a process would."""
+    """Threads and removals interleave; each acquisition opens the file itself, as a process would."""
     files_of, inside, most = FileLocks(tmp_path), [], []
 
     def work(_):
@@ -110,7 +110,7 @@ def test_a_lock_whose_file_is_removed_at_each_release_still_has_one_holder(tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_was_removed_by_hand_does_not_hold_up_its_next_holder(tmp_path):
+def test_a_lock_file_removed_by_hand_does_not_block_the_next_holder(tmp_path):
     one = FileLocks(tmp_path)
     held = one.acquire("company", 0.0)
     with pytest.raises(LockTimeoutError):
@@ -123,7 +123,7 @@ def test_a_file_that_was_removed_by_hand_does_not_hold_up_its_next_holder(tmp_pa
     one.release(again)
 
 
-def test_thread_locks_are_kept_while_someone_holds_or_awaits_them():
+def test_thread_locks_are_kept_while_they_are_held_or_awaited():
     mine, inside = ThreadLocks(), []
 
     def work(number):

@@ -1,4 +1,4 @@
-"""Plant secrets, do everything, and look for them in every byte that comes out."""
+"""Plant secrets, run everything, and search for them in all output."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ FAULTS = [
 ]
 
 
-class Ears:
-    """Everything that is logged, at DEBUG, by anybody."""
+class LogCapture:
+    """Everything that any library logs, at DEBUG."""
 
     def __init__(self):
         self.stream = io.StringIO()
@@ -55,7 +55,7 @@ class Ears:
 
 
 def spellings(secret):
-    """How a secret may hide in a text."""
+    """The encodings in which a secret may appear in a text."""
     yield secret
     yield urllib.parse.quote(secret, safe="")
     yield base64.b64encode(secret.encode()).decode().rstrip("=")
@@ -68,15 +68,15 @@ def assert_none(text, secrets):
 
 
 def ours(crash):
-    """The report without the frames of this test, which holds the secrets it looks for."""
+    """The report without the frames of this test, which contain the secrets."""
     while crash is not None:
         crash.stack = traceback.StackSummary.from_list(f for f in crash.stack if f.filename != __file__)
         yield from crash.format(chain=False)
         crash = crash.__cause__ or crash.__context__
 
 
-def said_by(error):
-    """All that an error says, its crash report with local variables included."""
+def texts_of(error):
+    """All texts of an error, including a crash report with local variables."""
     crash = "".join(ours(traceback.TracebackException.from_exception(error, capture_locals=True)))
     return "\n".join([str(error), repr(error), json.dumps(error.to_dict()), repr(vars(error)), crash])
 
@@ -84,15 +84,15 @@ def said_by(error):
 @pytest.mark.parametrize(
     "fault", FAULTS, ids=lambda fault: "none" if fault is None else f"{fault[0]}{fault[1]['path']}"
 )
-def test_no_secret_comes_out_but_by_get_access_token(emulator, deployment, patient_call, capfd, fault):
-    """Logs at DEBUG, outputs, errors, reprs, audit events and crash reports, in success and in every failure."""
+def test_only_get_access_token_reveals_a_secret(emulator, deployment, patient_call, capfd, fault):
+    """Logs at DEBUG, output, errors, reprs, audit events and crash reports, after a success and every failure."""
     form = emulator.credentials()
     audited = []
     store = MemoryStore()
     context = HostContext(audit=audited.append)
     connection = QUICKBOOKS.connect(form, context, deployment=deployment, store=store, new_call=patient_call)
-    heard, told = Ears(), []
-    with heard:
+    captured, texts = LogCapture(), []
+    with captured:
         token = None
         if fault is None or "bearer" not in fault[1]["path"]:
             token = connection.invoke("getAccessToken")
@@ -102,12 +102,12 @@ def test_no_secret_comes_out_but_by_get_access_token(emulator, deployment, patie
             try:
                 connection.invoke(action)
             except ConnectorError as error:
-                told.append(said_by(error))
-            told += [repr(connection), str(connection), repr(connection._settings), repr(vars(connection))]
+                texts.append(texts_of(error))
+            texts += [repr(connection), str(connection), repr(connection._settings), repr(vars(connection))]
             if action != "getAccessToken":
-                told.append(json.dumps(connection.call(action)))
-        told.append(json.dumps(connection.test()))
-        told.append(repr(connection._client.authorizer.__dict__))
+                texts.append(json.dumps(connection.call(action)))
+        texts.append(json.dumps(connection.test()))
+        texts.append(repr(connection._client.authorizer.__dict__))
     out, err = capfd.readouterr()
 
     secrets = {"client_secret": form["client_secret"], "form's refresh_token": form["refresh_token"]}
@@ -117,25 +117,25 @@ def test_no_secret_comes_out_but_by_get_access_token(emulator, deployment, patie
         secrets["first access_token"] = token["accessToken"]
     if record:
         secrets |= {"access_token": record.access_token.reveal(), "refresh_token": record.refresh_token.reveal()}
-        told.append(repr(record))
-    assert_none("\n".join([heard.stream.getvalue(), out, err, json.dumps(audited), *told]), secrets)
-    assert "POST /oauth2/v1/tokens/bearer" in heard.stream.getvalue() or fault  # the ears were open
+        texts.append(repr(record))
+    assert_none("\n".join([captured.stream.getvalue(), out, err, json.dumps(audited), *texts]), secrets)
+    assert "POST /oauth2/v1/tokens/bearer" in captured.stream.getvalue() or fault  # the capture worked
 
 
 @pytest.mark.parametrize("field", ["client_secret", "refresh_token"])
-def test_a_refused_form_does_not_show_its_secrets(deployment, field):
-    """Nor does the crash report of the refusal."""
+def test_the_error_for_an_invalid_form_does_not_reveal_its_secrets(deployment, field):
+    """Neither does its crash report."""
     form = {"client_id": "app", "client_secret": "s3cr3t-one", "refresh_token": "s3cr3t-two", "realm_id": "1"}
     form |= {field: form[field] + "\u0007", "max_results": 0, "s3cr3t-key": 1}
     try:
         QUICKBOOKS.connect(form, deployment=deployment)
     except ConnectorError as error:
         failure = error
-    assert "s3cr3t" not in said_by(failure)
+    assert "s3cr3t" not in texts_of(failure)
 
 
 def test_the_state_directory_holds_no_readable_secret(emulator, deployment, tmp_path):
-    """With a key, what is stored is encrypted; the form's own secrets are never stored at all."""
+    """With a key, the stored record is encrypted; the form's own secrets are never stored."""
     form = emulator.credentials()
     store = SQLiteStore(tmp_path / "state" / "tokens.sqlite3", encryption_key="a passphrase of the operator's")
     connection = QUICKBOOKS.connect(form, deployment=deployment, store=store)
@@ -152,8 +152,8 @@ def test_the_state_directory_holds_no_readable_secret(emulator, deployment, tmp_
         assert path.stat().st_mode & 0o077 == 0
 
 
-def test_without_a_key_the_forms_secrets_still_are_not_stored(emulator, deployment, tmp_path):
-    """The client secret and the pasted refresh token stay with the host."""
+def test_without_a_key_the_forms_secrets_are_not_stored_either(emulator, deployment, tmp_path):
+    """The client secret and the pasted refresh token are kept by the host only."""
     form = emulator.credentials()
     store = SQLiteStore(tmp_path / "tokens.sqlite3")
     QUICKBOOKS.connect(form, deployment=deployment, store=store).invoke("getAccessToken")

@@ -61,9 +61,9 @@ def url(request, tmp_path, monkeypatch):
 def reencrypt(monkeypatch, capsys, key):
     monkeypatch.setenv("VANTAGE_QUICKBOOKS_TOKEN_KEY", key)
     status = main(["tokens", "reencrypt"])
-    told = capsys.readouterr()
-    assert not [secret for secret in ("PLANTED", OLD, NEW, BOTH) if secret in told.out + told.err]
-    return status, told.out.partition(": ")[2].strip(), told.err
+    output = capsys.readouterr()
+    assert not [secret for secret in ("PLANTED", OLD, NEW, BOTH) if secret in output.out + output.err]
+    return status, output.out.partition(": ")[2].strip(), output.err
 
 
 def test_all_records_are_encrypted_with_the_first_key(url, monkeypatch, capsys):
@@ -85,17 +85,17 @@ def test_all_records_are_encrypted_with_the_first_key(url, monkeypatch, capsys):
     store.close()
 
 
-def test_what_no_key_fits_is_left_as_it_is_and_told(url, monkeypatch, capsys):
-    """The exit status says that the old key is still needed."""
+def test_records_that_no_key_decrypts_are_left_unchanged_and_reported(url, monkeypatch, capsys):
+    """The exit status shows that the old key is still needed."""
     for chain, key in (("one", OLD), ("two", "a lost passphrase")):
         store = open_store(url, encryption_key=key)
         store.save(chain, RECORD)
         store.close()
 
-    status, counts, told = reencrypt(monkeypatch, capsys, BOTH)
+    status, counts, output = reencrypt(monkeypatch, capsys, BOTH)
 
     assert (status, counts) == (1, "1 encrypted with the first key, 0 already encrypted with it, 1 unreadable.")
-    assert "VANTAGE_QUICKBOOKS_TOKEN_KEY" in told
+    assert "VANTAGE_QUICKBOOKS_TOKEN_KEY" in output
     store = open_store(url, encryption_key="a lost passphrase")
     assert store.load("two") == RECORD.with_version(1)
     with pytest.raises(TokenStoreError):
@@ -103,8 +103,8 @@ def test_what_no_key_fits_is_left_as_it_is_and_told(url, monkeypatch, capsys):
     store.close()
 
 
-def test_no_refresh_is_lost_while_records_are_encrypted_anew(url, monkeypatch, capsys):
-    """Workers save the next link of four chains again and again; in the end each chain holds its newest one."""
+def test_no_refresh_is_lost_during_reencryption(url, monkeypatch, capsys):
+    """Workers save new records of four chains repeatedly; finally each chain has its newest one."""
     chains = [f"chain {number}" for number in range(4)]
     newest, stop = {}, threading.Event()
 
@@ -149,21 +149,21 @@ def test_no_refresh_is_lost_while_records_are_encrypted_anew(url, monkeypatch, c
 
 
 @pytest.mark.parametrize(
-    ("variables", "told"),
+    ("variables", "output"),
     [
         ({}, "No encryption key"),
         ({"TOKEN_KEY": NEW, "TOKEN_STORE": "memory:"}, "Tokens in memory are not encrypted"),
     ],
 )
-def test_where_there_is_nothing_to_do_it_says_so(monkeypatch, capsys, variables, told):
+def test_a_store_with_nothing_to_encrypt_is_reported(monkeypatch, capsys, variables, output):
     for name, value in variables.items():
         monkeypatch.setenv(f"VANTAGE_QUICKBOOKS_{name}", value)
     assert main(["tokens", "reencrypt"]) == 2
-    assert told in capsys.readouterr().err
+    assert output in capsys.readouterr().err
 
 
-def test_a_record_saved_between_the_look_and_the_exchange_stays(url):
-    """A worker saves in the very middle: either it is first, and its record is looked at anew, or it waits."""
+def test_a_record_saved_during_its_reencryption_is_kept(url):
+    """A worker saves between reading and replacing: its record is re-encrypted next, or the worker waits."""
     store = open_store(url, encryption_key=OLD)
     store.save("chain", RECORD)
     store.close()

@@ -1,4 +1,4 @@
-"""Many processes at one chain: one token request; and whoever is killed, the next one still gets a token."""
+"""Many processes with one chain send one token request, and a killed process does not break the chain."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def token_store(request, tmp_path):
 
 
 def test_32_processes_at_a_stale_token_cause_one_token_request(emulator, token_store):
-    """The others wait and read what the one has stored."""
+    """The others wait and read the record that one of them stored."""
     emulator.fault("latency", path="/oauth2/v1/tokens/bearer", times=-1, seconds=0.15)
     workers = [start(WORKER) for _ in range(32)]
     try:
@@ -124,7 +124,7 @@ def test_32_processes_at_a_stale_token_cause_one_token_request(emulator, token_s
     ],
 )
 def test_a_killed_refresh_does_not_break_the_chain(emulator, token_store, step):
-    """Killed at any step, the next worker gets a token.
+    """After a kill at any step, the next worker gets a token.
 
     Between Intuit's rotation and our save nothing can keep the new refresh token: there the chain lives on Intuit's
     own grace for the previous one (its client's documentation: valid for 24 hours more), and on nothing else.
@@ -156,7 +156,7 @@ with ThreadPoolExecutor(8) as pool:
 
 @pytest.mark.emulator(rotation="daily", limits={"concurrent": 10, "per_second": 1000, "per_minute": 10_000})
 def test_processes_that_share_a_store_keep_intuits_limits_together(emulator, token_store, tmp_path, monkeypatch):
-    """Four processes of eight threads, each of which alone may send ten a second: together they send ten a second, too.
+    """Four processes of eight threads: together they send ten requests a second, like one process.
 
     Starts are read where the processes note them: how close together requests arrive is up to a busy machine.
     """
@@ -199,7 +199,7 @@ def outcomes_of(emulator, token_store, *forms):
 
 
 def test_a_dead_chain_is_refused_once_however_many_processes_call(emulator, token_store, monkeypatch, tmp_path):
-    """Until the form or the store has another token."""
+    """Until the form or the store contains another token."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state of the machine"))
     form = {**emulator.credentials(), "refresh_token": "RT1-10-H0-1800000000abcdefghijklmnopqrst"}
     with ThreadPoolExecutor(4) as pool:

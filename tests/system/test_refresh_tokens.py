@@ -1,4 +1,4 @@
-"""Which link of a chain is asked, and what must have happened before a person is asked to connect again."""
+"""Which refresh token of a chain is sent, and when a person must connect again."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def aged(record, by=HOURS):
 
 @contextlib.contextmanager
 def refused_by_mistake(emulator):
-    """Let Intuit refuse every grant for a while."""
+    """Make Intuit refuse every grant for a while."""
     emulator.revoke_grants()
     yield
     for chain in emulator.oauth._current.values():
@@ -48,7 +48,7 @@ def refused_by_mistake(emulator):
 
 
 def let_time_pass(connection):
-    """Let the access token that the connection holds in memory, and the stored one, end."""
+    """Expire the access token in the connection's memory and the stored one."""
     authorizer = connection._get_client().authorizer
     stored = authorizer._store.load(authorizer.key)
     if stored:
@@ -56,11 +56,11 @@ def let_time_pass(connection):
     authorizer._cached = None
 
 
-# ---- no accusation without a refresh -------------------------------------------------------------------------------
+# ---- refresh before asking a person --------------------------------------------------------------------------------
 
 
-def test_a_stored_token_that_is_refused_too_is_renewed(connect, emulator):
-    """The token in memory and the newer one in the store have both ended: the call refreshes, and succeeds."""
+def test_a_stored_token_that_is_refused_as_well_is_replaced(connect, emulator):
+    """The token in memory and the newer one in the store have both expired: the call refreshes, and succeeds."""
     store = MemoryStore()
     first = connect(store=store)
     first.invoke("getCompanyInfo")
@@ -73,8 +73,8 @@ def test_a_stored_token_that_is_refused_too_is_renewed(connect, emulator):
     assert token_requests(emulator) == (3, 0)
 
 
-def test_a_new_token_that_ends_while_the_request_is_repeated_is_renewed(connect, emulator):
-    """Refused, renewed, an answer of another kind, refused again: the refresh was not the last thing that happened."""
+def test_a_new_token_that_expires_while_the_request_is_retried_is_replaced(connect, emulator):
+    """Refused, refreshed, another failure, refused again: the second refusal did not follow the refresh directly."""
     connection = connect()
     emulator.fault("expired_token", path="/companyinfo", times=1)
     emulator.fault("status", path="/companyinfo", times=1, status=503)
@@ -84,8 +84,8 @@ def test_a_new_token_that_ends_while_the_request_is_repeated_is_renewed(connect,
     assert token_requests(emulator) == (3, 0)
 
 
-def test_threads_that_are_refused_for_good_ask_for_one_new_token(connect, emulator):
-    """Each has seen a new token refused, and one refresh was enough for all of them."""
+def test_threads_that_are_refused_permanently_refresh_once_each_at_most(connect, emulator):
+    """Each thread has seen a new token refused."""
     connection = connect()
     connection.invoke("getAccessToken")
     emulator.fault("expired_token", path="/companyinfo", times=-1)
@@ -101,7 +101,7 @@ def test_threads_that_are_refused_for_good_ask_for_one_new_token(connect, emulat
     assert token_requests(emulator)[0] <= 1 + 8  # one each at the most, whatever the interleaving
 
 
-# ---- every link that is known --------------------------------------------------------------------------------------
+# ---- every known refresh token -------------------------------------------------------------------------------------
 
 
 def sqlite(request):
@@ -121,7 +121,7 @@ STORES = {
 
 
 class Vault:
-    """A host that keeps credentials with versions, and may go back in time."""
+    """A host that keeps credentials with versions, and can be restored from a backup."""
 
     def __init__(self):
         self.kept = {}
@@ -157,8 +157,8 @@ def go_back(store, key, backup):
 
 
 @pytest.mark.parametrize("is_deleted", [True, False], ids=["deleted", "restored"])
-def test_a_store_that_goes_back_in_time_does_not_cost_the_connection(connect, emulator, store, is_deleted):
-    """The newest link is in memory, and no grace for the older ones: it is asked first, and saved."""
+def test_a_store_restored_from_a_backup_does_not_break_the_chain(connect, emulator, store, is_deleted):
+    """The newest refresh token is in memory, and older ones are invalid: it is sent first, and the result is saved."""
     connection = connect(store=store)
     connection.invoke("getAccessToken")
     key = chain_of(connection)
@@ -178,8 +178,8 @@ def test_a_store_that_goes_back_in_time_does_not_cost_the_connection(connect, em
     assert connection.invoke("getAccessToken")["refreshed"] is True
 
 
-def test_a_link_that_another_process_saved_is_newer_than_the_one_in_memory(connect, emulator):
-    """Two processes that take turns: neither asks with what the other has replaced."""
+def test_a_record_of_another_process_is_newer_than_the_one_in_memory(connect, emulator):
+    """Two processes that alternate: neither sends a token that the other has replaced."""
     store = MemoryStore()
     one, two = connect(store=store), connect(store=store)
     two._get_client().authorizer._chain = authorizer._Chain("elsewhere")
@@ -189,8 +189,8 @@ def test_a_link_that_another_process_saved_is_newer_than_the_one_in_memory(conne
     assert token_requests(emulator) == (5, 0)
 
 
-def test_a_link_that_is_not_saved_outlives_a_store_that_goes_back_in_time(connect, emulator):
-    """Refreshed but not saved, and the store was restored meanwhile: what is in memory is saved over the backup."""
+def test_a_pending_record_survives_a_store_restored_from_a_backup(connect, emulator):
+    """Refreshed but not saved, and the store was restored meanwhile: the pending record is saved over the backup."""
     store = MemoryStore()
     connection = connect(store=store)
     connection.invoke("getAccessToken")
@@ -204,18 +204,18 @@ def test_a_link_that_is_not_saved_outlives_a_store_that_goes_back_in_time(connec
     with pytest.raises(TokenStoreError):
         connection.invoke("getAccessToken")
     store.save = save
-    unsaved = connection._get_client().authorizer._chain.pending
+    pending = connection._get_client().authorizer._chain.pending
     go_back(store, key, backup)
 
     token = connection.invoke("getAccessToken")
 
-    assert token["accessToken"] == unsaved.access_token.reveal()
-    assert store.load(key).refresh_token == unsaved.refresh_token
+    assert token["accessToken"] == pending.access_token.reveal()
+    assert store.load(key).refresh_token == pending.refresh_token
     assert token_requests(emulator)[1] == 0
 
 
-def test_disconnecting_revokes_by_whatever_link_still_works(connect):
-    """The stored link is one that Intuit has forgotten: the grant is ended all the same."""
+def test_disconnecting_revokes_with_any_token_that_still_works(connect):
+    """Intuit does not know the stored refresh token: the grant is revoked anyway."""
     store = MemoryStore()
     connection = connect(store=store)
     connection.invoke("getAccessToken")
@@ -232,8 +232,8 @@ def test_disconnecting_revokes_by_whatever_link_still_works(connect):
 # ---- a dead chain --------------------------------------------------------------------------------------------------
 
 
-def test_a_dead_link_is_asked_once(connect, emulator):
-    """Ten threads with a connection each, a test and another call: Intuit refuses each link of the chain once."""
+def test_a_dead_refresh_token_is_sent_once(connect, emulator):
+    """Ten threads with a connection each, and a connection test: Intuit refuses each refresh token once."""
     store = MemoryStore()
     connect(store=store).invoke("getAccessToken")
     emulator.revoke_grants()
@@ -247,18 +247,18 @@ def test_a_dead_link_is_asked_once(connect, emulator):
         return caught.value.details
 
     with ThreadPoolExecutor(10) as pool:
-        told = list(pool.map(refused, connections))
+        details_of_all = list(pool.map(refused, connections))
     asked = connections[0].test()
 
-    assert token_requests(emulator) == (3, 2)  # the first refresh; the stored link and the form's
+    assert token_requests(emulator) == (3, 2)  # the first refresh; the stored refresh token and the form's
     assert not asked["ok"]
     assert "REAUTHORIZATION_REQUIRED" in str(asked)
-    assert {details["oauthError"] for details in told} == {"invalid_grant"}
-    assert len({details["requestId"] for details in told}) == 10
+    assert {details["oauthError"] for details in details_of_all} == {"invalid_grant"}
+    assert len({details["requestId"] for details in details_of_all}) == 10
 
 
-def test_a_dead_link_is_remembered_beyond_its_connection(emulator, deployment):
-    """A host that connects for each call asks once, too."""
+def test_a_refusal_is_remembered_beyond_its_connection(emulator, deployment):
+    """A host that connects for each call sends the token once as well."""
     form, store = emulator.settings(), MemoryStore()
     emulator.revoke_grants()
     for _ in range(5):
@@ -270,8 +270,8 @@ def test_a_dead_link_is_remembered_beyond_its_connection(emulator, deployment):
     assert token_requests(emulator) == (1, 1)
 
 
-def test_a_newly_pasted_token_is_asked_at_once(connect, emulator):
-    """Reconnected by the form."""
+def test_a_newly_pasted_token_is_sent_at_once(connect, emulator):
+    """The company was reconnected, and the new token pasted into the form."""
     store = MemoryStore()
     emulator.revoke_grants()
     with pytest.raises(ReauthorizationRequired):
@@ -279,8 +279,8 @@ def test_a_newly_pasted_token_is_asked_at_once(connect, emulator):
     assert connect(store=store, refresh_token=emulator.grant()).invoke("getAccessToken")["refreshed"] is True
 
 
-def test_a_record_that_another_process_saved_is_asked_at_once(connect, emulator):
-    """Another process put a working link into the store."""
+def test_the_token_of_a_record_that_another_process_saved_is_sent_at_once(connect, emulator):
+    """Another process saved a working refresh token."""
     store = MemoryStore()
     connection = connect(store=store)
     connection.invoke("getAccessToken")
@@ -295,8 +295,8 @@ def test_a_record_that_another_process_saved_is_asked_at_once(connect, emulator)
     assert connection.invoke("getAccessToken")["refreshed"] is True
 
 
-def test_a_link_refused_to_one_secret_is_asked_with_another(connect, emulator):
-    """What Intuit refuses to one app or secret says nothing of the next."""
+def test_a_token_refused_with_one_secret_is_sent_with_another(connect, emulator):
+    """A refusal applies to one app and secret."""
     store = MemoryStore()
     form_token = emulator.refresh_token
     with refused_by_mistake(emulator), pytest.raises(ReauthorizationRequired):
@@ -306,8 +306,8 @@ def test_a_link_refused_to_one_secret_is_asked_with_another(connect, emulator):
     assert connect(store=store, refresh_token=form_token, client_secret=secret).invoke("getAccessToken")["refreshed"]
 
 
-def test_a_dead_link_is_asked_again_after_a_while(connect, emulator, monkeypatch):
-    """A refusal by mistake heals by itself."""
+def test_a_refused_token_is_sent_again_after_some_minutes(connect, emulator, monkeypatch):
+    """A refusal by mistake is temporary."""
     connection = connect()
     with refused_by_mistake(emulator), pytest.raises(ReauthorizationRequired):
         connection.invoke("getAccessToken")
@@ -322,12 +322,12 @@ def test_a_dead_link_is_asked_again_after_a_while(connect, emulator, monkeypatch
 # ---- growth --------------------------------------------------------------------------------------------------------
 
 
-def test_what_a_process_remembers_of_chains_does_not_grow(emulator, deployment, monkeypatch):
-    """Many companies through one process, each of them dead: nothing of them stays but a bounded memory."""
+def test_the_memory_for_chains_is_bounded(emulator, deployment, monkeypatch):
+    """Many companies in one process, each with a dead chain."""
     monkeypatch.setattr(authorizer._refusals, "_max_refusals", 50)
     emulator.revoke_grants()
     gc.collect()
-    before, unsaved = len(authorizer._Chain._all), len(authorizer._Chain._with_pending)
+    before, pending = len(authorizer._Chain._all), len(authorizer._Chain._with_pending)
     store = MemoryStore()
     for number in range(200):
         form = {**emulator.settings(), "refresh_token": f"RT1-dead-{number}"}
@@ -339,11 +339,11 @@ def test_what_a_process_remembers_of_chains_does_not_grow(emulator, deployment, 
 
     assert len(authorizer._refusals) == 50
     assert len(authorizer._Chain._all) <= before
-    assert len(authorizer._Chain._with_pending) == unsaved
+    assert len(authorizer._Chain._with_pending) == pending
 
 
-def test_a_token_that_is_not_saved_is_never_dropped(emulator, deployment):
-    """However many chains pass through the process, and whatever is collected."""
+def test_a_pending_record_is_never_dropped(emulator, deployment):
+    """However many chains the process serves, and whatever the garbage collector frees."""
 
     def fail(*_):
         raise OSError("the host's database is down")
@@ -358,7 +358,7 @@ def test_a_token_that_is_not_saved_is_never_dropped(emulator, deployment):
     del connection
     for number in range(2_000):
         authorizer._Chain.get(f"sandbox:{number}:x")
-        authorizer._refusals.add(f"link {number}", {}, None)
+        authorizer._refusals.add(f"digest {number}", {}, None)
     gc.collect()
 
     assert authorizer._Chain.get(key).pending.refresh_token

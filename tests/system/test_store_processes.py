@@ -1,4 +1,4 @@
-"""Token stores shared by real processes, some of which are killed in the middle of what they do."""
+"""Token stores shared by real processes, some of which are killed during an operation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PROCESSES = multiprocessing.get_context("fork")
 
 @pytest.fixture(params=["sqlite", "sqlite encrypted", "postgresql"])
 def url_and_key(request, tmp_path):
-    """What names the store: nothing exists yet, neither file nor tables."""
+    """The URL of a store that does not exist yet: no file and no tables."""
     if request.param == "postgresql":
         return request.getfixturevalue("fresh_postgresql_url"), None
     return str(tmp_path / "state" / "tokens.sqlite3"), (FERNET_KEY if "encrypted" in request.param else None)
@@ -38,13 +38,13 @@ def url_and_key(request, tmp_path):
 
 @pytest.fixture
 def open_here(url_and_key):
-    """Make a store as a process of its own would."""
+    """Open a store as a separate process would."""
     url, encryption_key = url_and_key
     return lambda: open_store(url, encryption_key=encryption_key)
 
 
 def record(number, version=0):
-    """Return the record whose every part tells its number: half of one and half of another would show."""
+    """Return a record whose every field contains its number, so that a mixture of two would be detected."""
     return TokenRecord(
         realm_id="9130000000000000",
         environment="sandbox",
@@ -58,7 +58,7 @@ def record(number, version=0):
 
 
 def run_all(target, arguments, timeout_s=300):
-    """Run *target* in a process for each of *arguments*, all at once, and insist that each ends well."""
+    """Run *target* in a process for each of *arguments* concurrently; each must exit with status 0."""
     processes = [PROCESSES.Process(target=target, args=args) for args in arguments]
     for process in processes:
         process.start()
@@ -137,7 +137,7 @@ def test_eight_processes_never_hold_the_lock_together(open_here, tmp_path):
         assert (opened[0], closed[0], opened[2:]) == ("(", ")", closed[2:])
 
 
-def test_eight_processes_that_begin_at_once_make_the_store_once(open_here):
+def test_eight_processes_that_start_at_once_create_the_store_once(open_here):
     start = PROCESSES.Barrier(8)
     run_all(begin, [(open_here, number, start) for number in range(8)])
 
@@ -153,7 +153,7 @@ def test_compare_and_swap_loses_no_save_even_without_the_lock(open_here):
     assert open_here().load(KEY) == record(61, 61)
 
 
-def test_the_lock_of_a_killed_holder_is_free_long_before_it_would_have_ended(open_here):
+def test_the_lock_of_a_killed_process_is_released_at_once(open_here):
     ours, theirs = PROCESSES.Pipe()
     holder = PROCESSES.Process(target=hold, args=(open_here, theirs))
     holder.start()
@@ -163,10 +163,10 @@ def test_the_lock_of_a_killed_holder_is_free_long_before_it_would_have_ended(ope
     with open_here().lock(KEY, 60):
         waited_s = time.monotonic() - killed_at
     holder.join()
-    print(f"free after {waited_s * 1000:.0f} ms")  # with pytest -rP, for whoever measures
+    print(f"free after {waited_s * 1000:.0f} ms")  # shown by pytest -rP
 
 
-def test_a_writer_killed_at_any_instant_leaves_the_newest_record_it_was_promised(open_here):
+def test_a_writer_killed_at_any_time_leaves_the_newest_saved_record(open_here):
     chance = random.Random(20261123)
     promised, seen = 0, []
     for attempt in range(25):

@@ -95,7 +95,7 @@ def try_lock(store, key=KEY, timeout_s=0.05):
 # ---- all stores ----------------------------------------------------------------------------------------------------
 
 
-def test_a_chain_that_was_never_saved_is_none(store):
+def test_loading_a_chain_that_was_never_saved_returns_none(store):
     assert store.load(KEY) is None
 
 
@@ -121,7 +121,7 @@ RECORDS = st.builds(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(new=RECORDS)
-def test_what_was_saved_is_loaded(store, new):
+def test_a_saved_record_is_loaded(store, new):
     stored = store.load(KEY)
     saved = store.save(KEY, new.with_version(stored.version if stored else 0))
 
@@ -130,7 +130,7 @@ def test_what_was_saved_is_loaded(store, new):
     assert saved == store.load(KEY)
 
 
-def test_a_chain_that_is_forgotten_is_none_and_can_begin_again(store):
+def test_a_forgotten_chain_can_be_saved_again(store):
     store.forget(KEY)  # there is none yet
     store.save(KEY, record())
     if not isinstance(store, HostStore):  # a host has one chain a connection
@@ -143,7 +143,7 @@ def test_a_chain_that_is_forgotten_is_none_and_can_begin_again(store):
     assert store.load(KEY) == again
 
 
-def test_versions_follow_each_other(store):
+def test_each_save_has_a_new_version(store):
     first = store.save(KEY, record())
     second = store.save(KEY, record(first.version, access_token="second"))
 
@@ -165,7 +165,7 @@ def test_the_second_of_two_writers_gets_a_conflict_and_changes_nothing(store, is
     assert store.save(KEY, winner).access_token.reveal() == "winner"
 
 
-def test_of_many_threads_that_save_at_once_one_wins_each_version(store):
+def test_of_many_threads_that_save_at_once_one_succeeds(store):
     base = store.save(KEY, record()).version
     start = threading.Barrier(8)
 
@@ -210,7 +210,7 @@ def test_the_lock_has_one_holder_of_eight_threads(store):
     assert counter[0] == 40
 
 
-def test_a_lock_that_is_not_free_in_time_is_a_retryable_error(store):
+def test_a_lock_that_is_not_released_in_time_is_a_retryable_error(store):
     with store.lock(KEY, 5):  # held until the other has given up
         began = time.monotonic()
         error = in_thread(lambda: try_lock(store, timeout_s=0.2))
@@ -223,26 +223,26 @@ def test_a_lock_that_is_not_free_in_time_is_a_retryable_error(store):
     assert in_thread(lambda: try_lock(store)) == "free"
 
 
-def test_a_lock_is_freed_by_an_exception_which_passes_unchanged(store):
+def test_an_exception_releases_the_lock_and_is_not_changed(store):
     with pytest.raises(ConnectionResetError, match="from the network"), store.lock(KEY, 5):
         raise ConnectionResetError("from the network")
 
     assert in_thread(lambda: try_lock(store)) == "free"
 
 
-def test_a_held_lock_stops_neither_other_chains_nor_loading_and_saving(store):
+def test_a_held_lock_does_not_block_other_chains_loading_or_saving(store):
     with store.lock(KEY, 5):
         saved = store.save(KEY, record())
         assert saved == in_thread(lambda: store.load(KEY))
         assert in_thread(lambda: try_lock(store, "another:chain")) == "free"
 
 
-def test_the_longest_timeouts_are_understood(store):
+def test_infinite_and_negative_timeouts_are_accepted(store):
     with store.lock(KEY, float("inf")):
         assert in_thread(lambda: try_lock(store, timeout_s=-1)).code == "CREDENTIALS_LOCKED"
 
 
-def test_a_store_goes_on_after_a_fork_in_the_middle_of_everything(store):
+def test_a_store_works_after_a_fork_during_other_operations(store):
     """A child forked while other threads lock, load and save can lock, load and save."""
     stop = threading.Event()
     store.save(KEY, record())
@@ -270,7 +270,7 @@ def test_a_store_goes_on_after_a_fork_in_the_middle_of_everything(store):
     assert answers == [["free"] * 4 + ["PLANTED-access"]] * 10
 
 
-def test_a_child_forked_inside_the_lock_neither_holds_nor_frees_it(store):
+def test_a_child_forked_inside_the_lock_neither_holds_nor_releases_it(store):
     with store.lock(KEY, 5):
         reader, writer = os.pipe()
         pid = os.fork()
@@ -286,7 +286,7 @@ def test_a_child_forked_inside_the_lock_neither_holds_nor_frees_it(store):
         os.waitpid(pid, 0)
 
 
-def test_a_child_that_leaves_the_block_it_was_forked_in_does_not_free_its_parents_lock(store):
+def test_a_child_that_leaves_the_block_does_not_release_its_parents_lock(store):
     if isinstance(store, MemoryStore | HostStore):
         pytest.skip("these locks are of one process")
 
@@ -307,12 +307,12 @@ def test_processes_coordinate_in_a_directory_if_they_can_share_the_store(store):
     assert (store.lock_directory is not None) is is_shared
 
 
-def test_stores_tell_people_where_the_tokens_are(store):
+def test_a_description_contains_no_secret(store):
     assert store.describe()
     assert "PLANTED" not in store.describe() + repr(store)
 
 
-def test_no_token_reaches_a_log(store, caplog):
+def test_no_token_is_logged(store, caplog):
     with caplog.at_level(logging.DEBUG):
         saved = store.save(KEY, record())
         store.load(KEY)
@@ -368,7 +368,7 @@ def test_sqlite__files_and_directories_are_private_from_the_first_instant(tmp_pa
         assert {0o600, 0o700} == set(snapshot.values()), snapshot
 
 
-def test_sqlite__a_file_that_others_may_read_is_taken_away_from_them(tmp_path):
+def test_sqlite__a_file_that_others_can_read_becomes_private(tmp_path):
     path = tmp_path / "tokens.sqlite3"
     path.touch(0o644)
     SQLiteStore(path).load(KEY)
@@ -376,7 +376,7 @@ def test_sqlite__a_file_that_others_may_read_is_taken_away_from_them(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_sqlite__plain_text_is_gone_from_the_file_once_a_key_is_given(tmp_path):
+def test_sqlite__no_plain_text_is_left_in_the_file_after_encryption(tmp_path):
     path = tmp_path / "tokens.sqlite3"
     SQLiteStore(path).save(KEY, record())
     assert b"PLANTED" in path.read_bytes()
@@ -392,7 +392,7 @@ def test_sqlite__plain_text_is_gone_from_the_file_once_a_key_is_given(tmp_path):
 
 @pytest.mark.parametrize("right", [FERNET_KEY, "a passphrase"], ids=["Fernet key", "passphrase"])
 @pytest.mark.parametrize("wrong", ["another passphrase", FERNET_KEY.replace("M", "N"), None])
-def test_sqlite__with_another_key_nothing_is_read_and_nothing_overwritten(tmp_path, right, wrong):
+def test_sqlite__with_another_key_nothing_is_read_or_overwritten(tmp_path, right, wrong):
     path = tmp_path / "tokens.sqlite3"
     saved = SQLiteStore(path, encryption_key=right).save(KEY, record())
     before = path.read_bytes()
@@ -408,8 +408,8 @@ def test_sqlite__with_another_key_nothing_is_read_and_nothing_overwritten(tmp_pa
     assert saved == SQLiteStore(path, encryption_key=right).load(KEY)
 
 
-def test_sqlite__processes_that_share_a_passphrase_read_each_other(tmp_path):
-    """Each begins with a salt of its own."""
+def test_sqlite__processes_that_share_a_passphrase_read_each_others_records(tmp_path):
+    """Each has its own salt."""
     one, two = (SQLiteStore(tmp_path / "tokens.sqlite3", encryption_key="a passphrase") for _ in range(2))
     one.save("chain 1", record())
     two.save("chain 2", record())
@@ -435,7 +435,7 @@ def test_sqlite__processes_that_share_a_passphrase_read_each_other(tmp_path):
     ],
 )
 @pytest.mark.parametrize("key", [None, "a passphrase", FERNET_KEY])
-def test_sqlite__a_malformed_record_is_left_as_it_is(tmp_path, text, key):
+def test_sqlite__a_malformed_record_is_left_unchanged(tmp_path, text, key):
     store = SQLiteStore(tmp_path / "tokens.sqlite3", encryption_key=key)
     store.load(KEY)
     with sqlite3.connect(tmp_path / "tokens.sqlite3") as database:
@@ -452,7 +452,7 @@ def test_sqlite__a_malformed_record_is_left_as_it_is(tmp_path, text, key):
 
 
 @pytest.mark.parametrize("damage", ["no database", "another table", "overwritten in the middle"])
-def test_sqlite__a_damaged_database_is_left_as_it_is(tmp_path, damage):
+def test_sqlite__a_damaged_database_is_left_unchanged(tmp_path, damage):
     path = tmp_path / "tokens.sqlite3"
     if damage == "no database":
         path.write_bytes(b"PLANTED-access " * 500)
@@ -477,7 +477,7 @@ def test_sqlite__a_damaged_database_is_left_as_it_is(tmp_path, damage):
 
 
 @pytest.mark.parametrize("place", ["in a file", "is a directory", "in /proc"])
-def test_sqlite__a_place_where_no_file_can_be_is_named(tmp_path, place):
+def test_sqlite__a_path_where_no_file_can_be_created_is_reported(tmp_path, place):
     (tmp_path / "file").touch()
     path = {"in a file": tmp_path / "file" / "t.sqlite3", "is a directory": tmp_path, "in /proc": Path("/proc/t/t")}
     store = SQLiteStore(path[place])
@@ -490,14 +490,14 @@ def test_sqlite__a_place_where_no_file_can_be_is_named(tmp_path, place):
 
 @pytest.fixture
 def public_directory():
-    """A directory that another user than root may reach, which pytest's own are not."""
+    """A directory that users other than root can access, unlike those of pytest."""
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)
         yield Path(directory)
 
 
 @pytest.mark.parametrize("is_there", [True, False], ids=["read-only database", "read-only directory"])
-def test_sqlite__a_read_only_place_shows_before_a_refresh_token_is_spent(public_directory, is_there):
+def test_sqlite__a_read_only_path_is_reported_before_a_refresh_token_is_spent(public_directory, is_there):
     if is_there:
         SQLiteStore(public_directory / "tokens.sqlite3").save(KEY, record())
         for path in public_directory.rglob("*"):
@@ -539,7 +539,7 @@ def test_sqlite__a_full_disk_loses_nothing(tmp_path):
     assert store.save(KEY, saved)
 
 
-def test_sqlite__a_database_that_another_program_locks_can_be_read_and_the_save_retried(tmp_path, monkeypatch):
+def test_sqlite__a_database_locked_by_another_program_can_be_read_and_saving_retried(tmp_path, monkeypatch):
     monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.1)
     store = SQLiteStore(tmp_path / "tokens.sqlite3")
     saved = store.save(KEY, record())
@@ -558,7 +558,7 @@ def test_sqlite__a_database_that_another_program_locks_can_be_read_and_the_save_
     assert store.save(KEY, saved)
 
 
-def test_sqlite__a_database_deleted_while_it_is_used_is_made_again(tmp_path):
+def test_sqlite__a_database_deleted_while_it_is_used_is_created_again(tmp_path):
     store = SQLiteStore(tmp_path / "state" / "tokens.sqlite3")
     saved = store.save(KEY, record())
     for path in sorted(tmp_path.rglob("*"), reverse=True):
@@ -568,7 +568,7 @@ def test_sqlite__a_database_deleted_while_it_is_used_is_made_again(tmp_path):
     assert saved.version < store.save(KEY, saved).version  # the tokens in hand may be the only ones that work
 
 
-def test_sqlite__the_file_is_found_though_the_directory_changes(tmp_path, monkeypatch):
+def test_sqlite__a_relative_path_survives_a_change_of_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     store = SQLiteStore("tokens.sqlite3")
     saved = store.save(KEY, record())
@@ -582,7 +582,7 @@ def test_sqlite__the_file_is_found_though_the_directory_changes(tmp_path, monkey
 
 
 @pytest.mark.parametrize("password", ["PLANTED-password", None], ids=["no server", "wrong password"])
-def test_server__that_refuses_is_explained(password, request):
+def test_server__a_connection_error_is_explained(password, request):
     if password:
         url = f"postgresql+psycopg://me:{password}@127.0.0.1:1/db"
     else:
@@ -597,7 +597,7 @@ def test_server__that_refuses_is_explained(password, request):
 
 
 @pytest.mark.system
-def test_server__a_user_who_may_only_read_learns_it_before_a_refresh_token_is_spent(fresh_postgresql_url):
+def test_server__a_read_only_user_is_reported_before_a_refresh_token_is_spent(fresh_postgresql_url):
     store = open_store(fresh_postgresql_url)
     saved = store.save(KEY, record())
     reader = open_store(fresh_postgresql_url + "?options=-c%20default_transaction_read_only%3Don")
@@ -609,7 +609,7 @@ def test_server__a_user_who_may_only_read_learns_it_before_a_refresh_token_is_sp
 
 
 @pytest.mark.system
-def test_server__its_own_timeouts_do_not_end_the_lock(fresh_postgresql_url):
+def test_server__timeouts_of_the_server_do_not_end_the_lock(fresh_postgresql_url):
     impatient = "?options=-c%20idle_in_transaction_session_timeout%3D100%20-c%20statement_timeout%3D100"
     store = open_store(fresh_postgresql_url + impatient)
     with store.lock(KEY, 5):

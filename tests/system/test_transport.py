@@ -1,4 +1,4 @@
-"""Misbehaving servers: whatever a server does, a call ends soon after its deadline or cancellation."""
+"""Misbehaving servers: a call ends soon after its deadline or cancellation."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def answer(body, *headers, status="200 OK"):
 
 
 class RawServer:
-    """Speaks bytes: token requests are answered well, every other request as the test says."""
+    """Sends raw bytes: token requests succeed, every other request is answered as the test says."""
 
     def __init__(self, misbehave, *, token=None, tls=None):
         self.misbehave = misbehave
@@ -185,8 +185,8 @@ def test_a_call_ends_soon_after_it_is_cancelled(serve, misbehave):
 
 
 @pytest.mark.parametrize("misbehave", [dripping_body, silence], ids=lambda f: f.__name__)
-def test_a_full_read_ends_with_all_its_threads(serve, misbehave):
-    """The first pages come, then the server drips to every thread of the read."""
+def test_all_threads_of_a_full_read_end(serve, misbehave):
+    """The first pages succeed, then the server sends slowly to every thread of the read."""
     rows = [
         {"Id": str(n), "MetaData": {"CreateTime": f"2024-01-01T{n // 3600:02}:{n // 60 % 60:02}:{n % 60:02}-08:00"}}
         for n in range(1000)
@@ -211,7 +211,7 @@ def test_a_full_read_ends_with_all_its_threads(serve, misbehave):
         time.sleep(0.05)
 
 
-def test_a_tls_handshake_that_never_ends_ends_with_the_call(serve):
+def test_a_hanging_tls_handshake_ends_with_the_call(serve):
     def dripping_handshake(accepted, stopping):
         accepted.recv(65536)
         # A record of 16 kB begins, a ServerHello, and does not end.
@@ -240,7 +240,7 @@ def full_backlog():
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def test_a_connection_that_does_not_come_about_ends_with_the_call(full_backlog):
+def test_a_hanging_connection_attempt_ends_with_the_call(full_backlog):
     server = type("Nowhere", (), {"url": full_backlog})
     began = time.monotonic()
     connection = connect(server, cancelled=lambda: time.monotonic() > began + 1)
@@ -249,7 +249,7 @@ def test_a_connection_that_does_not_come_about_ends_with_the_call(full_backlog):
     assert time.monotonic() - began < 9  # and not after the ten seconds that a connection has
 
 
-def test_a_name_lookup_that_hangs_ends_with_the_call(monkeypatch):
+def test_a_hanging_name_lookup_ends_with_the_call(monkeypatch):
     let_go = threading.Event()
     resolve = socket.getaddrinfo
 
@@ -274,7 +274,7 @@ def test_a_name_lookup_that_hangs_ends_with_the_call(monkeypatch):
 
 
 def test_a_token_request_that_was_sent_is_awaited_beyond_the_deadline(serve):
-    """Intuit has rotated: the answer is not thrown away. The call then ends, and the next one has the token."""
+    """Intuit has rotated, so the response is stored. The call then ends, and the next one has the token."""
 
     def slow_token(connection, stopping):
         stopping.wait(2)
@@ -289,8 +289,8 @@ def test_a_token_request_that_was_sent_is_awaited_beyond_the_deadline(serve):
 
 
 @pytest.mark.parametrize("misbehave", [dripping_body, dripping_headers, silence], ids=lambda f: f.__name__)
-def test_a_token_request_has_a_limit_of_its_own_in_all(serve, misbehave, monkeypatch):
-    """30 seconds for the whole answer, however it drips; two here."""
+def test_a_token_request_has_its_own_timeout(serve, misbehave, monkeypatch):
+    """30 seconds for the complete response; two in this test."""
     monkeypatch.setattr("vantage_quickbooks.api.transport.TOKEN_RESPONSE_TIMEOUT_S", 2.0)
     server = serve(None, token=misbehave)
     began = time.monotonic()
@@ -301,7 +301,7 @@ def test_a_token_request_has_a_limit_of_its_own_in_all(serve, misbehave, monkeyp
     assert server.requests == 1  # it may have rotated: not sent again
 
 
-def test_a_token_answer_has_a_small_limit(serve):
+def test_a_token_response_has_a_small_size_limit(serve):
     bomb = gzip.compress(bytes(50 << 20))
 
     def bombs(connection, stopping):
@@ -324,7 +324,7 @@ def test_a_token_answer_has_a_small_limit(serve):
     ],
     ids=["103", "three", "unknown"],
 )
-def test_interim_answers_are_skipped(serve, interim):
+def test_interim_responses_are_skipped(serve, interim):
     """RFC 9110 section 15.2: a client must be able to parse them, and may ignore them."""
     server = serve(lambda s, _: s.sendall(interim + answer(COMPANY)))
     connection = connect(server)
@@ -338,8 +338,8 @@ def test_a_gzip_body_may_have_several_members(serve):
     assert connect(server).invoke("getCompanyInfo")["companyInfo"]["CompanyName"] == "Raw"
 
 
-def test_the_operator_bounds_an_answer(serve):
-    """And it is not asked for again: it would be no smaller."""
+def test_the_operator_limits_the_size_of_a_response(serve):
+    """The request is not retried, because the response would be as large."""
     server = serve(lambda s, _: s.sendall(answer(gzip.compress(bytes(3 << 20)), "Content-Encoding: gzip")))
     form = {"client_id": "a", "client_secret": "b", "refresh_token": "c", "realm_id": "1"}
     deployment = Deployment(api_url=server.url, oauth_url=server.url, max_body_mib="2")
@@ -379,7 +379,7 @@ def failure_of(url, patient_call):
     return error
 
 
-def test_a_refused_connection_is_named(patient_call):
+def test_a_refused_connection_is_reported(patient_call):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     error = failure_of(f"http://127.0.0.1:{port}", patient_call)
@@ -388,7 +388,7 @@ def test_a_refused_connection_is_named(patient_call):
     assert error.retryable is True
 
 
-def test_a_name_that_does_not_resolve_is_named(patient_call, monkeypatch):
+def test_a_name_that_does_not_resolve_is_reported(patient_call, monkeypatch):
     def unknown(host, *_, **__):
         raise socket.gaierror(socket.EAI_NONAME, f"no such host {host}")
 
@@ -398,21 +398,21 @@ def test_a_name_that_does_not_resolve_is_named(patient_call, monkeypatch):
     assert error.details["failed"] == "name lookup"
 
 
-def test_a_certificate_that_is_not_accepted_is_named(serve, certificate, patient_call):
+def test_a_rejected_certificate_is_reported(serve, certificate, patient_call):
     server = serve(None, tls=certificate[0])
     error = failure_of(server.url, patient_call)
     assert "certificate was not accepted (self" in error.message
     assert (error.details["failed"], error.retryable) == ("TLS", False)
 
 
-def test_a_handshake_that_breaks_off_is_no_certificate_that_was_refused(serve, patient_call):
+def test_an_interrupted_handshake_is_not_reported_as_a_rejected_certificate(serve, patient_call):
     server = serve(None, tls=lambda accepted, _: (accepted.recv(65536), accepted.sendall(b"HTTP/1.1 400\r\n\r\n")))
     error = failure_of(server.url, patient_call)
     assert "certificate" not in error.message
     assert (error.details["failed"], error.retryable) == ("TLS", True)
 
 
-def test_tls_works_and_connections_are_kept(serve, certificate, monkeypatch):
+def test_tls_works_and_connections_are_reused(serve, certificate, monkeypatch):
     monkeypatch.setattr(requests_sessions(), "DEFAULT_CA_BUNDLE_PATH", certificate[1])
     server = serve(lambda s, _: s.sendall(answer(COMPANY)), tls=certificate[0])
     connection = connect(server)
@@ -427,7 +427,7 @@ def requests_sessions():
     return requests.adapters
 
 
-def test_a_peer_that_cannot_be_reached_in_time_is_named(full_backlog, patient_call, monkeypatch):
+def test_a_server_that_is_not_reached_in_time_is_reported(full_backlog, patient_call, monkeypatch):
     monkeypatch.setattr(transport, "CONNECT_TIMEOUT_S", 1.0)
     error = failure_of(full_backlog, patient_call)
     assert "could not be reached within" in error.message

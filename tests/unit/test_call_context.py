@@ -1,4 +1,4 @@
-"""One call's clock: deadlines, pauses, cancellation and the meter."""
+"""The state of a call: deadlines, backoff, sleeping, cancellation, and counting requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOW = datetime(2026, 10, 1, 12, 0, 0, tzinfo=UTC)
 
 
 class Clock:
-    """Time that passes only where somebody sleeps."""
+    """A clock that advances only while the code sleeps."""
 
     def __init__(self, at=1000.0):
         self.at = at
@@ -44,7 +44,7 @@ class Clock:
         (60, 10**9, 60),
     ],
 )
-def test_the_earlier_end_of_time_limit_and_hosts_deadline_counts(limit_s, deadline_s, left_s):
+def test_the_earlier_of_time_limit_and_host_deadline_applies(limit_s, deadline_s, left_s):
     clock = Clock()
     deadline = None if deadline_s is None else NOW + timedelta(seconds=deadline_s)
     call = clock.call(time_limit_s=limit_s, deadline=deadline)
@@ -53,13 +53,13 @@ def test_the_earlier_end_of_time_limit_and_hosts_deadline_counts(limit_s, deadli
 
 
 @pytest.mark.parametrize("passed_s", [0, 0.001, 3600])
-def test_a_deadline_that_has_passed_leaves_nothing(passed_s):
+def test_after_the_deadline_no_time_remains(passed_s):
     call = Clock().call(deadline=NOW - timedelta(seconds=passed_s))
     with pytest.raises(DeadlineExceededError):
         call.remaining()
 
 
-def test_a_call_ends_at_its_deadline_and_not_before():
+def test_a_call_ends_at_its_deadline_and_not_earlier():
     clock = Clock()
     call = clock.call(time_limit_s=10)
     clock.at += 9.5
@@ -69,14 +69,14 @@ def test_a_call_ends_at_its_deadline_and_not_before():
         call.remaining()
 
 
-def test_a_wall_clock_that_jumps_moves_no_deadline():
+def test_a_jump_of_the_wall_clock_does_not_move_the_deadline():
     clock, wall = Clock(), [NOW]
     call = clock.call(now=lambda: wall[0], deadline=NOW + timedelta(seconds=10))
     wall[0] += timedelta(days=1)
     assert call.remaining() == pytest.approx(10)
 
 
-def test_cancelling_is_noticed_first():
+def test_cancellation_is_reported_before_a_timeout():
     call = Clock().call(time_limit_s=-1, cancelled=lambda: True)
     with pytest.raises(CancelledError):
         call.remaining()
@@ -86,21 +86,21 @@ def test_cancelling_is_noticed_first():
 
 
 @given(st.integers(1, 500), st.floats(0, 10**6))
-def test_a_backoff_never_undercuts_what_the_server_asked_for(attempt, retry_after_s):
+def test_a_backoff_is_never_shorter_than_retry_after(attempt, retry_after_s):
     wait = Clock().call(time_limit_s=10**9).backoff(attempt, retry_after_s)
     own = min(60.0, 0.5 * 2.0**attempt)
     assert max(retry_after_s, own / 2) <= wait <= max(retry_after_s + 0.5, own)
 
 
 @given(st.integers(1, 500))
-def test_a_backoff_grows_has_a_ceiling_and_is_never_none_at_all(attempt):
+def test_a_backoff_grows_up_to_a_maximum_and_is_never_zero(attempt):
     ceiling = min(60.0, 0.5 * 2.0**attempt)
     wait = Clock().call(time_limit_s=10**9).backoff(attempt)
     assert ceiling / 2 <= wait <= ceiling
 
 
 @given(st.floats(0.001, 200), st.integers(1, 12), st.none() | st.floats(0, 300))
-def test_a_backoff_that_does_not_fit_before_the_deadline_is_refused(limit_s, attempt, retry_after_s):
+def test_a_backoff_beyond_the_deadline_is_refused(limit_s, attempt, retry_after_s):
     clock = Clock()
     call = clock.call(time_limit_s=limit_s)
     wait = call.backoff(attempt, retry_after_s)
@@ -111,14 +111,14 @@ def test_a_backoff_that_does_not_fit_before_the_deadline_is_refused(limit_s, att
 
 
 @pytest.mark.parametrize("retry_after_s", [0, 0.0, 1e-9])
-def test_a_server_that_asks_for_no_wait_does_not_make_the_pauses_collapse(retry_after_s):
-    """Retry-After of 0, negative or in the past: six tries came in half a second."""
+def test_a_retry_after_of_zero_does_not_shorten_the_backoff(retry_after_s):
+    """Retry-After of 0, negative or in the past once led to six attempts in half a second."""
     waits = [Clock().call().backoff(attempt, retry_after_s, initial_backoff_s=10.0) for attempt in (1, 2)]
     assert waits[0] >= 10
     assert waits[1] >= 20
 
 
-def test_threads_do_not_come_back_in_step():
+def test_jitter_spreads_the_retries_of_threads():
     call = Clock().call(time_limit_s=10**9)
     assert len({call.backoff(3) for _ in range(50)}) > 40
     assert len({call.backoff(1, 60) for _ in range(50)}) > 40
@@ -128,7 +128,7 @@ def test_threads_do_not_come_back_in_step():
 
 
 @given(st.floats(0, 100))
-def test_a_pause_is_as_long_as_it_says_in_steps_of_half_a_second(seconds):
+def test_sleep_takes_its_time_in_steps_of_half_a_second(seconds):
     clock = Clock()
     clock.call(time_limit_s=1000).sleep(seconds)
     assert sum(clock.slept) == pytest.approx(seconds)
@@ -136,13 +136,13 @@ def test_a_pause_is_as_long_as_it_says_in_steps_of_half_a_second(seconds):
 
 
 @pytest.mark.parametrize("seconds", [0, -1, -0.0])
-def test_no_pause_is_none(seconds):
+def test_sleeping_zero_seconds_does_not_sleep(seconds):
     clock = Clock()
     clock.call().sleep(seconds)
     assert clock.slept == []
 
 
-def test_a_pause_notices_cancellation_within_half_a_second():
+def test_sleep_notices_cancellation_within_half_a_second():
     clock = Clock()
     call = clock.call(time_limit_s=1000, cancelled=lambda: clock.at >= 1003.2)
     with pytest.raises(CancelledError):
@@ -150,7 +150,7 @@ def test_a_pause_notices_cancellation_within_half_a_second():
     assert clock.at - 1003.2 <= 0.5
 
 
-def test_a_pause_does_not_outlive_the_deadline_by_more_than_a_step():
+def test_sleep_exceeds_the_deadline_by_one_step_at_most():
     clock = Clock()
     call = clock.call(time_limit_s=3.2)
     with pytest.raises(DeadlineExceededError):
@@ -161,7 +161,7 @@ def test_a_pause_does_not_outlive_the_deadline_by_more_than_a_step():
 # ---- the meter ------------------------------------------------------------------------------------------------------
 
 
-def test_the_meter_is_exact_over_threads():
+def test_requests_are_counted_exactly_across_threads():
     call = Clock().call()
 
     def work():

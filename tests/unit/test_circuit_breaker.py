@@ -52,7 +52,7 @@ def blocked():
     return clocked
 
 
-def test_a_minutes_throttle_opens_nothing():
+def test_throttling_within_a_minute_does_not_open_the_circuit():
     clocked = Clocked()
     assert clocked.refuse_for(MIN_REFUSED_S - 10) is RateLimitedError
     assert clocked.ask() is None
@@ -60,21 +60,21 @@ def test_a_minutes_throttle_opens_nothing():
     assert clocked.ask(RateLimitedError("no")) is RateLimitedError  # a success forgets what was before
 
 
-def test_refusals_beyond_what_a_minute_explains_open_it_for_all():
+def test_refusals_for_longer_than_a_minute_open_the_circuit_for_all_calls():
     clocked = blocked()
     sent = clocked.sent
     assert {clocked.ask() for _ in range(50)} == {AppBlockedError}
     assert clocked.sent == sent
 
 
-def test_two_moments_far_apart_are_no_proof():
+def test_two_incidents_far_apart_do_not_open_the_circuit():
     clocked = Clocked()
     clocked.ask(RateLimitedError("no"))
     clocked.now += 10 * MIN_REFUSED_S
     assert clocked.ask(RateLimitedError("no")) is RateLimitedError
 
 
-def test_the_error_says_when_the_next_probe_is():
+def test_the_error_contains_the_time_of_the_next_probe():
     clocked = blocked()
     with pytest.raises(AppBlockedError, match="metered calls of the month") as caught:
         clocked.circuit.check()
@@ -83,7 +83,7 @@ def test_the_error_says_when_the_next_probe_is():
     assert caught.value.to_dict()["retryAfter"] is not None
 
 
-def test_one_probe_goes_out_and_its_success_closes_the_circuit():
+def test_one_probe_is_sent_and_its_success_closes_the_circuit():
     clocked = blocked()
     clocked.now += INITIAL_PROBE_INTERVAL_S
     with clocked.circuit.attempt():
@@ -92,7 +92,7 @@ def test_one_probe_goes_out_and_its_success_closes_the_circuit():
     assert clocked.ask(RateLimitedError("no")) is RateLimitedError
 
 
-def test_a_probe_that_proves_nothing_is_followed_by_another():
+def test_a_probe_that_decides_nothing_is_followed_by_another():
     clocked = blocked()
     clocked.now += INITIAL_PROBE_INTERVAL_S
     assert clocked.ask(NetworkError("no")) is NetworkError
@@ -113,7 +113,7 @@ def test_probes_become_rarer():
 
 
 @given(st.lists(st.tuples(st.sampled_from([None, "429", "net"]), st.integers(0, 400)), max_size=60))
-def test_it_is_never_open_after_a_success_and_never_for_good(story):
+def test_the_circuit_is_never_open_after_a_success_and_never_permanently(story):
     clocked = Clocked()
     for outcome, pause in story:
         error = {"429": RateLimitedError("no"), "net": NetworkError("no"), None: None}[outcome]
@@ -124,7 +124,7 @@ def test_it_is_never_open_after_a_success_and_never_for_good(story):
     assert clocked.ask() is None
 
 
-def test_an_app_has_one_circuit_at_each_server():
+def test_an_app_has_one_circuit_breaker_per_server():
     assert circuit_breaker_for("https://a", "1") is circuit_breaker_for("https://a", "1")
     assert circuit_breaker_for("https://a", "1") is not circuit_breaker_for("https://b", "1")
     assert circuit_breaker_for("https://a", "1") is not circuit_breaker_for("https://a", "2")

@@ -1,4 +1,4 @@
-"""Several keys at once, and what binds a record to its chain."""
+"""Several encryption keys, and the binding of a record to its chain."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ RECORD = TokenRecord(
         ("[]", ["[]"]),
     ],
 )
-def test_what_was_one_passphrase_stays_one(text, keys):
+def test_keys_are_parsed_and_passphrases_are_never_split(text, keys):
     """Only Fernet keys are split at commas; passphrases are listed as a JSON array, which itself still decrypts."""
     assert [key.reveal() for key in parse_keys(text)] == keys
     assert [key.reveal() for key in parse_keys(Secret(text))] == keys
 
 
 @pytest.mark.parametrize("text", [f"{ONE},old passphrase", f"new passphrase, {TWO}"])
-def test_a_list_that_is_none_is_refused(text):
+def test_a_mixture_of_fernet_keys_and_other_text_is_refused(text):
     with pytest.raises(TokenStoreError, match="JSON array") as caught:
         parse_keys(text)
     assert ONE not in str(caught.value)
@@ -88,18 +88,18 @@ def test_the_first_key_encrypts_and_any_decrypts(old, new):
     assert [both.is_current(text, KEY) for text in (before, after)] == [False, True]
 
 
-def test_a_passphrase_that_reads_as_a_list_decrypts_what_it_encrypted():
-    """Such a text was one passphrase once."""
+def test_a_passphrase_that_looks_like_a_list_decrypts_what_it_encrypted():
+    """Before lists were supported, such a text was one passphrase."""
     text = '["new", "old"]'
     once = RecordCipher(None)
     once._keys = [_make_key(Secret(text))]
-    sealed = once.encrypt(RECORD, KEY)
+    encrypted = once.encrypt(RECORD, KEY)
 
-    assert RecordCipher(text).decrypt(sealed, "there", KEY) == RECORD
+    assert RecordCipher(text).decrypt(encrypted, "there", KEY) == RECORD
 
 
 def test_ciphers_of_other_salts_are_bounded():
-    """A hundred processes have written with a salt each."""
+    """A hundred processes have written, each with its own salt."""
     texts = [RecordCipher("a passphrase").encrypt(RECORD, KEY) for _ in range(20)]
     reader = RecordCipher("a passphrase")
     reader._max_derived = 5
@@ -110,8 +110,8 @@ def test_ciphers_of_other_salts_are_bounded():
 # ---- bound to the chain --------------------------------------------------------------------------------------------
 
 
-def test_an_encrypted_record_is_good_for_its_chain_only(tmp_path):
-    """Whoever can write to the store cannot give one company's tokens to another."""
+def test_an_encrypted_record_is_valid_for_its_chain_only(tmp_path):
+    """An attacker who can write to the store cannot give one company's tokens to another."""
     store = SQLiteStore(tmp_path / "t.sqlite3", encryption_key="a passphrase")
     store.save(KEY, RECORD)
     with store._connection() as database:
@@ -125,8 +125,8 @@ def test_an_encrypted_record_is_good_for_its_chain_only(tmp_path):
     assert store.load(KEY).refresh_token == RECORD.refresh_token
 
 
-def test_a_record_of_an_earlier_release_is_still_read():
-    """It does not say which chain it belongs to."""
+def test_a_record_of_an_earlier_release_can_be_read():
+    """It does not contain the name of its chain."""
     sealer = RecordCipher(ONE)
     legacy = "fernet:" + Fernet(ONE).encrypt(json.dumps(RECORD.to_dict()).encode()).decode()
     assert sealer.decrypt(legacy, "there", KEY) == RECORD
@@ -173,23 +173,23 @@ def state_of(holder):
 
 
 @pytest.mark.parametrize("holder", HOLDERS, ids=lambda holder: type(holder).__name__)
-def test_no_secret_comes_out_of_what_holds_it(holder):
+def test_objects_with_secrets_do_not_reveal_them(holder):
     """repr, str, format, asdict, vars, copies, JSON by a careless default, and crash reports."""
-    told = [repr(holder), str(holder), f"{holder}", repr([holder]), repr(state_of(holder)), crash_of(holder)]
+    texts = [repr(holder), str(holder), f"{holder}", repr([holder]), repr(state_of(holder)), crash_of(holder)]
     if dataclasses.is_dataclass(holder):
         for fields in (dataclasses.asdict(holder), dataclasses.astuple(holder)):
-            told += [repr(fields), json.dumps(fields, default=str), json.dumps(fields, default=repr)]
-            told.append(repr(copy.deepcopy(fields)))
+            texts += [repr(fields), json.dumps(fields, default=str), json.dumps(fields, default=repr)]
+            texts.append(repr(copy.deepcopy(fields)))
         copies = (copy.copy(holder), copy.deepcopy(holder), dataclasses.replace(holder))
         assert all(made == holder for made in copies)
-        told += [repr(made) + repr(dataclasses.asdict(made)) for made in copies]
-    assert not [secret for secret in PLANTED for text in told if secret in text]
+        texts += [repr(made) + repr(dataclasses.asdict(made)) for made in copies]
+    assert not [secret for secret in PLANTED for text in texts if secret in text]
 
 
 @pytest.mark.parametrize("holder", HOLDERS, ids=lambda holder: type(holder).__name__)
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_what_holds_a_secret_is_not_pickled(holder, protocol):
-    """Refused with a reason: asterisks would come back as a key that looks usable."""
+def test_objects_with_secrets_cannot_be_pickled(holder, protocol):
+    """The error explains it: unpickled asterisks would look like a usable key."""
     whole = [holder]
     if dataclasses.is_dataclass(holder):
         whole.append(dataclasses.asdict(holder))
@@ -199,13 +199,13 @@ def test_what_holds_a_secret_is_not_pickled(holder, protocol):
         assert not [secret for secret in PLANTED if secret in str(caught.value)]
 
 
-def test_a_deployment_without_secrets_is_pickled():
-    """Hosts hand it to other processes."""
+def test_a_deployment_without_secrets_can_be_pickled():
+    """Hosts pass it to other processes."""
     plain = Deployment(api_url="http://127.0.0.1:1", token_store="/var/lib/tokens.sqlite3")
     assert pickle.loads(pickle.dumps(plain)) == plain  # noqa: S301 -- of our own making
     assert plain.token_store == "/var/lib/tokens.sqlite3"
 
 
-def test_what_was_given_as_text_is_a_secret():
+def test_keys_and_urls_given_as_text_become_secrets():
     assert [deployment.token_key.reveal() for deployment in DEPLOYMENTS] == ["PLANTED-phrase", ONE, "PLANTED-phrase"]
     assert DEPLOYMENTS[0].token_store.reveal() == "postgresql+psycopg://user:PLANTED-password@host/db"

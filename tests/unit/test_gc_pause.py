@@ -1,4 +1,4 @@
-"""Pages of records grow up at once, and nothing else does that should not."""
+"""Records of a page become old for the garbage collector at once, and nothing else does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OLD = 2
 
 
 class Knot:
-    """Garbage that only the collector finds."""
+    """Garbage that only the garbage collector finds."""
 
     def __init__(self):
         self.myself = self
@@ -42,7 +42,7 @@ def is_old(made):
     return any(there is made for there in gc.get_objects(OLD))
 
 
-def test_what_a_block_made_is_old_and_nothing_was_collected_meanwhile():
+def test_objects_created_in_the_block_are_old_and_nothing_is_collected_meanwhile():
     with gc_paused():
         before = collections()
         made = pages()
@@ -53,26 +53,26 @@ def test_what_a_block_made_is_old_and_nothing_was_collected_meanwhile():
     assert is_old(made[-1])
 
 
-def test_without_a_block_the_same_is_searched_again_and_again():
+def test_without_the_block_the_objects_are_scanned_repeatedly():
     before = collections()
     pages()
     assert collections() > before
 
 
-def test_garbage_from_before_does_not_grow_old():
+def test_earlier_garbage_does_not_become_old():
     knot = weakref.ref(Knot())
     with gc_paused():
         assert knot() is None
 
 
-def test_garbage_of_the_block_is_found_in_the_end():
+def test_garbage_of_the_block_is_collected_eventually():
     with gc_paused():
         knot = weakref.ref(Knot())
     gc.collect()
     assert knot() is None
 
 
-def test_what_the_host_froze_stays_frozen():
+def test_objects_frozen_by_the_host_stay_frozen():
     gc.freeze()
     frozen = gc.get_freeze_count()
     with gc_paused():
@@ -82,7 +82,7 @@ def test_what_the_host_froze_stays_frozen():
     assert not is_old(made[0])
 
 
-def test_what_the_interpreter_itself_keeps_frozen_is_no_hosts():
+def test_objects_frozen_by_the_interpreter_do_not_count_as_the_hosts():
     """Python 3.12 moves its own immortal objects to where frozen ones are, at every full collection."""
     gc.unfreeze()
     gc.collect()

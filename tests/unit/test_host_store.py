@@ -11,7 +11,7 @@ from vantage_quickbooks.auth.stores import HostStore
 from vantage_quickbooks.errors import CredentialConflict, TokenStoreError
 
 
-def test_gets_plain_credentials_and_its_own_versions_back():
+def test_a_host_gets_plain_credentials_and_its_own_versions():
     host = EtagHost()
     store = host_store(host)
     saved = store.save(KEY, record())
@@ -22,7 +22,7 @@ def test_gets_plain_credentials_and_its_own_versions_back():
     assert store.load(KEY) == host_store(host).load(KEY)  # another process gives a version the same number
 
 
-def test_that_returns_credentials_as_they_were_saved_and_counts_is_understood():
+def test_a_host_may_return_credentials_unchanged_and_count_versions():
     host = CountingHost()
     host.load = lambda connection_id: json.loads(host.credentials.get(connection_id, "null"))
     store = host_store(host)
@@ -33,7 +33,7 @@ def test_that_returns_credentials_as_they_were_saved_and_counts_is_understood():
     assert store.load(KEY).version == 3
 
 
-def test_a_newly_pasted_refresh_token_replaces_the_old_chains_credentials():
+def test_a_newly_pasted_refresh_token_replaces_the_credentials_of_the_old_chain():
     host = EtagHost()
     host_store(host).save("old chain", record())
     store = host_store(host)
@@ -45,7 +45,7 @@ def test_a_newly_pasted_refresh_token_replaces_the_old_chains_credentials():
         host_store(host).save("old chain", record())
 
 
-def test_credentials_that_the_host_made_itself_need_name_no_chain():
+def test_credentials_created_by_the_host_need_no_chain():
     host = CountingHost()
     host.credentials["c1"] = json.dumps(record().to_dict())
     host.versions["c1"] = 5
@@ -53,7 +53,7 @@ def test_credentials_that_the_host_made_itself_need_name_no_chain():
     assert record(5) == host_store(host).load(KEY)
 
 
-def test_a_failed_save_tells_nothing_and_can_be_repeated():
+def test_a_failed_save_reveals_no_secret_and_can_be_repeated():
     host = CountingHost()
     answers = [RuntimeError("PLANTED-refresh"), TokenStoreError("PLANTED-refresh"), None]
 
@@ -78,7 +78,7 @@ def test_a_failed_save_tells_nothing_and_can_be_repeated():
     [KeyError("PLANTED-refresh"), "PLANTED-refresh", ["PLANTED-refresh"], {}, {"refreshToken": "PLANTED-refresh"}],
     ids=lambda answer: type(answer).__name__,
 )
-def test_malformed_credentials_are_an_error_without_values(answer):
+def test_the_error_for_malformed_credentials_contains_no_value(answer):
     def load(_):
         if isinstance(answer, Exception):
             raise answer

@@ -1,4 +1,4 @@
-"""How often QuickBooks may be asked: never more at once, in a second, in a minute, than the limits say."""
+"""Rate limits: concurrent requests, and requests started in a second and in a minute."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vantage_quickbooks.errors import CancelledError, DeadlineExceededError
 
 
 class Clock:
-    """Time for one thread: it passes where the throttle waits, and what is scheduled happens on the way."""
+    """A clock for one thread: it advances while the rate limiter waits, and scheduled events happen on the way."""
 
     def __init__(self):
         self.at = 0.0
@@ -43,11 +43,11 @@ class Clock:
             happen()
 
 
-def throttled(at_once=10, per_second=10, per_minute=500):
+def clocked_limiter(at_once=10, per_second=10, per_minute=500):
     clock = Clock()
-    throttle = RateLimiter(at_once, per_second, per_minute, monotonic=lambda: clock.at)
-    throttle._changed = clock
-    return throttle, clock
+    limiter = RateLimiter(at_once, per_second, per_minute, monotonic=lambda: clock.at)
+    limiter._changed = clock
+    return limiter, clock
 
 
 def assert_windows_hold(starts, per_second, per_minute):
@@ -62,12 +62,12 @@ def assert_windows_hold(starts, per_second, per_minute):
     per_minute=st.integers(1, 20),
 )
 def test_no_second_and_no_minute_holds_more_starts_than_allowed(gaps, per_second, per_minute):
-    """Whatever the schedule of requests, by every window that begins at a start."""
-    throttle, clock = throttled(1, per_second, per_minute)
+    """For any schedule of requests, and every window that begins at a start."""
+    limiter, clock = clocked_limiter(1, per_second, per_minute)
     starts = []
     for gap in gaps:
         clock.at += gap
-        with throttle.acquire():
+        with limiter.acquire():
             starts.append(clock.at)
     assert_windows_hold(starts, per_second, per_minute)
 
@@ -75,14 +75,14 @@ def test_no_second_and_no_minute_holds_more_starts_than_allowed(gaps, per_second
 @given(
     gaps=st.lists(st.floats(0, 3), min_size=1, max_size=40), per_second=st.integers(1, 6), per_minute=st.integers(1, 20)
 )
-def test_nobody_waits_longer_than_the_limits_ask(gaps, per_second, per_minute):
-    """Each start is as early as those before it allow, to the rounding of a float."""
-    throttle, clock = throttled(1, per_second, per_minute)
+def test_no_request_waits_longer_than_the_limits_require(gaps, per_second, per_minute):
+    """Each start is as early as those before it allow, up to float rounding."""
+    limiter, clock = clocked_limiter(1, per_second, per_minute)
     starts = []
     for gap in gaps:
         clock.at += gap
         asked = clock.at
-        with throttle.acquire():
+        with limiter.acquire():
             starts.append(clock.at)
         earliest = max(
             [
@@ -94,10 +94,10 @@ def test_nobody_waits_longer_than_the_limits_ask(gaps, per_second, per_minute):
 
 
 def test_intuits_own_limits_are_the_defaults():
-    throttle, clock = throttled()
+    limiter, clock = clocked_limiter()
     starts = []
     for _ in range(1000):
-        with throttle.acquire():
+        with limiter.acquire():
             starts.append(clock.at)
     assert_windows_hold(starts, 10, 500)
     assert starts[9] == 0
@@ -106,93 +106,93 @@ def test_intuits_own_limits_are_the_defaults():
     assert starts[500] == pytest.approx(60)
 
 
-def test_only_so_many_are_under_way_at_once():
-    throttle, clock = throttled(at_once=3, per_second=100)
+def test_the_number_of_concurrent_requests_is_limited():
+    limiter, clock = clocked_limiter(at_once=3, per_second=100)
     with ExitStack() as held:
         for _ in range(3):
-            held.enter_context(throttle.acquire())
-        with pytest.raises(DeadlineExceededError), throttle.acquire(deadline=5.0):
+            held.enter_context(limiter.acquire())
+        with pytest.raises(DeadlineExceededError), limiter.acquire(deadline=5.0):
             pytest.fail("a fourth place")
         assert clock.at == pytest.approx(5)
-    with throttle.acquire(deadline=clock.at + 1):
+    with limiter.acquire(deadline=clock.at + 1):
         pass
 
 
-def test_a_place_is_taken_as_soon_as_one_comes_free():
-    throttle, clock = throttled(at_once=1, per_second=100)
-    first = throttle.acquire()
+def test_a_slot_is_taken_as_soon_as_it_is_released():
+    limiter, clock = clocked_limiter(at_once=1, per_second=100)
+    first = limiter.acquire()
     first.__enter__()
     clock.scheduled.append((0.5, lambda: first.__exit__(None, None, None)))
-    with throttle.acquire(deadline=60):
+    with limiter.acquire(deadline=60):
         assert clock.at == pytest.approx(0.5, abs=0.25)
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, DeadlineExceededError, GeneratorExit])
-def test_a_place_comes_free_however_the_request_ends(error):
-    throttle, _ = throttled(at_once=1, per_second=100)
+def test_a_slot_is_released_however_the_request_ends(error):
+    limiter, _ = clocked_limiter(at_once=1, per_second=100)
     for _ in range(5):
-        with pytest.raises(error), throttle.acquire(deadline=1.0):
+        with pytest.raises(error), limiter.acquire(deadline=1.0):
             raise error("broken")
-    with throttle.acquire(deadline=1.0):
+    with limiter.acquire(deadline=1.0):
         pass
 
 
-def test_a_refused_wait_takes_no_place_and_counts_as_no_start():
-    throttle, clock = throttled(at_once=1, per_second=1, per_minute=100)
-    with throttle.acquire():
+def test_a_wait_that_fails_takes_no_slot_and_counts_no_start():
+    limiter, clock = clocked_limiter(at_once=1, per_second=1, per_minute=100)
+    with limiter.acquire():
         pass
     for _ in range(3):
-        with pytest.raises(DeadlineExceededError), throttle.acquire(deadline=0.5):
+        with pytest.raises(DeadlineExceededError), limiter.acquire(deadline=0.5):
             pytest.fail("too early")
-        with pytest.raises(CancelledError), throttle.acquire(cancelled=lambda: True):
+        with pytest.raises(CancelledError), limiter.acquire(cancelled=lambda: True):
             pytest.fail("cancelled")
-    with throttle.acquire(deadline=1.5):
+    with limiter.acquire(deadline=1.5):
         assert clock.at == pytest.approx(1.0)
 
 
-def test_a_wait_that_cannot_end_in_time_ends_at_once():
-    """A turn is 60 seconds away, the deadline 30: nobody waits 30 seconds to be refused."""
-    throttle, clock = throttled(at_once=1, per_second=1, per_minute=1)
-    with throttle.acquire():
+def test_a_wait_beyond_the_deadline_fails_at_once():
+    """The next slot is 60 seconds away, the deadline 30: the call does not wait 30 seconds before it fails."""
+    limiter, clock = clocked_limiter(at_once=1, per_second=1, per_minute=1)
+    with limiter.acquire():
         pass
-    with pytest.raises(DeadlineExceededError), throttle.acquire(deadline=30.0):
+    with pytest.raises(DeadlineExceededError), limiter.acquire(deadline=30.0):
         pytest.fail("too early")
     assert clock.at == 0
 
 
-def test_a_deadline_that_has_passed_still_lets_a_free_place_be_taken():
-    """Whoever holds the place finds out before it sends: the throttle judges only its own waiting."""
-    throttle, _ = throttled()
-    with throttle.acquire(deadline=-1.0):
+def test_a_free_slot_can_be_taken_after_the_deadline():
+    """The request itself checks the deadline; the rate limiter checks it only while it waits."""
+    limiter, _ = clocked_limiter()
+    with limiter.acquire(deadline=-1.0):
         pass
 
 
 def test_a_waiting_call_notices_that_it_was_cancelled():
-    throttle, clock = throttled(at_once=1, per_second=1, per_minute=1)
-    with throttle.acquire():
+    limiter, clock = clocked_limiter(at_once=1, per_second=1, per_minute=1)
+    with limiter.acquire():
         pass
-    with pytest.raises(CancelledError), throttle.acquire(cancelled=lambda: clock.at >= 7):
+    with pytest.raises(CancelledError), limiter.acquire(cancelled=lambda: clock.at >= 7):
         pytest.fail("cancelled")
     assert clock.at == pytest.approx(7, abs=0.25)
 
 
-def test_a_cancelled_call_gets_no_place_even_if_one_is_free():
-    throttle, _ = throttled()
-    with pytest.raises(CancelledError), throttle.acquire(cancelled=lambda: True):
+def test_a_cancelled_call_gets_no_slot_even_if_one_is_free():
+    limiter, _ = clocked_limiter()
+    with pytest.raises(CancelledError), limiter.acquire(cancelled=lambda: True):
         pytest.fail("cancelled")
 
 
 @pytest.mark.parametrize(("workers", "at_once"), [(16, 3), (8, 1), (4, 10)])
-def test_threads_never_hold_more_places_than_there_are(workers, at_once):
-    """Real threads and a real clock; the windows are wide, so only the number at once is at work."""
-    throttle = RateLimiter(at_once, 10_000, 100_000)
+def test_threads_never_hold_more_slots_than_there_are(workers, at_once):
+    """Real threads and a real clock; the windows are wide, so that only the concurrency limit applies."""
+    limiter = RateLimiter(at_once, 10_000, 100_000)
     lock, under_way, most, done = threading.Lock(), [0], [0], [0]
     begin = threading.Barrier(workers)
 
     def work():
         begin.wait()
         for _ in range(40):
-            with throttle.acquire():
+            with limiter.acquire():
                 with lock:
                     under_way[0] += 1
                     most[0] = max(most[0], under_way[0])
@@ -207,18 +207,18 @@ def test_threads_never_hold_more_places_than_there_are(workers, at_once):
         thread.join()
     assert done[0] == workers * 40
     assert most[0] <= at_once
-    assert throttle._free == at_once
+    assert limiter._free == at_once
 
 
 def test_threads_share_the_windows():
-    """Real threads and a real clock, twelve starts a quarter of a second at the most."""
-    throttle = RateLimiter(100, 12, 100_000)
-    throttle._windows = ((0.25, 12), (60.0, 100_000))
+    """Real threads and a real clock; twelve starts in a window at most."""
+    limiter = RateLimiter(100, 12, 100_000)
+    limiter._windows = ((0.25, 12), (60.0, 100_000))
     starts, lock = [], threading.Lock()
 
     def work():
         for _ in range(5):
-            with throttle.acquire(), lock:
+            with limiter.acquire(), lock:
                 starts.append(None)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
@@ -226,25 +226,25 @@ def test_threads_share_the_windows():
         thread.start()
     for thread in threads:
         thread.join()
-    times = list(throttle._started)[-40:]
+    times = list(limiter._started)[-40:]
     assert len(starts) == len(times) == 40
     assert all(later >= earlier + 0.25 for earlier, later in zip(times, times[12:], strict=False))
 
 
-def test_a_company_has_one_throttle_in_a_process():
+def test_a_company_has_one_rate_limiter_per_process():
     assert rate_limiter_for("https://a", "1") is rate_limiter_for("https://a", "1")
     assert rate_limiter_for("https://a", "1") is not rate_limiter_for("https://a", "2")
     assert rate_limiter_for("https://a", "1") is not rate_limiter_for("https://b", "1")
 
 
-def test_a_company_is_asked_500_times_a_minute_and_ten_times_a_second():
-    """Intuit's numbers are the ones in force where nobody chooses others."""
+def test_a_company_gets_500_requests_a_minute_and_ten_a_second():
+    """Intuit's limits are the defaults."""
     clock = Clock()
-    throttle = RateLimiter(monotonic=lambda: clock.at)
-    throttle._changed = clock
+    limiter = RateLimiter(monotonic=lambda: clock.at)
+    limiter._changed = clock
     starts = []
     for _ in range(1100):
-        with throttle.acquire():
+        with limiter.acquire():
             starts.append(clock.at)
     assert_windows_hold(starts, 10, 500)
     assert starts[-1] == pytest.approx(120 + 9, abs=0.01)  # and not later than they must
@@ -263,20 +263,20 @@ def test_a_company_is_asked_500_times_a_minute_and_ten_times_a_second():
         ([61, *[30] * 499], 0),
     ],
 )
-def test_what_the_machines_other_processes_started_counts(tmp_path, monkeypatch, ago, wait):
-    """Ten in a second and 500 in a minute, as the processes have noted them."""
+def test_requests_of_other_processes_of_the_machine_count(tmp_path, monkeypatch, ago, wait):
+    """Ten in a second and 500 in a minute, as the processes have logged them."""
     now = 5000.0
     monkeypatch.setattr(machine_rate_limiter, "time", SimpleNamespace(monotonic=lambda: now))
     machine = rate_limiter_for("https://machine", str(tmp_path), tmp_path)._machine
     machine._start_log.write_bytes(array.array("d", [now - seconds for seconds in ago]).tobytes())
-    with machine.try_acquire() as told:
-        assert told == pytest.approx(wait)
+    with machine.try_acquire() as wait_s:
+        assert wait_s == pytest.approx(wait)
     noted = array.array("d", machine._start_log.read_bytes())
     assert (now in noted) == (wait == 0)
 
 
-def test_processes_that_cannot_note_their_starts_keep_the_limits_by_themselves(tmp_path):
-    """A full disk, say: no call fails for it."""
+def test_processes_that_cannot_log_their_starts_observe_the_limits_alone(tmp_path):
+    """For example on a full disk: no call fails because of it."""
     machine = MachineRateLimiter(tmp_path / "turns", "company", 10, ((60.0, 1),))
     with machine.try_acquire() as wait:
         assert wait == 0

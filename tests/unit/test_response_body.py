@@ -1,4 +1,4 @@
-"""The body of an answer is unpacked once, whoever asks, and damage is told."""
+"""The body of a response: decompressed once, with a limit, and damage is reported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vantage_quickbooks.errors import UnexpectedResponseError
 
 
 @given(st.binary(), st.binary(max_size=20), st.booleans())
-def test_a_body_is_what_was_sent_packed_or_not(data, prefix, is_compressed):
+def test_a_body_is_what_was_sent_compressed_or_not(data, prefix, is_compressed):
     def made():
         return ResponseBody(gzip.compress(data) if is_compressed else data, is_compressed=is_compressed)
 
@@ -30,7 +30,7 @@ def test_a_body_is_what_was_sent_packed_or_not(data, prefix, is_compressed):
     assert made().read() == data
 
 
-def test_threads_unpack_it_once():
+def test_threads_decompress_a_body_once():
     body = ResponseBody(gzip.compress(b"page" * 500_000), is_compressed=True)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: body.decompress(), range(32)))
@@ -38,7 +38,7 @@ def test_threads_unpack_it_once():
 
 
 @given(st.binary(min_size=1, max_size=2000), st.data())
-def test_a_body_that_broke_off_is_told(data, draw):
+def test_a_truncated_body_is_reported(data, draw):
     packed = gzip.compress(data)
     part = packed[: draw.draw(st.integers(0, len(packed) - 1))]
     with pytest.raises(UnexpectedResponseError) as caught:
@@ -46,7 +46,7 @@ def test_a_body_that_broke_off_is_told(data, draw):
     assert caught.value.retryable
 
 
-def test_a_size_that_is_a_lie_takes_no_memory_and_changes_nothing():
+def test_a_wrong_size_in_the_trailer_is_reported():
     packed = gzip.compress(b"x" * 1000)
     with pytest.raises(UnexpectedResponseError):
         ResponseBody(packed[:-4] + b"\xff\xff\xff\xff", is_compressed=True).read()
@@ -54,8 +54,8 @@ def test_a_size_that_is_a_lie_takes_no_memory_and_changes_nothing():
 
 @pytest.mark.parametrize("data", [b"", b"page" * 100_000])
 @pytest.mark.parametrize("packs", [True, False])
-def test_a_response_is_read_as_it_came(data, packs):
-    """Nothing is nothing, though it is called gzip: its status tells what happened."""
+def test_a_response_is_read_as_received(data, packs):
+    """An empty body stays empty, even if its encoding is gzip."""
     sent = gzip.compress(data) if packs and data else data
     response = requests.Response()
     response.raw = urllib3.HTTPResponse(
@@ -64,7 +64,7 @@ def test_a_response_is_read_as_it_came(data, packs):
     assert read_response(response, BodyLimit()).read() == data
 
 
-def test_what_is_no_gzip_begins_with_nothing():
+def test_a_body_that_is_not_gzip_starts_with_nothing():
     assert ResponseBody(b"<html>", is_compressed=True).startswith(b"<") is False
 
 
@@ -82,7 +82,7 @@ def received(sent, encoding, limit):
 @pytest.mark.parametrize("members", [1, 2])
 @pytest.mark.parametrize("encoding", [None, "gzip"])
 @pytest.mark.parametrize("size", [999, 1000, 1001])
-def test_a_body_has_a_limit_packed_or_not(size, encoding, members):
+def test_a_body_has_a_limit_compressed_or_not(size, encoding, members):
     data = b"x" * size
     sent = data
     if encoding:
@@ -98,8 +98,8 @@ def test_a_body_has_a_limit_packed_or_not(size, encoding, members):
     assert caught.value.retryable is False
 
 
-def test_the_limit_holds_while_a_body_is_unpacked():
-    """A body that would take 512 MiB is given up at one: nothing near its size is ever allocated."""
+def test_the_limit_applies_during_decompression():
+    """A body of 512 MiB is rejected at 1 MiB, and its size is never allocated."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     packed = b"".join(packer.compress(bytes(1 << 20)) for _ in range(512)) + packer.flush()
     assert len(packed) < 1 << 20
@@ -113,8 +113,8 @@ def test_the_limit_holds_while_a_body_is_unpacked():
             tracemalloc.stop()
 
 
-def test_the_limit_of_the_packed_body_is_its_own():
-    """What does not shrink is refused before it is unpacked."""
+def test_the_limit_applies_to_the_compressed_body():
+    """A body that is too large when compressed is rejected before decompression."""
     noise = random.Random(1).randbytes(200_000)
     with pytest.raises(UnexpectedResponseError, match="larger than"):
         received(gzip.compress(noise), "gzip", BodyLimit(100_000))
@@ -127,12 +127,12 @@ def test_a_body_of_many_members_is_their_contents_joined(parts):
 
 
 @pytest.mark.parametrize("rest", [b"\0", b"garbage", gzip.compress(b"more")[:-1], gzip.compress(b"")[:5]])
-def test_what_follows_a_member_is_one_or_damage(rest):
+def test_data_after_a_member_is_a_member_or_damage(rest):
     with pytest.raises(UnexpectedResponseError, match="damaged"):
         ResponseBody(gzip.compress(b"{}") + rest, is_compressed=True).read()
 
 
-def test_a_packing_that_was_not_asked_for_is_refused():
-    """urllib3 would unpack it in one piece, however large."""
+def test_an_encoding_that_was_not_requested_is_refused():
+    """urllib3 would decompress it in one piece, however large."""
     with pytest.raises(UnexpectedResponseError, match=r"not requested .deflate."):
         received(zlib.compress(b"{}"), "deflate", BodyLimit())

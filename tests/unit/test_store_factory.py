@@ -52,7 +52,7 @@ def test_a_url_names_a_store(url, expected, tmp_path, monkeypatch):
         ("mysql+pymysql://me:PLANTED-password@host/db", "pymysql, is not installed"),
     ],
 )
-def test_a_url_that_is_no_good_is_explained_without_its_password(url, hint):
+def test_the_error_for_an_invalid_url_does_not_contain_its_password(url, hint):
     with pytest.raises(TokenStoreError, match=hint) as caught:
         open_store(url)
 
@@ -71,7 +71,7 @@ def test_without_the_extras_the_error_names_them(monkeypatch):
         open_store("tokens.db", encryption_key="a passphrase")
 
 
-def test_an_empty_encryption_key_is_not_taken_for_none():
+def test_an_empty_encryption_key_is_refused():
     with pytest.raises(TokenStoreError, match="empty"):
         SQLiteStore(encryption_key=" ")
 

@@ -1,4 +1,4 @@
-"""What a token is and when it may be used."""
+"""Token records: states, fingerprints, chain keys, token responses, and serialization."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ whole_ms = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1)).map(  # noqa
 )
 any_time = st.datetimes(
     datetime(1970, 1, 2),  # noqa: DTZ001 -- made aware by the zones
-    datetime(2200, 1, 1),  # noqa: DTZ001 -- as above
+    datetime(2200, 1, 1),  # noqa: DTZ001 -- Hypothesis adds the time zone
     timezones=st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))),
 )
 words = st.text(min_size=1, max_size=30)
@@ -77,8 +77,8 @@ def record(**changes):
         (-3600, TokenState.EXPIRED),
     ],
 )
-def test_a_token_is_judged_by_what_is_left_of_it(left_s, state):
-    """Fresh while it outlives the skew of five minutes, stale while it is valid, expired from its very end."""
+def test_the_state_of_a_token_depends_on_its_remaining_lifetime(left_s, state):
+    """Fresh while it outlives the skew of five minutes, stale while it is valid, expired from its expiry on."""
     end = NOW + timedelta(seconds=3600)
     assert tokens.state(record(), end - timedelta(seconds=left_s)) is state
 
@@ -95,14 +95,14 @@ def test_a_token_is_judged_by_what_is_left_of_it(left_s, state):
         (-5, -5, TokenState.EXPIRED),
     ],
 )
-def test_half_a_short_life_is_fresh_so_that_it_is_not_renewed_at_every_call(lifetime_s, left_s, state):
+def test_a_short_lived_token_is_fresh_for_half_its_lifetime(lifetime_s, left_s, state):
     end = NOW + timedelta(seconds=lifetime_s)
     short = record(access_token_expires_at=end)
     assert tokens.state(short, end - timedelta(seconds=left_s)) is state
 
 
 @given(st.integers(1, 10**6), st.floats(0, 10**6), st.floats(0, 10**4))
-def test_a_fresh_token_outlives_the_skew_or_half_its_life(lifetime_s, age_s, skew_s):
+def test_a_fresh_token_outlives_the_skew_or_half_its_lifetime(lifetime_s, age_s, skew_s):
     end = NOW + timedelta(seconds=lifetime_s)
     now = NOW + timedelta(seconds=age_s)
     state = tokens.state(record(access_token_expires_at=end), now, skew_s=skew_s)
@@ -112,7 +112,7 @@ def test_a_fresh_token_outlives_the_skew_or_half_its_life(lifetime_s, age_s, ske
         assert left > min(skew_s, lifetime_s / 2)
 
 
-def test_a_state_is_the_same_in_every_zone():
+def test_the_state_does_not_depend_on_the_time_zone():
     there = NOW.astimezone(timezone(timedelta(hours=-7)))
     assert tokens.state(record(), there) is tokens.state(record(), NOW) is TokenState.FRESH
 
@@ -126,12 +126,12 @@ def test_a_fingerprint_changes_with_either_value(client_id, secret, other_id, ot
     assert (tokens.fingerprint(client_id, secret) == tokens.fingerprint(other_id, other_secret)) == same
 
 
-def test_a_fingerprint_knows_which_value_is_which():
+def test_swapping_client_id_and_secret_changes_the_fingerprint():
     assert tokens.fingerprint("ab", "c") != tokens.fingerprint("a", "bc")
     assert tokens.fingerprint("a", "b") != tokens.fingerprint("b", "a")
 
 
-def test_a_fingerprint_says_nothing_of_what_went_in():
+def test_a_fingerprint_does_not_reveal_its_input():
     mark = tokens.fingerprint("my-client", SECRETS["client_secret"])
     assert len(mark) == 64
     assert set(mark) <= set("0123456789abcdef")
@@ -147,13 +147,13 @@ CHAIN = {
 
 
 @pytest.mark.parametrize("name", CHAIN)
-def test_a_chain_is_another_when_any_of_its_five_facts_is(name):
+def test_each_of_the_five_inputs_changes_the_chain_key(name):
     assert tokens.chain_key(**CHAIN) == tokens.chain_key(**CHAIN)
     assert tokens.chain_key(**CHAIN) != tokens.chain_key(**CHAIN | {name: CHAIN[name] + "x"})
 
 
 @given(st.fixed_dictionaries({name: st.text(min_size=12, max_size=60) for name in ("client_id", "refresh_token")}))
-def test_the_name_of_a_chain_holds_neither_token_nor_client(values):
+def test_the_chain_key_contains_neither_token_nor_client(values):
     key = tokens.chain_key(**CHAIN | values)
     assert values["refresh_token"] not in key
     assert values["client_id"] not in key
@@ -161,8 +161,8 @@ def test_the_name_of_a_chain_holds_neither_token_nor_client(values):
     assert len(key.rpartition(":")[2]) == 32
 
 
-def test_the_name_of_a_chain_does_not_depend_on_the_client_secret():
-    """A changed secret goes on with the newest link of the same chain; only a newly pasted token begins another."""
+def test_the_chain_key_does_not_depend_on_the_client_secret():
+    """A changed secret continues the same chain; only a newly pasted refresh token starts another."""
     assert set(CHAIN) == set(inspect.signature(tokens.chain_key).parameters)
 
 
@@ -189,7 +189,7 @@ def made(response, **changes):
     return tokens.from_token_response(response, **values | changes)
 
 
-def test_a_token_response_makes_a_record_counted_from_when_it_was_asked_for():
+def test_the_lifetimes_of_a_token_response_count_from_the_request():
     made_record = made(RESPONSE)
     assert made_record.access_token_expires_at == NOW + timedelta(seconds=3600)
     assert made_record.refresh_token_expires_at == NOW + timedelta(days=101)
@@ -203,7 +203,7 @@ def test_a_response_without_a_refresh_token_keeps_the_one_that_was_sent(absent):
     assert made(response).refresh_token.reveal() == SECRETS["refresh"]
 
 
-def test_the_hard_end_carries_over_when_an_answer_omits_it():
+def test_the_hard_expiry_is_kept_if_a_response_omits_it():
     response = {key: value for key, value in RESPONSE.items() if key != "x_refresh_token_hard_expires_in"}
     previous = record(refresh_token_hard_expires_at=NOW + timedelta(days=1000), version=7)
     assert made(response, previous=previous).refresh_token_hard_expires_at == NOW + timedelta(days=1000)
@@ -211,14 +211,14 @@ def test_the_hard_end_carries_over_when_an_answer_omits_it():
     assert made(response).refresh_token_hard_expires_at is None
 
 
-def test_the_rolling_end_does_not_carry_over_since_every_refresh_moves_it():
+def test_the_rolling_expiry_is_not_kept_because_every_refresh_moves_it():
     response = {key: value for key, value in RESPONSE.items() if key != "x_refresh_token_expires_in"}
     previous = record(refresh_token_expires_at=NOW + timedelta(days=1))
     assert made(response, previous=previous).refresh_token_expires_at is None
 
 
 @pytest.mark.parametrize("spelling", ["3600", 3600.0, " 3600 "])
-def test_a_lifetime_may_be_a_text(spelling):
+def test_a_lifetime_may_be_a_string(spelling):
     assert made(RESPONSE | {"expires_in": spelling}).access_token_expires_at == NOW + timedelta(seconds=3600)
 
 
@@ -226,8 +226,8 @@ ODD = ["soon", "", [], {}, True, "nan", "inf", 1e300, 10**400, "9" * 5000]
 
 
 @pytest.mark.parametrize("odd", [*ODD, None], ids=lambda odd: str(odd)[:8])
-def test_an_odd_lifetime_of_the_access_token_counts_as_the_documented_hour(odd):
-    """Intuit has rotated by then: refusing the answer would throw the new refresh token away."""
+def test_an_invalid_lifetime_of_the_access_token_counts_as_the_documented_hour(odd):
+    """Intuit has rotated by then: rejecting the response would lose the new refresh token."""
     made_record = made(RESPONSE | {"expires_in": odd})
     assert made_record.refresh_token.reveal() == "RT1-next"
     assert made_record.access_token_expires_at == NOW + timedelta(hours=1)
@@ -235,26 +235,26 @@ def test_an_odd_lifetime_of_the_access_token_counts_as_the_documented_hour(odd):
 
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: str(odd)[:8])
 @pytest.mark.parametrize("name", ["x_refresh_token_expires_in", "x_refresh_token_hard_expires_in"])
-def test_an_odd_lifetime_that_only_informs_costs_no_rotated_token(name, odd):
-    """Intuit has ended the old refresh token by then; the new one is kept whatever is said of its end."""
+def test_an_invalid_lifetime_of_the_refresh_token_does_not_lose_the_token(name, odd):
+    """Intuit has invalidated the old refresh token by then; the new one is kept."""
     made_record = made(RESPONSE | {name: odd})
     assert made_record.refresh_token.reveal() == "RT1-next"
     assert getattr(made_record, name.removeprefix("x_").replace("_in", "_at")) is None
 
 
 @pytest.mark.parametrize("odd", [5, ["SECRET-IN-LIST"], {"a": "SECRET-IN-DICT"}, True])
-def test_an_odd_token_is_named_without_its_value(odd):
+def test_the_error_for_an_invalid_token_does_not_contain_its_value(odd):
     with pytest.raises(ValueError, match=r"^access_token is missing$"):
         made(RESPONSE | {"access_token": odd})
 
 
 @pytest.mark.parametrize("odd", [5, [], {}, True, None, ""])
-def test_an_odd_refresh_token_leaves_the_one_that_was_sent_in_force(odd):
+def test_after_an_invalid_refresh_token_the_one_that_was_sent_is_kept(odd):
     assert made(RESPONSE | {"refresh_token": odd}, sent_refresh_token="RT1-sent").refresh_token.reveal() == "RT1-sent"
 
 
 @pytest.mark.parametrize("absent", [{}, {"access_token": None}, {"access_token": ""}])
-def test_a_response_without_an_access_token_is_none(absent):
+def test_a_response_without_an_access_token_is_an_error(absent):
     response = {key: value for key, value in RESPONSE.items() if key != "access_token"} | absent
     with pytest.raises(ValueError, match=r"^access_token is missing$"):
         made(response)
@@ -266,7 +266,7 @@ def test_a_response_without_an_access_token_is_none(absent):
         st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text(), max_size=2),
     )
 )
-def test_any_response_makes_a_record_or_a_value_error(changes):
+def test_any_response_gives_a_record_or_a_value_error(changes):
     try:
         made_record = made(RESPONSE | changes)
     except ValueError as error:
@@ -280,13 +280,13 @@ def test_any_response_makes_a_record_or_a_value_error(changes):
 
 
 @given(records(whole_ms))
-def test_a_record_comes_back_from_json_as_it_was(stored):
+def test_a_record_survives_serialization(stored):
     assert TokenRecord.from_dict(json.loads(json.dumps(stored.to_dict(), allow_nan=False))) == stored
 
 
 @given(records(any_time))
-def test_a_record_comes_back_within_a_millisecond_and_never_later(stored):
-    """Fractions are cut: an end is never judged later than it is."""
+def test_serialization_truncates_times_to_milliseconds(stored):
+    """Fractions are truncated, so that an expiry is never read as later than it is."""
     again = TokenRecord.from_dict(stored.to_dict())
     for name in ("access_token_expires_at", "obtained_at"):
         assert timedelta(0) <= getattr(stored, name) - getattr(again, name) < timedelta(milliseconds=1)
@@ -295,8 +295,8 @@ def test_a_record_comes_back_within_a_millisecond_and_never_later(stored):
 
 @pytest.mark.parametrize("name", sorted(record().to_dict()))
 @pytest.mark.parametrize("odd", [..., None, "", 5, ["PLANTED"], "PLANTED", {"a": "PLANTED"}, True, -1, float("inf")])
-def test_a_damaged_record_is_named_without_any_value(name, odd):
-    """Or read, where the odd value happens to be a good one."""
+def test_the_error_for_a_damaged_record_contains_no_value(name, odd):
+    """Unless the generated value happens to be valid."""
     data = record().to_dict() | {name: odd}
     if odd is ...:
         del data[name]
@@ -309,27 +309,27 @@ def test_a_damaged_record_is_named_without_any_value(name, odd):
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 5, {}])
-def test_what_is_no_record_at_all_is_a_value_error(data):
+def test_a_value_that_is_not_a_record_is_a_value_error(data):
     with pytest.raises(ValueError, match=r"realmId is missing|not a record"):
         TokenRecord.from_dict(data)
 
 
-def test_a_time_without_a_zone_is_refused():
+def test_a_time_without_a_time_zone_is_refused():
     with pytest.raises(ValueError, match=r"^accessTokenExpiresAt has no time zone$"):
         TokenRecord.from_dict(record().to_dict() | {"accessTokenExpiresAt": "2026-10-01T12:00:00"})
 
 
 @pytest.mark.parametrize("version", ["1", 1.5, True, -1, [1], "secret"])
-def test_a_version_that_is_no_count_is_refused(version):
+def test_a_version_that_is_not_a_count_is_refused(version):
     with pytest.raises(ValueError, match=r"^version is not a count$"):
         TokenRecord.from_dict(record().to_dict() | {"version": version})
 
 
-def test_another_version_is_the_same_record_otherwise():
+def test_with_version_changes_only_the_version():
     assert record().with_version(5).to_dict() == record().to_dict() | {"version": 5}
 
 
-def test_no_token_shows_in_what_a_record_prints():
+def test_the_repr_of_a_record_contains_no_token():
     for text in (repr(record()), str(record()), f"{record()}", repr([record()])):
         assert not any(secret in text for secret in SECRETS.values())
 

@@ -1,7 +1,7 @@
 """
-Every failure of the libraries that carry a request has its translation, and nothing of the request rides along.
+Every error of the HTTP libraries is translated, and the translation contains nothing of the request.
 
-A new class in a later release of requests or oauthlib fails these tests until somebody has thought about it.
+A new error class in a later release of requests or oauthlib fails these tests until it is handled.
 """
 
 from __future__ import annotations
@@ -93,11 +93,11 @@ def make(kind):
     return error
 
 
-def told(error):
+def texts_of(error):
     return f"{error!s}{error!r}{error.details}{json.dumps(error.to_dict(), allow_nan=False)}"
 
 
-def test_every_exception_of_requests_has_been_thought_about():
+def test_every_exception_of_requests_is_handled():
     assert set(ERRORS) == set(EXPECTED)
     assert {"FileModeWarning", "RequestsDependencyWarning", "RequestsWarning"} == WARNINGS
     assert all(issubclass(kind, requests.RequestException) for kind in ERRORS.values())
@@ -114,9 +114,9 @@ def test_an_exception_of_requests_becomes_one_of_ours_without_the_request(name):
     assert error.details == expected
     assert "QuickBooks" in error.message
     assert kind is not NetworkError or "(api.test, port 8443)" in error.message
-    assert "planted-password" not in told(error)
-    assert TOKEN not in told(error)
-    assert "planted-query" not in told(error)
+    assert "planted-password" not in texts_of(error)
+    assert TOKEN not in texts_of(error)
+    assert "planted-query" not in texts_of(error)
     assert (error.__cause__, error.__context__) == (None, None)
     assert not {type(value) for value in vars(error).values()} & {requests.PreparedRequest, requests.Response}
     assert not _reaches(error, (requests.PreparedRequest, requests.Response, requests.RequestException))
@@ -137,7 +137,7 @@ def _reaches(start, kinds):
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_only_what_certainly_reached_nobody_may_be_sent_again_blindly(name):
+def test_only_a_request_that_was_not_sent_is_unprocessed(name):
     """A refresh that may have reached Intuit must not be repeated: it may have rotated the token."""
     error = translate_request_error(make(ERRORS[name]), "Intuit's token endpoint", URL)
     assert error.is_unprocessed == (name in UNPROCESSED)
@@ -153,20 +153,20 @@ def test_only_what_certainly_reached_nobody_may_be_sent_again_blindly(name):
         ("HTTPSConnectionPool: Read timed out.", False),
     ],
 )
-def test_a_connection_that_never_came_about_is_told_from_one_that_broke(cause, never_sent):
+def test_a_failed_connection_is_distinguished_from_a_lost_one(cause, never_sent):
     error = translate_request_error(requests.exceptions.ConnectionError(cause), "QuickBooks", URL)
     assert error.is_unprocessed is never_sent
     assert error.retryable is True
 
 
-def test_a_new_kind_of_transport_failure_is_not_repeated_blindly():
+def test_an_unknown_transport_failure_is_not_retried():
     class LaterError(requests.RequestException):
         pass
 
     error = translate_request_error(LaterError(TOKEN), "QuickBooks", URL)
     assert type(error) is NetworkError
     assert error.retryable is False
-    assert TOKEN not in told(error)
+    assert TOKEN not in texts_of(error)
 
 
 def _oauth_errors():
@@ -179,12 +179,12 @@ def _oauth_errors():
 OAUTH_ERRORS = dict(_oauth_errors())
 
 
-def test_oauthlib_has_errors_to_look_at():
+def test_the_errors_of_oauthlib_are_found():
     assert len(OAUTH_ERRORS) >= 30
 
 
 @pytest.mark.parametrize("name", OAUTH_ERRORS)
-def test_every_error_of_oauthlib_is_one_that_the_authorizer_catches(name):
+def test_every_error_of_oauthlib_is_caught(name):
     assert issubclass(OAUTH_ERRORS[name], OAuth2Error)
 
 
@@ -256,14 +256,14 @@ def _instant_call():
     ],
     ids=str,
 )
-def test_whatever_the_token_endpoint_says_the_caller_gets_an_error_of_ours_or_a_token(server, settings, odd):
-    """oauthlib raises ValueError and AttributeError for odd members, which are no OAuth2Error."""
+def test_any_token_response_gives_a_token_or_an_error_of_the_connector(server, settings, odd):
+    """oauthlib raises ValueError and AttributeError, which are not OAuth2Errors, for members of a wrong type."""
     server.body = json.dumps({"access_token": TOKEN, "token_type": "bearer", "expires_in": 3600} | odd).encode()
     authorizer = Authorizer(settings, MemoryStore(), TokenEndpoint(settings, _endpoints(server), TokenTransport()))
     try:
         record = authorizer.token(_instant_call())
     except ConnectorError as error:
         for secret in (TOKEN, "planted-secret-62", "planted-refresh-63"):
-            assert secret not in told(error)  # noqa: PT017 -- an error and a token are both right
+            assert secret not in texts_of(error)  # noqa: PT017 -- an error and a token are both correct
     else:
         assert record.access_token.reveal() == TOKEN
