@@ -4,6 +4,7 @@
 
 import contextlib
 import re
+import sqlite3
 from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -222,6 +223,16 @@ def property_rows():
 def test_the_docs_tell_what_can_be_filtered_and_sorted():
     listed = re.search(r"<!-- properties -->\n(.*?)\n<!-- /properties -->", DOCS.read_text("utf-8"), re.DOTALL)[1]
     assert property_rows() == listed.splitlines()
+
+
+def test_a_recurring_transaction_is_found_by_the_type_of_its_template():
+    asked = plan("select * from RecurringTransaction where type = 'bill'")
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE body (body TEXT)")
+        database.executemany("INSERT INTO body VALUES (?)", [('{"Bill": {"Id": "1"}}',), ('{"Invoice": {"Id": "2"}}',)])
+        found = database.execute(f"SELECT body FROM body b WHERE {asked.where}", asked.parameters).fetchall()
+    assert found == [('{"Bill": {"Id": "1"}}',)]
+    assert asked.needs_body
 
 
 def test_an_attachment_is_found_by_what_it_is_attached_to():

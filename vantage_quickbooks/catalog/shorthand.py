@@ -146,10 +146,16 @@ PHONE = FlatField(
 
 BILL_EMAIL = FlatField("email", ("BillEmail.Address",), "text", "Email address that it is sent to.")
 ITEM_NAME = name_of("itemName", "ItemRef.name", what="product or service")
-TERM_NAME = name_of("termName", "SalesTermRef.name", what="payment term")
+TERM_NAME = name_of("termName", "SalesTermRef.name", what="payment term; null where QuickBooks sends its Id only")
 AP_ACCOUNT_NAME = name_of("apAccountName", "APAccountRef.name", what="accounts payable account")
-PAYMENT_METHOD_NAME = name_of("paymentMethodName", "PaymentMethodRef.name", what="payment method")
-DEPOSIT_ACCOUNT_NAME = name_of("depositAccountName", "DepositToAccountRef.name", what="account it is deposited to")
+PAYMENT_METHOD_NAME = name_of(
+    "paymentMethodName", "PaymentMethodRef.name", what="payment method; null where QuickBooks sends its Id only"
+)
+DEPOSIT_ACCOUNT_NAME = name_of(
+    "depositAccountName",
+    "DepositToAccountRef.name",
+    what="account it is deposited to; null where QuickBooks sends its Id only",
+)
 PARENT_NAME = FlatField(
     "parentName", (f"FullyQualifiedName{PARENT}",), "text", "Full name of the parent; null at the top level."
 )

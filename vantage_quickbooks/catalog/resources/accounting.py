@@ -470,7 +470,7 @@ _PREFERENCES = Resource(
         Column("homeCurrency", "Home currency"),
         Column("usesMulticurrency", "Multicurrency", "boolean"),
         Column("usesSalesTax", "Sales tax", "boolean"),
-        Column("usesClasses", "Classes", "boolean"),
+        Column("usesClassesPerLine", "Classes", "boolean"),
         Column("usesDepartments", "Departments", "boolean"),
         Column("bookCloseDate", "Books closed", "date"),
     ),
@@ -481,10 +481,16 @@ _PREFERENCES = Resource(
         ),
         FlatField("usesSalesTax", ("TaxPrefs.UsingSalesTax",), "boolean", "Whether sales tax is on."),
         FlatField(
-            "usesClasses",
+            "usesClassesPerTransaction",
             ("AccountingInfoPrefs.ClassTrackingPerTxn",),
             "boolean",
-            "Whether transactions have a class.",
+            "Whether each transaction has a class.",
+        ),
+        FlatField(
+            "usesClassesPerLine",
+            ("AccountingInfoPrefs.ClassTrackingPerTxnLine",),
+            "boolean",
+            "Whether each line of a transaction has a class.",
         ),
         FlatField(
             "usesDepartments", ("AccountingInfoPrefs.TrackDepartments",), "boolean", "Whether departments are on."

@@ -21,9 +21,9 @@ _ITEM = Resource(
         Taxable:boolean SalesTaxIncluded:boolean UnitPrice:decimal RatePercent:decimal Type IncomeAccountRef
         PurchaseDesc PurchaseTaxIncluded:boolean PurchaseCost:decimal ExpenseAccountRef AssetAccountRef PrefVendorRef
         TrackQtyOnHand:boolean QtyOnHand:decimal QtyOnPurchaseOrder:decimal QtyOnSalesOrder:decimal ReorderPoint:decimal
-        SalesTaxCodeRef PurchaseTaxCodeRef InvStartDate ItemGroupDetail:object AbatementRate:decimal
-        ReverseChargeRate:decimal ServiceType ItemCategoryType TaxClassificationRef UQCDisplayText UQCId ClassRef Source
-        DeferredRevenue:boolean CustomExtensions:list {short.ENVELOPE}
+        SalesTaxCodeRef PurchaseTaxCodeRef InvStartDate PrintGroupedItems:boolean ItemGroupDetail:object
+        AbatementRate:decimal ReverseChargeRate:decimal ServiceType ItemCategoryType TaxClassificationRef UQCDisplayText
+        UQCId ClassRef Source DeferredRevenue:boolean CustomExtensions:list {short.ENVELOPE}
     """),
     columns=short.table(
         "Id",

@@ -122,6 +122,7 @@ _MARKS: dict[str, tuple[str, str, str, str]] = {
     "PaymentMethod": ("Active", "", "", "Name Type"),
     "Purchase": ("", "", "", "DocNumber TxnDate PaymentType TotalAmt"),
     "PurchaseOrder": ("TxnDate DueDate DocNumber", "", "", "TotalAmt"),
+    "RecurringTransaction": ("", "Type", "", ""),
     "RefundReceipt": ("TxnDate DocNumber PaymentType Balance", "CustomerRef ProjectRef", "", "TotalAmt"),
     "ReimburseCharge": ("", "CustomerRef HasBeenInvoiced", "", "TxnDate"),
     # TotalAmt is recorded too: `SalesReceipt where TotalAmt > '300.00'` answered in 2020.

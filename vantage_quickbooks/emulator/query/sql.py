@@ -29,6 +29,9 @@ _COLUMNS = {
     "TotalAmt": "r.total",
     "CustomerRef": "r.customer",
 }
+# A recurring transaction is wrapped in the type of its template, `{"Bill": {...}}`; `where Type = 'Bill'` is accepted
+# (live tests of other clients).
+_COMPUTED = {("RecurringTransaction", "Type"): "(SELECT key FROM json_each(b.body) LIMIT 1)"}
 _INNER = {"ref": ".value", "address": ".Address"}
 
 
@@ -124,6 +127,8 @@ class _Expressions:
         if self._entity.lists_names and prop.name == self._entity.naming:
             return "r.name"
         self.needs_body = True
+        if (self._entity.name, prop.name) in _COMPUTED:
+            return _COMPUTED[self._entity.name, prop.name]
         # Of an attachment's links the first is asked; QuickBooks keeps one record for each.
         path = prop.name.replace("AttachableRef.", "AttachableRef[0].")
         return f"json_extract(b.body, '$.{path}{_INNER.get(prop.type, '')}')"
