@@ -16,6 +16,7 @@ from vantage_quickbooks.auth.stores import MemoryStore
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.emulator import Emulator
+from vantage_quickbooks.emulator.clock import Clock
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 NOON = 1_781_524_800.0  # 2026-06-15T12:00:00Z
@@ -52,20 +53,16 @@ INPUTS = {
 }  # fmt: skip
 
 
-class FrozenEmulator(Emulator):
-    """An emulator whose clock stands still, so that every run makes the same company."""
-
-    def now(self):
-        return NOON
-
-
 @pytest.fixture(scope="module")
 def connection():
-    with FrozenEmulator(limits=False, customers=16, invoices=40) as emulator:
-        deployment = Deployment(api_url=emulator.url, oauth_url=emulator.url)
-        with QUICKBOOKS.connect(emulator.credentials(), deployment=deployment, store=MemoryStore()) as made:
-            made.invoke("getAccessToken")
-            yield made
+    """A connection to an emulator whose clock stands still, so that every run makes the same company."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Clock, "now", lambda _: NOON)
+        with Emulator(limits=False, customers=16, invoices=40) as emulator:
+            deployment = Deployment(api_url=emulator.url, oauth_url=emulator.url)
+            with QUICKBOOKS.connect(emulator.credentials(), deployment=deployment, store=MemoryStore()) as made:
+                made.invoke("getAccessToken")
+                yield made
 
 
 @pytest.mark.parametrize(
