@@ -172,7 +172,7 @@ def _as_referred_to(exchange, rows):
         if kind not in ENTITIES or "name" not in ref:
             continue
         _, record, raw = rows.get((kind, ref["value"]), (kind, _stub(exchange, ref["value"]), None))
-        naming = ENTITIES[kind].naming
+        naming = ENTITIES[kind].name_property
         shown = record.get("FullyQualifiedName") if kind == "Item" else record.get(naming)
         changes = {} if shown == ref["name"] else {naming: ref["name"], "FullyQualifiedName": ref["name"]}
         if kind == "Customer":
@@ -184,8 +184,8 @@ def _as_referred_to(exchange, rows):
             _rename_in_items(rows, ref)
     if exchange.kind == "create":
         # Ids are given in one sequence for transactions and one for each name list: higher ones came later.
-        names = ENTITIES[name].lists_names
-        alike = [k for k in rows if (k[0] == name if names else not ENTITIES[k[0]].lists_names)]
+        names = ENTITIES[name].is_name_list
+        alike = [k for k in rows if (k[0] == name if names else not ENTITIES[k[0]].is_name_list)]
         for key in alike:
             if int(key[1]) >= int(answered["Id"]):
                 del rows[key]
@@ -252,8 +252,8 @@ def _before_write(exchange):
         return {(entity.name, sent["Id"]): (entity.name, record, json.dumps(record, ensure_ascii=False))}
     times = {"CreateTime": stamp, "LastUpdatedTime": stamp}
     taken: dict[str, Any] = {"Id": str(int(answered["Id"]) - 1), "SyncToken": "0", "MetaData": times}
-    if entity.lists_names:
-        taken |= {entity.naming: "taken", "Active": True}
+    if entity.is_name_list:
+        taken |= {entity.name_property: "taken", "Active": True}
         last = entity.name
     else:
         last = "Invoice" if entity.name == "Invoice" else "Transfer"
@@ -373,7 +373,7 @@ class Bench:
         self._named(realm, "Spec test 2")
 
     def _weiskopf(self, realm, _):
-        if not self.emulator._companies.store.named(realm, "Customer", "Weiskopf Consulting"):
+        if not self.emulator._companies.store.ids_by_name(realm, "Customer", "Weiskopf Consulting"):
             self._named(realm, "Weiskopf Consulting")
 
     def _preferences_edited(self, realm, _):

@@ -159,8 +159,8 @@ def test_a_stop_waits_for_what_is_in_work(open_client):
 
 
 def test_a_stop_says_what_does_not_end(open_client, monkeypatch):
-    monkeypatch.setattr("vantage_quickbooks.emulator.http.server._STOP_PATIENCE_S", 0.2)
-    monkeypatch.setattr("vantage_quickbooks.emulator.company.store._CLOSE_PATIENCE_S", 0.2)
+    monkeypatch.setattr("vantage_quickbooks.emulator.http.server._STOP_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("vantage_quickbooks.emulator.company.store._CLOSE_TIMEOUT_S", 0.2)
     before = set(threading.enumerate())
     emulator = Emulator(limits=False).start()
     client, failed, store = open_client(emulator).connect(), threading.Event(), emulator._companies.store

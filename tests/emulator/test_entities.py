@@ -137,7 +137,7 @@ def test_what_is_made_is_read_queried_and_counted(client, emulator, name):
 def test_what_may_be_updated_is(client, emulator, name):
     made = make(client, emulator, name)
     emulator.advance(5)
-    field = "PrivateNote" if not ENTITIES[name].lists_names else "Active"
+    field = "PrivateNote" if not ENTITIES[name].is_name_list else "Active"
     field = field if name not in ("Customer", "Vendor") else "PrintOnCheckName"
     value = False if field == "Active" else "changed"
     sent = {"Id": made["Id"], "SyncToken": "0", "sparse": True, field: value}
@@ -145,7 +145,7 @@ def test_what_may_be_updated_is(client, emulator, name):
     assert (updated[field], updated["SyncToken"], updated["sparse"]) == (value, "1", False)
     assert updated["MetaData"]["CreateTime"] == made["MetaData"]["CreateTime"]
     assert updated["MetaData"]["LastUpdatedTime"] > made["MetaData"]["LastUpdatedTime"]
-    unchanged = set(made) - {field, "SyncToken", "MetaData", ENTITIES[name].naming, "FullyQualifiedName"}
+    unchanged = set(made) - {field, "SyncToken", "MetaData", ENTITIES[name].name_property, "FullyQualifiedName"}
     assert {key: made[key] for key in unchanged} == {key: updated[key] for key in unchanged}
     assert code(client.post(ENTITIES[name].path, json=sent)) == "5010"
     full = {"Id": made["Id"], "SyncToken": "1"} | body_of(name, _Known(made))
@@ -177,13 +177,13 @@ def test_what_may_be_deleted_is(client, emulator, name):
     assert client.rows(f"select * from {name} where Id = '{made['Id']}'") == []
 
 
-@pytest.mark.parametrize("name", [name for name in can("C") if ENTITIES[name].lists_names and name in can("U")])
+@pytest.mark.parametrize("name", [name for name in can("C") if ENTITIES[name].is_name_list and name in can("U")])
 def test_a_name_is_hidden_and_never_deleted(client, emulator, name):
     made = make(client, emulator, name)
     key = {"Id": made["Id"], "SyncToken": "0"}
     refused = fault(client.post(ENTITIES[name].path, params={"operation": "delete"}, json=key))
     assert (refused["code"], refused["Detail"]) == ("500", "Operation delete is not supported.")
-    naming = ENTITIES[name].naming
+    naming = ENTITIES[name].name_property
     gone = client.post(ENTITIES[name].path, json=key | {"sparse": True, "Active": False}).json()[name]
     assert gone[naming] == f"{made[naming]} (deleted)"
     assert client.rows(f"select * from {name} where Id = '{made['Id']}'") == []

@@ -218,9 +218,9 @@ def test_ten_at_once(open_client):
     with Emulator(limits={"per_second": 1000, "concurrent": 1}) as emulator:
         client = open_client(emulator).connect()
         limits = emulator.limits
-        assert limits.enter(emulator.realm_id)  # somebody else's request is under way
+        assert limits.acquire(emulator.realm_id)  # somebody else's request is under way
         assert client.get("customer/1").status_code == 429
-        limits.leave(emulator.realm_id)
+        limits.release(emulator.realm_id)
         assert client.get("customer/1").status_code == 200
 
 

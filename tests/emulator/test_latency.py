@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from vantage_quickbooks.emulator import Emulator
-from vantage_quickbooks.emulator.faults.latency import LONGEST_S, Latency, parse
+from vantage_quickbooks.emulator.faults.latency import MAX_LATENCY_S, Latency, parse
 
 
 def draws(spec, seed=1, number=4000, method="GET", path="/v3/company/1/query"):
@@ -33,7 +33,7 @@ def test_lognormal_has_its_median_and_its_p99():
     drawn = sorted(draws({"median": 0.2, "p99": 1.5}, number=40_000))
     assert abs(drawn[20_000] - 0.2) < 0.01
     assert abs(drawn[39_600] - 1.5) < 0.1
-    assert max(draws({"median": 250, "p99": 300})) == LONGEST_S
+    assert max(draws({"median": 250, "p99": 300})) == MAX_LATENCY_S
 
 
 def test_the_same_seed_draws_the_same():
@@ -129,7 +129,7 @@ def test_answers_take_their_time(client, emulator):
 def test_whoever_is_turned_away_waits_too(stranger, emulator):
     emulator.latency(0.3)
     assert took(lambda: stranger.get("customer/1")) >= 0.3
-    emulator.latency(LONGEST_S)
+    emulator.latency(MAX_LATENCY_S)
     assert stranger.control("GET", "state").status_code == 200  # never the control endpoints: its patience is less
 
 
@@ -158,7 +158,7 @@ def test_a_slow_request_takes_up_a_place(open_client):
     """Ten at once means ten in work, however long they take; an emulator that stops waits for nobody."""
     with Emulator(limits={"per_minute": 1000, "per_second": 1000, "concurrent": 1}, latency=0) as emulator:
         slow, quick = open_client(emulator).connect(), open_client(emulator).connect()
-        emulator.fault("latency", seconds=LONGEST_S, path="/customer/")
+        emulator.fault("latency", seconds=MAX_LATENCY_S, path="/customer/")
 
         def ask():
             with contextlib.suppress(requests.RequestException):

@@ -23,8 +23,8 @@ def run(limits, number, clock, step=0.0, **options):
     """Begin and end so many requests; how many were let in."""
     done = 0
     for _ in range(number):
-        if limits.enter("1", **options):
-            limits.leave("1")
+        if limits.acquire("1", **options):
+            limits.release("1")
             done += 1
         clock.now += step
     return done

@@ -162,7 +162,7 @@ def test_thousands_of_refreshes_fill_no_memory(emulator):
             answer = emulator.oauth.token(form | {"refresh_token": token}, None, hard_expiry=False)
             token = str(answer["refresh_token"])
         emulator.advance(HOUR + 1)
-    assert len(emulator.oauth._access) <= 2_100
+    assert len(emulator.oauth._access_tokens) <= 2_100
 
 
 def test_tokens_come_of_the_seed_and_never_twice():

@@ -88,7 +88,7 @@ def test_loading_keeps_memory_flat():
             yield record
 
     store = Store()
-    count = store.load_many("1", watched())
+    count = store.bulk_load("1", watched())
     store.close()
     first_batch = max(held[:10]) - held[0]
     assert count > 30_000
@@ -112,7 +112,7 @@ def test_a_great_load_that_fails_leaves_nothing():
 
     store = Store()
     with pytest.raises(ValueError, match="broken"):
-        store.load_many("1", broken())
+        store.bulk_load("1", broken())
     assert store.realms() == []
     assert store.load("1", Sample(seed=1, now=time.time(), zone=zone_of(DEFAULT_ZONE)).records()) > 100
     store.close()

@@ -43,7 +43,7 @@ def refused_by_mistake(emulator):
     """Make Intuit refuse every grant for a while."""
     emulator.revoke_grants()
     yield
-    for chain in emulator.oauth._current.values():
+    for chain in emulator.oauth._chains.values():
         chain.revoked = False
 
 

@@ -95,10 +95,10 @@ class Companies:
         """Restore the companies of the start, unless nothing has changed."""
         with self._lock:
             if self._store and (self._store.changed or len(self._by_realm) > 1):
-                self._store.empty()
+                self._store.clear()
                 self._load()
             for company in self._by_realm.values():
-                company.forget_answers()
+                company.forget_responses()
 
     def find(self, realm_id: str) -> Company | None:
         """Return the company of a realm id, or None."""
@@ -151,6 +151,6 @@ class Companies:
             if store.body(realm, "CompanyInfo", "1") is None:  # a folder need not contain one
                 store.load(realm, (record for record in sample.records() if record[0] == "CompanyInfo"))
         elif (customers or 0) + (invoices or 0) >= _BULK_LOAD:
-            store.load_many(realm, sample.records())
+            store.bulk_load(realm, sample.records())
         else:
             store.load(realm, sample.records())

@@ -29,26 +29,26 @@ if TYPE_CHECKING:
     from vantage_quickbooks.emulator.company.rules import Record
     from vantage_quickbooks.emulator.company.store import Store
 
-_NAMED_LIKE_PEOPLE = ("Customer", "Vendor", "Employee")  # one name among all three (Intuit, Customer page)
+_SHARED_NAMES = ("Customer", "Vendor", "Employee")  # one name among all three (Intuit, Customer page)
 # What a full update leaves as it was when it is not sent (recorded, 2020, update/customer.yml; the rest is ours).
-_KEPT = frozenset({"CurrencyRef", "DocNumber", "V4IDPseudonym", "DefaultTaxCodeRef"})
-_LONGEST_REQUEST_ID = 50  # Intuit, "Request ID"; in a batch it is that of the batch and the bId together
-_ANSWERS_KEPT = 5_000  # how long Intuit keeps them is not told; so many cost little memory
-_OWED_BY = {"Invoice": ("Customer", "CustomerRef"), "Bill": ("Vendor", "VendorRef")}
+_KEPT_BY_FULL_UPDATE = frozenset({"CurrencyRef", "DocNumber", "V4IDPseudonym", "DefaultTaxCodeRef"})
+_MAX_REQUEST_ID_LENGTH = 50  # Intuit, "Request ID"; in a batch it is that of the batch and the bId together
+_MAX_RESPONSES = 5_000  # how long Intuit keeps them is not told; so many cost little memory
+_DEBTORS = {"Invoice": ("Customer", "CustomerRef"), "Bill": ("Vendor", "VendorRef")}
 _LINK_TYPES = {"BillPayment": "BillPaymentCheck"}  # recorded, 2026 (Nango bills)
 _MODIFIER = {"LastModifiedByRef": {"value": "9130350000000017"}}  # invented
-_NO_LISTS = [entity.name for entity in ENTITIES.values() if not entity.lists_names]
-_ONE_OF_A_KIND = ("CompanyInfo", "Preferences")  # a company has one, whose Id is "1" and need not be sent
-_COLLEAGUE = "Robin Vale"  # invented: whoever else is at work when an object is stale
+_TRANSACTIONS = [entity.name for entity in ENTITIES.values() if not entity.is_name_list]
+_SINGLETONS = ("CompanyInfo", "Preferences")  # a company has one, whose Id is "1" and need not be sent
+_OTHER_USER = "Robin Vale"  # invented: whoever else is at work when an object is stale
 
 
-def _sequence(entity: Entity) -> list[str]:
+def _id_sequence(entity: Entity) -> list[str]:
     """List what is numbered together: a name list by itself, all transactions (recorded: one sequence)."""
-    return [entity.name] if entity.lists_names else _NO_LISTS
+    return [entity.name] if entity.is_name_list else _TRANSACTIONS
 
 
 def _modifier(entity: Entity) -> Record:
-    return _MODIFIER if entity.name in shapes.MODIFIER_TOLD else {}
+    return _MODIFIER if entity.name in shapes.WITH_MODIFIER else {}
 
 
 def _number(text: Any) -> int:
@@ -70,10 +70,10 @@ class Company:
     def __init__(self, store: Store, realm: str, now: Callable[[], float] = time.time) -> None:
         self.store = store
         self._now = now
-        self._replaying = threading.Lock()
-        self._answers: OrderedDict[str, bytes] = OrderedDict()
-        self._last_ids: dict[str, int] = {}
-        self._last_numbers: dict[str, int] = {}
+        self._idempotency_lock = threading.Lock()
+        self._responses: OrderedDict[str, bytes] = OrderedDict()
+        self._highest_ids: dict[str, int] = {}
+        self._highest_numbers: dict[str, int] = {}
         self.realm = realm
         info = self.find("CompanyInfo", "1")
         self.zone = zone_of((info or {}).get("DefaultTimeZone", DEFAULT_ZONE))
@@ -118,7 +118,7 @@ class Company:
             raise errors.not_found() if id.isascii() and id.isdigit() else errors.invalid_id(id)
         return body
 
-    def changes(self, entities: Sequence[Entity], since: int, most: int) -> list[bytes]:
+    def changes(self, entities: Sequence[Entity], since: int, limit: int) -> list[bytes]:
         """List what changed, as change data capture does.
 
         Args:
@@ -126,7 +126,7 @@ class Company:
 
             since: Epoch seconds; what changed in that very second counts.
 
-            most: How many objects there may be in all groups together; the first groups are filled first.
+            limit: How many objects there may be in all groups together; the first groups are filled first.
 
         Returns:
             Each group's text. Oldest change first, deletions last; the counts leave deletions out (recorded, 2015).
@@ -136,28 +136,28 @@ class Company:
             db.execute("BEGIN")  # one moment for all groups
             try:
                 for entity in entities:
-                    texts, alive = self._changed(db, entity, since, most)
-                    most -= len(texts)
-                    total = f',"totalCount":{alive}' if entity.tells_total else ""
+                    texts, alive = self._changed(db, entity, since, limit)
+                    limit -= len(texts)
+                    total = f',"totalCount":{alive}' if entity.has_total_count else ""
                     group = f'{{"{entity.name}":[{",".join(texts)}],"startPosition":1,"maxResults":{alive}{total}}}'
                     groups.append(group.encode() if texts else b"{}")
             finally:
                 db.execute("COMMIT")
         return groups
 
-    def _changed(self, db: sqlite3.Connection, entity: Entity, since: int, most: int) -> tuple[list[str], int]:
+    def _changed(self, db: sqlite3.Connection, entity: Entity, since: int, limit: int) -> tuple[list[str], int]:
         """List one entity's changes, and tell how many of them are no deletions."""
         kind = self.store.kind(self.realm, entity.name)
         alive = db.execute(
             "SELECT b.body FROM record r JOIN body b ON b.row = r.row WHERE r.kind = ? AND r.updated >= ?"
             " ORDER BY r.updated, r.row LIMIT ?",
-            (kind, since, most),
+            (kind, since, limit),
         ).fetchall()
         deleted = db.execute(
             "SELECT id, updated FROM tombstone WHERE kind = ? AND updated >= ? ORDER BY updated, rowid LIMIT ?",
-            (kind, since, most - len(alive)),
+            (kind, since, limit - len(alive)),
         ).fetchall()
-        graves = [
+        tombstones = [
             {
                 "domain": "QBO",
                 "status": "Deleted",
@@ -166,7 +166,7 @@ class Company:
             }
             for id_, updated in deleted
         ]
-        return [body for (body,) in alive] + [encode(grave) for grave in graves], len(alive)
+        return [body for (body,) in alive] + [encode(tombstone) for tombstone in tombstones], len(alive)
 
     def counts(self) -> dict[str, int]:
         """Count the records of each entity that has any.
@@ -199,7 +199,7 @@ class Company:
 
     # ---- once only ----
 
-    def once(self, request_id: str, write: Callable[[], bytes]) -> bytes:
+    def idempotent(self, request_id: str, write: Callable[[], bytes]) -> bytes:
         """Write, unless this request id has written before: then its first answer is given again.
 
         Args:
@@ -215,23 +215,23 @@ class Company:
         """
         if not request_id:
             return write()
-        if len(request_id) > _LONGEST_REQUEST_ID:
+        if len(request_id) > _MAX_REQUEST_ID_LENGTH:
             raise errors.business_error(
-                f"You cannot enter more than {_LONGEST_REQUEST_ID} characters in the request_id field."
+                f"You cannot enter more than {_MAX_REQUEST_ID_LENGTH} characters in the request_id field."
                 f" You tried entering {request_id[:10]}..., which is {len(request_id)} characters."
             )
-        with self._replaying:  # two with one id at once: the second waits for the first one's answer
-            known = self._answers.get(request_id)
+        with self._idempotency_lock:  # two with one id at once: the second waits for the first one's answer
+            known = self._responses.get(request_id)
             if known is None:
-                known = self._answers[request_id] = write()
-                while len(self._answers) > _ANSWERS_KEPT:
-                    self._answers.popitem(last=False)
+                known = self._responses[request_id] = write()
+                while len(self._responses) > _MAX_RESPONSES:
+                    self._responses.popitem(last=False)
             return known
 
-    def forget_answers(self) -> None:
+    def forget_responses(self) -> None:
         """Forget every request id."""
-        with self._replaying:
-            self._answers.clear()
+        with self._idempotency_lock:
+            self._responses.clear()
 
     # ---- writing ----
 
@@ -249,13 +249,13 @@ class Company:
         Raises:
             Fault: 500, 2010, 2020, 2500, 6000 or 6240.
         """
-        self._must(entity, "C", "create")
-        rules.check(entity, sent)
+        self._require_operation(entity, "C", "create")
+        rules.reject_unknown_properties(entity, sent)
         with self.store.writing():
-            given = {key: value for key, value in rules.given(entity, sent).items() if value is not None}
+            given = {key: value for key, value in rules.writable_fields(entity, sent).items() if value is not None}
             now = self._now()
             stamp = local_time(now, self.zone)
-            number = self._last_id(entity) + 1
+            number = self._highest_id(entity) + 1
             envelope = {
                 "domain": "QBO",
                 "sparse": False,
@@ -264,7 +264,7 @@ class Company:
                 "MetaData": {"CreateTime": stamp, **_modifier(entity), "LastUpdatedTime": stamp},
             }
             body = self._write(entity, given | envelope, None, now, None)
-            self._last_ids[_sequence(entity)[0]] = number
+            self._highest_ids[_id_sequence(entity)[0]] = number
             return body
 
     def update(self, entity: Entity, sent: Record) -> str:
@@ -281,17 +281,17 @@ class Company:
         Raises:
             Fault: 500, 610, 2010, 2020, 2500, 5010, 6000 or 6240.
         """
-        self._must(entity, "U", "update")
-        if entity.name in _ONE_OF_A_KIND:
+        self._require_operation(entity, "U", "update")
+        if entity.name in _SINGLETONS:
             sent = {"Id": "1"} | sent
-        rules.check(entity, sent)
+        rules.reject_unknown_properties(entity, sent)
         with self.store.writing():
-            old = self._current(entity, sent)
-            given = rules.given(entity, sent)
+            old = self._load_current(entity, sent)
+            given = rules.writable_fields(entity, sent)
             if sent.get("sparse") is True:
                 new = old | given
             else:
-                kept = rules.READ_ONLY | rules.COMPUTED_FIELDS.get(entity.name, frozenset()) | _KEPT
+                kept = rules.READ_ONLY | rules.COMPUTED_FIELDS.get(entity.name, frozenset()) | _KEPT_BY_FULL_UPDATE
                 new = {key: value for key, value in old.items() if key in kept} | given
             new = {key: value for key, value in new.items() if value is not None}
             touched = frozenset(given) if sent.get("sparse") is True else None
@@ -311,13 +311,13 @@ class Company:
         Raises:
             Fault: 500, 610, 2020 or 5010.
         """
-        self._must(entity, "D", "delete")
+        self._require_operation(entity, "D", "delete")
         with self.store.writing():
-            old = self._current(entity, sent)
+            old = self._load_current(entity, sent)
             now = self._now()
             self.store.remove(self.realm, entity.name, old["Id"], int(now))
-            self._carry_over(entity, old, None, now)
-            self._release(entity, old, now)
+            self._propagate(entity, old, None, now)
+            self._unapply_payments(entity, old, now)
         return encode({"domain": "QBO", "status": "Deleted", "Id": old["Id"]})
 
     def void(self, entity: Entity, sent: Record) -> str:
@@ -334,22 +334,22 @@ class Company:
         Raises:
             Fault: 500, 610, 2020 or 5010.
         """
-        self._must(entity, "V", "void")
+        self._require_operation(entity, "V", "void")
         with self.store.writing():
-            old = self._current(entity, sent)
+            old = self._load_current(entity, sent)
             now = self._now()
             body = self._store_record(entity, rules.void(entity, old), old, now)
-            self._release(entity, old, now)
+            self._unapply_payments(entity, old, now)
             return body
 
     @staticmethod
-    def _must(entity: Entity, letter: str, operation: str) -> None:
+    def _require_operation(entity: Entity, letter: str, operation: str) -> None:
         if (entity.name, letter) == ("Bill", "V"):  # transcribed, August 2026 (200-systemfault)
             raise errors.system_failure("java.lang.UnsupportedOperationException", 200)
         if letter not in entity.operations:
             raise errors.unsupported_operation(operation)
 
-    def _current(self, entity: Entity, sent: Record) -> Record:
+    def _load_current(self, entity: Entity, sent: Record) -> Record:
         """Find what is to be changed, if the sender has seen its latest state."""
         for key in ("Id", "SyncToken"):
             if sent.get(key) is None:
@@ -358,23 +358,23 @@ class Company:
         if old is None:
             raise errors.not_found()
         if str(sent["SyncToken"]) != old.get("SyncToken"):
-            raise errors.stale_object(_COLLEAGUE)
+            raise errors.stale_object(_OTHER_USER)
         return old
 
     def _write(
         self, entity: Entity, record: Record, old: Record | None, now: float, touched: frozenset[str] | None
     ) -> str:
         change = rules.Change(entity, self, self.today(now), old is None, touched)
-        record = rules.complete(change, record)
-        if entity.lists_names and (old is None or record[entity.naming] != old.get(entity.naming)):
-            self._check_name(entity, record)
+        record = rules.apply_defaults(change, record)
+        if entity.is_name_list and (old is None or record[entity.name_property] != old.get(entity.name_property)):
+            self._require_unique_name(entity, record)
         return self._store_record(entity, record, old, now)
 
     def _store_record(self, entity: Entity, record: Record, old: Record | None, now: float) -> str:
         if old is not None and record == old:
             return encode(old)
         body = self._save(entity, record, old, now)
-        self._carry_over(entity, old, record, now)
+        self._propagate(entity, old, record, now)
         return body
 
     def _save(self, entity: Entity, record: Record, old: Record | None, now: float) -> str:
@@ -385,30 +385,32 @@ class Company:
             record = record | {"SyncToken": token, "MetaData": old.get("MetaData", {}) | stamp, "sparse": False}
         body = encode(record)
         self.store.save(self.realm, entity.name, row_of(entity, record, body))
-        self._seen_number(entity.name, record.get("DocNumber"))
+        self._note_doc_number(entity.name, record.get("DocNumber"))
         if entity.name == "CompanyInfo":
             self.zone = zone_of(str(record.get("DefaultTimeZone", DEFAULT_ZONE)))
         return body
 
-    def _check_name(self, entity: Entity, record: Record) -> None:
-        alike = _NAMED_LIKE_PEOPLE if entity.name in _NAMED_LIKE_PEOPLE else (entity.name,)
-        for name in alike:
-            for taken in self.store.named(self.realm, name, record[entity.naming]):
+    def _require_unique_name(self, entity: Entity, record: Record) -> None:
+        sequence = _SHARED_NAMES if entity.name in _SHARED_NAMES else (entity.name,)
+        for name in sequence:
+            for taken in self.store.ids_by_name(self.realm, name, record[entity.name_property]):
                 if (name, taken) != (entity.name, record["Id"]):
                     raise errors.duplicate_name()
 
-    def _last_id(self, entity: Entity) -> int:
+    def _highest_id(self, entity: Entity) -> int:
         """Tell the highest Id ever given.
 
         No Id is given twice, even when the record that had it is deleted. It is sought once: who writes
         takes turns, so that counting on is safe.
         """
-        alike = _sequence(entity)
-        if alike[0] not in self._last_ids:
-            self._last_ids[alike[0]] = max(self.store.highest(self.realm, alike, "id"), self._last_grave(alike))
-        return self._last_ids[alike[0]]
+        sequence = _id_sequence(entity)
+        if sequence[0] not in self._highest_ids:
+            self._highest_ids[sequence[0]] = max(
+                self.store.highest(self.realm, sequence, "id"), self._highest_deleted_id(sequence)
+            )
+        return self._highest_ids[sequence[0]]
 
-    def _last_grave(self, entities: list[str]) -> int:
+    def _highest_deleted_id(self, entities: list[str]) -> int:
         """Find the highest Id among deleted records."""
         kinds = [self.store.kind(self.realm, entity) for entity in entities]
         with self.store.writing() as db:
@@ -425,38 +427,40 @@ class Company:
         Returns:
             One more than the highest there ever was; 1001 in an empty company.
         """
-        alike = shapes.NUMBERED_TOGETHER[entity]
-        if alike[0] not in self._last_numbers:
-            self._last_numbers[alike[0]] = max(self.store.highest(self.realm, list(alike), "doc_number"), 1000)
-        return str(self._last_numbers[alike[0]] + 1)
+        sequence = shapes.DOC_NUMBER_SEQUENCES[entity]
+        if sequence[0] not in self._highest_numbers:
+            self._highest_numbers[sequence[0]] = max(self.store.highest(self.realm, list(sequence), "doc_number"), 1000)
+        return str(self._highest_numbers[sequence[0]] + 1)
 
-    def _seen_number(self, entity: str, number: Any) -> None:
+    def _note_doc_number(self, entity: str, number: Any) -> None:
         """Count on from a number that was given by hand."""
-        alike = shapes.NUMBERED_TOGETHER.get(entity)
-        if alike and alike[0] in self._last_numbers:
-            self._last_numbers[alike[0]] = max(self._last_numbers[alike[0]], _number(number))
+        sequence = shapes.DOC_NUMBER_SEQUENCES.get(entity)
+        if sequence and sequence[0] in self._highest_numbers:
+            self._highest_numbers[sequence[0]] = max(self._highest_numbers[sequence[0]], _number(number))
 
-    def _carry_over(self, entity: Entity, old: Record | None, new: Record | None, now: float) -> None:
+    def _propagate(self, entity: Entity, old: Record | None, new: Record | None, now: float) -> None:
         """Carry a change over: a payment to what it pays, an invoice to its customer (recorded, 2020)."""
-        if entity.name in rules.PAYS:
-            paid = rules.PAYS[entity.name]
+        if entity.name in rules.PAYMENT_TARGETS:
+            paid = rules.PAYMENT_TARGETS[entity.name]
             id_ = (new or old or {}).get("Id")
             link = {"TxnId": id_, "TxnType": _LINK_TYPES.get(entity.name, entity.name)}
-            before, after = (rules.payments_of(paid, record or {}) for record in (old, new))
+            before, after = (rules.amounts_paid(paid, record or {}) for record in (old, new))
             for paid_id in dict.fromkeys([*before, *after]):
                 amounts = before.get(paid_id, Decimal(0)), after.get(paid_id, Decimal(0))
                 if amounts[0] != amounts[1]:
-                    self._pay(ENTITIES[paid], paid_id, amounts, link, now)
-        elif entity.name in _OWED_BY:
-            owing, key = _OWED_BY[entity.name]
+                    self._apply_payment(ENTITIES[paid], paid_id, amounts, link, now)
+        elif entity.name in _DEBTORS:
+            owing, key = _DEBTORS[entity.name]
             shifts: dict[str, Decimal] = {}
             for record, sign in ((old, -1), (new, 1)):
                 whose = str(((record or {}).get(key) or {}).get("value"))
                 shifts[whose] = shifts.get(whose, Decimal(0)) + sign * Decimal(str((record or {}).get("Balance", 0)))
             for whose, amount in shifts.items():
-                self._shift_balance(owing, whose, amount, now)
+                self._adjust_balance(owing, whose, amount, now)
 
-    def _pay(self, entity: Entity, id_: str, applied: tuple[Decimal, Decimal], link: Record, now: float) -> None:
+    def _apply_payment(
+        self, entity: Entity, id_: str, applied: tuple[Decimal, Decimal], link: Record, now: float
+    ) -> None:
         """Apply to an invoice or a bill what a payment pays of it now, in place of what it paid before."""
         old = self.find(entity.name, id_)
         if old is None:
@@ -467,19 +471,19 @@ class Company:
         balance = Decimal(str(old.get("Balance", 0))) + applied[0] - applied[1]
         if balance < 0:  # our words
             raise errors.business_error("The amount applied is more than the transaction's open balance")
-        changed = rules.sort(entity, old | {"Balance": balance, "LinkedTxn": links})
+        changed = rules.sort_keys(entity, old | {"Balance": balance, "LinkedTxn": links})
         self._store_record(entity, changed, old, now)
 
-    def _release(self, entity: Entity, old: Record, now: float) -> None:
+    def _unapply_payments(self, entity: Entity, old: Record, now: float) -> None:
         """Unapply the payments of an invoice or a bill that is deleted or voided: their money is a credit again."""
-        for paying, paid in rules.PAYS.items():
+        for paying, paid in rules.PAYMENT_TARGETS.items():
             for link in old.get("LinkedTxn", []) if paid == entity.name else []:
                 known = str(link.get("TxnType", "")).startswith(paying)
                 payment = self.find(paying, str(link.get("TxnId"))) if known else None
                 if payment:
-                    self._save(ENTITIES[paying], rules.without_link(payment, entity.name, old["Id"]), payment, now)
+                    self._save(ENTITIES[paying], rules.unapply(payment, entity.name, old["Id"]), payment, now)
 
-    def _shift_balance(self, owing: str, id_: str, amount: Decimal, now: float) -> None:
+    def _adjust_balance(self, owing: str, id_: str, amount: Decimal, now: float) -> None:
         """Change what a customer or a vendor owes, and what a customer's parents' jobs do."""
         keys = ["Balance", "BalanceWithJobs"] if owing == "Customer" else ["Balance"]
         following: str | None = id_

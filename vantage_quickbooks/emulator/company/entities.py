@@ -46,15 +46,15 @@ class Entity:
 
         operations: Letters of what is allowed: C create, R read, Q query, U update, D delete, V void.
 
-        lists_names: A name list: default order by name, inactive ones hidden, never deleted.
+        is_name_list: A name list: default order by name, inactive ones hidden, never deleted.
 
-        naming: What a name list calls its records by: DisplayName or Name.
+        name_property: What a name list calls its records by: DisplayName or Name.
 
-        order: The property that a name list is ordered by.
+        sort_property: The property that a name list is ordered by.
 
-        tells_total: A SELECT of it carries `totalCount` (recorded, May 2026).
+        has_total_count: A SELECT of it carries `totalCount` (recorded, May 2026).
 
-        strict: All its properties are known, so that an unknown one is refused in a body.
+        rejects_unknown: All its properties are known, so that an unknown one is refused in a body.
 
         properties: By lower-case name.
     """
@@ -62,11 +62,11 @@ class Entity:
     name: str
     path: str
     operations: str
-    lists_names: bool
-    naming: str
-    order: str
-    tells_total: bool
-    strict: bool
+    is_name_list: bool
+    name_property: str
+    sort_property: str
+    has_total_count: bool
+    rejects_unknown: bool
     properties: dict[str, Property] = field(hash=False)
 
     def find(self, name: str) -> Property | None:
@@ -83,7 +83,7 @@ class Entity:
 
 # Id can be neither sorted nor range-compared since November 2025: Intuit's mail to partners,
 # quoted in github.com/sahat/hackathon-starter/issues/1510.
-_EVERYWHERE = (
+_COMMON = (
     Property("Id", "id", sortable=False),
     Property("MetaData.CreateTime", "time"),
     Property("MetaData.LastUpdatedTime", "time"),
@@ -160,7 +160,7 @@ _COMPANY_INFO = (
     " PrimaryPhone CompanyStartDate EmployerId FiscalYearStartMonth Country Email WebAddr SupportedLanguages"
     " DefaultTimeZone NameValue"
 )
-_ANY_NAME = (
+_NAME_LIST = (
     "Description CurrencyRef SubItem SubClass Level Taxable SalesTaxIncluded PurchaseCost PurchaseDesc TrackQtyOnHand"
     " QtyOnHand UnitPrice Type Sku IncomeAccountRef ExpenseAccountRef AssetAccountRef InvStartDate BillAddr"
     " PrimaryPhone Mobile Fax PrimaryEmailAddr WebAddr AcctNum Vendor1099 TaxIdentifier TermRef CurrentBalance"
@@ -170,60 +170,60 @@ _ANY_NAME = (
     " GivenName MiddleName FamilyName CompanyName PrintOnCheckName Suffix SSN PrimaryAddr HiredDate BillableTime"
     " FullyQualifiedName V4IDPseudonym DeferredRevenue TaxTrackedOnSales TaxTrackedOnPurchases TaxRegistrationNumber"
 )
-_ANY_TRANSACTION = (
+_TRANSACTION = (
     "CustomField CurrencyRef ExchangeRate PrivateNote LinkedTxn Line TxnTaxDetail CustomerMemo BillAddr ShipAddr"
     " ShipFromAddr FreeFormAddress ApplyTaxAfterDiscount PrintStatus EmailStatus BillEmail PaymentMethodRef"
     " PaymentRefNum PaymentType DepositToAccountRef UnappliedAmt ProcessPayment DepartmentRef ClassRef Balance TotalAmt"
     " HomeTotalAmt HomeBalance DocNumber TxnDate DueDate CustomExtensions RecurDataRef TransactionLocationType"
 )
 _EXPENSE = "VendorRef APAccountRef VendorAddr SalesTermRef Memo POStatus POEmail PayType CheckPayment CreditCardPayment"
-_ESTIMATE = f"{_ANY_TRANSACTION} CustomerRef TxnStatus ExpirationDate AcceptedBy AcceptedDate"
+_ESTIMATE = f"{_TRANSACTION} CustomerRef TxnStatus ExpirationDate AcceptedBy AcceptedDate"
 _OWN_PROPERTIES = {
     "Attachable": "AttachableRef FileName Note FileAccessUri TempDownloadUri Size ContentType Category Tag Lat Long",
-    "BillPayment": f"{_ANY_TRANSACTION} {_EXPENSE}",
-    "Bill": f"{_ANY_TRANSACTION} {_EXPENSE}",
+    "BillPayment": f"{_TRANSACTION} {_EXPENSE}",
+    "Bill": f"{_TRANSACTION} {_EXPENSE}",
     "Budget": "Name StartDate EndDate BudgetType BudgetEntryType Active BudgetDetail",
     "CompanyInfo": _COMPANY_INFO,
-    "CreditMemo": f"{_ANY_TRANSACTION} CustomerRef RemainingCredit InvoiceRef",
+    "CreditMemo": f"{_TRANSACTION} CustomerRef RemainingCredit InvoiceRef",
     "Customer": _CUSTOMER,
     "ChangeOrder": _ESTIMATE,
     "Estimate": _ESTIMATE,
     "ExchangeRate": "SourceCurrencyCode TargetCurrencyCode Rate AsOfDate",
     "Invoice": _INVOICE,
-    "JournalEntry": f"{_ANY_TRANSACTION} Adjustment TaxRateRef",
-    "Payment": f"{_ANY_TRANSACTION} CustomerRef ARAccountRef CreditCardPayment TxnStatus",
+    "JournalEntry": f"{_TRANSACTION} Adjustment TaxRateRef",
+    "Payment": f"{_TRANSACTION} CustomerRef ARAccountRef CreditCardPayment TxnStatus",
     "Preferences": (
         "AccountingInfoPrefs ProductAndServicesPrefs SalesFormsPrefs EmailMessagesPrefs VendorAndPurchasesPrefs"
         " TimeTrackingPrefs TaxPrefs CurrencyPrefs ReportPrefs OtherPrefs"
     ),
-    "Purchase": f"{_ANY_TRANSACTION} AccountRef EntityRef Credit RemitToAddr PurchaseEx",
-    "PurchaseOrder": f"{_ANY_TRANSACTION} {_EXPENSE} ShipTo",
-    "RefundReceipt": f"{_ANY_TRANSACTION} CustomerRef CheckPayment CreditCardPayment",
-    "SalesReceipt": f"{_ANY_TRANSACTION} CustomerRef CreditCardPayment",
+    "Purchase": f"{_TRANSACTION} AccountRef EntityRef Credit RemitToAddr PurchaseEx",
+    "PurchaseOrder": f"{_TRANSACTION} {_EXPENSE} ShipTo",
+    "RefundReceipt": f"{_TRANSACTION} CustomerRef CheckPayment CreditCardPayment",
+    "SalesReceipt": f"{_TRANSACTION} CustomerRef CreditCardPayment",
     "TimeActivity": (
         "NameOf EmployeeRef VendorRef CustomerRef ItemRef BillableStatus Taxable HourlyRate CostRate Hours Minutes"
         " BreakHours BreakMinutes StartTime EndTime Description DepartmentRef ClassRef"
     ),
-    "Transfer": f"{_ANY_TRANSACTION} FromAccountRef ToAccountRef Amount",
-    "VendorCredit": f"{_ANY_TRANSACTION} {_EXPENSE}",
+    "Transfer": f"{_TRANSACTION} FromAccountRef ToAccountRef Amount",
+    "VendorCredit": f"{_TRANSACTION} {_EXPENSE}",
 }
-_STRICT = {"Customer", "Invoice", "CompanyInfo"}
+_REJECTING_UNKNOWN = {"Customer", "Invoice", "CompanyInfo"}
 _NUMBERS = {"Balance", "BalanceWithJobs", "TotalAmt", "Amount", "UnitPrice", "PurchaseCost"}
-_FLAGS = {"Active", "HasBeenInvoiced", "SubAccount", "SubItem", "SubDepartment", "Taxable", "Refund"}
+_BOOLEANS = {"Active", "HasBeenInvoiced", "SubAccount", "SubItem", "SubDepartment", "Taxable", "Refund"}
 
 
 def _type_of(name: str) -> PropertyType:
     """Tell by a property's name how its values compare: Intuit names alike what is alike."""
     if name in _NUMBERS:
         return "number"
-    if name in _FLAGS:
+    if name in _BOOLEANS:
         return "bool"
     if name == "PrimaryEmailAddr":
         return "address"
     return "ref" if name.endswith("Ref") else "date" if name.endswith("Date") else "text"
 
 
-def _marked(marks: tuple[str, str, str, str]) -> list[Property]:
+def _queryable(marks: tuple[str, str, str, str]) -> list[Property]:
     both, filterable, sortable, assumed = (names.split() for names in marks)
     return [
         *(Property(name, _type_of(name)) for name in (*both, *assumed)),
@@ -232,12 +232,12 @@ def _marked(marks: tuple[str, str, str, str]) -> list[Property]:
     ]
 
 
-def _known(names: str) -> list[Property]:
+def _select_only(names: str) -> list[Property]:
     """List properties that exist and can be selected, yet neither filtered nor sorted."""
     return [Property(name, "other", filterable=False, sortable=False) for name in names.split()]
 
 
-_TELLS_TOTAL = {"Invoice", "Bill", "BillPayment", "Deposit", "JournalEntry", "PurchaseOrder"}
+_WITH_TOTAL_COUNT = {"Invoice", "Bill", "BillPayment", "Deposit", "JournalEntry", "PurchaseOrder"}
 _BY_FULL_NAME = {"Customer", "Item", "Class", "Department"}
 _BY_DISPLAY_NAME = {"Customer", "Vendor", "Employee", "TaxAgency"}
 
@@ -288,11 +288,11 @@ _TABLE = (
 _PATHS = {"CreditCardPaymentTxn": "creditcardpayment"}
 
 
-def _entity(name: str, operations: str, lists_names: bool) -> Entity:
-    own = _OWN_PROPERTIES.get(name, _ANY_NAME if lists_names else _ANY_TRANSACTION)
-    naming = "DisplayName" if name in _BY_DISPLAY_NAME else "Name"
-    marked = _marked(_MARKS.get(name, ("", "", "", "")))
-    everything = (*_known(_ENVELOPE), *_EVERYWHERE, *marked, *_known(own))
+def _entity(name: str, operations: str, is_name_list: bool) -> Entity:
+    own = _OWN_PROPERTIES.get(name, _NAME_LIST if is_name_list else _TRANSACTION)
+    name_property = "DisplayName" if name in _BY_DISPLAY_NAME else "Name"
+    marked = _queryable(_MARKS.get(name, ("", "", "", "")))
+    everything = (*_select_only(_ENVELOPE), *_COMMON, *marked, *_select_only(own))
     properties: dict[str, Property] = {}
     for prop in everything:  # what is marked stands before what is merely known
         properties.setdefault(prop.name.lower(), prop)
@@ -300,11 +300,11 @@ def _entity(name: str, operations: str, lists_names: bool) -> Entity:
         name=name,
         path=_PATHS.get(name, name.lower()),
         operations=operations,
-        lists_names=lists_names,
-        naming=naming,
-        order="FullyQualifiedName" if name in _BY_FULL_NAME else naming,
-        tells_total=name in _TELLS_TOTAL,
-        strict=name in _STRICT,
+        is_name_list=is_name_list,
+        name_property=name_property,
+        sort_property="FullyQualifiedName" if name in _BY_FULL_NAME else name_property,
+        has_total_count=name in _WITH_TOTAL_COUNT,
+        rejects_unknown=name in _REJECTING_UNKNOWN,
         properties=properties,
     )
 

@@ -81,7 +81,7 @@ def row_of(entity: Entity, record: Mapping[str, Any], body: str) -> Row:
         created=_epoch(times.get("CreateTime")),
         updated=_epoch(times.get("LastUpdatedTime")),
         active=int(record.get("Active") is not False),
-        sort_name=(_words(record.get(entity.order)) or name) if entity.lists_names else None,
+        sort_name=(_words(record.get(entity.sort_property)) or name) if entity.is_name_list else None,
         name=name,
         txn_date=_words(record.get("TxnDate")),
         due_date=_words(record.get("DueDate")),

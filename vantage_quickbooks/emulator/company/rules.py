@@ -29,7 +29,7 @@ READ_ONLY = frozenset({"Id", "SyncToken", "MetaData", "domain", "sparse", "statu
 """Attributes that are ignored in a request (Intuit, "Basic technical details")."""
 
 COMPUTED_FIELDS = {
-    **{name: frozenset({"TotalAmt", "Balance", "RemainingCredit"}) for name in shapes.SUMMED},
+    **{name: frozenset({"TotalAmt", "Balance", "RemainingCredit"}) for name in shapes.WITH_TOTAL},
     "Customer": frozenset({"Balance", "BalanceWithJobs", "FullyQualifiedName", "Level", "IsProject"}),
     "Invoice": frozenset({"TotalAmt", "Balance", "HomeTotalAmt", "HomeBalance", "LinkedTxn"}),
     "JournalEntry": frozenset({"TotalAmt"}),
@@ -39,7 +39,7 @@ COMPUTED_FIELDS = {
 """Attributes that QuickBooks reckons, and ignores as well (Intuit, each entity's page)."""
 
 
-def given(entity: Entity, sent: Record) -> Record:
+def writable_fields(entity: Entity, sent: Record) -> Record:
     """Keep of a body what a client may decide.
 
     Args:
@@ -51,27 +51,27 @@ def given(entity: Entity, sent: Record) -> Record:
         The rest; what is sent empty is None, and inside objects it is left out: nothing is stored that has no value.
     """
     ignored = READ_ONLY | COMPUTED_FIELDS.get(entity.name, frozenset())
-    return {key: None if value == "" else _filled(value) for key, value in sent.items() if key not in ignored}
+    return {key: None if value == "" else _without_empty(value) for key, value in sent.items() if key not in ignored}
 
 
-def _filled(value: Any) -> Any:
+def _without_empty(value: Any) -> Any:
     """Leave out what is empty, as QuickBooks does (python-quickbooks sends every property that it knows)."""
     if isinstance(value, dict):
-        return {key: _filled(inner) for key, inner in value.items() if inner is not None and inner != ""}
+        return {key: _without_empty(inner) for key, inner in value.items() if inner is not None and inner != ""}
     if isinstance(value, list):
-        return [_filled(item) for item in value]
+        return [_without_empty(item) for item in value]
     return value
 
 
 DELETED_SUFFIX = " (deleted)"  # recorded, 2020 (minimul get/inactive_vendors.yml, deactivate/account.yml)
 _NAME_PARTS = ("Title", "GivenName", "MiddleName", "FamilyName", "Suffix")
-_FORBIDDEN_IN_NAMES = re.compile(r"[:\t\n]")  # Intuit, Customer page
+_INVALID_IN_NAME = re.compile(r"[:\t\n]")  # Intuit, Customer page
 _DUE_DAYS = 30  # a create without a term came back due after thirty days (recorded, 2020)
-_LINE_RANKS = {key: rank for rank, key in enumerate(shapes.ORDER_OF_LINE)}
-_DETAIL_RANKS = {key: rank for rank, key in enumerate(shapes.ORDER_OF_DETAIL)}
+_LINE_RANKS = {key: rank for rank, key in enumerate(shapes.LINE_KEY_ORDER)}
+_DETAIL_RANKS = {key: rank for rank, key in enumerate(shapes.DETAIL_KEY_ORDER)}
 
 
-class Books(Protocol):
+class RecordLookup(Protocol):
     """What the rules ask of a company."""
 
     def find(self, entity: str, id: str) -> Record | None:  # noqa: A002 -- Intuit's word
@@ -81,7 +81,7 @@ class Books(Protocol):
         """Tell the next number of a form."""
 
 
-def check(entity: Entity, sent: Record) -> None:
+def reject_unknown_properties(entity: Entity, sent: Record) -> None:
     """Refuse properties that nobody knows.
 
     Args:
@@ -92,7 +92,7 @@ def check(entity: Entity, sent: Record) -> None:
     Raises:
         Fault: 2010.
     """
-    if not entity.strict:
+    if not entity.rejects_unknown:
         return
     for name in sent:
         prop = entity.find(name)
@@ -108,7 +108,7 @@ class Change:
     Attributes:
         entity: What it is.
 
-        books: Where its references lead.
+        lookup: Where its references lead.
 
         today: The company's date.
 
@@ -118,7 +118,7 @@ class Change:
     """
 
     entity: Entity
-    books: Books
+    lookup: RecordLookup
     today: date
     created: bool
     touched: frozenset[str] | None
@@ -135,7 +135,7 @@ class Change:
         return self.touched is None or not self.touched.isdisjoint(keys)
 
 
-def complete(change: Change, record: Record) -> Record:
+def apply_defaults(change: Change, record: Record) -> Record:
     """Fill in what QuickBooks fills in, and put the keys in its order.
 
     Args:
@@ -152,19 +152,19 @@ def complete(change: Change, record: Record) -> Record:
     entity = change.entity
     for key in list(record):
         if change.touches(key):
-            record[key] = _named(key, record[key], change.books, entity.name)
-    for key in shapes.REQUIRED.get(entity.name, ()):
+            record[key] = _with_reference_names(key, record[key], change.lookup, entity.name)
+    for key in shapes.REQUIRED_PROPERTIES.get(entity.name, ()):
         if change.touches(key) and record.get(key) in (None, "", []):
             raise errors.required_missing(key)
     if change.touched is None:
         record = copy.deepcopy(dict(shapes.DEFAULTS.get(entity.name, {}))) | record
-    record = _named_list(change, record) if entity.lists_names else _transaction(change, record)
+    record = _apply_name(change, record) if entity.is_name_list else _transaction(change, record)
     if rule := _RULES.get(entity.name):
         record = rule(change, record)
-    return sort(entity, record)
+    return sort_keys(entity, record)
 
 
-def sort(entity: Entity, record: Record) -> Record:
+def sort_keys(entity: Entity, record: Record) -> Record:
     """Put the keys in the order in which QuickBooks sends them.
 
     Args:
@@ -175,7 +175,7 @@ def sort(entity: Entity, record: Record) -> Record:
     Returns:
         The same, what is not known of the entity last.
     """
-    ranks = shapes.ORDER.get(entity.name)
+    ranks = shapes.KEY_ORDER.get(entity.name)
     return dict(sorted(record.items(), key=lambda item: ranks.get(item[0], len(ranks)))) if ranks else record
 
 
@@ -202,7 +202,7 @@ def void(entity: Entity, record: Record) -> Record:
         if key in record:
             voided[key] = Decimal(0)
     if "LinkedTxn" in record:  # payments are unapplied
-        voided["LinkedTxn"] = [link for link in record["LinkedTxn"] if link.get("TxnType") not in _LINKS_OF_PAYMENTS]
+        voided["LinkedTxn"] = [link for link in record["LinkedTxn"] if link.get("TxnType") not in _PAYMENT_LINK_TYPES]
     if "TxnTaxDetail" in record:
         voided["TxnTaxDetail"] = {"TotalTax": Decimal(0)}
     return voided
@@ -227,36 +227,36 @@ def _money(value: object) -> Decimal:
 # ---- references --------------------------------------------------------------------------------
 
 
-def _named(key: str, value: Any, books: Books, entity: str) -> Any:
+def _with_reference_names(key: str, value: Any, lookup: RecordLookup, entity: str) -> Any:
     """Complete references, at any depth, with the name of what they lead to."""
     if isinstance(value, list):
-        return [_named(key, item, books, entity) for item in value]
+        return [_with_reference_names(key, item, lookup, entity) for item in value]
     if key.endswith("Ref") and value is not None:
         if not isinstance(value, dict):
             raise TypeError(f"{key} is no reference")
-        kind = shapes.LEADS_TO.get(key)
+        kind = shapes.REFERENCE_TARGETS.get(key)
         # A payment's account comes without a name (recorded, 2026).
         if kind is None or (entity == "Payment" and kind == "Account"):
             return value
-        found = books.find(kind, str(value.get("value", "")))
+        found = lookup.find(kind, str(value.get("value", "")))
         if found is None:
             return value
         name = None if kind in ("Customer", "Vendor", "Employee") else found.get("FullyQualifiedName")
         name = name or found.get("DisplayName") or found.get("Name")
         return {"value": str(value["value"])} | ({"name": name} if name else {})
     if isinstance(value, dict):
-        return {inner: _named(inner, item, books, entity) for inner, item in value.items()}
+        return {inner: _with_reference_names(inner, item, lookup, entity) for inner, item in value.items()}
     return value
 
 
-def _customer_of(entity: Entity, record: Record, books: Books) -> Record:
+def _load_customer(entity: Entity, record: Record, lookup: RecordLookup) -> Record:
     """Find who a transaction is for; nobody is only for whom it need not be told."""
     for key, kind in (("CustomerRef", "Customer"), ("VendorRef", "Vendor")):
-        if key in record and not entity.lists_names and key in shapes.REQUIRED.get(entity.name, (key,)):
-            found = books.find(kind, str(record[key].get("value", "")))
+        if key in record and not entity.is_name_list and key in shapes.REQUIRED_PROPERTIES.get(entity.name, (key,)):
+            found = lookup.find(kind, str(record[key].get("value", "")))
             if found is None:
                 raise errors.invalid_reference()
-            record.setdefault("CurrencyRef", found.get("CurrencyRef", dict(shapes.DOLLAR)))
+            record.setdefault("CurrencyRef", found.get("CurrencyRef", dict(shapes.US_DOLLAR)))
             return found if kind == "Customer" else {}
     return {}
 
@@ -264,39 +264,39 @@ def _customer_of(entity: Entity, record: Record, books: Books) -> Record:
 # ---- name lists --------------------------------------------------------------------------------
 
 
-def _suffixed(name: str, active: bool) -> str:
+def _with_deleted_suffix(name: str, active: bool) -> str:
     bare = name.removesuffix(DELETED_SUFFIX)
     return bare if active else bare + DELETED_SUFFIX
 
 
-def _named_list(change: Change, record: Record) -> Record:
+def _apply_name(change: Change, record: Record) -> Record:
     """Give a record of a name list its name, alone and under its parents'."""
     entity = change.entity
-    if not change.touches(entity.naming, "Active", "ParentRef", *_NAME_PARTS):
+    if not change.touches(entity.name_property, "Active", "ParentRef", *_NAME_PARTS):
         return record
-    name = str(record.get(entity.naming) or "").strip()
-    if entity.naming == "DisplayName":
+    name = str(record.get(entity.name_property) or "").strip()
+    if entity.name_property == "DisplayName":
         name = name or " ".join(str(record[part]) for part in _NAME_PARTS if record.get(part))
-        if _FORBIDDEN_IN_NAMES.search(name):
+        if _INVALID_IN_NAME.search(name):
             raise errors.business_error("The name must not contain a colon, a tab or a new line")  # our words
     name = name or str(record.get("Code") or "")  # a currency's
     if not name:
-        raise errors.required_missing(entity.naming)
+        raise errors.required_missing(entity.name_property)
     active = record.get("Active", True) is not False
-    record = record | {entity.naming: _suffixed(name, active), "Active": active}
-    if entity.naming == "DisplayName" and entity.name != "TaxAgency":
+    record = record | {entity.name_property: _with_deleted_suffix(name, active), "Active": active}
+    if entity.name_property == "DisplayName" and entity.name != "TaxAgency":
         record.setdefault("PrintOnCheckName", record.get("CompanyName") or name.removesuffix(DELETED_SUFFIX))
-    if entity.order != entity.naming or entity.name == "Account":
-        record = _under_parent(entity, record, change.books)
+    if entity.sort_property != entity.name_property or entity.name == "Account":
+        record = _apply_parent(entity, record, change.lookup)
     return record
 
 
-def _under_parent(entity: Entity, record: Record, books: Books) -> Record:
-    shown = record[entity.naming]
+def _apply_parent(entity: Entity, record: Record, lookup: RecordLookup) -> Record:
+    shown = record[entity.name_property]
     record.pop("Level", None)
     if record.get("ParentRef") is None:
         return record | {"FullyQualifiedName": shown}
-    parent = books.find(entity.name, str(record["ParentRef"].get("value", "")))
+    parent = lookup.find(entity.name, str(record["ParentRef"].get("value", "")))
     if parent is None:
         raise errors.invalid_reference()
     record["ParentRef"] = {"value": str(record["ParentRef"]["value"])}  # comes without a name (recorded)
@@ -330,26 +330,26 @@ def _account(_: Change, record: Record) -> Record:
 
 def _transaction(change: Change, record: Record) -> Record:
     """Give a transaction its date, its customer's data, its number, its sums and the day it is due."""
-    entity, books = change.entity, change.books
+    entity, lookup = change.entity, change.lookup
     if change.touches("TxnDate") and entity.name not in _WITHOUT_DATE:
         record = {"TxnDate": change.today.isoformat()} | record
-    customer = _customer_of(entity, record, books) if change.touches("CustomerRef", "VendorRef") else {}
+    customer = _load_customer(entity, record, lookup) if change.touches("CustomerRef", "VendorRef") else {}
     if change.touched is None and entity.name in shapes.SALES_FORMS:
-        record = _as_form(record, customer, books)
+        record = _with_addresses(record, customer, lookup)
     if isinstance(record.get("Line"), list) and change.touches("Line", "TxnTaxDetail"):
-        record = _reckoned(entity, record, books)
-    if change.created and entity.name in shapes.NUMBERED_TOGETHER and not record.get("DocNumber"):
-        record["DocNumber"] = books.next_doc_number(entity.name)
-    if entity.name in shapes.DUE and change.touches("TxnDate"):
-        _plus(str(record["TxnDate"]), 0)  # a date at all
-        record.setdefault("DueDate", _due(record, books))
+        record = _with_totals(entity, record, lookup)
+    if change.created and entity.name in shapes.DOC_NUMBER_SEQUENCES and not record.get("DocNumber"):
+        record["DocNumber"] = lookup.next_doc_number(entity.name)
+    if entity.name in shapes.WITH_DUE_DATE and change.touches("TxnDate"):
+        _add_days(str(record["TxnDate"]), 0)  # a date at all
+        record.setdefault("DueDate", _due_date(record, lookup))
     return record
 
 
-def _as_form(record: Record, customer: Record, books: Books) -> Record:
+def _with_addresses(record: Record, customer: Record, lookup: RecordLookup) -> Record:
     """Give a sales form the customer's addresses and the company's."""
     addresses: Record = {key: customer[key] for key in ("BillAddr", "ShipAddr") if key in customer}
-    home = (books.find("CompanyInfo", "1") or {}).get("CompanyAddr")
+    home = (lookup.find("CompanyInfo", "1") or {}).get("CompanyAddr")
     if home:
         place = f"{home.get('City', '')}, {home.get('CountrySubDivisionCode', '')}  {home.get('PostalCode', '')}"
         lines = {"Line1": home.get("Line1", ""), "Line2": place}
@@ -357,13 +357,13 @@ def _as_form(record: Record, customer: Record, books: Books) -> Record:
     return addresses | record
 
 
-def _reckoned(entity: Entity, record: Record, books: Books) -> Record:
+def _with_totals(entity: Entity, record: Record, lookup: RecordLookup) -> Record:
     """Number the lines, add them up, and tell what is left to pay."""
     if entity.name in shapes.LINES_AS_SENT:
         return record
-    lines, subtotal, discount = _lines(entity, record["Line"], books)
+    lines, subtotal, discount = _lines(entity, record["Line"], lookup)
     record["Line"] = lines
-    if entity.name not in shapes.SUMMED:
+    if entity.name not in shapes.WITH_TOTAL:
         return record
     tax = _money((record.get("TxnTaxDetail") or {}).get("TotalTax", 0))
     paid = record.get("TotalAmt", Decimal(0)) - record.get("Balance", Decimal(0))
@@ -373,12 +373,12 @@ def _reckoned(entity: Entity, record: Record, books: Books) -> Record:
     return record
 
 
-def _lines(entity: Entity, sent: list[Any], books: Books) -> tuple[list[Record], Decimal, Decimal]:
+def _lines(entity: Entity, sent: list[Any], lookup: RecordLookup) -> tuple[list[Record], Decimal, Decimal]:
     """Number the lines and add the subtotal that QuickBooks adds (recorded, 2020, create/invoice.yml)."""
     lines: list[Record] = []
     discounts: list[Record] = []
     subtotal = discount = Decimal(0)
-    numbered = entity.name not in shapes.LINES_WITHOUT_NUMBER
+    numbered = entity.name not in shapes.LINES_WITHOUT_LINE_NUM
     taken = {str(line["Id"]) for line in sent if isinstance(line, dict) and "Id" in line}
     ids = (str(number) for number in range(1, len(sent) + len(taken) + 1) if str(number) not in taken)
     for line in sent:
@@ -393,7 +393,7 @@ def _lines(entity: Entity, sent: list[Any], books: Books) -> tuple[list[Record],
         subtotal += amount
         number = {"LineNum": len(lines) + 1} if numbered else {}
         line_id = {"Id": str(line["Id"]) if "Id" in line else next(ids)}
-        lines.append(_line(entity, line_id | number | line | {"Amount": amount}, books))
+        lines.append(_line(entity, line_id | number | line | {"Amount": amount}, lookup))
     for line in discounts:
         percent = (line.get("DiscountLineDetail") or {}).get("DiscountPercent")
         amount = _money(subtotal * Decimal(str(percent)) / 100) if percent else _money(line.get("Amount", 0))
@@ -405,14 +405,14 @@ def _lines(entity: Entity, sent: list[Any], books: Books) -> tuple[list[Record],
     return lines, subtotal, discount
 
 
-def _line(entity: Entity, line: Record, books: Books) -> Record:
+def _line(entity: Entity, line: Record, lookup: RecordLookup) -> Record:
     """Complete a line and what it holds (recorded, 2026)."""
     kind = line["DetailType"]
     detail = line.get(kind)
     if isinstance(detail, dict) and detail:
         detail = dict(shapes.DETAIL_DEFAULTS.get(kind, {})) | detail
         if kind == "SalesItemLineDetail" and "ItemAccountRef" not in detail and "ItemRef" in detail:
-            item = books.find("Item", str(detail["ItemRef"].get("value", ""))) or {}
+            item = lookup.find("Item", str(detail["ItemRef"].get("value", ""))) or {}
             if "IncomeAccountRef" in item:
                 detail["ItemAccountRef"] = item["IncomeAccountRef"]
         line[kind] = dict(sorted(detail.items(), key=lambda item: _DETAIL_RANKS.get(item[0], len(_DETAIL_RANKS))))
@@ -423,13 +423,13 @@ def _line(entity: Entity, line: Record, books: Books) -> Record:
     return dict(sorted(line.items(), key=lambda item: ranks.get(item[0], len(_LINE_RANKS) + 1)))
 
 
-def _due(record: Record, books: Books) -> str:
-    term = books.find("Term", str((record.get("SalesTermRef") or {}).get("value", ""))) or {}
+def _due_date(record: Record, lookup: RecordLookup) -> str:
+    term = lookup.find("Term", str((record.get("SalesTermRef") or {}).get("value", ""))) or {}
     days = term.get("DueDays", _DUE_DAYS)
-    return _plus(str(record["TxnDate"]), days if isinstance(days, int) else _DUE_DAYS)
+    return _add_days(str(record["TxnDate"]), days if isinstance(days, int) else _DUE_DAYS)
 
 
-def _plus(day: str, days: int) -> str:
+def _add_days(day: str, days: int) -> str:
     try:
         return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
     except (ValueError, OverflowError):
@@ -438,9 +438,9 @@ def _plus(day: str, days: int) -> str:
 
 # ---- payments ----------------------------------------------------------------------------------
 
-_LINKS_OF_PAYMENTS = frozenset({"Payment", "BillPayment", "BillPaymentCheck", "BillPaymentCreditCard"})
+_PAYMENT_LINK_TYPES = frozenset({"Payment", "BillPayment", "BillPaymentCheck", "BillPaymentCreditCard"})
 _CREDITS = frozenset({"CreditMemo", "VendorCredit"})
-PAYS = {"Payment": "Invoice", "BillPayment": "Bill"}
+PAYMENT_TARGETS = {"Payment": "Invoice", "BillPayment": "Bill"}
 """What pays what."""
 
 
@@ -461,7 +461,7 @@ def _applied(record: Record) -> Decimal:
     return applied
 
 
-def payments_of(entity: str, record: Record) -> dict[str, Decimal]:
+def amounts_paid(entity: str, record: Record) -> dict[str, Decimal]:
     """Tell what a payment pays.
 
     Args:
@@ -486,7 +486,7 @@ def payments_of(entity: str, record: Record) -> dict[str, Decimal]:
     return paid
 
 
-def without_link(record: Record, entity: str, id: str) -> Record:  # noqa: A002 -- Intuit's word
+def unapply(record: Record, entity: str, id: str) -> Record:  # noqa: A002 -- Intuit's word
     """Take back what a payment paid of something that is no more.
 
     Args:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DOLLAR = {"value": "USD", "name": "United States Dollar"}
+US_DOLLAR = {"value": "USD", "name": "United States Dollar"}
 
-REQUIRED: Mapping[str, tuple[str, ...]] = {
+REQUIRED_PROPERTIES: Mapping[str, tuple[str, ...]] = {
     "Attachable": (),
     "Bill": ("VendorRef", "Line"),
     "BillPayment": ("VendorRef", "TotalAmt", "PayType"),
@@ -41,7 +41,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 SALES_FORMS = frozenset({"ChangeOrder", "CreditMemo", "Estimate", "Invoice", "RefundReceipt", "SalesReceipt"})
 """Forms with a customer's addresses, a subtotal, discounts and tax."""
 
-SUMMED = SALES_FORMS | {"Bill", "Deposit", "Purchase", "PurchaseOrder", "VendorCredit"}
+WITH_TOTAL = SALES_FORMS | {"Bill", "Deposit", "Purchase", "PurchaseOrder", "VendorCredit"}
 """Transactions whose total is the sum of their lines."""
 
 OPEN_BALANCES: Mapping[str, tuple[str, ...]] = {
@@ -52,7 +52,7 @@ OPEN_BALANCES: Mapping[str, tuple[str, ...]] = {
 }
 """What is left of a total: all of it at first."""
 
-NUMBERED_TOGETHER: Mapping[str, tuple[str, ...]] = {
+DOC_NUMBER_SEQUENCES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(
         SALES_FORMS - {"ChangeOrder", "Estimate"}, ("CreditMemo", "Invoice", "RefundReceipt", "SalesReceipt")
     ),
@@ -61,35 +61,35 @@ NUMBERED_TOGETHER: Mapping[str, tuple[str, ...]] = {
 }
 """Entities that get a DocNumber, and those whose numbers are one sequence (recorded: the sandbox's 1001 to 1037)."""
 
-DUE = frozenset({"Bill", "Invoice"})
+WITH_DUE_DATE = frozenset({"Bill", "Invoice"})
 """What falls due."""
 
-LINES_WITHOUT_NUMBER = frozenset({"JournalEntry", "Purchase"})
+LINES_WITHOUT_LINE_NUM = frozenset({"JournalEntry", "Purchase"})
 """Lines that have an Id and no LineNum (recorded, 2026)."""
 
 LINES_AS_SENT = frozenset({"BillPayment", "Payment"})
 """Lines that get neither."""
 
-MODIFIER_TOLD = frozenset({"Invoice", "PurchaseOrder"})
+WITH_MODIFIER = frozenset({"Invoice", "PurchaseOrder"})
 """MetaData tells who changed it (recorded, 2026)."""
 
 _SALES_FORM: dict[str, Any] = {
     "CustomField": [],
-    "CurrencyRef": DOLLAR,
+    "CurrencyRef": US_DOLLAR,
     "TxnTaxDetail": {"TotalTax": Decimal(0)},
     "FreeFormAddress": True,
     "ApplyTaxAfterDiscount": False,
     "PrintStatus": "NeedToPrint",
     "EmailStatus": "NotSet",
 }
-_PURCHASE: dict[str, Any] = {"CurrencyRef": DOLLAR}
+_PURCHASE: dict[str, Any] = {"CurrencyRef": US_DOLLAR}
 
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "Account": {
         "SubAccount": False,
         "CurrentBalance": Decimal(0),
         "CurrentBalanceWithSubAccounts": Decimal(0),
-        "CurrencyRef": DOLLAR,
+        "CurrencyRef": US_DOLLAR,
     },
     "Bill": _PURCHASE | {"LinkedTxn": []},
     "BillPayment": _PURCHASE | {"Line": []},
@@ -102,7 +102,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "BillWithParent": False,
         "Balance": Decimal(0),
         "BalanceWithJobs": Decimal(0),
-        "CurrencyRef": DOLLAR,
+        "CurrencyRef": US_DOLLAR,
         "PreferredDeliveryMethod": "Print",
         "IsProject": False,
     },
@@ -129,7 +129,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "Payment": {
         "DepositToAccountRef": {"value": "4"},
         "ProcessPayment": False,
-        "CurrencyRef": DOLLAR,
+        "CurrencyRef": US_DOLLAR,
         "Line": [],
     },
     "PaymentMethod": {"Type": "NON_CREDIT_CARD"},
@@ -143,7 +143,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "Balance": Decimal(0),
         "BillRate": 0,
         "Vendor1099": False,
-        "CurrencyRef": DOLLAR,
+        "CurrencyRef": US_DOLLAR,
         "CostRate": 0,
     },
     "VendorCredit": _PURCHASE | {"LinkedTxn": []},
@@ -159,7 +159,7 @@ DETAIL_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 }
 """What is filled in inside a line."""
 
-LEADS_TO: Mapping[str, str] = {
+REFERENCE_TARGETS: Mapping[str, str] = {
     "CustomerRef": "Customer",
     "VendorRef": "Vendor",
     "EmployeeRef": "Employee",
@@ -190,8 +190,8 @@ LEADS_TO: Mapping[str, str] = {
 }
 """References that come back with the name of what they lead to."""
 
-ORDER_OF_LINE = ("Id", "LineNum", "Description", "Amount", "LinkedTxn", "Received", "DetailType")
-ORDER_OF_DETAIL = (
+LINE_KEY_ORDER = ("Id", "LineNum", "Description", "Amount", "LinkedTxn", "Received", "DetailType")
+DETAIL_KEY_ORDER = (
     "ServiceDate",
     "PercentBased",
     "DiscountPercent",
@@ -294,7 +294,7 @@ _ORDERS: Mapping[str, str] = {
     **dict.fromkeys(("Class", "Department", "PaymentMethod", "Term"), _NAME_LIST % _TERM),
 }  # fmt: skip
 
-ORDER: Mapping[str, Mapping[str, int]] = {
+KEY_ORDER: Mapping[str, Mapping[str, int]] = {
     name: {key: rank for rank, key in enumerate(order.split())} for name, order in _ORDERS.items()
 }
 """The rank of each key of an entity's records."""

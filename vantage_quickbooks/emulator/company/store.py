@@ -46,8 +46,8 @@ _INDEXES = {
 }
 _INSERT = f"INSERT INTO record (row, kind, {', '.join(_COLUMNS)}) VALUES (?, ?{', ?' * len(_COLUMNS)})"  # noqa: S608 -- our own names
 _BULK = 5_000  # rows a round trip: large enough for speed, small enough to keep memory flat
-_PATIENCE_S = 60  # for whoever else has the file
-_CLOSE_PATIENCE_S = 5  # for whoever still writes when the store is closed
+_LOCK_TIMEOUT_S = 60  # for whoever else has the file
+_CLOSE_TIMEOUT_S = 5  # for whoever still writes when the store is closed
 _LOADING_KB = 32_000
 _PAGE_SIZE = 16_384  # an invoice of 2.5 kB fills most of SQLite's usual 4 kB and wastes the rest
 
@@ -87,7 +87,7 @@ class Store:
         return writer
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=_PATIENCE_S)
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=_LOCK_TIMEOUT_S)
         try:
             connection.execute("PRAGMA synchronous = OFF")  # an emulator's data need not survive a power cut
             connection.create_function("fold", 1, lambda text: text and str(text).casefold(), deterministic=True)
@@ -200,7 +200,7 @@ class Store:
             self._flush(db, rows, bodies)
         return count
 
-    def load_many(self, realm: str, records: Iterable[tuple[str, Row]]) -> int:
+    def bulk_load(self, realm: str, records: Iterable[tuple[str, Row]]) -> int:
         """Store a great many records: with the indexes made at the end, and each page written once.
 
         Args:
@@ -220,7 +220,7 @@ class Store:
         self._writer.execute("PRAGMA busy_timeout = 0")
         with contextlib.suppress(sqlite3.OperationalError):  # somebody is reading: then it takes twice as long
             self._writer.execute("PRAGMA journal_mode = TRUNCATE").fetchone()
-        self._writer.execute(f"PRAGMA busy_timeout = {_PATIENCE_S}000")
+        self._writer.execute(f"PRAGMA busy_timeout = {_LOCK_TIMEOUT_S}000")
         self._writer.execute(f"PRAGMA cache_size = -{_LOADING_KB}")  # fewer pages are written before they are full
         try:
             count = self.load(realm, records)
@@ -306,7 +306,7 @@ class Store:
             ).fetchone()
         return found[0] if found else None
 
-    def named(self, realm: str, entity: str, name: str) -> list[str]:
+    def ids_by_name(self, realm: str, entity: str, name: str) -> list[str]:
         """Find the records of a name, in any case, inactive ones too.
 
         Args:
@@ -355,7 +355,7 @@ class Store:
             found = self._writer.execute("SELECT DISTINCT realm FROM kind WHERE kind IN (SELECT kind FROM record)")
             return [realm for (realm,) in found]
 
-    def empty(self) -> None:
+    def clear(self) -> None:
         """Remove everything."""
         with self.writing() as db:
             for table in ("record", "body", "tombstone", "kind", "changed"):
@@ -388,7 +388,7 @@ class Store:
             for connection in self._idle:
                 connection.close()
             self._idle.clear()
-        if self._writing.acquire(timeout=_CLOSE_PATIENCE_S):
+        if self._writing.acquire(timeout=_CLOSE_TIMEOUT_S):
             self._writer.close()
             self._writing.release()
         if self._folder:

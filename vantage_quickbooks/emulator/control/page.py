@@ -18,9 +18,9 @@ from vantage_quickbooks.emulator.http.oauth_endpoints import TOKEN_PATH
 if TYPE_CHECKING:
     from vantage_quickbooks.emulator.world import World
 
-_SHOWN = 50  # requests
+_MAX_REQUESTS_SHOWN = 50  # requests
 _REFRESH_S = 3
-_TELLING = ("status", "seconds")  # options that are worth telling even where they are the usual ones
+_ALWAYS_SHOWN_OPTIONS = ("status", "seconds")  # options that are worth telling even where they are the usual ones
 _DONE = {
     "reset": "Everything is back to the start.",
     "clock": "The clock was moved.",
@@ -109,14 +109,14 @@ def _facts(state: Mapping[str, Any]) -> str:
     statuses = ", ".join(
         f"{status if status != '0' else 'reset'}: {number:,}" for status, number in asked["by_status"].items()
     )
-    limits = ", ".join(f"{number:,} {_words(name)}" for name, number in state["limits"].items())
+    limits = ", ".join(f"{number:,} {_label(name)}" for name, number in state["limits"].items())
     moment = state["now"]
     facts = [
-        ("Access tokens alive", f"{tokens['access_tokens_alive']:,}", _several(tokens["grants"], "grant")),
+        ("Access tokens alive", f"{tokens['access_tokens_alive']:,}", _plural(tokens["grants"], "grant")),
         ("API requests", f"{asked['total']:,}", statuses or "none yet"),
         ("Token requests", f"{issued['total']:,}", f"{issued['failed']:,} refused"),
-        ("Most at once", f"{counters['max_concurrent']:,}", _several(counters["connections"], "connection")),
-        ("Clock (UTC)", moment[11:19], f"{moment[:10]}, {_ahead(state['clock_offset_s'])}"),
+        ("Most at once", f"{counters['max_concurrent']:,}", _plural(counters["connections"], "connection")),
+        ("Clock (UTC)", moment[11:19], f"{moment[:10]}, {_clock_offset(state['clock_offset_s'])}"),
         ("Limits", "on" if limits else "off", limits or "as fast as it goes"),
     ]
     return (
@@ -135,7 +135,7 @@ def _faults(state: Mapping[str, Any]) -> str:
         ("5 s for the next", {"kind": "latency", "seconds": "5"}),
     ]
     kinds = "".join(f"<option>{kind}</option>" for kind in KINDS)
-    orders = "".join(f"<li>{_order(order)}</li>" for order in state["faults"])
+    orders = "".join(f"<li>{_fault_rule(order)}</li>" for order in state["faults"])
     pending = (
         f'<ul class="orders">{orders}</ul><p>{_button("faults/clear", "Forget them")}</p>'
         if orders
@@ -180,13 +180,13 @@ def _state_buttons(state: Mapping[str, Any]) -> str:
 
 
 def _requests(world: World) -> str:
-    requests = world.requests()[: -_SHOWN - 1 : -1]
+    requests = world.requests()[: -_MAX_REQUESTS_SHOWN - 1 : -1]
     if not requests:
         return (
             '<section><h2>Last requests</h2><p class="soft">None yet. Paste the lines above into a shell.</p></section>'
         )
     rows = "".join(
-        f'<tr><td class="nowrap mono">{escape(r["time"][11:23])}</td><td>{_pill(r["status"])}</td>'
+        f'<tr><td class="nowrap mono">{escape(r["time"][11:23])}</td><td>{_status_badge(r["status"])}</td>'
         f'<td class="mono">{escape(r["method"])}</td><td class="mono wide">{escape(r["path"][:300])}'
         + (f"<q>{escape(r['statement'][:500])}</q>" if r.get("statement") else "")
         + f'</td><td class="mono wide tid">{escape(r["intuit_tid"])}</td></tr>'
@@ -200,7 +200,7 @@ def _requests(world: World) -> str:
 
 def _credentials(world: World) -> str:
     rows = "".join(
-        f"<dt>{escape(_words(name))}</dt><dd><code>{escape(value)}</code></dd>"
+        f"<dt>{escape(_label(name))}</dt><dd><code>{escape(value)}</code></dd>"
         for name, value in world.credentials().items()
     )
     return f'<section><h2>Connect</h2><dl class="list">{rows}</dl></section>'
@@ -228,44 +228,44 @@ def _button(action: str, label: str, *, look: str = "", **fields: str) -> str:
     return f'<form method="post" action="/_emulator/{action}">{hidden}<button{look}>{escape(label)}</button></form>'
 
 
-def _pill(status: int) -> str:
+def _status_badge(status: int) -> str:
     look = "good" if 200 <= status < 400 else "warn" if 400 <= status < 500 else "bad"
     return f'<span class="pill {look}">{status or "reset"}</span>'
 
 
-def _order(order: Mapping[str, Any]) -> str:
-    times = "for ever" if order["times"] == -1 else _several(order["times"], "request")
+def _fault_rule(order: Mapping[str, Any]) -> str:
+    times = "for ever" if order["times"] == -1 else _plural(order["times"], "request")
     where = " ".join(filter(None, (order["method"], order["path"])))
-    told = [times, f"at {where}" if where else "", f"after {order['after']}" if order["after"] else ""]
+    parts = [times, f"at {where}" if where else "", f"after {order['after']}" if order["after"] else ""]
     others = {name: value for name, value in order.items() if name not in ("kind", "path", "method", "times", "after")}
-    usual = {name: default for name, (default, _) in KINDS[order["kind"]].items() if name not in _TELLING}
-    told += [f"{name} {value}" for name, value in others.items() if value is not None and value != usual.get(name)]
-    return f"<b>{escape(order['kind'])}</b> <span class='soft'>{escape(', '.join(filter(None, told)))}</span>"
+    usual = {name: default for name, (default, _) in KINDS[order["kind"]].items() if name not in _ALWAYS_SHOWN_OPTIONS}
+    parts += [f"{name} {value}" for name, value in others.items() if value is not None and value != usual.get(name)]
+    return f"<b>{escape(order['kind'])}</b> <span class='soft'>{escape(', '.join(filter(None, parts)))}</span>"
 
 
 def _rule(rule: Mapping[str, Any]) -> str:
     where = " ".join(str(rule[name]) for name in ("method", "path") if rule.get(name))
     numbers = {name: value for name, value in rule.items() if name not in ("method", "path")}
-    told = ", ".join(f"{name} {_numbers(value)} s" for name, value in numbers.items())
-    return f"{told} at {where}" if where else told
+    parts = ", ".join(f"{name} {_numbers(value)} s" for name, value in numbers.items())
+    return f"{parts} at {where}" if where else parts
 
 
 def _numbers(value: object) -> str:
     return " to ".join(map(str, value)) if isinstance(value, Iterable) else str(value)
 
 
-def _words(name: str) -> str:
+def _label(name: str) -> str:
     return name.replace("_", " ").replace("per ", "a ")
 
 
-def _several(number: int, word: str) -> str:
+def _plural(number: int, word: str) -> str:
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
-def _ahead(seconds: float) -> str:
+def _clock_offset(seconds: float) -> str:
     if abs(seconds) < 1:
         return "as it is"
     units = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
     size, word = next(unit for unit in units if abs(seconds) >= unit[0])
-    amount = _several(round(abs(seconds) / size), word)
+    amount = _plural(round(abs(seconds) / size), word)
     return f"{amount} {'ahead' if seconds > 0 else 'behind'}"

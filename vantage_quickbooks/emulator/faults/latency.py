@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-LONGEST_S = 300.0  # however far a distribution's tail reaches
+MAX_LATENCY_S = 300.0  # however far a distribution's tail reaches
 _Z99 = 2.3263478740408408  # standard deviations from the median to the 99th percentile
 
 Spec = float | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
@@ -27,7 +27,7 @@ class _Rule:
     """What one rule draws, for whom.
 
     Attributes:
-        data: As it was given, fit for JSON.
+        data: As it was spec, fit for JSON.
 
         kind: `fixed`, `uniform` or `lognormal`.
 
@@ -46,15 +46,15 @@ class _Rule:
     second: float = 0.0
     path: str | None = None
     method: str | None = None
-    chance: random.Random = field(default_factory=random.Random)
+    generator: random.Random = field(default_factory=random.Random)
 
     def draw(self) -> float:
         if self.kind == "fixed":
             return self.first
         if self.kind == "uniform":
-            return self.chance.uniform(self.first, self.second)
+            return self.generator.uniform(self.first, self.second)
         sigma = math.log(self.second / self.first) / _Z99
-        return min(LONGEST_S, self.first * math.exp(sigma * self.chance.gauss(0.0, 1.0)))
+        return min(MAX_LATENCY_S, self.first * math.exp(sigma * self.generator.gauss(0.0, 1.0)))
 
 
 class Latency:
@@ -89,10 +89,10 @@ class Latency:
         Raises:
             ValueError: It is impossible.
         """
-        given = [] if spec is None else [spec] if isinstance(spec, int | float | Mapping) else list(spec)
-        rules = [_rule(one) for one in given]
+        specs = [] if spec is None else [spec] if isinstance(spec, int | float | Mapping) else list(spec)
+        rules = [_rule(one) for one in specs]
         for number, rule in enumerate(rules):
-            rule.chance.seed(f"latency {self._seed} {number}")
+            rule.generator.seed(f"latency {self._seed} {number}")
         with self._lock:
             self._rules = rules
 
@@ -123,10 +123,10 @@ class Latency:
             return [dict(rule.data) for rule in self._rules]
 
 
-def _rule(given: object) -> _Rule:
-    data = {"fixed": given} if isinstance(given, int | float) else given
+def _rule(spec: object) -> _Rule:
+    data = {"fixed": spec} if isinstance(spec, int | float) else spec
     if not isinstance(data, Mapping):
-        raise ValueError(f"a latency is seconds or an object, not {given!r}")
+        raise ValueError(f"a latency is seconds or an object, not {spec!r}")
     rest = {name: value for name, value in data.items() if value is not None}
     where = {name: rest.pop(name, None) for name in ("path", "method")}
     if not all(isinstance(value, str | None) for value in where.values()):
@@ -162,8 +162,8 @@ def _distribution(rest: dict[str, Any]) -> tuple[str, float, float]:
 
 
 def _seconds(value: object, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST_S:
-        raise ValueError(f"{name} of a latency is seconds from 0 to {LONGEST_S:.0f}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_LATENCY_S:
+        raise ValueError(f"{name} of a latency is seconds from 0 to {MAX_LATENCY_S:.0f}")
     return float(value)
 
 

@@ -17,7 +17,7 @@ from vantage_quickbooks.emulator.query.execute import execute
 if TYPE_CHECKING:
     from vantage_quickbooks.emulator.company.company import Company
 
-MOST_ITEMS = 30
+MAX_ITEMS = 30
 _BESIDES = frozenset({"bId", "operation", "optionsData"})
 
 Write = Callable[[Entity, dict[str, Any], str, str], bytes]
@@ -45,8 +45,8 @@ def run(company: Company, sent: object, write: Write, now: float) -> bytes:
     items = sent.get("BatchItemRequest") if isinstance(sent, dict) else None
     if not isinstance(items, list) or not items:
         raise errors.required_missing("BatchItemRequest")
-    if len(items) > MOST_ITEMS:
-        raise errors.batch_too_large(len(items), MOST_ITEMS)
+    if len(items) > MAX_ITEMS:
+        raise errors.batch_too_large(len(items), MAX_ITEMS)
     return b"[%s]" % b",".join(_item(company, item, write, now) for item in items)
 
 

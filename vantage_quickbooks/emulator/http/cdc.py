@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.emulator.company.company import Company
 
 LOOK_BACK_S = 30 * 86_400
-MOST_OBJECTS = 1000
+MAX_OBJECTS = 1000
 UNCAPTURED = frozenset({"JournalCode", "TaxAgency", "TaxCode", "TaxRate", "TimeActivity"})
 """Entities that change data capture does not know (Intuit, "Change data capture")."""
 
@@ -45,7 +45,7 @@ def changes(company: Company, parameters: dict[str, str], now: float) -> bytes:
         # QuickBooksSharp issue 19; which code it comes with is not told there.
         what = f"cdc with changedSince date {parameters['changedSince']} which is older than fixed days"
         raise errors.unsupported_operation(what)
-    return b'[{"QueryResponse":[%s]}]' % b",".join(company.changes(entities, int(since), MOST_OBJECTS))
+    return b'[{"QueryResponse":[%s]}]' % b",".join(company.changes(entities, int(since), MAX_OBJECTS))
 
 
 def _entities(text: str) -> list[Entity]:

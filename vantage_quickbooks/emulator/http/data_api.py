@@ -66,8 +66,8 @@ class DataApi:
         realm, _, rest = request.path.removeprefix(PREFIX).partition("/")
         company = None
         try:
-            company = self._admit(request, realm)
-            with self._place(realm, batch=rest == "batch"):
+            company = self._authenticate(request, realm)
+            with self._rate_limited(realm, batch=rest == "batch"):
                 request.pause()  # inside: whoever is slow takes up one of the places
                 return self._route(request, company, rest)
         except Fault as fault:
@@ -90,7 +90,7 @@ class DataApi:
         Returns:
             JSON or XML, in the dialect of whoever refuses.
         """
-        told_time = self._time(request.now, company)
+        time_text = self._time_text(request.now, company)
         more = []
         if fault.status == 401:
             more.append(("www-authenticate", 'Bearer realm="Intuit", error="invalid_token"'))
@@ -100,20 +100,20 @@ class DataApi:
             as_xml = not request.wants_json() or (fault.gateway and fault.status in (429, 504))
         if as_xml:
             kind = "text/xml" if fault.gateway else "application/xml"  # recorded, 2015 and 2019
-            body = fault.xml(told_time)
+            body = fault.xml(time_text)
         else:
             kind = "application/json"
-            body = fault.json(told_time, int(request.now * 1000))
+            body = fault.json(time_text, int(request.now * 1000))
         if fault.status == 200:  # with all the headers of a success (recorded, 2016)
             return response.success(request.trace, f"{kind};charset=UTF-8", body.encode())
         return response.refusal(request.trace, fault.status, kind, body.encode(), *more, service=service)
 
-    def _time(self, now: float, company: Company | None) -> str:
+    def _time_text(self, now: float, company: Company | None) -> str:
         """Spell `time`: local, milliseconds, which are left out when they are zero (recorded, 2026)."""
         moment = datetime.fromtimestamp(int(now * 1000) / 1000, (company or self._home()).zone)
         return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
 
-    def _admit(self, request: Request, realm: str) -> Company:
+    def _authenticate(self, request: Request, realm: str) -> Company:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         chain = self._oauth.check(token.strip() if scheme.lower() == "bearer" else "")
         if ACCOUNTING_SCOPE not in chain.scopes:
@@ -124,13 +124,13 @@ class DataApi:
         return company
 
     @contextlib.contextmanager
-    def _place(self, realm: str, *, batch: bool) -> Iterator[None]:
-        if not self._limits.enter(realm, batch=batch):
+    def _rate_limited(self, realm: str, *, batch: bool) -> Iterator[None]:
+        if not self._limits.acquire(realm, batch=batch):
             raise errors.throttled()
         try:
             yield
         finally:
-            self._limits.leave(realm)
+            self._limits.release(realm)
 
     def _route(self, request: Request, company: Company, rest: str) -> Response:
         head, _, tail = unquote(rest).partition("/")
@@ -155,41 +155,41 @@ class DataApi:
             return self._wrap(request, company, entity.name.encode(), company.read(entity, id_).encode())
         if request.method == "POST" and not tail:
             request_id = request.parameters().get("requestid", "")
-            return self._send(request, company.once(request_id, lambda: self._write(request, company, entity)))
+            return self._respond(request, company.idempotent(request_id, lambda: self._write(request, company, entity)))
         raise errors.no_such_path(request.path)
 
     def _batch(self, request: Request, company: Company) -> Response:
-        with _readable():
+        with _body_errors_as_faults():
             sent = _json_of(request)
         request_id = request.parameters().get("requestid", "")
 
         def write(entity: Entity, record: Record, operation: str, b_id: str) -> bytes:
             together = request_id and request_id + b_id
-            return company.once(together, lambda: _operate(company, entity, record, operation).encode())
+            return company.idempotent(together, lambda: _execute(company, entity, record, operation).encode())
 
         return self._wrap(request, company, b"BatchItemResponse", batch.run(company, sent, write, request.now))
 
     def _write(self, request: Request, company: Company, entity: Entity) -> bytes:
         """Create, update, delete or void: the parameter decides, else the Id (Intuit, each entity's page)."""
-        with _readable():
+        with _body_errors_as_faults():
             sent = _record_of(request)
             parameters = request.parameters()
             known = sent.get("Id") is not None or "C" not in entity.operations
             operation = parameters.get("operation", "update" if known else "create")
             if parameters.get("include") == "void":
                 operation = "void"
-            written = _operate(company, entity, sent, operation)
+            written = _execute(company, entity, sent, operation)
         return self._envelope(request, company, entity.name.encode(), written.encode())
 
     def _envelope(self, request: Request, company: Company, key: bytes, value: bytes) -> bytes:
-        return b'{"%s":%s,"time":"%s"}' % (key, value, self._time(request.now, company).encode())
+        return b'{"%s":%s,"time":"%s"}' % (key, value, self._time_text(request.now, company).encode())
 
     def _wrap(self, request: Request, company: Company, key: bytes, value: bytes) -> Response:
         """Put a value into the envelope and send it."""
-        return self._send(request, self._envelope(request, company, key, value))
+        return self._respond(request, self._envelope(request, company, key, value))
 
     @staticmethod
-    def _send(request: Request, body: bytes) -> Response:
+    def _respond(request: Request, body: bytes) -> Response:
         if request.wants_json():
             return response.success(request.trace, "application/json;charset=UTF-8", body)
         # Numbers keep their spelling: they are read as text.
@@ -216,7 +216,7 @@ def _json_of(request: Request) -> Any:
 
 
 @contextlib.contextmanager
-def _readable() -> Iterator[None]:
+def _body_errors_as_faults() -> Iterator[None]:
     """Refuse a body of the right properties and the wrong shapes; code 2010 is Intuit's, the words are ours."""
     try:
         yield
@@ -224,7 +224,7 @@ def _readable() -> Iterator[None]:
         raise errors.unreadable_body(str(error)) from error
 
 
-def _operate(company: Company, entity: Entity, record: Record, operation: str) -> str:
+def _execute(company: Company, entity: Entity, record: Record, operation: str) -> str:
     """Carry out one operation that writes; the record's text as it is afterwards."""
     operations = {
         "create": company.create,

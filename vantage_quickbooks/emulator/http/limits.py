@@ -26,7 +26,7 @@ _WINDOWS_S: Mapping[str, float] = {"per_minute": 60.0, "per_second": 0.95, "batc
 
 
 @dataclass(slots=True)
-class _Use:
+class _Usage:
     running: int = 0
     starts: deque[float] = field(default_factory=deque)
     batches: deque[float] = field(default_factory=deque)
@@ -44,7 +44,7 @@ class Limits:
     def __init__(self, chosen: bool | Mapping[str, int], now: Callable[[], float]) -> None:
         self._lock = threading.Lock()
         self._now = now
-        self._uses: dict[str, _Use] = {}
+        self._usages: dict[str, _Usage] = {}
         self._at_start = chosen
         self.reset()
 
@@ -71,11 +71,11 @@ class Limits:
                 numbers[name] = number
         with self._lock:
             self.numbers = numbers
-            for use in self._uses.values():
-                use.starts.clear()
-                use.batches.clear()
+            for usage in self._usages.values():
+                usage.starts.clear()
+                usage.batches.clear()
 
-    def enter(self, realm: str, *, batch: bool = False) -> bool:
+    def acquire(self, realm: str, *, batch: bool = False) -> bool:
         """Let a request begin, if there is room.
 
         Args:
@@ -84,34 +84,34 @@ class Limits:
             batch: It is a batch.
 
         Returns:
-            Whether it may go on; then `leave` must follow.
+            Whether it may go on; then `release` must follow.
         """
         now = self._now()
         with self._lock:
-            use = self._uses.setdefault(realm, _Use())
-            full = any(self._full(name, use.starts, now) for name in ("per_minute", "per_second"))
-            if full or (batch and self._full("batches_per_minute", use.batches, now)):
+            usage = self._usages.setdefault(realm, _Usage())
+            is_full = any(self._is_full(name, usage.starts, now) for name in ("per_minute", "per_second"))
+            if is_full or (batch and self._is_full("batches_per_minute", usage.batches, now)):
                 return False
-            if use.running >= self.numbers.get("concurrent", use.running + 1):
+            if usage.running >= self.numbers.get("concurrent", usage.running + 1):
                 return False
-            use.running += 1
-            use.starts.append(now)
+            usage.running += 1
+            usage.starts.append(now)
             if batch:
-                use.batches.append(now)
+                usage.batches.append(now)
             return True
 
-    def _full(self, name: str, starts: deque[float], now: float) -> bool:
+    def _is_full(self, name: str, starts: deque[float], now: float) -> bool:
         """Tell whether the limit-th last start lies inside the window: one more would be too many."""
         while starts and starts[0] <= now - 60:
             starts.popleft()
         limit = self.numbers.get(name)
         return bool(limit and len(starts) >= limit and starts[-limit] > now - _WINDOWS_S[name])
 
-    def leave(self, realm: str) -> None:
+    def release(self, realm: str) -> None:
         """Make room again.
 
         Args:
             realm: The company.
         """
         with self._lock:
-            self._uses[realm].running -= 1
+            self._usages[realm].running -= 1

@@ -22,13 +22,13 @@ from typing import Any
 from vantage_quickbooks.emulator.http.response import Response
 
 _CHUNK = 64 * 1024
-_BODY_LIMIT = 20 * 1024 * 1024  # larger bodies are refused, so that nobody fills the memory
-_SMALLEST_GZIP = 200
-_DIGITS = 20  # of a content-length; int() takes more than HTTP does
-_MOST_PARTS = 1000  # of one system call; Linux takes 1024
+_MAX_BODY = 20 * 1024 * 1024  # larger bodies are refused, so that nobody fills the memory
+_MIN_GZIP = 200
+_MAX_LENGTH_DIGITS = 20  # of a content-length; int() takes more than HTTP does
+_MAX_PARTS = 1000  # of one system call; Linux takes 1024
 _NAME = "quickbooks-emulator"
 _POLL_S = 0.05  # how long a stop waits for the loop at most
-_STOP_PATIENCE_S = 30.0  # for what is in work when the server closes: a write of SQLite's, a page on its way
+_STOP_TIMEOUT_S = 30.0  # for what is in work when the server closes: a write of SQLite's, a page on its way
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _NO_BREAKS = str.maketrans("\r\n", "  ")  # a header value never begins another header
 
@@ -165,14 +165,14 @@ class Server(ThreadingHTTPServer):
 
     @staticmethod
     def _join(threads: list[threading.Thread]) -> None:
-        end = time.monotonic() + _STOP_PATIENCE_S
+        end = time.monotonic() + _STOP_TIMEOUT_S
         for thread in threads:
             thread.join(max(0.0, end - time.monotonic()))
         frames = sys._current_frames()  # noqa: SLF001 -- the documented way to another thread's stack
         left = [frames[thread.ident] for thread in threads if thread.is_alive() and thread.ident in frames]
         if left:
             where = "; ".join(f"{frame.f_code.co_qualname} at line {frame.f_lineno}" for frame in left)
-            raise RuntimeError(f"the emulator stopped, and after {_STOP_PATIENCE_S:.0f} s still runs: {where}")
+            raise RuntimeError(f"the emulator stopped, and after {_STOP_TIMEOUT_S:.0f} s still runs: {where}")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -205,8 +205,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(411)  # no client of QuickBooks sends chunks
             return None
         told = (self.headers.get("content-length") or "0").strip()
-        length = int(told) if told.isascii() and told.isdigit() and len(told) < _DIGITS else -1
-        if not 0 <= length <= _BODY_LIMIT:
+        length = int(told) if told.isascii() and told.isdigit() and len(told) < _MAX_LENGTH_DIGITS else -1
+        if not 0 <= length <= _MAX_BODY:
             self.close_connection = True
             self.send_error(400 if length < 0 else 413)
             return None
@@ -218,7 +218,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = result.body
         chunked = result.chunked and self.request_version == "HTTP/1.1"
-        zipped = result.chunked and len(body) >= _SMALLEST_GZIP and "gzip" in self.headers.get("accept-encoding", "")
+        zipped = result.chunked and len(body) >= _MIN_GZIP and "gzip" in self.headers.get("accept-encoding", "")
         if zipped:
             # Of all levels the one that costs the least: 6 ms for a page of 1,000 invoices, a tenth of its size.
             body = gzip.compress(body, compresslevel=1, mtime=0)
@@ -256,8 +256,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _write(self, parts: list[_Buffer]) -> None:
         """Write the parts in one go, without joining them first."""
-        for at in range(0, len(parts), _MOST_PARTS):
-            some = parts[at : at + _MOST_PARTS]
+        for at in range(0, len(parts), _MAX_PARTS):
+            some = parts[at : at + _MAX_PARTS]
             sent = self.connection.sendmsg(some)
             if sent < sum(map(len, some)):
                 self.connection.sendall(b"".join(some)[sent:])

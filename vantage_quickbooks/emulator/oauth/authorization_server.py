@@ -34,7 +34,7 @@ ROTATION_PERIOD_S = 86_400  # "24 to 26 hours" (Intuit staff, oauth-jsclient iss
 CODE_LIFETIME_S = 600  # RFC 6749 section 4.1.2 recommends this at most; Intuit's is not documented
 ACCOUNTING_SCOPE = "com.intuit.quickbooks.accounting"
 MARK = "emulator"  # in client ids, client secrets and refresh tokens: nobody takes them for Intuit's
-_ACCESS_TOKENS_KEPT = 2_000  # beyond these, expired ones are forgotten: then they are unknown and no longer expired
+_MAX_ACCESS_TOKENS = 2_000  # beyond these, expired ones are forgotten: then they are unknown and no longer expired
 _ALPHABET = string.ascii_letters + string.digits
 _JWE_HEAD = base64.urlsafe_b64encode(b'{"alg":"dir","enc":"A128CBC-HS256"}').rstrip(b"=").decode()
 
@@ -70,7 +70,7 @@ class Chain:
     scopes: frozenset[str]
     revoked: bool = False
 
-    def ended(self, now: float) -> bool:
+    def has_ended(self, now: float) -> bool:
         """Tell whether nothing can be had from it any more.
 
         Args:
@@ -89,7 +89,7 @@ class AccessToken:
     chain: Chain
     expires_at: float
     handle: str  # what Intuit quotes instead of the token when it has expired (recorded, 2020)
-    killed: str = ""  # why it died before its time
+    revoked_reason: str = ""  # why it died before its time
 
 
 @dataclass(slots=True)
@@ -102,11 +102,11 @@ class _Code:
 
 
 @dataclass(slots=True)
-class _Past:
+class _PreviousToken:
     """A value of a refresh token that has been replaced."""
 
     chain: Chain
-    dies_at: float
+    expires_at: float
 
 
 class AuthorizationServer:
@@ -150,31 +150,33 @@ class AuthorizationServer:
         self.previous_token_grace_s = previous_token_grace_s
         self.access_token_lifetime_s = access_token_lifetime_s
         self._lock = threading.RLock()
-        self._chance = random.Random(f"quickbooks-emulator tokens {seed}")
+        self._random = random.Random(f"quickbooks-emulator tokens {seed}")
         self.reset()
 
     def reset(self) -> None:
         """Begin anew: the app's own secret, the first refresh token, and nothing else."""
-        chance = random.Random(f"quickbooks-emulator {self._seed}")
+        generator = random.Random(f"quickbooks-emulator {self._seed}")
         with self._lock:
-            self.client_id = f"AB{MARK}" + "".join(chance.choices(_ALPHABET, k=40))
-            self.client_secret = MARK + "".join(chance.choices(_ALPHABET, k=32))
-            self._current: dict[str, Chain] = {}
-            self._past: dict[str, _Past] = {}
-            self._access: dict[str, AccessToken] = {}
+            self.client_id = f"AB{MARK}" + "".join(generator.choices(_ALPHABET, k=40))
+            self.client_secret = MARK + "".join(generator.choices(_ALPHABET, k=32))
+            self._chains: dict[str, Chain] = {}
+            self._previous: dict[str, _PreviousToken] = {}
+            self._access_tokens: dict[str, AccessToken] = {}
             self._codes: dict[str, _Code] = {}
             # The same seed gives the same first token, whatever the day: settings once pasted stay good.
-            tail = MARK + "".join(chance.choices(_ALPHABET, k=12))
-            self.first_refresh_token = f"RT1-{chance.randrange(10, 99)}-H0-{1_800_000_000 + self._seed % 10**8}{tail}"
+            tail = MARK + "".join(generator.choices(_ALPHABET, k=12))
+            self.first_refresh_token = (
+                f"RT1-{generator.randrange(10, 99)}-H0-{1_800_000_000 + self._seed % 10**8}{tail}"
+            )
             self.granted_refresh_token = self.first_refresh_token
-            self._begin(self._realm_id, self.first_refresh_token)
+            self._new_chain(self._realm_id, self.first_refresh_token)
 
     # ---- what the emulator's owner may do ----
 
     def replace_first_grant(self) -> None:
         """Give the first grant another refresh token: whatever a client remembers of the one before means nothing."""
         with self._lock:
-            del self._current[self.first_refresh_token]
+            del self._chains[self.first_refresh_token]
             self.first_refresh_token = self.grant(self._realm_id)
 
     def grant(self, realm_id: str) -> str:
@@ -187,7 +189,7 @@ class AuthorizationServer:
             The refresh token of a new chain.
         """
         with self._lock:
-            token = self._begin(realm_id, self._new_refresh_token()).refresh_token
+            token = self._new_chain(realm_id, self._new_refresh_token()).refresh_token
             if realm_id == self._realm_id:
                 self.granted_refresh_token = token
             return token
@@ -199,7 +201,7 @@ class AuthorizationServer:
             How many were alive.
         """
         with self._lock:
-            alive = [token for token in self._access.values() if token.expires_at > self._now()]
+            alive = [token for token in self._access_tokens.values() if token.expires_at > self._now()]
             for token in alive:
                 token.expires_at = self._now()
             return len(alive)
@@ -211,7 +213,7 @@ class AuthorizationServer:
             How many chains ended.
         """
         with self._lock:
-            alive = [chain for chain in self._current.values() if not chain.revoked]
+            alive = [chain for chain in self._chains.values() if not chain.revoked]
             for chain in alive:
                 chain.revoked = True
             return len(alive)
@@ -228,10 +230,10 @@ class AuthorizationServer:
             The secret in force.
         """
         with self._lock:
-            self.client_secret = new or MARK + self._letters(32)
+            self.client_secret = new or MARK + self._random_text(32)
             if invalidate_tokens:
-                for token in self._access.values():
-                    token.killed = token.killed or "Token revoked"
+                for token in self._access_tokens.values():
+                    token.revoked_reason = token.revoked_reason or "Token revoked"
             return self.client_secret
 
     def state(self) -> dict[str, object]:
@@ -243,9 +245,10 @@ class AuthorizationServer:
         now = self._now()
         with self._lock:
             return {
-                "grants": sum(not c.revoked for c in self._current.values()),
+                "grants": sum(not c.revoked for c in self._chains.values()),
                 "access_tokens_alive": sum(
-                    t.expires_at > now and not t.killed and not t.chain.revoked for t in self._access.values()
+                    t.expires_at > now and not t.revoked_reason and not t.chain.revoked
+                    for t in self._access_tokens.values()
                 ),
                 "rotation": self.rotation,
                 "previous_token_grace_s": self.previous_token_grace_s,
@@ -268,7 +271,7 @@ class AuthorizationServer:
             A code for one use.
         """
         with self._lock:
-            code = "AB1" + self._letters(47)
+            code = "AB1" + self._random_text(47)
             self._codes[code] = _Code(realm_id, redirect_uri, frozenset(scopes), self._now() + CODE_LIFETIME_S)
             return code
 
@@ -330,9 +333,9 @@ class AuthorizationServer:
         """
         with self._lock:
             self._authenticate(form, authorization)
-            known = self._access.get(token or "")
-            past = self._past.get(token or "")
-            chain = known.chain if known else past.chain if past else self._current.get(token or "")
+            known = self._access_tokens.get(token or "")
+            past = self._previous.get(token or "")
+            chain = known.chain if known else past.chain if past else self._chains.get(token or "")
             if chain is None or chain.revoked:
                 raise OAuthError(400, {"error": "invalid_request"})
             chain.revoked = True
@@ -353,13 +356,13 @@ class AuthorizationServer:
         unknown and revoked tokens are ours.
         """
         with self._lock:
-            known = self._access.get(token)
+            known = self._access_tokens.get(token)
             if known is None:
                 plausible = 100 <= len(token) <= 4096  # Intuit documents the upper bound
                 detail = "Token invalid" if plausible else "Malformed bearer token: too short or too long"
                 raise errors.authentication_failed(detail)
-            if known.killed or known.chain.revoked:
-                raise errors.authentication_failed(f"{known.killed or 'Token revoked'}: {known.handle}")
+            if known.revoked_reason or known.chain.revoked:
+                raise errors.authentication_failed(f"{known.revoked_reason or 'Token revoked'}: {known.handle}")
             if known.expires_at <= self._now():
                 raise errors.authentication_failed(f"Token expired: {known.handle}")
             return known.chain
@@ -374,7 +377,7 @@ class AuthorizationServer:
             Fifty characters; made up for a token that nobody issued.
         """
         with self._lock:
-            known = self._access.get(token)
+            known = self._access_tokens.get(token)
             return known.handle if known else self._new_handle(self._now())
 
     # ---- rules ----
@@ -398,31 +401,31 @@ class AuthorizationServer:
         if not token:
             raise OAuthError(400, {"error": "invalid_request"})
         now = self._now()
-        chain = self._current.get(token)
+        chain = self._chains.get(token)
         if chain is None:
             return self._refresh_by_previous(token, now)
-        if chain.ended(now):
+        if chain.has_ended(now):
             raise _invalid_grant("Incorrect or invalid refresh token")
         if self.rotation == "always" or now - chain.issued_at >= ROTATION_PERIOD_S:
             self._rotate(chain, now)
         return chain
 
     def _refresh_by_previous(self, token: str, now: float) -> Chain:
-        past = self._past.get(token)
+        past = self._previous.get(token)
         if past is not None:
-            if now < past.dies_at and not past.chain.ended(now):
+            if now < past.expires_at and not past.chain.has_ended(now):
                 return past.chain
             raise _invalid_grant()  # Intuit's log behind this wording: "Refresh token not found"
-        if token in self._access:
+        if token in self._access_tokens:
             raise _invalid_grant("Incorrect Token type or clientID")  # PHP-SDK issue 240
         raise _invalid_grant("Incorrect or invalid refresh token")  # python-quickbooks issue 397
 
     def _rotate(self, chain: Chain, now: float) -> None:
-        del self._current[chain.refresh_token]
-        self._past[chain.refresh_token] = _Past(chain, now + self.previous_token_grace_s)
+        del self._chains[chain.refresh_token]
+        self._previous[chain.refresh_token] = _PreviousToken(chain, now + self.previous_token_grace_s)
         chain.refresh_token = self._new_refresh_token()
         chain.issued_at = now
-        self._current[chain.refresh_token] = chain
+        self._chains[chain.refresh_token] = chain
 
     def _exchange(self, code: str | None, redirect_uri: str | None) -> Chain:
         if not code:
@@ -432,33 +435,37 @@ class AuthorizationServer:
             known.chain.revoked = True  # a code sent twice ends what it was exchanged for (Intuit, "OAuth 2.0")
         if known is None or known.chain or known.expires_at <= self._now() or known.redirect_uri != redirect_uri:
             raise _invalid_grant("Token invalid")  # recorded, 2018 (oauth-jsclient errorResponse.json)
-        known.chain = self._begin(known.realm, self._new_refresh_token(), known.scopes)
+        known.chain = self._new_chain(known.realm, self._new_refresh_token(), known.scopes)
         return known.chain
 
-    def _begin(self, realm: str, refresh_token: str, scopes: frozenset[str] = frozenset({ACCOUNTING_SCOPE})) -> Chain:
+    def _new_chain(
+        self, realm: str, refresh_token: str, scopes: frozenset[str] = frozenset({ACCOUNTING_SCOPE})
+    ) -> Chain:
         now = self._now()
         chain = Chain(realm, refresh_token, now, now + HARD_LIFETIME_S, scopes)
-        self._current[refresh_token] = chain
+        self._chains[refresh_token] = chain
         return chain
 
-    def _letters(self, number: int) -> str:
+    def _random_text(self, number: int) -> str:
         with self._lock:
-            return "".join(self._chance.choices(_ALPHABET, k=number))
+            return "".join(self._random.choices(_ALPHABET, k=number))
 
     def _new_refresh_token(self) -> str:
         """Make a token of today's form: `RT1-<n>-H0-<epoch of expiry><20 alphanumerics>` (public code, since 2025)."""
         epoch = int(self._now()) + REFRESH_TOKEN_LIFETIME_S
-        return f"RT1-{self._chance.randrange(10, 100)}-H0-{epoch}{MARK}{self._letters(12)}"
+        return f"RT1-{self._random.randrange(10, 100)}-H0-{epoch}{MARK}{self._random_text(12)}"
 
     def _new_access_token(self, chain: Chain) -> str:
         """Make what looks like a JWE: five parts, the second empty (recorded)."""
-        token = f"{_JWE_HEAD}..{self._letters(22)}.{self._letters(747)}.{self._letters(22)}"
+        token = f"{_JWE_HEAD}..{self._random_text(22)}.{self._random_text(747)}.{self._random_text(22)}"
         now = self._now()
         expires_at = now + self.access_token_lifetime_s
-        if len(self._access) >= _ACCESS_TOKENS_KEPT:
-            self._access = {value: known for value, known in self._access.items() if known.expires_at > now}
-        self._access[token] = AccessToken(chain, expires_at, self._new_handle(expires_at))
+        if len(self._access_tokens) >= _MAX_ACCESS_TOKENS:
+            self._access_tokens = {
+                value: known for value, known in self._access_tokens.items() if known.expires_at > now
+            }
+        self._access_tokens[token] = AccessToken(chain, expires_at, self._new_handle(expires_at))
         return token
 
     def _new_handle(self, epoch: float) -> str:
-        return f"AB0{int(epoch):011d}{self._letters(36)}"
+        return f"AB0{int(epoch):011d}{self._random_text(36)}"

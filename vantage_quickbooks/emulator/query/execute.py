@@ -51,7 +51,7 @@ class Page:
             return b'{"totalCount":%d}' % self.count
         if not self.number:
             return b"{}"
-        total = b',"totalCount":%d' % self.number if self.entity.tells_total else b""
+        total = b',"totalCount":%d' % self.number if self.entity.has_total_count else b""
         return b'{"%s":[%s],"startPosition":%d,"maxResults":%d%s}' % (
             self.entity.name.encode(),
             self.records,
@@ -97,28 +97,28 @@ def execute(company: Company, text: str, now: float) -> Page:
     except (sqlite3.Error, OverflowError) as error:  # a thousand conditions, an offset beyond all numbers
         raise errors.processing_error(str(error)) from error
     if plan.fields:
-        records, number = b",".join(_project(body, plan.fields) for (body,) in found), len(found)
+        records, number = b",".join(_select_fields(body, plan.fields) for (body,) in found), len(found)
     else:
         ((number, records),) = found
     return Page(plan.entity, records or b"", number, plan.offset + 1, None)
 
 
-def _project(body: str, fields: tuple[str, ...]) -> bytes:
+def _select_fields(body: str, fields: tuple[str, ...]) -> bytes:
     """Keep the fields that were asked for, and what every record carries: domain, sparse (true) and Id."""
-    kept = _kept(decode(body), (*fields, "domain", "sparse", "Id"))
-    return encode(kept | {"sparse": True} if "sparse" in kept else kept).encode()
+    selected = _select_paths(decode(body), (*fields, "domain", "sparse", "Id"))
+    return encode(selected | {"sparse": True} if "sparse" in selected else selected).encode()
 
 
-def _kept(value: Any, paths: Collection[str]) -> Any:
+def _select_paths(value: Any, paths: Collection[str]) -> Any:
     """Keep of an object, or of each object in a list, what some paths with points lead to."""
     if isinstance(value, list):
-        return [_kept(item, paths) for item in value]
+        return [_select_paths(item, paths) for item in value]
     if not isinstance(value, dict):
         return value
-    kept = {}
+    selected = {}
     for key, inner in value.items():
         if key in paths:
-            kept[key] = inner
+            selected[key] = inner
         elif below := [path.removeprefix(f"{key}.") for path in paths if path.startswith(f"{key}.")]:
-            kept[key] = _kept(inner, below)
-    return kept
+            selected[key] = _select_paths(inner, below)
+    return selected

@@ -32,7 +32,7 @@ _COLUMNS = {
 # A recurring transaction is wrapped in the type of its template, `{"Bill": {...}}`; `where Type = 'Bill'` is accepted
 # (live tests of other clients).
 _COMPUTED = {("RecurringTransaction", "Type"): "(SELECT key FROM json_each(b.body) LIMIT 1)"}
-_INNER = {"ref": ".value", "address": ".Address"}
+_VALUE_PATHS = {"ref": ".value", "address": ".Address"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def compile_statement(statement: Statement, *, today: date, zone: tzinfo) -> Pla
     entity = BY_LOWER_NAME.get(statement.entity.lower())
     if entity is None or "Q" not in entity.operations:
         raise errors.invalid_query(f"invalid context declaration: {statement.entity}")
-    sql = _Expressions(entity)
+    sql = _PropertyExpressions(entity)
     clauses: list[str] = []
     parameters: list[Any] = []
     for condition in statement.where:
@@ -99,7 +99,7 @@ def compile_statement(statement: Statement, *, today: date, zone: tzinfo) -> Pla
         clause, values = _clause(sql.of(prop), prop, condition, today, zone)
         clauses.append(clause)
         parameters += values
-    if entity.lists_names and not any(c.name.lower() == "active" for c in statement.where):
+    if entity.is_name_list and not any(c.name.lower() == "active" for c in statement.where):
         clauses.append("r.active = 1")  # Intuit, "Data queries": inactive ones only when WHERE names Active
     return Plan(
         entity=entity,
@@ -114,7 +114,7 @@ def compile_statement(statement: Statement, *, today: date, zone: tzinfo) -> Pla
     )
 
 
-class _Expressions:
+class _PropertyExpressions:
     """Writes properties as SQL, and remembers whether that takes the JSON text."""
 
     def __init__(self, entity: Entity) -> None:
@@ -124,17 +124,17 @@ class _Expressions:
     def of(self, prop: Property) -> str:
         if prop.name in _COLUMNS:
             return _COLUMNS[prop.name]
-        if self._entity.lists_names and prop.name == self._entity.naming:
+        if self._entity.is_name_list and prop.name == self._entity.name_property:
             return "r.name"
         self.needs_body = True
         if (self._entity.name, prop.name) in _COMPUTED:
             return _COMPUTED[self._entity.name, prop.name]
         # Of an attachment's links the first is asked; QuickBooks keeps one record for each.
         path = prop.name.replace("AttachableRef.", "AttachableRef[0].")
-        return f"json_extract(b.body, '$.{path}{_INNER.get(prop.type, '')}')"
+        return f"json_extract(b.body, '$.{path}{_VALUE_PATHS.get(prop.type, '')}')"
 
 
-def _order(statement: Statement, entity: Entity, sql: _Expressions) -> str:
+def _order(statement: Statement, entity: Entity, sql: _PropertyExpressions) -> str:
     keys = []
     for name, descending in statement.order:
         prop = _property(entity, name)
@@ -143,7 +143,7 @@ def _order(statement: Statement, entity: Entity, sql: _Expressions) -> str:
         keys.append(f"{sql.of(prop)}{' DESC' if descending else ''}")
     if keys:
         return ", ".join(keys)
-    if entity.lists_names:
+    if entity.is_name_list:
         return "r.sort_name, r.row"  # byte order (recorded: `PG&E` before `Pam Seitz`)
     return "r.updated DESC, r.row DESC"  # recorded, 2015 to 2026, of every transaction list
 
@@ -209,7 +209,7 @@ def _instant(text: str, zone: tzinfo) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC).timestamp()
 
 
-def _flag(text: str, _: tzinfo) -> int:
+def _boolean(text: str, _: tzinfo) -> int:
     if text.lower() not in ("true", "false"):
         raise ValueError(text)
     return int(text.lower() == "true")
@@ -228,7 +228,7 @@ _CONVERT: dict[str, Callable[[str, tzinfo], Any]] = {
     "address": lambda text, _: text,
     "ref": lambda text, _: text,
     "number": _number,
-    "bool": _flag,
+    "bool": _boolean,
     "date": lambda text, _: datetime.fromisoformat(text).date().isoformat(),
     "time": _instant,
 }

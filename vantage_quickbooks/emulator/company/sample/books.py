@@ -240,7 +240,7 @@ class Books:
         ids: dict[str, str] = {}
         counters: defaultdict[str, int] = defaultdict(int)
         for entry in sorted(self._entries.values(), key=lambda entry: entry.created):
-            if not ENTITIES[entry.entity].lists_names and entry.entity != _WITHOUT_ID:
+            if not ENTITIES[entry.entity].is_name_list and entry.entity != _WITHOUT_ID:
                 apart = entry.entity if entry.entity in _NUMBERED_APART else ""
                 counters[apart] += 1
                 ids[entry.key] = str(counters[apart])
@@ -259,12 +259,12 @@ class Books:
             del meta["CreateTime"]
             record = entry.body | {"domain": "QBO", "sparse": False, "SyncToken": str(entry.token), "MetaData": meta}
             return row_of(entity, record, encode(record))._replace(id=entry.key, created=entry.created)
-        id_ = entry.key if entity.lists_names else ids[entry.key]
+        id_ = entry.key if entity.is_name_list else ids[entry.key]
         if entry.entity in _WITH_MODIFIER or entry.template in _WITH_MODIFIER:
             meta = {"CreateTime": meta["CreateTime"], "LastModifiedByRef": {"value": USER}} | meta
         envelope = {"domain": "QBO", "sparse": False, "Id": id_, "SyncToken": str(entry.token), "MetaData": meta}
         kind = ENTITIES[entry.template] if entry.template else entity
-        record = rules.sort(kind, entry.body | envelope)
+        record = rules.sort_keys(kind, entry.body | envelope)
         text = encode({entry.template: record} if entry.template else record)
         return row_of(entity, record, _KEY.sub(lambda match: f'"{ids[match[1]]}"', text))
 
