@@ -1,29 +1,6 @@
-"""
-QuickBooks Online connector for pluggy hosts.
+"""QuickBooks Online connector for pluggy hosts.
 
-The way a call goes, from the host to the wire (a file imports only from those after it):
-
-    cli/           the command line
-    web/           a host in the browser; knows the contract alone
-    plugin         the hook implementations
-    connector      what the plugin registers: describe, validate, connect
-    description    the connector as data       consent    how a company is connected
-    connection     one configured connection: invoke, call, stream, test
-    actions/       one file an action
-    reader, whole  a page of an entity; an entity whole      bulk   without decoding it
-    client         the only sender of API requests
-    auth           one refresh at a time        throttle   how often QuickBooks may be asked
-    pace           the same among the processes of this machine
-    adapters/      foreign conventions
-    stores         where token chains are kept      sealing, locks   how they are encrypted and guarded
-    deployment     what the operator decides    settings   what the form decides
-    cursors        where a cut-off read goes on
-    calls          one call's deadline and meter
-    validation     JSON Schemas, field errors     export     rows as CSV
-    nursery        keeps the garbage collector out of pages     body   of an answer, packed until it is needed
-    contract, hookspecs                         what host and connector agree on
-    query, endpoints, responses, fault_parser, tokens, completeness, secret, errors   the pure core
-    emulator/      a local QuickBooks, an island
+CONTRIBUTING.md describes the packages and the path of a call.
 """
 
 from __future__ import annotations
