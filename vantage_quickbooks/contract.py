@@ -259,7 +259,7 @@ class Action:
 
 
 def node_name(connector_id: str, action_id: str) -> str:
-    """Return a workflow node's name, `quickbooksListCustomers`: two connectors may have actions of the same id."""
+    """Return a workflow node's name, `acmeListCustomers`: two connectors may have actions of the same id."""
     return connector_id + action_id[:1].upper() + action_id[1:]
 
 
@@ -397,7 +397,7 @@ class HostContext:
         """Make a context whose callables are the hooks of a pluggy host.
 
         Args:
-            hook: The host's `PluginManager.hook`, with `vantage_quickbooks.hookspecs` added.
+            hook: The host's `PluginManager.hook`, with the specifications of `hookspecs` added.
             **known: Any attributes of the context.
 
         Returns:

@@ -278,9 +278,13 @@ class Garage:
         return {"valid": True, "fields": [], "warnings": []}
 
     def check(self, settings):
-        if not settings.get("api_key"):
-            raise SettingsError("Key is missing.", [FieldError("api_key", "required", "Key is missing.", "Get one.")])
-        checked(Draft202012Validator(SETTINGS), settings, SettingsError)
+        wrong = [] if settings.get("api_key") else [FieldError("api_key", "required", "Key is missing.", "Get one.")]
+        try:
+            checked(Draft202012Validator(SETTINGS), settings, SettingsError)
+        except SettingsError as error:
+            wrong += [field for field in error.fields if not (wrong and field.field == "api_key")]
+        if wrong:
+            raise SettingsError("Some settings are wrong.", wrong)
 
     def connect(self, settings, context=None):
         self.check(settings)

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,6 +22,7 @@ __all__ = ["Subject"]
 
 _HERE = Path(__file__).parent
 _CHECKS = ("check_descriptor.py", "check_settings.py", "check_calls.py", "check_context.py", "check_secrets.py")
+_FIRST = "test_descriptor_matches_its_schema"
 _SUBJECTS: pytest.StashKey[list[Subject]] = pytest.StashKey()
 
 
@@ -79,6 +80,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(
         ("subject", "action_id"), [case[:2] for case in cases], ids=[case[2] for case in cases], scope="session"
     )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what relies on the descriptor while that does not match its schema: it would fail without a clear reason."""
+    if not (isinstance(item, pytest.Function) and item.path.parent == _HERE) or item.originalname == _FIRST:
+        return
+    subject: Any = item.callspec.params["subject"]
+    if subject.descriptor_problem:
+        pytest.skip("the descriptor does not match its schema")
 
 
 @pytest.hookimpl(wrapper=True)

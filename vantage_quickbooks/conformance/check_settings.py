@@ -7,13 +7,13 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator
-
 from ..contract import HostContext
 from .subject import attempt, broken, not_json, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from jsonschema import Draft202012Validator
 
     from .subject import Subject
 
@@ -40,7 +40,7 @@ def test_no_settings_are_reported_by_field(subject: Subject) -> None:
 def test_wrong_settings_are_reported_by_field(subject: Subject) -> None:
     """Each setting with a value that its schema refuses."""
     schema = subject.descriptor.get("settingsSchema", {})
-    validator = Draft202012Validator(schema)
+    validator = subject.settings_validator
     for name in schema.get("properties", {}):
         value = wrong_value(validator, name)
         if value is None:
@@ -62,7 +62,7 @@ def test_working_settings_are_valid(subject: Subject) -> None:
 def test_connect_refuses_wrong_settings_with_an_error_that_has_a_code(subject: Subject) -> None:
     """A host shows `message` and reads `code`; a secret beside the wrong value is not repeated."""
     schema = subject.descriptor.get("settingsSchema", {})
-    validator = Draft202012Validator(schema)
+    validator = subject.settings_validator
     for name in schema.get("required", ()):
         value = wrong_value(validator, name)
         if value is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib
 import json
@@ -12,17 +13,17 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import pytest
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
+from jsonschema.exceptions import SchemaError, best_match
 
 from ..contract import HostContext
-from .schemas import ENVELOPE
+from .schemas import DESCRIPTOR, ENVELOPE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
-    from jsonschema.exceptions import SchemaError, ValidationError
+    from jsonschema.exceptions import ValidationError
 
-__all__ = ["Subject", "attempt", "broken", "explain", "find", "not_json"]
+__all__ = ["Subject", "attempt", "broken", "explain", "find", "not_json", "schema_problem", "shown"]
 
 JSON = dict[str, Any]
 T = TypeVar("T")
@@ -71,6 +72,29 @@ def explain(error: ValidationError | SchemaError, root: str, *, is_sensitive: bo
     place = root + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
     why = f"the schema's {error.validator!r} does not hold" if is_sensitive else shown(error.message)
     return f"at {place}: {why}"
+
+
+def schema_problem(schema: Any) -> str | None:
+    """Return why something is not a JSON Schema of draft 2020-12; None if it is one."""
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        return f"is not a JSON Schema (draft 2020-12), {explain(error, 'schema')}"
+    for reference in _references(schema):
+        if reference.startswith("#/") and not find(schema, reference.removeprefix("#/").replace("/", "."))[0]:
+            return f"has a $ref that leads nowhere: {reference}"
+    return None
+
+
+def _references(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if isinstance(schema.get("$ref"), str):
+            yield schema["$ref"]
+        for value in schema.values():
+            yield from _references(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _references(value)
 
 
 def not_json(value: Any, place: str) -> str | None:
@@ -154,7 +178,21 @@ class Subject:
     def descriptor(self) -> JSON:
         """What `describe()` returns, if it is an object."""
         described = attempt("describe()", self.connector.describe)
-        return described if isinstance(described, dict) else broken("describe() does not return a JSON object")
+        if not isinstance(described, dict):
+            broken("describe() does not return a JSON object")
+        return copy.deepcopy(described)
+
+    @functools.cached_property
+    def descriptor_problem(self) -> str | None:
+        """Why the descriptor is not plain JSON, or where it does not match its schema; None if all is well."""
+        reason = not_json(self.descriptor, "descriptor")
+        if reason:
+            return f"describe() is not plain JSON: {reason}"
+        error = best_match(_DESCRIPTORS.iter_errors(self.descriptor))
+        if error is not None:
+            return f"describe() does not match descriptor.schema.json, {explain(error, 'descriptor')}"
+        reason = schema_problem(self.descriptor["settingsSchema"])
+        return f"settingsSchema {reason}" if reason else None
 
     @functools.cached_property
     def actions(self) -> dict[str, JSON]:
@@ -192,7 +230,12 @@ class Subject:
     @functools.cache  # noqa: B019 -- as long-lived as the run
     def validator(self, action_id: str, member: str) -> Draft202012Validator:
         """Return a validator of an action's `inputSchema` or `outputSchema`."""
-        return Draft202012Validator(self.schema(action_id, member))
+        return _validator(self.schema(action_id, member), f"{action_id}: {member}")
+
+    @functools.cached_property
+    def settings_validator(self) -> Draft202012Validator:
+        """A validator of the `settingsSchema`."""
+        return Draft202012Validator(self.descriptor["settingsSchema"])
 
     def inputs(self, action_id: str) -> set[str] | None:
         """Return the names of an action's inputs; None if its schema does not list them."""
@@ -205,7 +248,8 @@ class Subject:
         schema = self.descriptor.get("settingsSchema") or {}
         properties = schema.get("properties") or {}
         listed = (self.descriptor.get("auth") or {}).get("secretFields") or []
-        return {name for name, property_ in properties.items() if property_.get("writeOnly")} | set(listed)
+        marked = {name for name, rules in properties.items() if isinstance(rules, dict) and rules.get("writeOnly")}
+        return marked | set(listed)
 
     # ---- settings and connections ------------------------------------------------------------------------------------
 
@@ -350,4 +394,11 @@ class Subject:
             yield page
 
 
+def _validator(schema: JSON, what: str) -> Draft202012Validator:
+    if schema_problem(schema):
+        pytest.skip(f"{what} is not a JSON Schema, which another check reports")
+    return Draft202012Validator(schema)
+
+
+_DESCRIPTORS = Draft202012Validator(DESCRIPTOR)
 _ENVELOPES = Draft202012Validator(ENVELOPE)
