@@ -199,7 +199,7 @@ def test_action_modes_fit_together(subject: Subject, action_id: str) -> None:
         broken(f"{action_id}: cost of modes that it does not have: {', '.join(unknown)}")
     if costs and modes - set(costs):
         broken(f"{action_id}: no cost for {', '.join(sorted(modes - set(costs)))}")
-    if (action.get("keys") or {}).get("deletions") == "cdc" and "changes" not in modes:
+    if modes and (action.get("keys") or {}).get("deletions") == "cdc" and "changes" not in modes:
         broken(f"{action_id}: keys.deletions is cdc, and there is no mode changes")
     if action.get("destructive") and action.get("readOnly", True):
         broken(f"{action_id}: it is readOnly and destructive")
