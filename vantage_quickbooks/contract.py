@@ -122,7 +122,9 @@ class Trigger:
         state_input: The input that carries the state.
         state_path: Where the next state is in the result, `metadata.syncCursor`.
         start_input: The input of the first call.
-        deleted_path: Where the result holds what was deleted; None if deletions are not reported.
+        deleted_path: Where the result of a poll lists what was deleted, if it can.
+        existing_path: Where it lists the primary keys of all that exist, if it cannot: what is missing was deleted.
+            Both are None if deletions are not reported.
     """
 
     id: str
@@ -132,6 +134,7 @@ class Trigger:
     state_path: str
     start_input: JSON
     deleted_path: str | None = None
+    existing_path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +329,7 @@ def _describe_trigger(trigger: Trigger) -> JSON:
         "stateInput": trigger.state_input,
         "statePath": trigger.state_path,
         "deletedPath": trigger.deleted_path,
+        "existingPath": trigger.existing_path,
     }
 
 

@@ -93,11 +93,14 @@ def written(path, value):
 
 
 def test_our_connector_conforms(emulator, tmp_path):
-    """Against the emulator; descriptors are checked for all actions, and the four first ones are called."""
+    """Against the emulator; descriptors are checked for all actions, and a sample of each group is called."""
     settings = written(tmp_path / "settings.json", emulator.settings())
-    four = "listCustomers,listInvoices,getCompanyInfo,getAccessToken"
+    sample = (
+        "listCustomers,listInvoices,getCompanyInfo,getAccessToken,listPayments,listBills,getBill,listItems,"
+        "listTaxCodes,listRecurringTransactions,getPreferences,query"
+    )
     status, output, reasons = kit(
-        tmp_path, "--connector", "vantage_quickbooks:QUICKBOOKS", "--settings", settings, "--actions", four
+        tmp_path, "--connector", "vantage_quickbooks:QUICKBOOKS", "--settings", settings, "--actions", sample
     )
     assert status == 0, output
     assert "test_triggers_start_and_poll[listInvoices]" in reasons

@@ -10,6 +10,7 @@ import venv
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 pytestmark = pytest.mark.system
 
@@ -65,7 +66,14 @@ def test_the_wheel_carries_its_schemas(report, environment):
     """Schemas are found in the wheel, not in a checkout nearby."""
     assert report["home"].startswith(str(environment))
     assert report["described"]["settingsSchema"]["properties"].keys() >= {"client_id", "realm_id"}
-    assert [action["id"] for action in report["described"]["actions"]] == list(ACTIONS)
+    described = report["described"]["actions"]
+    assert [action["id"] for action in described[:4]] == list(ACTIONS)
+    assert all(action["inputSchema"] and action["outputSchema"] for action in described)
+    (schemas,) = environment.glob("lib/python*/site-packages/vantage_quickbooks/_schemas")
+    for name, instances in (("descriptor", [report["described"]]), ("envelope", report["envelopes"])):
+        validator = Draft202012Validator(json.loads((schemas / f"{name}.schema.json").read_text()))
+        for each in instances:
+            validator.validate(each)
 
 
 def test_registering_imports_no_heavy_package(report):

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import json
 import re
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,9 @@ import pytest
 from vantage_quickbooks import contract
 from vantage_quickbooks.catalog.actions import ACTIONS
 from vantage_quickbooks.connector.connection import Connection
-from vantage_quickbooks.connector.connector import QuickBooksConnector
+from vantage_quickbooks.connector.connector import QUICKBOOKS, QuickBooksConnector
 from vantage_quickbooks.contract import Action, HostContext, as_node_output
-from vantage_quickbooks.errors import ConnectorError
+from vantage_quickbooks.errors import ConnectorError, SettingsError
 
 META = {"request_id": "6f0c", "timestamp": "2026-10-01T12:00:00.000Z"}
 METADATA = {
@@ -310,6 +311,90 @@ def test_an_action_and_a_context_cannot_be_changed():
     for value, name in ((Action("a", "A", "B"), "id"), (HostContext(), "connection_id")):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(value, name, "other")
+
+
+# ---- envelopes, versions, descriptions ------------------------------------------------------------------------------
+
+
+def test_an_envelope_of_a_result_names_action_and_rows():
+    at = datetime(2026, 10, 1, 14, 0, 0, 123456, tzinfo=timezone(timedelta(hours=2)))
+    for action in (Action("listCars", "A", "B", rows_key="cars"), {"id": "listCars", "rowsKey": "cars"}):
+        made = contract.envelope(data={"cars": []}, action=action, request_id="r1", timestamp=at)
+        assert made == {
+            "success": True,
+            "data": {"cars": []},
+            "meta": {
+                "request_id": "r1",
+                "timestamp": "2026-10-01T12:00:00.123Z",
+                "action": "listCars",
+                "rows_key": "cars",
+            },
+        }
+
+
+def test_an_envelope_of_an_error_is_complete():
+    error = ConnectorError("Broken.", code="RATE_LIMITED", retryable=True)
+    assert contract.envelope(error=error)["error"] == error.to_dict()
+    assert contract.envelope(error={"code": "A", "message": "B", "mood": 1})["error"] == {
+        "code": "A", "message": "B", "retryable": False, "retryAfter": None, "fields": [], "details": {}, "mood": 1
+    }  # fmt: skip
+    first, second = (contract.envelope(error=error)["meta"] for _ in range(2))
+    assert first["request_id"] != second["request_id"]
+    assert (first["action"], first["rows_key"]) == (None, None)
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first["timestamp"])
+
+
+@pytest.mark.parametrize("members", [{}, {"data": {}, "error": {"code": "A", "message": "B"}}])
+def test_an_envelope_holds_data_or_an_error(members):
+    with pytest.raises(ValueError, match="either data or an error"):
+        contract.envelope(**members)
+
+
+def test_envelopes_are_built_in_one_place():
+    package = Path(contract.__file__).parent
+    files = [path for path in package.rglob("*.py") if "emulator" not in path.parts]
+    builders = [path.name for path in files if re.search(r'\{\s*"success": (True|False)', path.read_text())]
+    assert builders == ["contract.py"]
+
+
+@pytest.mark.parametrize(("wanted", "offered", "expected"), [
+    (None, ["1"], True), ("1", ["1"], True), ("1.7", ["2", "1"], True), ("2", ["1"], False), ("11", ["1"], False),
+    ("", ["1"], False),
+])  # fmt: skip
+def test_a_major_version_is_offered_whatever_the_minor_one(wanted, offered, expected):
+    assert contract.is_offered(wanted, offered) is expected
+
+
+@pytest.mark.parametrize("version", ["2", "0.9", "", 1, ["1"]])
+def test_a_host_of_another_contract_version_is_refused(version):
+    settings = {"client_id": "a", "client_secret": "b", "refresh_token": "c", "realm_id": "1"}
+    with pytest.raises(SettingsError, match=r"contract_version .* is not offered; 1 is"):
+        QUICKBOOKS.connect(settings, HostContext(contract_version=version))
+    for spoken in (None, "1", "1.0", contract.CONTRACT_VERSION):
+        QUICKBOOKS.connect(settings, HostContext(contract_version=spoken)).close()
+
+
+def test_a_menu_has_no_schemas_and_an_action_alone_has_them():
+    described, menu = QUICKBOOKS.describe(), QUICKBOOKS.describe(schemas=False)
+    large = {"inputSchema", "inputForm", "outputSchema"}
+    for full, short in zip(described["actions"], menu["actions"], strict=True):
+        assert {key: value for key, value in full.items() if key not in large} == short
+        assert large <= full.keys()
+    assert QUICKBOOKS.describe_action("listInvoices") == described["actions"][1]
+    with pytest.raises(KeyError):
+        QUICKBOOKS.describe_action("quickbooksListInvoices")
+
+
+def test_the_four_first_actions_are_the_core_and_groups_follow_in_order():
+    menu = QUICKBOOKS.describe(schemas=False)
+    assert [group["id"] for group in menu["groups"]] == ["core", "sales", "purchases", "lists", "accounting"]
+    assert [(action["id"], action["group"]) for action in menu["actions"][:4]] == [(key, "core") for key in DATA]
+    groups = [action["group"] for action in menu["actions"]]
+    assert list(dict.fromkeys(groups)) == [group["id"] for group in menu["groups"]]
+
+
+def test_all_capabilities_are_offered_and_known():
+    assert QUICKBOOKS.describe(schemas=False)["capabilities"] == list(contract.CAPABILITIES)
 
 
 # ---- hooks ----------------------------------------------------------------------------------------------------------

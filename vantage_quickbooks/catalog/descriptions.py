@@ -63,12 +63,12 @@ def get_description(resource: Resource) -> Action:
 
 
 def _keys(resource: Resource) -> Keys:
-    prefix = "*." if resource.template_key else ""
-    has_id = resource.path is not None
+    has_id, is_wrapped = resource.path is not None, resource.template_key
+    flat_id = next((flat.name for flat in resource.flat if flat.paths == ("Id",)), "Id")
     return Keys(
-        primary_key=(f"{prefix}Id",) if has_id else resource.primary_key,
-        version=f"{prefix}SyncToken" if has_id else None,
-        updated_at=f"{prefix}MetaData.LastUpdatedTime",
+        primary_key=(flat_id if is_wrapped else "Id",) if has_id else resource.primary_key,
+        version="SyncToken" if has_id and not is_wrapped else None,
+        updated_at=None if is_wrapped else "MetaData.LastUpdatedTime",
         deletions="none" if not resource.has_creation_order else "cdc" if resource.has_cdc else "idListing",
     )
 
@@ -82,7 +82,8 @@ def _trigger(resource: Resource) -> Trigger:
         state_input="sync_cursor",
         state_path="metadata.syncCursor",
         start_input=_FULL_READ | ({"active": "all"} if resource.has_active else {}),
-        deleted_path="deleted",
+        deleted_path="deleted" if resource.has_cdc else None,
+        existing_path="existingIds",
     )
 
 

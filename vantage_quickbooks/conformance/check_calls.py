@@ -250,8 +250,9 @@ def test_triggers_start_and_poll(subject: Subject, action_id: str) -> None:
         subject.check_result(trigger["action"], polled, f"{what}: the poll")
         if find(polled, trigger["statePath"])[1] is None:
             broken(f"{what}: the result of the poll has no {trigger['statePath']} (statePath)")
-        if trigger.get("deletedPath") and not find(polled, trigger["deletedPath"])[0]:
-            broken(f"{what}: the result of the poll has no {trigger['deletedPath']} (deletedPath)")
+        paths = [trigger[member] for member in ("deletedPath", "existingPath") if trigger.get(member)]
+        if paths and not any(find(polled, path)[0] for path in paths):
+            broken(f"{what}: the result of the poll has no {' or '.join(paths)} (deletedPath, existingPath)")
 
 
 def test_threads_share_a_connection(subject: Subject) -> None:

@@ -9,7 +9,7 @@ import pytest
 from jsonschema.exceptions import best_match
 
 from ..contract import CONTRACT_VERSIONS, is_offered, node_name
-from .subject import attempt, broken, explain, find, schema_problem, shown
+from .subject import attempt, broken, explain, find, shown
 
 if TYPE_CHECKING:
     from .subject import Subject
@@ -120,7 +120,7 @@ def test_settings_form_names_known_settings(subject: Subject) -> None:
 def test_action_schemas_are_json_schemas(subject: Subject, action_id: str) -> None:
     """Draft 2020-12, and an input is an object."""
     for member in ("inputSchema", "outputSchema"):
-        reason = schema_problem(subject.schema(action_id, member))
+        reason = subject.schema_problem(action_id, member)
         if reason:
             broken(f"{action_id}: {member} {reason}")
     is_empty_valid = subject.validator(action_id, "inputSchema").is_valid({})

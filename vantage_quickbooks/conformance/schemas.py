@@ -96,7 +96,8 @@ _TRIGGER = _object(
     startInput=_described(_OBJECT, "Input of the first call."),
     stateInput=_described(_NAME, "The input that carries the state."),
     statePath=_described(_PATH, "Where the result holds the next state."),
-    deletedPath=_described(_or_null(_PATH), "Where the result lists what was deleted."),
+    deletedPath=_described(_or_null(_PATH), "Where the result of a poll lists what was deleted, if it can."),
+    existingPath=_described(_or_null(_PATH), "Where it lists the primary keys of all that exist, if it cannot."),
 )
 
 _COST = _object(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from jsonschema.exceptions import ValidationError
 
-__all__ = ["Subject", "attempt", "broken", "explain", "find", "not_json", "schema_problem", "shown"]
+__all__ = ["Subject", "attempt", "broken", "explain", "find", "not_json", "shown"]
 
 JSON = dict[str, Any]
 T = TypeVar("T")
@@ -231,7 +231,14 @@ class Subject:
     @functools.cache  # noqa: B019 -- as long-lived as the run
     def validator(self, action_id: str, member: str) -> Draft202012Validator:
         """Return a validator of an action's `inputSchema` or `outputSchema`."""
-        return _validator(self.schema(action_id, member), f"{action_id}: {member}")
+        if self.schema_problem(action_id, member):
+            pytest.skip(f"{action_id}: {member} is not a JSON Schema, which another check reports")
+        return Draft202012Validator(self.schema(action_id, member))
+
+    @functools.cache  # noqa: B019 -- as long-lived as the run
+    def schema_problem(self, action_id: str, member: str) -> str | None:
+        """Return why an action's schema is not one; None if it is."""
+        return schema_problem(self.schema(action_id, member))
 
     @functools.cached_property
     def settings_validator(self) -> Draft202012Validator:
@@ -413,12 +420,6 @@ class Subject:
         end = object()
         while (page := attempt(what, next, pages, end)) is not end:
             yield page
-
-
-def _validator(schema: JSON, what: str) -> Draft202012Validator:
-    if schema_problem(schema):
-        pytest.skip(f"{what} is not a JSON Schema, which another check reports")
-    return Draft202012Validator(schema)
 
 
 _DESCRIPTORS = Draft202012Validator(DESCRIPTOR)
