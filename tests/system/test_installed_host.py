@@ -81,22 +81,43 @@ def test_registering_imports_no_heavy_package(report):
     assert report["imported"] == []
 
 
-def test_the_installed_command_and_the_one_line_way_in_work(environment, emulator, tmp_path):
-    """As the README has it, without any extra; the settings say themselves where their company is."""
-    settings = tmp_path / "emulator.json"
-    settings.write_text(json.dumps(emulator.settings()))
-    bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    command = environment / "bin/vantage-quickbooks"
-    assert "on the emulator" in run(command, "test", "--settings", settings, env=bare, cwd=tmp_path)
-    everything = ("--input", '{"all": true}', "--format", "csv")
-    csv_text = run(command, "call", "listInvoices", "--settings", settings, *everything, env=bare, cwd=tmp_path)
-    assert csv_text.startswith("Id,customerName,currency,paymentStatus,daysOverdue,")
+@pytest.fixture
+def bare(tmp_path):
+    """The variables of a user who has set none."""
+    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+
+
+@pytest.fixture
+def settings(emulator, tmp_path):
+    """Settings that say themselves where their company is."""
+    path = tmp_path / "emulator.json"
+    path.write_text(json.dumps(emulator.settings()))
+    return path
+
+
+def test_the_one_line_way_in_works_without_any_extra(environment, settings, bare, tmp_path):
+    """As the README has it."""
     script = (
         "import json, sys; from vantage_quickbooks import QUICKBOOKS; "
         "print(QUICKBOOKS.connect(json.load(sys.stdin)).call('listInvoices', {'status': 'overdue'})['success'])"
     )
     shown = run(environment / "bin/python", "-c", script, input=settings.read_text(), env=bare, cwd=tmp_path)
     assert shown == "True\n"
+
+
+def test_the_installed_command_works_with_its_extra(environment, settings, bare, tmp_path):
+    """Without it, the command says what to install."""
+    command = environment / "bin/vantage-quickbooks"
+    done = subprocess.run([command, "test"], env=bare, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "pip install 'vantage-quickbooks[cli]'" in done.stderr
+    (wheel,) = (environment.parent / "dist").glob("vantage_quickbooks-*.whl")
+    pip = (environment / "bin/python", "-m", "pip", "install", "-qq", "--disable-pip-version-check")
+    run(*pip, f"vantage-quickbooks[cli] @ {wheel.as_uri()}")
+    assert "on the emulator" in run(command, "test", "--settings", settings, env=bare, cwd=tmp_path)
+    everything = ("--input", '{"all": true}', "--format", "csv")
+    csv_text = run(command, "call", "listInvoices", "--settings", settings, *everything, env=bare, cwd=tmp_path)
+    assert csv_text.startswith("Id,customerName,currency,paymentStatus,daysOverdue,")
 
 
 # ---- two connectors, each with a set of specifications ---------------------------------------------------------------
