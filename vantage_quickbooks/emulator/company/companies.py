@@ -98,7 +98,7 @@ class Companies:
                 self._store.clear()
                 self._load()
             for company in self._by_realm.values():
-                company.forget_responses()
+                company.idempotency.clear()
 
     def find(self, realm_id: str) -> Company | None:
         """Return the company of a realm id, or None."""

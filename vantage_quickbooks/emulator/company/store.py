@@ -324,25 +324,21 @@ class Store:
             sql = "SELECT id FROM record WHERE kind = ? AND name = ? COLLATE NOCASE"
             return [id_ for (id_,) in db.execute(sql, (kind, name))]
 
-    def highest(self, realm: str, entities: list[str], column: str) -> int:
-        """Find the highest number in a column of texts.
+    def highest_id(self, realm: str, entities: list[str]) -> int:
+        """Return the highest Id of some entities, deleted records included; 0 if there is none."""
+        return max(
+            self._highest(realm, entities, "SELECT max(CAST(id AS INTEGER)) FROM record"),
+            self._highest(realm, entities, "SELECT max(CAST(id AS INTEGER)) FROM tombstone"),
+        )
 
-        Args:
-            realm: The company.
+    def highest_doc_number(self, realm: str, entities: list[str]) -> int:
+        """Return the highest document number of some entities; 0 if there is none."""
+        return self._highest(realm, entities, "SELECT max(CAST(doc_number AS INTEGER)) FROM record")
 
-            entities: Of these.
-
-            column: Its name.
-
-        Returns:
-            The number; 0 if there is none.
-        """
+    def _highest(self, realm: str, entities: list[str], sql: str) -> int:
         kinds = [self.kind(realm, entity) for entity in entities]
         with self.writing() as db:
-            found = db.execute(
-                f"SELECT max(CAST({column} AS INTEGER)) FROM record WHERE kind IN ({', '.join('?' * len(kinds))})",  # noqa: S608 -- our own names
-                kinds,
-            ).fetchone()
+            found = db.execute(f"{sql} WHERE kind IN ({', '.join('?' * len(kinds))})", kinds).fetchone()
         return found[0] or 0
 
     def realms(self) -> list[str]:

@@ -21,8 +21,8 @@ from vantage_quickbooks.emulator.query.execute import execute
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from vantage_quickbooks.emulator.company.change import Record
     from vantage_quickbooks.emulator.company.company import Company
-    from vantage_quickbooks.emulator.company.rules import Record
     from vantage_quickbooks.emulator.http.limits import Limits
     from vantage_quickbooks.emulator.http.response import Response
 
@@ -155,7 +155,9 @@ class DataApi:
             return self._wrap(request, company, entity.name.encode(), company.read(entity, id_).encode())
         if request.method == "POST" and not tail:
             request_id = request.parameters().get("requestid", "")
-            return self._respond(request, company.idempotent(request_id, lambda: self._write(request, company, entity)))
+            return self._respond(
+                request, company.idempotency.run(request_id, lambda: self._write(request, company, entity))
+            )
         raise errors.no_such_path(request.path)
 
     def _batch(self, request: Request, company: Company) -> Response:
@@ -165,7 +167,7 @@ class DataApi:
 
         def write(entity: Entity, record: Record, operation: str, b_id: str) -> bytes:
             together = request_id and request_id + b_id
-            return company.idempotent(together, lambda: _execute(company, entity, record, operation).encode())
+            return company.idempotency.run(together, lambda: _execute(company, entity, record, operation).encode())
 
         return self._wrap(request, company, b"BatchItemResponse", batch.run(company, sent, write, request.now))
 

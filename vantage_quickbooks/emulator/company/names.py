@@ -1,0 +1,116 @@
+"""Rules for name lists: full names, parents, and the names inside references."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any
+
+from vantage_quickbooks.emulator import errors
+from vantage_quickbooks.emulator.company import shapes
+
+if TYPE_CHECKING:
+    from vantage_quickbooks.emulator.company.change import Change, Record, RecordLookup
+    from vantage_quickbooks.emulator.company.entities import Entity
+
+DELETED_SUFFIX = " (deleted)"
+"""Recorded, 2020 (minimul get/inactive_vendors.yml, deactivate/account.yml)."""
+_NAME_PARTS = ("Title", "GivenName", "MiddleName", "FamilyName", "Suffix")
+_INVALID_IN_NAME = re.compile(r"[:\t\n]")  # Intuit, Customer page
+
+
+def _with_deleted_suffix(name: str, active: bool) -> str:
+    bare = name.removesuffix(DELETED_SUFFIX)
+    return bare if active else bare + DELETED_SUFFIX
+
+
+def apply_name(change: Change, record: Record) -> Record:
+    """Complete the name of a name list's record, alone and below its parents."""
+    entity = change.entity
+    if not change.touches(entity.name_property, "Active", "ParentRef", *_NAME_PARTS):
+        return record
+    name = str(record.get(entity.name_property) or "").strip()
+    if entity.name_property == "DisplayName":
+        name = name or " ".join(str(record[part]) for part in _NAME_PARTS if record.get(part))
+        if _INVALID_IN_NAME.search(name):
+            raise errors.business_error("The name must not contain a colon, a tab or a new line")  # our words
+    name = name or str(record.get("Code") or "")  # a currency's
+    if not name:
+        raise errors.required_missing(entity.name_property)
+    active = record.get("Active", True) is not False
+    record = record | {entity.name_property: _with_deleted_suffix(name, active), "Active": active}
+    if entity.name_property == "DisplayName" and entity.name != "TaxAgency":
+        record.setdefault("PrintOnCheckName", record.get("CompanyName") or name.removesuffix(DELETED_SUFFIX))
+    if entity.sort_property != entity.name_property or entity.name == "Account":
+        record = _apply_parent(entity, record, change.lookup)
+    return record
+
+
+def _apply_parent(entity: Entity, record: Record, lookup: RecordLookup) -> Record:
+    shown = record[entity.name_property]
+    record.pop("Level", None)
+    if record.get("ParentRef") is None:
+        return record | {"FullyQualifiedName": shown}
+    parent = lookup.find(entity.name, str(record["ParentRef"].get("value", "")))
+    if parent is None:
+        raise errors.invalid_reference()
+    record["ParentRef"] = {"value": str(record["ParentRef"]["value"])}  # returned without a name (recorded)
+    record["FullyQualifiedName"] = f"{parent.get('FullyQualifiedName')}:{shown}"
+    if entity.name == "Customer":
+        record["Level"] = int(parent.get("Level", 0)) + 1
+    return record
+
+
+def apply_ids(change: Change, record: Record) -> Record:
+    """Give Ids to the addresses that have none, and a pseudonym to a new record (recorded, 2026)."""
+    for offset, key in enumerate(("BillAddr", "ShipAddr")):
+        if isinstance(record.get(key), dict) and "Id" not in record[key]:
+            record[key] = {"Id": str(2 * int(record["Id"]) + offset)} | record[key]
+    if change.created:
+        seed = f"{change.entity.name} {record['Id']}"
+        record["V4IDPseudonym"] = hashlib.sha256(seed.encode()).hexdigest()[:38]
+    return record
+
+
+def apply_account_type(_: Change, record: Record) -> Record:
+    """Derive an account's Classification and AccountSubType from its AccountType."""
+    kind = str(record.get("AccountType", ""))
+    for key, known in (("Classification", shapes.CLASSIFICATIONS), ("AccountSubType", shapes.ACCOUNT_SUB_TYPES)):
+        if kind in known:
+            record.setdefault(key, known[kind])
+    return record
+
+
+def with_reference_names(key: str, value: Any, lookup: RecordLookup, entity: str) -> Any:
+    """Complete references, at any depth, with the name of the record they refer to.
+
+    Args:
+        key: The property's name.
+
+        value: Its value.
+
+        lookup: Finds the records.
+
+        entity: The entity that has the property.
+
+    Raises:
+        TypeError: A reference is not an object.
+    """
+    if isinstance(value, list):
+        return [with_reference_names(key, item, lookup, entity) for item in value]
+    if key.endswith("Ref") and value is not None:
+        if not isinstance(value, dict):
+            raise TypeError(f"{key} is not a reference")
+        kind = shapes.REFERENCE_TARGETS.get(key)
+        # A payment's account is returned without a name (recorded, 2026).
+        if kind is None or (entity == "Payment" and kind == "Account"):
+            return value
+        found = lookup.find(kind, str(value.get("value", "")))
+        if found is None:
+            return value
+        name = None if kind in ("Customer", "Vendor", "Employee") else found.get("FullyQualifiedName")
+        name = name or found.get("DisplayName") or found.get("Name")
+        return {"value": str(value["value"])} | ({"name": name} if name else {})
+    if isinstance(value, dict):
+        return {inner: with_reference_names(inner, item, lookup, entity) for inner, item in value.items()}
+    return value
