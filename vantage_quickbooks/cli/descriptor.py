@@ -58,7 +58,7 @@ def find_action(name: str) -> dict[str, Any]:
     """Return an action by its id, with its schemas and its form.
 
     Raises:
-        UsageError: There is no such action; the message suggests one that is close.
+        UsageError: The action does not exist; the message suggests a similar id.
     """
     with contextlib.suppress(KeyError):
         return QUICKBOOKS.describe_action(name)
