@@ -36,7 +36,7 @@ SAMPLE = {
 
 @pytest.fixture
 def environ(tmp_path):
-    """What a person's shell holds: no settings, and a state directory of the test's own."""
+    """The environment of a shell: no settings, and a state directory for this test."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("VANTAGE_")}
     return kept | {"COLUMNS": "100", "XDG_STATE_HOME": str(tmp_path / "state"), "NO_COLOR": "1"}
 
@@ -115,18 +115,18 @@ def test_version__is_the_packages(cli):
     assert (found.returncode, found.stdout.split()[0]) == (0, "vantage-quickbooks")
 
 
-def test_validate__right_settings(cli, settings_file):
+def test_validate__valid_settings(cli, settings_file):
     found = cli("validate", settings_file)
     assert (found.returncode, found.stdout, found.stderr) == (0, "Settings are valid.\n", "")
 
 
-def test_validate__warns_of_what_hardly_works(cli):
+def test_validate__warns_of_placeholders(cli):
     found = cli("validate", "-", stdin=json.dumps(SAMPLE | {"realm_id": "your-realm-id"}))
     assert found.returncode == 0
     assert "Warning: realm_id: " in found.stderr
 
 
-def test_validate__tells_all_fields_at_once_with_their_mends_and_no_secret(cli):
+def test_validate__reports_all_fields_at_once_with_their_hints_and_no_secret(cli):
     wrong = {**SAMPLE, "realm_id": 9130000000000001, "max_results": 0, "max_reslts": 5}
     found = cli("validate", "-", stdin=json.dumps(wrong))
     assert found.returncode == 1
@@ -161,7 +161,7 @@ def test_test__as_json(call):
     assert (found.returncode, json.loads(found.stdout)["ok"]) == (0, True)
 
 
-def test_test__wrong_settings_are_told_by_field(cli):
+def test_test__invalid_settings_are_reported_by_field(cli):
     found = cli("test", VANTAGE_QUICKBOOKS_CLIENT_ID="only-this")
     assert (found.returncode, found.stdout) == (1, "")
     assert "  client_secret: Client Secret is missing." in found.stderr
@@ -229,7 +229,7 @@ def test_call__wrong_input_is_an_envelope_and_exit_status_1(call):
     assert {entry["field"] for entry in error["fields"]} == {"staus", "max_results"}
 
 
-def test_call__input_that_is_no_object_is_told_by_the_connector(call):
+def test_call__input_that_is_not_an_object_is_reported_by_the_connector(call):
     found = call("call", "listInvoices", "--input", "[1]")
     assert (found.returncode, json.loads(found.stdout)["error"]["code"]) == (1, "INPUT_INVALID")
 
@@ -253,7 +253,7 @@ def test_call__error_in_words_where_a_table_was_asked_for(call):
     assert request_id.startswith("  request id: ")
 
 
-def test_call__nobody_answers(cli):
+def test_call__connection_refused(cli):
     found = cli(
         "call",
         "getCompanyInfo",
@@ -268,7 +268,7 @@ def test_call__nobody_answers(cli):
     assert_no_secret(found, SAMPLE)
 
 
-def test_call__an_operators_wrong_url_is_told(cli):
+def test_call__an_invalid_url_of_the_operator_is_reported(cli):
     found = cli(
         "call",
         "getCompanyInfo",
@@ -394,14 +394,14 @@ def test_csv__field_that_is_nested_in_one_row_only_is_blank_there():
     assert csv_text([{"a": 1, "b": {"c": 2}}, {"b": 3}]) == "a,b\r\n1,\r\n,3\r\n"
 
 
-# ---- what is not a terminal's business -------------------------------------------------------------------------------
+# ---- terminals and pipes ---------------------------------------------------------------------------------------------
 
 
 def test_control_characters_of_a_record_do_not_reach_a_terminal():
     assert clean("Evil\x1b[2J\x07\x9b\u202e Ltd\n") == "Evil�[2J��� Ltd\n"
 
 
-def test_terminal__json_is_indented_and_a_failure_told_in_words(environ, emulator, settings_file):
+def test_terminal__json_is_indented_and_a_failure_is_text(environ, emulator, settings_file):
     environ |= {"VANTAGE_QUICKBOOKS_API_URL": emulator.url, "VANTAGE_QUICKBOOKS_OAUTH_URL": emulator.url}
     shown, status = on_terminal(["call", "getCompanyInfo", "--settings", settings_file], environ)
     assert (status, json.loads(shown)["success"]) == (0, True)
@@ -427,7 +427,7 @@ def test_output_that_cannot_be_encoded_is_still_json(call):
     assert plain.stdout.isascii()
 
 
-def test_reader_that_has_seen_enough_is_no_error_to_tell(environ):
+def test_a_closed_pipe_is_not_reported(environ):
     found = subprocess.run(
         ["sh", "-c", f"{PROGRAM} describe | true"], capture_output=True, text=True, env=environ, check=False, timeout=30
     )
@@ -477,7 +477,7 @@ def test_usage_error_is_one_clear_sentence_and_exit_status_2(cli, args, stdin, e
     assert_no_secret(found, SAMPLE)
 
 
-def test_file_that_is_no_text_is_told(cli, tmp_path):
+def test_file_that_is_not_text_is_reported(cli, tmp_path):
     (tmp_path / "settings.json").write_bytes(b'{"client_id": "\xff"}')
     found = cli("validate", tmp_path / "settings.json")
     assert (found.returncode, "is not UTF-8 text" in found.stderr) == (2, True)
@@ -519,15 +519,15 @@ def test_json_and_csv_need_no_extra(call, tmp_path):
         assert call("call", "listCustomers", "--format", form, PYTHONPATH=str(tmp_path)).returncode == 0
 
 
-def test_defect_is_told_by_its_place_and_not_by_its_message(monkeypatch, capsys):
+def test_internal_error_is_reported_by_its_place_and_not_by_its_message(monkeypatch, capsys):
     def fail(_):
         raise RuntimeError("holds a secret")
 
     monkeypatch.setattr("vantage_quickbooks.cli.commands.validate.read_object", lambda *_: fail(None))
     assert main(["validate", "x"]) == 1
-    told = capsys.readouterr().err
-    assert "RuntimeError at " in told
-    assert "secret" not in told
+    message = capsys.readouterr().err
+    assert "RuntimeError at " in message
+    assert "secret" not in message
 
 
 def test_secrets_are_in_no_output_whatever_goes_wrong(call, emulator):
@@ -543,7 +543,7 @@ def test_secrets_are_in_no_output_whatever_goes_wrong(call, emulator):
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_emulator__says_how_to_reach_it_and_what_it_says_works(environ, tmp_path, stop):
+def test_emulator__prints_how_to_reach_it_and_the_commands_work(environ, tmp_path, stop):
     target = tmp_path / "made up settings.json"
     args = [PROGRAM, "emulator", "--customers", "40", "--invoices", "70", "--write-settings", target]
     with subprocess.Popen(args, stdout=subprocess.PIPE, text=True, env=environ) as process:
@@ -561,7 +561,7 @@ def test_emulator__says_how_to_reach_it_and_what_it_says_works(environ, tmp_path
     assert status == 0
     assert "Totals of these 70 invoices:" in table
     if answer is None:
-        pytest.skip("everything held, but there is no curl to try its lines with")
+        pytest.skip("all other assertions passed; curl is not installed, so its lines were not tried")
     assert len(json.loads(answer)["QueryResponse"]["Customer"]) == 2
 
 
@@ -594,7 +594,7 @@ def _status(url):
 
 
 def _recipes(shown):
-    """Return what the emulator tells a person to paste: the program's lines, and curl's."""
+    """Return the commands that the emulator prints: those of the program, and those of curl."""
     program = shown.split("In another terminal:")[1].split("With curl:")[0]
     curl = shown.split("With curl:")[1].split("The secrets above")[0]
     return program.replace("  vantage-quickbooks ", f"  {PROGRAM} "), curl
@@ -611,7 +611,7 @@ def assert_no_secret(found, secrets):
         assert secrets[name] not in found.stdout + found.stderr
 
 
-# ---- whole reads -----------------------------------------------------------------------------------------------------
+# ---- full reads ------------------------------------------------------------------------------------------------------
 
 
 def environment_for(running, token_store):
@@ -624,8 +624,8 @@ def environment_for(running, token_store):
 
 
 @pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_call__a_whole_read_goes_on_after_ctrl_c_or_a_kill(tmp_path, how, status):
-    """What is in the file is whole records; the same command goes on, and in the end nothing is missing or twice."""
+def test_call__a_full_read_resumes_after_ctrl_c_or_a_kill(tmp_path, how, status):
+    """The file contains complete records; the same command resumes, and in the end none is missing or duplicated."""
     with Emulator(limits=False, invoices=900, customers=5) as running:
         environment = environment_for(running, str(tmp_path / "tokens.sqlite3"))
         (tmp_path / "s.json").write_text(json.dumps(running.settings()))
@@ -640,12 +640,12 @@ def test_call__a_whole_read_goes_on_after_ctrl_c_or_a_kill(tmp_path, how, status
         while not note.exists() and first.poll() is None:
             time.sleep(0.01)
         first.send_signal(how)
-        _, told = first.communicate(timeout=60)
+        _, message = first.communicate(timeout=60)
         running.clear_faults()
-        assert first.returncode == status, told
+        assert first.returncode == status, message
         if how == signal.SIGINT:
             good = json.loads(note.read_text())["records"]
-            assert told == f"Stopped. {target} contains {good:,} complete records. Run the same command to resume.\n"
+            assert message == f"Stopped. {target} contains {good:,} complete records. Run the same command to resume.\n"
         with target.open("ab") as file:
             file.write(b'{"Id": "half a rec')  # as a killed process may leave it
         again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
@@ -658,7 +658,7 @@ def test_call__a_whole_read_goes_on_after_ctrl_c_or_a_kill(tmp_path, how, status
 
 
 @pytest.mark.parametrize("to_file", [True, False])
-def test_call__a_fault_in_the_middle_leaves_whole_records_and_is_told(tmp_path, to_file):
+def test_call__a_fault_in_the_middle_leaves_complete_records_and_is_reported(tmp_path, to_file):
     """In words, on standard error: standard output holds records and nothing else."""
     with Emulator(limits=False, invoices=100, customers=5) as running:
         running.fault("plain_text_200", path="/query", times=-1, after=4)
@@ -680,7 +680,7 @@ def test_call__a_fault_in_the_middle_leaves_whole_records_and_is_told(tmp_path, 
     assert not (to_file and found.stdout)
 
 
-def test_call__a_dry_run_tells_what_a_whole_read_costs(tmp_path):
+def test_call__a_dry_run_estimates_the_cost_of_a_full_read(tmp_path):
     with Emulator(limits=False, invoices=60) as running:
         (tmp_path / "s.json").write_text(json.dumps(running.settings()))
         environment = environment_for(running, "memory:")

@@ -114,8 +114,8 @@ def test_a_page_is_recognized_in_text(pair):
 def test_call__ndjson_is_for_full_reads(call, pair):
     status, shown, message = call("listCustomers", pair, "--format", "ndjson")
     if pair == "all=true":
-        _, whole, _ = call("listCustomers", pair)
-        assert (status, len(shown.splitlines())) == (0, json.loads(whole)["data"]["count"])
+        _, full, _ = call("listCustomers", pair)
+        assert (status, len(shown.splitlines())) == (0, json.loads(full)["data"]["count"])
     else:
         assert (status, message) == (2, "vantage-quickbooks: --format ndjson needs a full read. Add all=true.\n")
 

@@ -58,9 +58,9 @@ def test_bash_completes_the_ids_of_the_descriptor(command):
 
 
 def test_bash_completes_inputs_without_a_space_and_values_after_the_equals_sign():
-    names, told = bash("vantage-quickbooks call listInvoices st")
+    names, options = bash("vantage-quickbooks call listInvoices st")
     assert names == ["status=", "start_position="]
-    assert "compopt -o nospace" in told
+    assert "compopt -o nospace" in options
     assert bash("vantage-quickbooks call listInvoices status=o")[0] == ["open", "overdue"]
     assert bash("vantage-quickbooks call listInvoices all=")[0] == ["true", "false"]
     assert bash("vantage-quickbooks call listInvoices status=open st")[0] == ["start_position="]
@@ -69,8 +69,8 @@ def test_bash_completes_inputs_without_a_space_and_values_after_the_equals_sign(
 
 
 def test_bash_completes_files():
-    _, told = bash("vantage-quickbooks call listInvoices --settings s")
-    assert "compopt -o default" in told
+    _, options = bash("vantage-quickbooks call listInvoices --settings s")
+    assert "compopt -o default" in options
 
 
 @pytest.mark.parametrize(

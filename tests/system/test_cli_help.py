@@ -34,12 +34,12 @@ def all_commands():
 
 
 def parse(words):
-    """Parse a command line down to its last command, without running it; return that command's parameters."""
-    context = app.make_context("vantage-quickbooks", words)
+    """Parse a command line down to its last command, without running it; return that command's context."""
+    context = app.make_context("vantage-quickbooks", list(words))
     command = app
     while isinstance(command, click.Group):
-        _, command, words = command.resolve_command(context, [*context._protected_args, *context.args])
-        context = command.make_context(command.name, words, parent=context)
+        _, command, words = command.resolve_command(context, words)
+        context = command.make_context(command.name, list(words), parent=context)
     return context
 
 

@@ -1,4 +1,4 @@
-"""No command destroys what a file holds, and no consent is lost because a file cannot be written."""
+"""No command destroys the content of a file, and no grant is lost because a file cannot be written."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def lines_until(stream, pattern):
 @pytest.mark.parametrize(
     "content", [json.dumps(REAL), '{"client_id": "x"}', "not JSON at all", "[]", "\xff\xfe"], ids=range(5)
 )
-def test_emulator__never_overwrites_a_file_of_something_else(tmp_path, environment, content):
+def test_emulator__never_overwrites_other_content(tmp_path, environment, content):
     target = tmp_path / "settings.json"
     target.write_text(content, encoding="latin-1")
     with started("emulator", "--write-settings", target, env=environment) as process:
@@ -97,7 +97,7 @@ def test_emulator__overwrites_its_own_settings_and_with_force_those_of_others(tm
 
 @pytest.mark.parametrize("target", ["/dev/null", "directory", "missing/settings.json", "fifo"])
 @pytest.mark.parametrize("force", [(), ("--force",)])
-def test_emulator__what_is_no_regular_file_is_refused(tmp_path, environment, target, force):
+def test_emulator__a_path_that_is_not_a_regular_file_is_refused(tmp_path, environment, target, force):
     (tmp_path / "directory").mkdir()
     os.mkfifo(tmp_path / "fifo")
     with started("emulator", "--write-settings", tmp_path / target, *force, env=environment) as process:
@@ -143,7 +143,7 @@ def app_file(tmp_path, emulator, **more):
 
 
 @pytest.mark.parametrize("broken", ["missing directory", "directory", "no directory", "other settings", "other text"])
-def test_connect__finds_that_it_cannot_write_before_it_asks(tmp_path, emulator, capsys, broken):
+def test_connect__an_unwritable_file_is_found_before_consent(tmp_path, emulator, capsys, broken):
     target = tmp_path / "settings.json"
     if broken == "missing directory":
         target = tmp_path / "missing" / "settings.json"
@@ -163,8 +163,8 @@ def test_connect__finds_that_it_cannot_write_before_it_asks(tmp_path, emulator, 
     assert (target.read_text() if target.is_file() else None) == before
 
 
-def test_connect__a_disk_that_takes_nothing_is_found_before_it_asks(tmp_path, emulator, environment):
-    """Seen here by the limit of a process on the size of files."""
+def test_connect__a_full_disk_is_found_before_consent(tmp_path, emulator, environment):
+    """Tested by the limit of a process on the size of files."""
     place = tmp_path / "place"
     place.mkdir()
     args = ["connect", "--settings", app_file(tmp_path, emulator), "--write-settings", place / "settings.json"]
@@ -188,7 +188,7 @@ def test_connect__again_for_the_same_company_overwrites(tmp_path, emulator, cons
 
 
 @pytest.mark.parametrize("how", ["directory gone", "another company", "other settings meanwhile"])
-def test_connect__a_grant_that_its_file_cannot_take_is_kept_elsewhere(tmp_path, emulator, environment, consent, how):
+def test_connect__settings_that_cannot_be_written_are_kept_elsewhere(tmp_path, emulator, environment, consent, how):
     place = tmp_path / "place"
     place.mkdir()
     target = place / "settings.json"

@@ -1,4 +1,4 @@
-"""`vantage-quickbooks demo`, as a newcomer runs it."""
+"""`vantage-quickbooks demo` in a process of its own, and with sabotage."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROGRAM = Path(sys.executable).with_name("vantage-quickbooks")
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory):
-    """The demo, played once in a process of its own, piped."""
+    """The demo, run once in a process of its own, piped."""
     state = tmp_path_factory.mktemp("state")
     kept = {key: value for key, value in os.environ.items() if not key.startswith("VANTAGE_") and key != "COLUMNS"}
     found = subprocess.run(

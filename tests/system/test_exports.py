@@ -1,4 +1,4 @@
-"""Exports of the command line: one writer a file, no file taken for another, and a full disk is called one."""
+"""Exports: one writer per file, a changed file is never resumed, a full disk is reported."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def ids(path, form):
         return [row["Id"] for row in csv.DictReader(file, strict=True)]
 
 
-def cut_off(args, environment, note, how=signal.SIGKILL):
-    """Start an export and end it once some of it is in its file."""
+def interrupt(args, environment, note, how=signal.SIGKILL):
+    """Start an export and stop it once the file contains some of it."""
     with subprocess.Popen(args, env=environment, stderr=subprocess.PIPE, text=True) as process:
         while not note.exists() and process.poll() is None:
             time.sleep(0.01)
         process.send_signal(how)
         process.communicate(timeout=60)
-        assert process.returncode, "the export was complete before it could be cut off"
+        assert process.returncode, "the export was complete before it was interrupted"
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -92,10 +92,10 @@ def test_two_exports_to_one_file_exclude_each_other(command, environment, tmp_pa
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_an_export_goes_on_where_it_was_cut_off(command, environment, tmp_path, form, how):
+def test_an_export_resumes_where_it_was_interrupted(command, environment, tmp_path, form, how):
     target = tmp_path / "out"
     note = tmp_path / "out.cursor"
-    cut_off(command(form, target), environment, note, how)
+    interrupt(command(form, target), environment, note, how)
     with target.open("ab") as file:
         file.write(b"half a rec")
     again = run(command(form, target), environment)
@@ -111,7 +111,7 @@ def test_an_export_goes_on_where_it_was_cut_off(command, environment, tmp_path, 
 @pytest.mark.parametrize("change", ["one byte", "longer file of another's", "shorter"])
 def test_a_file_that_is_not_the_exports_own_is_not_touched(command, environment, tmp_path, change):
     target, note = tmp_path / "out", tmp_path / "out.cursor"
-    cut_off(command("ndjson", target), environment, note)
+    interrupt(command("ndjson", target), environment, note)
     content = bytearray(target.read_bytes())
     if change == "one byte":
         content[len(content) // 3] ^= 1
@@ -131,14 +131,14 @@ def test_a_file_that_is_not_the_exports_own_is_not_touched(command, environment,
     assert len(ids(target, "ndjson")) == INVOICES
 
 
-def test_another_format_does_not_go_on_with_the_file(command, environment, tmp_path):
+def test_another_format_does_not_resume_the_file(command, environment, tmp_path):
     target = tmp_path / "out"
-    cut_off(command("ndjson", target), environment, tmp_path / "out.cursor")
+    interrupt(command("ndjson", target), environment, tmp_path / "out.cursor")
     assert run(command("csv", target), environment).returncode == 0
     assert len(ids(target, "csv")) == INVOICES
 
 
-def test_the_note_follows_no_link(command, environment, tmp_path):
+def test_the_checkpoint_follows_no_link(command, environment, tmp_path):
     target, precious = tmp_path / "out", tmp_path / "precious"
     precious.write_text("keep me")
     for name in ("out.cursor", "out.cursor.new"):
@@ -164,7 +164,7 @@ def test_an_export_that_gets_nothing_leaves_the_file_as_it_was(command, environm
 
 @pytest.mark.parametrize("full", [True, False])
 @pytest.mark.parametrize("form", ["json", "table", "csv", "ndjson"])
-def test_a_full_disk_is_called_one(command, environment, form, full):
+def test_a_full_disk_is_reported(command, environment, form, full):
     if form == "ndjson" and not full:
         pytest.skip("NDJSON is for full reads")
     args = command(form, None, full=full)
@@ -179,7 +179,7 @@ def test_a_full_disk_is_called_one(command, environment, form, full):
 
 
 @pytest.mark.parametrize("verb", [["describe"], ["--version"], ["validate", "-"], ["--help"]])
-def test_a_full_disk_is_called_one_by_every_verb(environment, verb, company):
+def test_a_full_disk_is_reported_by_every_command(environment, verb, company):
     with open("/dev/full", "wb") as device:  # noqa: PTH123 -- a device
         found = subprocess.run(
             [*PROGRAM, *verb], env=environment, stdout=device, stderr=subprocess.PIPE, text=True, timeout=60,
@@ -188,8 +188,8 @@ def test_a_full_disk_is_called_one_by_every_verb(environment, verb, company):
     assert (found.returncode, found.stderr.count("the disk is full")) == (1, 1), found.stderr
 
 
-def test_a_file_system_that_takes_no_more_leaves_whole_records(command, environment, tmp_path):
-    """Seen here by the limit of a process on the size of files; with room, the same command goes on."""
+def test_a_full_file_system_leaves_complete_records(command, environment, tmp_path):
+    """Tested by the limit of a process on the size of files; with space, the same command resumes."""
     target = tmp_path / "out"
     limited = ["sh", "-c", 'ulimit -f 400; exec "$@"', "sh", *command("ndjson", target)]
     found = run(limited, environment)
@@ -238,7 +238,7 @@ def test_output_never_replaces_settings_and_takes_regular_files_only(command, en
     assert "internal error" not in found.stderr
 
 
-def test_changes_have_no_place_in_csv(command, environment):
+def test_changes_are_refused_as_csv(command, environment):
     args = command("csv", None)
     args[args.index("--input") + 1] = '{"sync_cursor": "x"}'
     found = run(args, environment)

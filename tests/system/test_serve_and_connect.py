@@ -68,7 +68,7 @@ def test_the_demo_is_ready_to_click_and_leaves_nothing_behind(environment, tmp_p
 @pytest.mark.system
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("command", [("serve", "--demo", "--port", "0"), ("serve", "--port", "0"), ("emulator",)])
-def test_a_server_that_is_asked_to_stop_ends_with_0_and_leaves_nothing(environment, tmp_path, command, number):
+def test_a_server_stopped_by_a_signal_exits_with_0_and_leaves_nothing(environment, tmp_path, command, number):
     (tmp_path / "temporary").mkdir()
     env = environment | {"TMPDIR": str(tmp_path / "temporary")}
     with started(*command, env=env) as server:
@@ -80,7 +80,7 @@ def test_a_server_that_is_asked_to_stop_ends_with_0_and_leaves_nothing(environme
 
 
 @pytest.mark.system
-def test_a_command_that_ctrl_c_ends_before_it_is_done_ends_with_130(environment, tmp_path, emulator):
+def test_a_command_interrupted_by_ctrl_c_exits_with_130(environment, tmp_path, emulator):
     app = tmp_path / "app.json"
     app.write_text(json.dumps(emulator.settings()))
     args = ("connect", "--settings", str(app), "--write-settings", str(tmp_path / "s.json"), "--port", "0")
@@ -112,7 +112,7 @@ def test_connections_outlive_the_server_and_the_key_does_not(environment, tmp_pa
     assert pages[0][0] != pages[1][0]
 
 
-def test_a_port_that_is_taken_is_told(capsys, emulator, tmp_path):
+def test_a_port_in_use_is_reported(capsys, emulator, tmp_path):
     port = str(urlsplit(emulator.url).port)
     for command in (["serve", "--data", str(tmp_path)], ["connect", "--write-settings", str(tmp_path / "s.json")]):
         if command[0] == "connect":
@@ -127,7 +127,7 @@ def test_a_public_url_is_a_scheme_and_a_host(capsys, url):
     assert "must be a scheme and a host" in capsys.readouterr().err
 
 
-def test_connecting_without_an_app_says_where_to_find_one(capsys, tmp_path):
+def test_connecting_without_client_id_and_secret_says_where_to_find_them(capsys, tmp_path):
     assert main(["connect", "--write-settings", str(tmp_path / "s.json")]) == 2
     assert "Keys & credentials" in capsys.readouterr().err
 
