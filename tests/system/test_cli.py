@@ -446,7 +446,7 @@ def test_a_closed_pipe_is_not_reported(environ):
             "",
             '"drop tables" is not an action. To list the actions, run "vantage-quickbooks actions".',
         ),
-        (["call", "listWidgets"], "", '"listWidgets" is not an action. To list the actions, run '),
+        (["call", "listSpaceships"], "", '"listSpaceships" is not an action. To list the actions, run '),
         (["call", "GetCompnyInfo"], "", "Did you mean getCompanyInfo?"),
         (["call", "listInvoices"], "", "No settings. Use --settings FILE"),
         (["validate", "/nowhere/settings.json"], "", "/nowhere/settings.json cannot be read: No such file"),
