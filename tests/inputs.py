@@ -1,6 +1,8 @@
-"""Inputs of actions and settings, right, wrong and odd: JSON values that forms and programs hand over."""
+"""Inputs of actions and settings, valid and invalid: JSON values as forms and programs send them."""
 
 from __future__ import annotations
+
+import functools
 
 from hypothesis import strategies as st
 
@@ -29,7 +31,7 @@ JSON = st.recursive(
 
 
 def values(rules):
-    """Values for one property: often right, in one of the spellings that forms use, often a little wrong."""
+    """Return values for one property: often valid in a spelling that forms use, often almost valid."""
     choices = [choice for choice in rules.get("enum") or rules.get("items", {}).get("enum", ()) if choice]
     near = [SCALARS, DATES, TIMES, JSON]
     if choices:
@@ -46,8 +48,9 @@ def values(rules):
     return plain | padded
 
 
+@functools.cache
 def objects(schema_name):
-    """Inputs of an action, or settings: some properties with values for them, seldom an unknown one."""
+    """Return inputs of an action, or settings: some properties with values, rarely an unknown property."""
     properties = load_schema(schema_name)["properties"]
     known = {name: values(rules) for name, rules in properties.items()}
     if not known:
