@@ -1,4 +1,4 @@
-"""What a host may ask and offer: the whole surface between a pluggy host and this plugin, on one screen."""
+"""The hook specifications: the interface between a pluggy host and this plugin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole reads while the company is edited: every record that exists during the whole read comes exactly once."""
+"""Full reads while the company is edited: every record that exists during the whole read comes exactly once."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def assert_whole(history, rows, *, is_wanted=lambda _: True):
     assert len(ids) == len(set(ids)), "a record came twice"
     known = [id_ for id_ in history.at_start if id_ not in history.gone]
     throughout = {id_ for id_ in known if all(is_wanted(state) for state in history.states[id_])}
-    assert throughout <= set(ids), "a record that existed during the whole read is missing"
+    assert throughout <= set(ids), "a record that existed during the full read is missing"
     for row in rows:
         if row["Id"] in history.states:
             assert row["SyncToken"] in {state["SyncToken"] for state in history.states[row["Id"]]}
@@ -178,7 +178,7 @@ def assert_whole(history, rows, *, is_wanted=lambda _: True):
 
 @UNHURRIED
 @given(gaps=gaps, plan=edits, size=st.integers(2, 9), lull=st.sampled_from([0, 1, 600]))
-def test_invoices_come_whole_whatever_is_edited(company, gaps, plan, size, lull):
+def test_invoices_are_complete_despite_edits(company, gaps, plan, size, lull):
     """Created, changed, renumbered, deleted while pages are fetched in parallel; before it begins, too."""
     _, connection = company
     history = History(company, "Invoice", gaps, lull)
@@ -188,7 +188,7 @@ def test_invoices_come_whole_whatever_is_edited(company, gaps, plan, size, lull)
 
 @UNHURRIED
 @given(gaps=gaps, plan=edits, size=st.integers(2, 9))
-def test_active_customers_come_whole_whatever_is_edited(company, gaps, plan, size):
+def test_active_customers_are_complete_despite_edits(company, gaps, plan, size):
     """Created, renamed, deactivated and back: who is active during the whole read comes."""
     _, connection = company
     history = History(company, "Customer", gaps)
@@ -198,7 +198,7 @@ def test_active_customers_come_whole_whatever_is_edited(company, gaps, plan, siz
 
 @UNHURRIED
 @given(gaps=gaps, plan=edits, size=st.integers(2, 9), lull=st.sampled_from([0, 1, 600]), stop_after=st.integers(1, 6))
-def test_a_read_that_was_cut_off_goes_on_and_is_whole(company, gaps, plan, size, lull, stop_after):
+def test_a_read_that_was_cut_off_continues_and_is_complete(company, gaps, plan, size, lull, stop_after):
     """The cursor of the last page that was seen goes on, in the middle of edits, and nothing comes twice."""
     _, connection = company
     history = History(company, "Invoice", gaps, lull)
@@ -210,7 +210,7 @@ def test_a_read_that_was_cut_off_goes_on_and_is_whole(company, gaps, plan, size,
 
 @UNHURRIED
 @given(gaps=gaps, plan=edits, size=st.integers(2, 9))
-def test_a_condition_that_edits_change_is_read_whole(company, gaps, plan, size):
+def test_a_condition_that_edits_change_is_read_completely(company, gaps, plan, size):
     """What meets the condition during the whole read comes; the condition is on the number, which edits change."""
     _, connection = company
     history = History(company, "Invoice", gaps)
@@ -231,7 +231,7 @@ slow_edits = st.lists(
 
 @UNHURRIED
 @given(gaps=gaps, plan=slow_edits, size=st.integers(4, 12), stop_after=st.none() | st.integers(1, 6))
-def test_pages_that_come_in_parts_are_whole_whatever_is_edited(company, gaps, plan, size, stop_after):
+def test_pages_that_come_in_parts_are_complete_despite_edits(company, gaps, plan, size, stop_after):
     """A page put together of two answers is no instant: what was edited between the two is asked for once more."""
     _, connection = company
     history = History(company, "Invoice", gaps)
@@ -307,7 +307,7 @@ def test_a_page_that_takes_too_long_is_asked_for_in_halves(company):
     assert halved["metadata"]["complete"] is True
 
 
-def test_a_fault_in_the_middle_leaves_whole_pages_and_a_cursor(company):
+def test_a_fault_in_the_middle_leaves_complete_pages_and_a_cursor(company):
     """Nothing is lost: what came is good, and the cursor goes on from there."""
     emulator, connection = company
     history = fill(company, 60)
@@ -383,7 +383,7 @@ def test_a_cursor_is_bound_to_its_question_and_cannot_be_altered(company):
         other.invoke("listInvoices", {"all": True, "cursor": cursor})
 
 
-def test_ndjson_is_intuits_very_bytes(company):
+def test_ndjson_is_intuits_exact_bytes(company):
     """One record a line, byte for byte as it came, with the same proof."""
     _, connection = company
     fill(company, 30)
@@ -429,7 +429,7 @@ def test_the_sum_of_everything_says_so(company):
 
 
 def test_a_preview_of_everything_is_one_page(company):
-    """row_limit caps a whole read: one call, and it does not claim to be complete."""
+    """row_limit caps a full read: one call, and it does not claim to be complete."""
     emulator, _ = company
     fill(company, 30)
     deployment = Deployment(api_url=emulator.url, oauth_url=emulator.url)
@@ -442,7 +442,7 @@ def test_a_preview_of_everything_is_one_page(company):
     assert result["metadata"]["mayHaveMore"] is True
 
 
-def test_what_changed_since_is_told_with_what_is_gone(company):
+def test_changes_come_with_deletions(company):
     """The syncCursor of one read is the beginning of the next: changed, created, deleted, each once."""
     emulator, connection = company
     history = fill(company, 20)
@@ -481,8 +481,8 @@ def test_a_read_of_what_is_new_since_a_time_is_followed_up_like_any_other(compan
     assert narrow["metadata"]["syncCursor"] is None  # it would tell of other customers' invoices, too
 
 
-def test_changes_are_not_for_lines(company):
-    """What is gone would be lost in them, in silence."""
+def test_changes_are_not_offered_as_ndjson(company):
+    """NDJSON cannot represent deletions."""
     _, connection = company
     fill(company, 3)
     cursor = connection.invoke("listInvoices", {"all": True})["metadata"]["syncCursor"]
@@ -491,8 +491,8 @@ def test_changes_are_not_for_lines(company):
     assert [entry.field for entry in caught.value.fields] == ["sync_cursor"]
 
 
-def test_where_change_data_capture_cannot_tell_all_ids_are_listed(company, monkeypatch):
-    """A saturated or too old window fails closed: what is not among the Ids is gone."""
+def test_where_change_data_capture_cannot_report_deletions_all_ids_are_listed(company, monkeypatch):
+    """A saturated or too old window fails closed: a record whose Id is missing was deleted."""
     from vantage_quickbooks.sync import changes
 
     emulator, connection = company
@@ -509,7 +509,7 @@ def test_where_change_data_capture_cannot_tell_all_ids_are_listed(company, monke
     assert len(changed["existingIds"]) == first["count"] - 1
 
 
-def test_a_transient_failure_within_a_whole_read_is_waited_out(emulator, connect):
+def test_a_transient_failure_within_a_full_read_is_waited_out(emulator, connect):
     """Retries work page by page."""
     emulator.fault("html", path="/query", times=2, after=1)
     result = connect().invoke("listInvoices", {"all": True, "max_results": 10})
@@ -520,7 +520,7 @@ def test_a_transient_failure_within_a_whole_read_is_waited_out(emulator, connect
 
 
 def test_a_customer_who_was_deactivated_is_among_what_changed(emulator, connect):
-    """A mirror that asks what changed must hear of it."""
+    """A mirror that reads changes must get it."""
     connection = connect()
     first = connection.invoke("listCustomers", {"all": True})
     emulator.advance(60)
@@ -546,7 +546,7 @@ def test_a_timeout_on_any_page_is_survived(company, after, size):
 
 
 def test_an_answer_that_was_capped_does_not_shorten_the_read(company):
-    """One page comes a record short, as valid JSON, though nobody edits: the rest is asked for."""
+    """One page comes a record short, as valid JSON, although nothing is edited: the rest is asked for."""
     _, connection = company
     history = fill(company, 40)
     client = connection._get_client()
@@ -695,7 +695,7 @@ def edited_between(first, second, edit):
 
 @pytest.mark.parametrize("is_cut_off", [True, False])
 def test_a_cursor_goes_on_with_what_is_left_to_look_at_once_more(company, is_cut_off):
-    """A page ended within a second in which somebody renumbered; that second lies before the cursor."""
+    """A page ended within a second in which a record was renumbered; that second lies before the cursor."""
     _, connection = company
     history, ids = stocked(company, [0, 5, 10, 15, 20, 20, 25, 30, 35, 40, 45, 50, 55])
     data = {"all": True, "max_results": 4}
@@ -713,7 +713,7 @@ def test_a_cursor_goes_on_with_what_is_left_to_look_at_once_more(company, is_cut
     assert_whole(history, [row for page in pages for row in page["invoices"]])
 
 
-def test_more_than_a_page_of_one_second_is_whole(company):
+def test_more_than_a_page_of_one_second_is_complete(company):
     """One is deleted and one renumbered between two pages of it: overlap and count would fit."""
     _, connection = company
     history, ids = stocked(company, [0] * 6)
@@ -743,7 +743,7 @@ def test_what_was_written_just_before_comes(company):
 
 
 def test_an_answer_whose_members_come_in_another_order_is_read(company):
-    """Only the commonest one is told by its first bytes."""
+    """Only the commonest one is recognized by its first bytes."""
     _, connection = company
     history = fill(company, 20)
 

@@ -50,7 +50,7 @@ _log = logging.getLogger(__name__)
 
 
 class NDJSON(bytes):
-    """Records of one page, one a line, each in Intuit's very bytes.
+    """Records of one page, one a line, each in the exact bytes that Intuit sent.
 
     Attributes:
         metadata: As in a result: `cursor`, `complete`, `apiCalls` and the others.
@@ -61,7 +61,7 @@ class NDJSON(bytes):
     records: int
 
     def __new__(cls, lines: bytes, metadata: dict[str, Any]) -> Self:
-        """Join the lines with what is told of them."""
+        """Join the lines and their metadata."""
         made = super().__new__(cls, lines)
         made.metadata = metadata
         made.records = lines.count(b"\n")
@@ -75,9 +75,9 @@ class Connection:
 
     Args:
         settings: Validated settings.
-        context: What the host tells and offers.
-        deployment: What the operator decided.
-        store: Where tokens are kept, in place of what host or operator say (for tests and notebooks).
+        context: What the host knows about its calls, and its callables.
+        deployment: The operator's options.
+        store: Where tokens are kept, in place of the host's or the operator's choice (for tests and notebooks).
         new_call: Creates the state of a call (for tests: instant clocks).
         rate_limiter: Replaces the rate limiter of the company; see `QuickBooksClient`.
         intercept: Called in place of sending a request; see `QuickBooksClient`.
@@ -123,7 +123,7 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """Give back pooled connections; the connection opens them anew if it is used again."""
+        """Close pooled connections; using the connection again opens new ones."""
         with self._lock:
             client, store, self._client, self._store = self._client, self._store, None, None
         if client is not None:
@@ -163,8 +163,8 @@ class Connection:
         return envelope(data=data, action=action, request_id=call.request_id)
 
     async def ainvoke(self, action_id: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002 -- the host's word
-        """Run an action in a worker thread, so that an event loop goes on; otherwise as `invoke`."""
-        import asyncio  # noqa: PLC0415 -- costs 30 ms, and whoever awaits this has it
+        """Run an action in a worker thread, so that the event loop is not blocked; otherwise as `invoke`."""
+        import asyncio  # noqa: PLC0415 -- costs 30 ms, and a caller that awaits this has imported it
 
         return await asyncio.to_thread(self.invoke, action_id, input)
 
@@ -175,12 +175,12 @@ class Connection:
         *,
         as_: Literal["results", "ndjson"] = "results",
     ) -> Iterator[Any]:
-        """Run an action page by page; each is fetched when it is asked for, or a little ahead.
+        """Run an action page by page; each page is fetched on demand, or a little ahead.
 
-        With `all` in the input, pages come from one whole read: in the order of creation, each record once, the last
-        page with `metadata.complete`. Without it, they come one after the other from `start_position` on, and a
-        company that is edited meanwhile may shift records from one to another. An action that is not streamable
-        yields its one result.
+        With `all` in the input, pages come from one full read: in the order of creation, each record once, the last
+        page with `metadata.complete`. Without it, they are separate pages from `start_position` on, and a company
+        that is edited in the meantime may shift records from one to another. An action that is not streamable yields
+        its one result.
 
         Args:
             action_id: As for `invoke`.
@@ -189,10 +189,10 @@ class Connection:
                 `NDJSON`, bytes of one record a line as Intuit sent them, without flat fields (extra `[bulk]`).
 
         Raises:
-            ConnectorError: From the page that failed; the pages before it are whole.
+            ConnectorError: From the page that failed; the pages before it are complete.
         """
         if as_ not in {"results", "ndjson"}:
-            raise InputError(f"There is no such form of pages: {as_!r}; there are results and ndjson.")
+            raise InputError(f"Unknown format of pages: {as_!r}; use results or ndjson.")
         handler, call = _handler(action_id), self._start_call()
         data = self._translate_errors(call, validate_input, action_id, {} if input is None else input)
         if not is_streamable(handler):
@@ -243,10 +243,10 @@ class Connection:
             self._observers.audit(action_id, call, outcome)
 
     def estimate(self, action_id: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002 -- the host's word
-        """Return what a whole read would find and cost, for one API call: `totalCount` and `apiCalls`.
+        """Return what a full read would find and cost, for one API call: `totalCount` and `apiCalls`.
 
         Raises:
-            InputError: The action has no whole read, or the input is wrong.
+            InputError: The action has no full read, or the input is invalid.
             ConnectorError: See `QuickBooksClient.request`.
         """
         handler, call = _handler(action_id), self._start_call()

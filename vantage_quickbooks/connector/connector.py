@@ -30,7 +30,7 @@ class QuickBooksConnector:
         Args:
             schemas: False leaves out the schemas and forms of the actions; `describe_action` has them.
         """
-        from vantage_quickbooks.connector.description import describe  # noqa: PLC0415 -- see the module's docstring
+        from vantage_quickbooks.connector.description import describe  # noqa: PLC0415 -- imported when called
 
         return describe(schemas=schemas)
 
@@ -40,7 +40,7 @@ class QuickBooksConnector:
         Raises:
             KeyError: There is no such action.
         """
-        from vantage_quickbooks.connector.description import describe_one  # noqa: PLC0415 -- as above
+        from vantage_quickbooks.connector.description import describe_one  # noqa: PLC0415 -- imported when called
 
         return describe_one(action_id)
 
@@ -53,8 +53,8 @@ class QuickBooksConnector:
         Returns:
             `valid`, the `fields` that are wrong (all of them), and `warnings` about values that look wrong.
         """
-        from vantage_quickbooks.config.settings import Settings  # noqa: PLC0415 -- as above
-        from vantage_quickbooks.errors import SettingsError  # noqa: PLC0415 -- as above
+        from vantage_quickbooks.config.settings import Settings  # noqa: PLC0415 -- imported when called
+        from vantage_quickbooks.errors import SettingsError  # noqa: PLC0415 -- imported when called
 
         try:
             parsed = Settings.parse(settings)
@@ -74,16 +74,16 @@ class QuickBooksConnector:
 
         Args:
             settings: What the settings form holds.
-            context: What the host tells and offers.
+            context: What the host knows about its calls, and its callables.
             deployment: The operator's choices; by default what the environment variables say.
             **seams: `store`, `new_call`, `rate_limiter` and `intercept` of `Connection`.
 
         Raises:
             SettingsError: The settings are wrong; all fields at once.
         """
-        from vantage_quickbooks.config.settings import Settings  # noqa: PLC0415 -- as above
-        from vantage_quickbooks.connector.connection import Connection  # noqa: PLC0415 -- as above
-        from vantage_quickbooks.errors import SettingsError  # noqa: PLC0415 -- as above
+        from vantage_quickbooks.config.settings import Settings  # noqa: PLC0415 -- imported when called
+        from vantage_quickbooks.connector.connection import Connection  # noqa: PLC0415 -- imported when called
+        from vantage_quickbooks.errors import SettingsError  # noqa: PLC0415 -- imported when called
 
         try:
             return Connection(Settings.parse(settings), context, deployment, **seams)
@@ -100,15 +100,15 @@ class QuickBooksConnector:
         Args:
             settings: What the form holds; the fields that connecting fills in may be missing.
             redirect_uri: Where Intuit leads back to; one that is registered with the app.
-            state: A text that nobody can guess; it comes back with the redirect.
+            state: A text that cannot be guessed; it comes back with the redirect (RFC 6749 section 10.12).
             deployment: As for `connect`.
 
         Raises:
             SettingsError: The settings are wrong; all fields at once.
         """
-        from vantage_quickbooks.connector import authorization  # noqa: PLC0415 -- as above
+        from vantage_quickbooks.connector import authorization  # noqa: PLC0415 -- imported when called
 
-        return authorization.address(settings, redirect_uri, state, deployment)
+        return authorization.authorization_url(settings, redirect_uri, state, deployment)
 
     def exchange_code(
         self, settings: Mapping[str, Any], *, code: str, redirect_uri: str, deployment: Deployment | None = None
@@ -128,9 +128,9 @@ class QuickBooksConnector:
             SettingsError: The settings are wrong.
             ConnectorError: Intuit refuses, or could not be asked.
         """
-        from vantage_quickbooks.connector import authorization  # noqa: PLC0415 -- as above
+        from vantage_quickbooks.connector import authorization  # noqa: PLC0415 -- imported when called
 
-        return authorization.granted(settings, code, redirect_uri, deployment)
+        return authorization.exchange_code(settings, code, redirect_uri, deployment)
 
 
 QUICKBOOKS = QuickBooksConnector()

@@ -1,8 +1,7 @@
-"""
-Keeps Python's cyclic garbage collector from searching pages of records, in which there are no cycles to find.
+"""Keeps Python's cyclic garbage collector away from pages of records, which contain no cycles.
 
-A page of a thousand records is some 30,000 containers, all young. The collector goes through the young again and again,
-first while they are made and then at the first occasion afterwards: for a page that cost as much as decoding it.
+A page of a thousand records is some 30,000 containers, all in the young generations. The collector would traverse them
+several times while they are made and once afterwards, which takes as long as decoding the page.
 """
 
 from __future__ import annotations
@@ -20,20 +19,19 @@ _YOUNG = 1
 """The older of the two generations that count as young."""
 
 _INTERPRETERS_OWN = 1_000
-"""So many frozen objects are no host's: Python 3.12 keeps its own immortal ones there (375, whatever is imported).
+"""Up to this many frozen objects are the interpreter's own: Python 3.12 keeps 375 immortal objects there.
 
-A host that freezes takes all there is at that moment, and Python begins with some 5,000.
+A host that calls `gc.freeze()` freezes all its objects, and Python starts with some 5,000.
 Source: https://github.com/python/cpython/blob/v3.12.1/Modules/gcmodule.c, `update_refs`.
 """
 
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Let a block make many containers without cycles: nothing is collected meanwhile, and they count as old at once.
+    """Pause collection in a block that makes many containers without cycles, and move them to the oldest generation.
 
-    What was young before is collected first, so that no garbage grows old with them. Reference counts free everything
-    as ever. Where the host has switched the collector off, or froze objects itself, nothing grows up: what follows
-    would thaw the host's objects.
+    Young garbage is collected first, so that it does not become old. Reference counting is not affected. Where the host
+    has disabled the collector or frozen objects itself, nothing is moved: unfreezing would thaw the host's objects.
     """
     if not gc.isenabled():
         yield
@@ -44,6 +42,6 @@ def gc_paused() -> Iterator[None]:
         yield
     finally:
         if gc.get_freeze_count() < _INTERPRETERS_OWN:
-            gc.freeze()  # moves all there is out of the generations, without looking at it,
+            gc.freeze()  # moves every object out of the generations without traversing it,
             gc.unfreeze()  # and this moves it into the oldest
         gc.enable()
