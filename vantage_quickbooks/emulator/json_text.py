@@ -19,6 +19,12 @@ _PLAIN_NUMBERS = {
     "ExchangeRate",
     "Quantity",
     "QtyOnHand",
+    "QtyDiff",
+    "Rate",
+    "PurchaseCost",
+    "HourlyRate",
+    "BillRate",
+    "CostRate",
 }
 # An amount may be sent as 100 and is served as 100.00.
 _AMOUNTS = {

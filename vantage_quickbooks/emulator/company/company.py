@@ -36,11 +36,20 @@ _DEBTORS = {"Invoice": ("Customer", "CustomerRef"), "Bill": ("Vendor", "VendorRe
 _LINK_TYPES = {"BillPayment": "BillPaymentCheck"}  # recorded, 2026 (Nango bills)
 _MODIFIER = {"LastModifiedByRef": {"value": "9130350000000017"}}  # invented
 _SINGLETONS = ("CompanyInfo", "Preferences")  # a company has one; its Id is "1" and need not be sent
+_WRAPPED = "RecurringTransaction"  # its records stand inside the name of what they are templates of
 _OTHER_USER = "Robin Vale"  # invented: the user named when an object is stale
 
 
 def _modifier(entity: Entity) -> Record:
     return _MODIFIER if entity.name in shapes.WITH_MODIFIER else {}
+
+
+def _template_of(record: Record) -> tuple[str, Record]:
+    """Unwrap a recurring transaction: the entity whose template it is, and the record inside; nothing if it is bare."""
+    for name in shapes.TEMPLATES:
+        if isinstance(record.get(name), dict):
+            return name, record[name]
+    return "", {}
 
 
 class Company:
@@ -158,7 +167,10 @@ class Company:
     def find(self, entity: str, id: str) -> dict[str, Any] | None:  # noqa: A002 -- Intuit's word
         """Return a record with exact amounts, or None."""
         body = self.store.body(self.realm, entity, id)
-        return decode(body) if body is not None else None
+        if body is None:
+            return None
+        record: dict[str, Any] = decode(body)
+        return _template_of(record)[1] if entity == _WRAPPED else record
 
     # ---- writing ----
 
@@ -177,20 +189,42 @@ class Company:
             Fault: 500, 2010, 2020, 2500, 6000 or 6240.
         """
         self._require_operation(entity, "C", "create")
+        if entity.name == _WRAPPED:
+            return self._create_template(entity, sent)
         rules.reject_unknown_properties(entity, sent)
         with self.store.writing():
             given = {key: value for key, value in rules.writable_fields(entity, sent).items() if value is not None}
             now = self._now()
-            stamp = local_time(now, self.zone)
             number = self._sequences.next_id(entity)
-            envelope = {
-                "domain": "QBO",
-                "sparse": False,
-                "Id": str(number),
-                "SyncToken": "0",
-                "MetaData": {"CreateTime": stamp, **_modifier(entity), "LastUpdatedTime": stamp},
-            }
-            body = self._write(entity, given | envelope, None, now, None)
+            body = self._write(entity, given | self._envelope(entity, number, now), None, now, None)
+            self._sequences.use_id(entity, number)
+            return body
+
+    def _envelope(self, entity: Entity, number: int, now: float) -> Record:
+        stamp = local_time(now, self.zone)
+        return {
+            "domain": "QBO",
+            "sparse": False,
+            "Id": str(number),
+            "SyncToken": "0",
+            "MetaData": {"CreateTime": stamp, **_modifier(entity), "LastUpdatedTime": stamp},
+        }
+
+    def _create_template(self, entity: Entity, sent: Record) -> str:
+        """Create a recurring transaction: a record of another entity, wrapped in that entity's name."""
+        name, inner = _template_of(sent)
+        if not inner.get("RecurringInfo"):  # 2020 is Intuit's code for what is missing; this case is not recorded
+            raise errors.required_missing("RecurringInfo")
+        kind = ENTITIES[name]
+        with self.store.writing():
+            given = {key: value for key, value in rules.writable_fields(kind, inner).items() if value is not None}
+            now = self._now()
+            number = self._sequences.next_id(entity)
+            change = Change(kind, self, self.today(now), created=True, touched=None)
+            record = rules.apply_defaults(change, given | self._envelope(kind, number, now))
+            record = {key: value for key, value in record.items() if key not in shapes.NOT_IN_TEMPLATES}
+            body = encode({name: record | {"RecurDataRef": {"value": str(number)}}})
+            self.store.save(self.realm, entity.name, row_of(entity, record, body))
             self._sequences.use_id(entity, number)
             return body
 
@@ -278,6 +312,8 @@ class Company:
 
     def _load_current(self, entity: Entity, sent: Record) -> Record:
         """Return the stored record, if the sender has its current SyncToken."""
+        if entity.name == _WRAPPED:
+            sent = _template_of(sent)[1] or sent
         for key in ("Id", "SyncToken"):
             if sent.get(key) is None:
                 raise errors.required_missing(key)

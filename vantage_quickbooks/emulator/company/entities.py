@@ -198,6 +198,7 @@ _OWN_PROPERTIES = {
     ),
     "Purchase": f"{_TRANSACTION} AccountRef EntityRef Credit RemitToAddr PurchaseEx",
     "PurchaseOrder": f"{_TRANSACTION} {_EXPENSE} ShipTo",
+    "RecurringTransaction": f"{_TRANSACTION} {_EXPENSE} RecurringInfo CustomerRef AccountRef EntityRef",
     "RefundReceipt": f"{_TRANSACTION} CustomerRef CheckPayment CreditCardPayment",
     "SalesReceipt": f"{_TRANSACTION} CustomerRef CreditCardPayment",
     "TimeActivity": (

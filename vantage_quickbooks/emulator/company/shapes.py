@@ -73,6 +73,15 @@ LINES_AS_SENT = frozenset({"BillPayment", "Payment"})
 WITH_MODIFIER = frozenset({"Invoice", "PurchaseOrder"})
 """MetaData tells who changed it (recorded, 2026)."""
 
+TEMPLATES = (
+    "Bill", "CreditMemo", "Deposit", "Estimate", "Invoice", "JournalEntry", "Purchase", "PurchaseOrder",
+    "RefundReceipt", "SalesReceipt", "Transfer", "VendorCredit",
+)  # fmt: skip
+"""What a recurring transaction can be a template of (Intuit, RecurringTransaction page)."""
+
+NOT_IN_TEMPLATES = frozenset({"DocNumber", "DueDate", "TxnDate"})
+"""What each transaction gets that is made of a template, and not the template."""
+
 _SALES_FORM: dict[str, Any] = {
     "CustomField": [],
     "CurrencyRef": US_DOLLAR,

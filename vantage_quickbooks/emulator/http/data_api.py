@@ -19,7 +19,7 @@ from vantage_quickbooks.emulator.oauth.authorization_server import ACCOUNTING_SC
 from vantage_quickbooks.emulator.query.execute import execute
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from vantage_quickbooks.emulator.company.change import Record
     from vantage_quickbooks.emulator.company.company import Company
@@ -27,6 +27,28 @@ if TYPE_CHECKING:
     from vantage_quickbooks.emulator.http.response import Response
 
 PREFIX = "/v3/company/"
+
+
+def exchange_rate(company: Company, parameters: Mapping[str, str]) -> str:
+    """Read an exchange rate, which has no Id (Intuit, ExchangeRate page).
+
+    Args:
+        company: Whose.
+        parameters: `sourcecurrencycode`, and `asofdate` unless it is the rate of today.
+
+    Returns:
+        The record's text.
+
+    Raises:
+        Fault: 2020 without a currency, 610 if there is no rate of that day.
+    """
+    code = parameters.get("sourcecurrencycode")
+    if not code:
+        raise errors.required_missing("sourcecurrencycode")
+    rate = company.store.body(company.realm, "ExchangeRate", code)
+    if rate is None or parameters.get("asofdate") not in (None, decode(rate)["AsOfDate"]):
+        raise errors.not_found()
+    return rate
 
 
 class DataApi:
@@ -147,6 +169,9 @@ class DataApi:
         entity = BY_PATH.get(head)
         if entity is None or "/" in tail:
             raise errors.no_such_path(request.path)
+        if request.method == "GET" and head == "exchangerate" and not tail:
+            rate = exchange_rate(company, request.parameters())
+            return self._wrap(request, company, entity.name.encode(), rate.encode())
         if request.method == "GET" and (tail or head == "preferences"):  # a company has one set of them
             if "R" not in entity.operations:
                 raise errors.unsupported_operation("read")

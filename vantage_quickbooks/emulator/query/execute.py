@@ -97,16 +97,25 @@ def execute(company: Company, text: str, now: float) -> Page:
     except (sqlite3.Error, OverflowError) as error:  # a thousand conditions, an offset beyond all numbers
         raise errors.processing_error(str(error)) from error
     if plan.fields:
-        records, number = b",".join(_select_fields(body, plan.fields) for (body,) in found), len(found)
+        wrapped = plan.entity.name == "RecurringTransaction"
+        records, number = b",".join(_select_fields(body, plan.fields, wrapped=wrapped) for (body,) in found), len(found)
     else:
         ((number, records),) = found
     return Page(plan.entity, records or b"", number, plan.offset + 1, None)
 
 
-def _select_fields(body: str, fields: tuple[str, ...]) -> bytes:
+def _select_fields(body: str, fields: tuple[str, ...], *, wrapped: bool) -> bytes:
     """Keep the fields that were asked for, and what every record carries: domain, sparse (true) and Id."""
-    selected = _select_paths(decode(body), (*fields, "domain", "sparse", "Id"))
-    return encode(selected | {"sparse": True} if "sparse" in selected else selected).encode()
+    record = decode(body)
+    paths = (*fields, "domain", "sparse", "Id")
+    if wrapped:  # a recurring transaction's properties stand inside its template
+        return encode({name: _partial(inner, paths) for name, inner in record.items()}).encode()
+    return encode(_partial(record, paths)).encode()
+
+
+def _partial(record: Any, paths: tuple[str, ...]) -> Any:
+    selected = _select_paths(record, paths)
+    return selected | {"sparse": True} if "sparse" in selected else selected
 
 
 def _select_paths(value: Any, paths: Collection[str]) -> Any:

@@ -230,14 +230,14 @@ def journal(
     }
 
 
-def journal_entry(books: Books, number: str, lines: Sequence[Record], note: str = "") -> Record:
+def journal_entry(books: Books, number: str, lines: Sequence[Record], note: str) -> Record:
     """Make a journal entry; its TotalAmt is 0 (recorded)."""
     return {
         "Adjustment": False,
         "TotalAmt": amount(0),
         "DocNumber": number,
         "CurrencyRef": books.currency(),
-        **({"PrivateNote": note} if note else {}),
+        "PrivateNote": note,
         "Line": list(lines),
         "TxnTaxDetail": {},
     }

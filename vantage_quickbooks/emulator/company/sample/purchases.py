@@ -65,12 +65,12 @@ _PAYMENTS: tuple[tuple[str, int, str, str, tuple[tuple[str, int | None], ...], t
     ("bill-payment-lawyer", 72, _CHECKING, "1054", (("bill-lawyer", None),), ()),
     ("bill-payment-insurance-2", 65, _CHECKING, "1055", (("bill-insurance", 44000),), ()),
     ("bill-payment-rent", 60, _CHECKING, "1056", (("bill-rent-1", None), ("bill-rent-2", None)), ()),
-    ("bill-payment-telecom", 56, _VISA, "", (("bill-telecom-1", None),), ()),
+    ("bill-payment-telecom", 56, _VISA, "1", (("bill-telecom-1", None),), ()),
     ("bill-payment-plants", 50, _CHECKING, "1059", (("bill-plants", 50000),), ()),
-    ("bill-payment-print", 41, _MASTERCARD, "", (("bill-print", None),), ()),
+    ("bill-payment-print", 41, _MASTERCARD, "2", (("bill-print", None),), ()),
     ("bill-payment-tree", 34, _CHECKING, "1063", (("bill-tree", None),), ()),
     ("bill-payment-irrigation", 28, _CHECKING, "1065", (("bill-irrigation", None),), ("vendor-credit-heads",)),
-    ("bill-payment-stone", 6, _MASTERCARD, "", (("bill-stone", 40000),), ()),
+    ("bill-payment-stone", 6, _MASTERCARD, "3", (("bill-stone", 40000),), ()),
 )
 # Key, vendor, days ago, memo, items with quantities, and what they were bought with in the end.
 _ORDERS: tuple[tuple[str, str, int, str, tuple[tuple[str, int], ...], tuple[str, str] | None], ...] = (
@@ -217,8 +217,13 @@ def add_bill_payments(books: Books) -> None:
                 "CheckPayment": {"BankAccountRef": books.ref("Account", account), "PrintStatus": "NotSet"},
             }
         )
-        body: Record = {"VendorRef": dict(first["VendorRef"]), **source, "CurrencyRef": books.currency()}
-        books.add("BillPayment", key, days_ago, body | ({"DocNumber": number} if number else {}))
+        body: Record = {
+            "VendorRef": dict(first["VendorRef"]),
+            **source,
+            "DocNumber": number,
+            "CurrencyRef": books.currency(),
+        }
+        books.add("BillPayment", key, days_ago, body)
         applied, total = [], 0
         for bill, part in bills:
             cents = _pay(books, key, "Bill", bill, part)

@@ -227,7 +227,12 @@ def _add_charges(books: Books) -> None:
         lines.append(
             form_lines.journal(books, str(len(lines)), "Credit", "Opening Balance Equity", total, text="Open balances")
         )
-        books.add("JournalEntry", entry, days_ago, form_lines.journal_entry(books, f"JE-{number}", lines))
+        books.add(
+            "JournalEntry",
+            entry,
+            days_ago,
+            form_lines.journal_entry(books, f"JE-{number}", lines, "Open balances of customers"),
+        )
 
 
 def _add_payment(books: Books, row: _Payment) -> None:
