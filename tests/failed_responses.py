@@ -37,7 +37,8 @@ def refusal(status, body, headers=None, **kwargs):
     return caught.value
 
 
-def told(error):
+def text_of(error):
+    """Return all text that an error contains."""
     return "\n".join((str(error), repr(error), repr(error.details), json.dumps(error.to_dict(), allow_nan=False)))
 
 

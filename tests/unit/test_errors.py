@@ -1,4 +1,4 @@
-"""The tree of errors: what its docstring says is what there is, and an error is plain JSON without secrets."""
+"""The tree of errors is as its docstring draws it, and an error is plain JSON without secrets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_every_class_is_drawn_and_every_drawn_class_exists():
     assert {name for name, *_ in DRAWN} == set(CLASSES)
 
 
-def test_each_class_hangs_where_it_is_drawn():
+def test_each_class_has_the_base_that_is_drawn():
     above: list[type] = []
     shift = min(depth for _, depth, _ in DRAWN)
     for name, depth, _ in DRAWN:
@@ -54,7 +54,7 @@ def test_each_class_has_the_code_that_is_drawn(name, codes):
     assert CLASSES[name].code == codes[0]
 
 
-def test_every_class_that_a_caller_meets_has_its_code_drawn():
+def test_every_class_but_the_bases_has_a_code():
     assert {name for name, _, codes in DRAWN if not codes} == {"ConnectorError", "QuickBooksError"}
 
 
@@ -71,7 +71,7 @@ RETRYABLE = {
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_only_what_passes_by_itself_is_worth_another_try(name):
+def test_only_temporary_errors_are_retryable(name):
     assert CLASSES[name].retryable is (name in RETRYABLE)
 
 
@@ -89,21 +89,21 @@ def test_an_error_is_plain_json_of_one_shape(kind):
 
 
 @pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
-def test_the_text_of_an_error_has_its_code_and_the_id_that_support_asks_for(kind):
+def test_the_text_of_an_error_contains_code_and_transaction_id(kind):
     assert str(kind("Broken.")) == f"Broken. ({kind.code})"
     assert str(kind("Broken.", details={"intuitTid": TID})) == f"Broken. ({kind.code}, intuit_tid {TID})"
     assert repr(kind("Broken.")) == f"<{kind.__name__} {kind.code}: Broken.>"
 
 
 @pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
-def test_an_error_survives_the_way_to_another_process(kind):
+def test_an_error_can_be_pickled(kind):
     error = kind("Broken.", code="OTHER_CODE", retryable=True, details={"intuitTid": TID})
     for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):  # noqa: S301 -- our own
         assert type(again) is kind
         assert (again.to_dict(), str(again)) == (error.to_dict(), str(error))
 
 
-def test_an_instance_may_be_more_exact_than_its_class():
+def test_an_instance_may_be_more_specific_than_its_class():
     error = errors.InputError("No such action.", code="ACTION_NOT_FOUND")
     assert (error.code, error.to_dict()["code"]) == ("ACTION_NOT_FOUND", "ACTION_NOT_FOUND")
     assert errors.InputError.code == "INPUT_INVALID"
@@ -111,41 +111,41 @@ def test_an_instance_may_be_more_exact_than_its_class():
     assert errors.NetworkError.retryable is True
 
 
-def test_each_wrong_field_has_its_entry_in_order():
-    fields = [FieldError("b", "type", "It is no number.", "Give a number."), FieldError("a", "required", "M.", "N.")]
+def test_each_invalid_field_has_an_entry_in_order():
+    fields = [FieldError("b", "type", "It is not a number.", "Give a number."), FieldError("a", "required", "M.", "N.")]
     for kind in (errors.SettingsError, errors.InputError):
         error = kind("Two.", fields)
         assert error.fields == tuple(fields)
         assert error.to_dict()["fields"] == [
-            {"field": "b", "rule": "type", "message": "It is no number.", "hint": "Give a number."},
+            {"field": "b", "rule": "type", "message": "It is not a number.", "hint": "Give a number."},
             {"field": "a", "rule": "required", "message": "M.", "hint": "N."},
         ]
 
 
 @pytest.mark.parametrize("kind", [errors.RateLimitedError, errors.QuickBooksUnavailableError])
-def test_how_long_to_wait_is_told_to_the_host(kind):
+def test_retry_after_is_passed_to_the_host(kind):
     assert kind("Wait.", retry_after_s=12.5).to_dict()["retryAfter"] == 12.5
     assert kind("Wait.").to_dict()["retryAfter"] is None
 
 
-def test_changing_what_was_handed_out_changes_no_error():
+def test_changing_the_dict_does_not_change_the_error():
     error = ConnectorError("Broken.", details={"a": 1})
     error.to_dict()["details"]["a"] = 2
     assert error.to_dict()["details"] == {"a": 1}
 
 
-def test_a_bare_error_hangs_on_nothing():
-    """Frames and exceptions beneath hold tokens, and a crash reporter prints what it can reach."""
+def test_an_error_without_traceback_references_no_frame():
+    """Their local variables contain tokens, and crash reporters print them."""
     error = ConnectorError("Broken.")
     error.__cause__ = error.__context__ = ValueError("planted-secret")
     with pytest.raises(ConnectorError) as caught:
         raise error
     assert caught.value.__traceback__ is not None
-    bare = caught.value.without_traceback()
-    assert bare is caught.value
-    assert (bare.__cause__, bare.__context__, bare.__traceback__) == (None, None, None)
+    stripped = caught.value.without_traceback()
+    assert stripped is caught.value
+    assert (stripped.__cause__, stripped.__context__, stripped.__traceback__) == (None, None, None)
 
 
-def test_no_class_bears_the_name_of_a_builtin():
+def test_no_class_has_the_name_of_a_builtin():
     builtins = {name for name in dir(__import__("builtins")) if name.endswith("Error")}
     assert not builtins & set(errors.__all__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from failed_responses import TID, TOKENS, decipher, gateway_fault, refusal, service_fault, told, xml_fault
+from failed_responses import TID, TOKENS, decipher, gateway_fault, refusal, service_fault, text_of, xml_fault
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,7 +57,7 @@ DOCUMENTED = [
     (500, "3100", QuickBooksUnavailableError),
 ]
 
-CATALOGUE = (  # noqa: SIM905 -- a list of 38 lines tells no more
+CATALOGUE = (  # noqa: SIM905 -- a list of 38 lines would not be clearer
     "600 620 630 700 800 900 1020 1040 2000 2040 2050 2060 2070 2080 2090 2100 2110 2120 2130 2140 2160 2170 2200 2210 "
     "2220 2230 2250 2300 3000 3202 4002 5000 6070 6080 6180 6210 10100 10200"
 ).split()
@@ -79,13 +79,13 @@ def test_a_documented_code_becomes_its_error_in_every_dialect(status, code, kind
 
 @pytest.mark.parametrize("code", [*CATALOGUE, "270", "99999", "", "abc"])
 @pytest.mark.parametrize("status", [200, 400])
-def test_any_other_code_is_a_refused_request(status, code):
-    """Also under HTTP 200: a Fault is a failure whatever the status."""
+def test_any_other_code_is_a_rejected_request(status, code):
+    """Also under HTTP 200: a Fault is a failure with any status."""
     assert type(refusal(status, service_fault(code))) is RequestRejectedError
 
 
 @pytest.mark.parametrize("code", ["003001", 3001, "3001"])
-def test_a_code_is_read_with_leading_zeros_and_as_a_number(code):
+def test_a_code_may_have_leading_zeros_or_be_a_number(code):
     error = refusal(403, gateway_fault(code))
     assert isinstance(error, RateLimitedError)
     assert error.details["faultCode"] == "3001"
@@ -125,7 +125,7 @@ def test_without_a_fault_the_status_decides(status, kind, body):
 
 
 @pytest.mark.parametrize(("asked", "other"), [("production", "sandbox"), ("sandbox", "production")])
-def test_the_mix_up_of_environments_is_named_with_its_mend(asked, other):
+def test_a_mix_up_of_environments_is_reported_with_a_hint(asked, other):
     with pytest.raises(AccessDeniedError) as caught:
         responses.decipher(403, {}, json.dumps(gateway_fault("3100")).encode(), environment=asked, realm_id="77")
     assert caught.value.details["suspected"] == "environment"
@@ -138,20 +138,20 @@ def test_the_mix_up_of_environments_is_named_with_its_mend(asked, other):
 
 @pytest.mark.parametrize("fault", ["boom", ["boom"], 1, True, {"type": "X"}, {"Error": []}, {"Error": {"code": "1"}}])
 @pytest.mark.parametrize("key", ["Fault", "fault"])
-def test_a_fault_of_no_known_shape_is_still_a_fault(key, fault):
+def test_a_fault_of_unknown_shape_is_still_a_fault(key, fault):
     body = {"QueryResponse": {}, key: fault}
     assert type(refusal(200, body)) is RequestRejectedError
     assert type(refusal(503, body)) is QuickBooksUnavailableError
 
 
 @pytest.mark.parametrize("fault", [None, {}, [], "", 0])
-def test_an_empty_fault_beside_an_answer_is_none(fault):
+def test_an_empty_fault_beside_an_answer_is_ignored(fault):
     """The gateway's form has all members at all times, empty ones as null."""
     assert decipher(200, {"QueryResponse": {}, "fault": fault}).body["QueryResponse"] == {}
 
 
 @pytest.mark.parametrize("entry", [{}, {"code": None}, {"code": ["a"], "Message": 5, "Detail": {}, "element": 1}])
-def test_an_odd_entry_of_a_fault_does_no_harm(entry):
+def test_a_malformed_entry_of_a_fault_is_a_rejected_request(entry):
     assert type(refusal(400, {"Fault": {"Error": [entry, None, "text"], "type": 7}})) is RequestRejectedError
 
 
@@ -198,11 +198,11 @@ def test_an_ended_subscription_in_plain_text_is_an_ended_subscription():
         (200, lambda t: f'{{"access_token": "{t}"'.encode()),
     ],
 )
-def test_a_token_that_comes_back_in_a_fault_is_told_nowhere(token, status, make):
+def test_a_token_in_a_fault_is_redacted(token, status, make):
     error = refusal(status, make(token))
-    assert token not in told(error)
-    assert token[:24] not in told(error)
-    assert token[-16:] not in told(error)
+    assert token not in text_of(error)
+    assert token[:24] not in text_of(error)
+    assert token[-16:] not in text_of(error)
 
 
 @given(st.sampled_from(sorted(TOKENS.values())), st.text(max_size=20), st.text(max_size=20))
@@ -211,42 +211,42 @@ def test_a_token_between_any_words_is_redacted(token, before, after):
 
 
 @pytest.mark.parametrize("text", ["Amy's Bird Sanctuary", "AB12", "RT1", "eyes. nose. mouth.", "Invoice 1037"])
-def test_what_is_no_token_stays(text):
+def test_other_text_is_not_redacted(text):
     assert text == fault_parser.redact_tokens(text)
 
 
-def test_no_text_of_a_fault_makes_a_message_endless():
+def test_a_message_has_a_maximum_length():
     error = refusal(400, service_fault("4000", message="x" * 10**6, detail="y" * 10**6, element="z" * 10**6))
-    assert len(told(error)) < 5000
+    assert len(text_of(error)) < 5000
     error = refusal(401, gateway_fault("3200", message="x" * 10**6))
-    assert len(told(error)) < 5000
+    assert len(text_of(error)) < 5000
 
 
-def test_several_faults_are_all_told():
+def test_all_faults_are_reported():
     body = service_fault("2010")
     body["Fault"]["Error"].append({"Message": "Second", "Detail": "thing", "code": "2020"})
     assert "Message: Detail; Second: thing" in refusal(400, body).message
 
 
-def test_a_detail_that_repeats_the_message_is_told_once():
+def test_a_detail_that_repeats_the_message_is_reported_once():
     error = refusal(400, service_fault("6000", message="Business Error", detail="Business Error : a reason."))
     assert error.message.count("Business Error") == 1
 
 
 @pytest.mark.parametrize("dialect", [service_fault, gateway_fault, xml_fault])
-def test_a_stale_object_names_no_colleague(dialect):
+def test_a_stale_object_does_not_name_the_other_user(dialect):
     """Its detail says who else was working on the record (recorded, 2015 to 2026)."""
     detail = "Stale Object Error : You and Jane Q. Doe were working on this at the same time."
     error = refusal(400, dialect("5010", message="Stale Object Error", detail=detail))
     assert error.message.count("Stale Object Error") == 1
-    assert "Jane" not in told(error)
-    assert "Doe" not in told(error)
+    assert "Jane" not in text_of(error)
+    assert "Doe" not in text_of(error)
     assert error.details["faultCode"] == "5010"
 
 
 @pytest.mark.parametrize("dialect", [service_fault, gateway_fault, xml_fault])
 @pytest.mark.parametrize(("status", "code"), [(403, "3100"), (403, "120"), (401, "3200")])
-def test_a_missing_scope_is_not_taken_for_a_mix_up_of_environments(status, code, dialect):
+def test_a_missing_scope_is_not_reported_as_a_mix_up_of_environments(status, code, dialect):
     detail = "The access token does not have sufficient scope"
     error = refusal(status, dialect(code, message="AuthorizationFailed", detail=detail))
     assert type(error) is AccessDeniedError
@@ -257,7 +257,7 @@ def test_a_missing_scope_is_not_taken_for_a_mix_up_of_environments(status, code,
     assert error.retryable is False
 
 
-def test_no_access_at_an_emulator_is_no_mix_up_of_intuits_environments():
+def test_no_access_at_an_emulator_is_not_reported_as_a_mix_up_of_environments():
     fault = gateway_fault("3100", message="AuthorizationFailed")
     error = refusal(403, fault, environment="emulator", realm_id="7")
     assert "emulator" in error.message

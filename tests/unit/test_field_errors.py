@@ -193,7 +193,7 @@ def test_unknown_setting__is_refused_by_name_with_the_nearest_known_one(key, nea
 
 def test_unknown_field__similar_to_none__gets_the_list_of_fields():
     assert "Remove it. The inputs are max_results," in one(CUSTOMERS, {"zzz": 1}).hint
-    assert one(CUSTOMERS, {"zzz": None}).field == "zzz"  # a typing error is one, whatever its value
+    assert one(CUSTOMERS, {"zzz": None}).field == "zzz"  # an unknown name is an error even without a value
     assert one("getCompanyInfo.input.schema", {"max_results": 1}).hint == "Remove it. There are none here."
 
 
@@ -266,10 +266,10 @@ def test_secret__of_any_shape_and_pasted_anywhere__is_in_no_entry(secret, token,
     if as_key:
         data[secret] = token
     _, fields = clean(SETTINGS, data)
-    told = summarize("setting", fields) + repr(fields)
+    shown = summarize("setting", fields) + repr(fields)
     for value in (secret, token):
         for spelling in (value, value.strip(), json.dumps(value)[1:-1], repr(value)[1:-1]):
-            assert spelling not in told
+            assert spelling not in shown
 
 
 @pytest.mark.parametrize("value", ["HUNTER2", 48151623, 4.75, True])

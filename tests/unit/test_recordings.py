@@ -1,9 +1,8 @@
-"""
-Real Intuit traffic, 2013 to 2026, through the client's own reading of it.
+"""Recorded traffic of Intuit, 2013 to 2026, as the core reads it.
 
-The recordings lie beside the checkout (../shared/recordings) and are no part of the project. What each is, was
-written down here by hand from the list in their README, never from what the code says: an exchange that FAULTS does
-not name is a success and must come through key for key and value for value.
+The recordings are next to the checkout (../shared/recordings) and not part of the project. The expectations were
+written by hand from the list in their README, independently of the code. An exchange that is not in FAULTS is a success,
+and must be returned with every key and value.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ IRREGULAR, AMPERSAND = (f"{MINIMUL}2015-2016-oauth1/misc/{name}.yml" for name in
 CDC_2016 = MINIMUL + "2015-2016-oauth1/cdc/basic.yml"
 
 UNREADABLE = (UnexpectedResponseError, None)
-"""A success in XML, which a client of JSON cannot use and must not take for one."""
+"""A success in XML, which a JSON client cannot read and must not report as a success."""
 
 FAULTS = {
     (MINIMUL + "2020-oauth2/error/400.yml", 1): (RequestRejectedError, "4001"),
@@ -224,7 +223,7 @@ def _tid(exchange):
     return next((value for key, value in exchange.headers.items() if key.lower() in wanted), None)
 
 
-def _everything_told(error):
+def _text_of(error):
     return "\n".join((str(error), repr(error), json.dumps(error.to_dict(), allow_nan=False), repr(error.details)))
 
 
@@ -236,7 +235,7 @@ def test_the_loader_finds_every_exchange_and_every_expectation_an_exchange():
 
 @pytest.mark.parametrize("loads", [orjson.loads, json.loads], ids=["orjson", "json"])
 @pytest.mark.parametrize("exchange", API, ids=str)
-def test_each_recorded_answer_is_read_for_what_it_is(exchange, loads):
+def test_each_recorded_response_is_read_correctly(exchange, loads):
     """A success comes through unchanged; a fault becomes its error, with Intuit's id and without any token."""
     expected = FAULTS.get((exchange.file, exchange.index))
     if expected is None:
@@ -254,13 +253,13 @@ def test_each_recorded_answer_is_read_for_what_it_is(exchange, loads):
     assert error.details.get("intuitTid") == _tid(exchange)
     if _tid(exchange):
         assert _tid(exchange) in str(error)
-    assert not TOKEN_TEXT.search(_everything_told(error))
-    assert exchange.body.decode() not in _everything_told(error)
+    assert not TOKEN_TEXT.search(_text_of(error))
+    assert exchange.body.decode() not in _text_of(error)
     assert error.__cause__ is None
 
 
 @pytest.mark.parametrize("exchange", [e for e in ALL if e.file in TOKEN_FAULTS], ids=str)
-def test_each_recorded_refusal_of_the_token_endpoint_is_read_for_what_it_is(exchange):
+def test_each_recorded_refusal_of_the_token_endpoint_is_read_correctly(exchange):
     """`invalid_grant` in four wordings asks a person to connect again; only `invalid_client` is a wrong secret."""
     with pytest.raises(ConnectorError) as caught:
         responses.decipher_token(exchange.status, exchange.headers, exchange.body, now=NOW)
@@ -285,16 +284,16 @@ def test_the_recorded_token_response_makes_a_record():
     assert record.refresh_token_hard_expires_at is None
 
 
-def test_an_expired_token_quoted_in_a_401_is_told_nowhere():
+def test_an_expired_token_in_a_401_is_redacted():
     (exchange,) = (e for e in API if e.file.endswith("2020-oauth2/error/401.yml"))
     assert b"Token expired: AB0160139" in exchange.body
     with pytest.raises(AccessTokenRefusedError) as caught:
         _decipher(exchange)
-    assert "AB01" not in _everything_told(caught.value)
+    assert "AB01" not in _text_of(caught.value)
 
 
 @pytest.mark.parametrize("exchange", PAGES, ids=str)
-def test_each_recorded_page_is_read_whole_and_says_what_follows(exchange):
+def test_each_recorded_page_is_read_completely_with_its_next_position(exchange):
     """The next page begins where this one ends, as long as the page is as full as was asked (at most 1,000)."""
     response = json.loads(exchange.body)["QueryResponse"]
     entity = re.search(r"from\s+(\w+)", exchange.statement, re.IGNORECASE)[1]
@@ -344,7 +343,7 @@ def test_pages_of_five_are_read_to_the_end_as_recorded():
         ("2020-oauth2/get/inactive_vendors.yml", query.whether("Active", True, False)),
     ],
 )
-def test_our_conditions_go_over_the_line_as_recorded(file, condition):
+def test_conditions_are_encoded_as_recorded(file, condition):
     """What QuickBooks understood in 2020 is what we write, quote for quote and percent sign for percent sign."""
     (exchange,) = (e for e in API if e.file == MINIMUL + file)
     assert exchange.statement.endswith(f"WHERE {condition}")
@@ -357,8 +356,8 @@ def _nango(name, entity):
     return _decipher(exchange).body, _decipher(exchange).body["QueryResponse"][entity]
 
 
-def test_recorded_invoices_get_their_state_of_payment():
-    """37 invoices of a sandbox, May 2026, each judged here anew by the rules of the documentation."""
+def test_recorded_invoices_get_their_payment_status():
+    """37 invoices of a sandbox, May 2026, each computed again by the rules of the documentation."""
     body, invoices = _nango("invoices", "Invoice")
     today = date.fromisoformat(body["time"][:10])
     facts = [INVOICE(invoice, today) for invoice in invoices]
@@ -401,7 +400,7 @@ def test_recorded_customers_get_their_flat_fields():
             assert customer["PrimaryPhone"]["FreeFormNumber"] == fact["phone"]
 
 
-def test_a_recorded_answer_cut_off_anywhere_is_never_taken_for_a_success():
+def test_a_truncated_recorded_response_is_never_a_success():
     """An answer of 27 vendors, cut at 500 places."""
     (exchange,) = (e for e in API if e.file == f"{MINIMUL}2020-oauth2/get/inactive_vendors.yml")
     step = max(1, len(exchange.body) // 500)

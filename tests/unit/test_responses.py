@@ -1,4 +1,4 @@
-"""Each response, intact or damaged, becomes an answer or an error of ours."""
+"""Each response, intact or damaged, becomes an answer or a connector error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from email.utils import format_datetime
 
 import orjson
 import pytest
-from failed_responses import NOW, TID, TOKENS, decipher, gateway_fault, refusal, told, xml_fault
+from failed_responses import NOW, TID, TOKENS, decipher, gateway_fault, refusal, text_of, xml_fault
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +36,7 @@ def test_an_answer_cut_off_at_any_byte_is_never_a_success(loads):
         error = refusal(200, PAGE[:length], {"intuit_tid": TID}, loads=loads)
         assert type(error) is UnexpectedResponseError, PAGE[:length]
         assert error.details == {"httpStatus": 200, "intuitTid": TID, "bytes": length}
-        assert "Bird" not in told(error)
+        assert "Bird" not in text_of(error)
 
 
 @pytest.mark.parametrize("loads", [orjson.loads, json.loads], ids=["orjson", "json"])
@@ -45,7 +45,7 @@ def test_a_fault_cut_off_at_any_byte_keeps_the_class_of_its_status(loads):
     for length in range(len(body)):
         error = refusal(401, body[:length], loads=loads)
         assert type(error) is AccessTokenRefusedError
-        assert "AB0160" not in told(error)
+        assert "AB0160" not in text_of(error)
 
 
 def test_xml_cut_off_at_any_byte_keeps_the_class_of_its_status():
@@ -54,7 +54,7 @@ def test_xml_cut_off_at_any_byte_keeps_the_class_of_its_status():
         assert type(refusal(429, body[:length], {"Content-Type": "application/xml"})) is RateLimitedError
 
 
-NO_SUCCESS = {
+UNREADABLE = {
     "nothing": b"",
     "blanks": b" \r\n\t ",
     "a list": b"[]",
@@ -77,15 +77,15 @@ NO_SUCCESS = {
     "a number of a million digits": b'{"Balance":' + b"9" * 1_000_000,
     "xml without end": b"<a>" * 100_000,
     "a billion laughs": b'<!DOCTYPE a [<!ENTITY b "ha"><!ENTITY c "&b;&b;&b;">]><a>&c;</a>',
-    "xml in an encoding nobody knows": b'<?xml version="1.0" encoding="foo"?><a/>',
+    "xml in an unknown encoding": b'<?xml version="1.0" encoding="foo"?><a/>',
     "xml in an encoding of many bytes": b'<?xml version="1.0" encoding="gb2312"?><a/>',
     "xml in an encoding that cannot decode": b'<?xml version="1.0" encoding="idna"?><a/>',
 }
 
 
-@pytest.mark.parametrize("body", NO_SUCCESS.values(), ids=NO_SUCCESS)
-def test_what_cannot_be_read_is_no_success_and_no_crash(body):
-    """By orjson, as the client decodes; and by the standard library, but for a surrogate that it lets pass."""
+@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
+def test_an_unreadable_body_is_an_unexpected_response(body):
+    """With orjson, as in the client, and with the standard library, except for a surrogate that it accepts."""
     for loads in [orjson.loads] if b"\xed\xa0\x80" in body else [orjson.loads, json.loads]:
         error = refusal(200, body, loads=loads)
         assert type(error) is UnexpectedResponseError
@@ -93,7 +93,7 @@ def test_what_cannot_be_read_is_no_success_and_no_crash(body):
 
 
 @pytest.mark.parametrize("member", [None, [], "x", 1])
-def test_an_answer_without_what_was_asked_is_unexpected(member):
+def test_an_answer_without_the_requested_member_is_unexpected(member):
     answer = responses.Answer({"QueryResponse": member}, TID)
     with pytest.raises(UnexpectedResponseError) as caught:
         responses.with_member(answer, "QueryResponse")
@@ -195,11 +195,11 @@ headers = st.dictionaries(header_names, header_values, max_size=5)
 
 
 @given(st.integers(100, 599), headers, bodies, st.sampled_from([orjson.loads, json.loads]))
-def test_any_answer_of_any_server_is_an_answer_or_an_error_of_ours(status, headers, body, loads):
+def test_any_response_is_an_answer_or_a_connector_error(status, headers, body, loads):
     try:
         answer = decipher(status, body, headers, loads)
     except ConnectorError as error:
-        told(error)
+        text_of(error)
     else:
         assert 200 <= status < 300
         assert isinstance(answer.body, dict)
@@ -208,7 +208,7 @@ def test_any_answer_of_any_server_is_an_answer_or_an_error_of_ours(status, heade
 
 
 @given(st.integers(100, 599), headers, bodies)
-def test_any_answer_of_any_token_endpoint_has_a_token_or_is_an_error_of_ours(status, headers, body):
+def test_any_token_response_has_a_token_or_is_a_connector_error(status, headers, body):
     try:
         response = responses.decipher_token(status, headers, body, now=NOW)
     except ConnectorError as error:
@@ -273,12 +273,12 @@ def test_each_answer_of_the_token_endpoint_becomes_its_error(status, body, kind,
         '{{"error":{{"token":"{}"}}}}',
     ],
 )
-def test_a_token_that_comes_back_from_the_token_endpoint_is_told_nowhere(token, body):
+def test_a_token_in_a_response_of_the_token_endpoint_is_redacted(token, body):
     for status in (200, 400, 401, 500):
         with pytest.raises(ConnectorError) as caught:
             responses.decipher_token(status, {}, body.format(token).encode())
-        assert token not in told(caught.value)
-        assert token[-16:] not in told(caught.value)
+        assert token not in text_of(caught.value)
+        assert token[-16:] not in text_of(caught.value)
 
 
 # ---- Retry-After ----------------------------------------------------------------------------------------------------
@@ -316,13 +316,13 @@ def test_retry_after_is_read_in_all_its_forms(value, seconds):
 
 
 @given(st.text() | st.floats().map(str) | st.integers().map(str))
-def test_whatever_retry_after_says_the_wait_is_finite_and_not_negative(value):
+def test_any_retry_after_is_finite_and_not_negative(value):
     wait = responses.retry_after_s(value, NOW)
     assert wait is None or 0 <= wait < float("inf")
 
 
 @given(st.integers(-(10**6), 10**6))
-def test_an_http_date_is_judged_against_now(seconds):
+def test_an_http_date_is_relative_to_now(seconds):
     assert responses.retry_after_s(format_datetime(NOW + timedelta(seconds=seconds), usegmt=True), NOW) == max(
         0, seconds
     )
@@ -333,7 +333,7 @@ def test_an_http_date_without_a_clock_is_unknown():
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_the_wait_that_a_server_asks_for_reaches_the_host(status):
+def test_retry_after_is_passed_to_the_host(status):
     error = refusal(status, b"", {"retry-after": "17"})
     assert error.retry_after_s == 17
     assert error.to_dict()["retryAfter"] == 17

@@ -92,9 +92,9 @@ def test_all_errors__come_at_once_and_without_a_secret():
     ]
     assert error.code == "SETTINGS_INVALID"
     assert "Client ID is missing. Copy it from the Keys & credentials page" in error.message
-    told = "".join(traceback.format_exception(error)) + json.dumps(error.to_dict())
-    assert secret not in told
-    assert str(token) not in told
+    text = "".join(traceback.format_exception(error)) + json.dumps(error.to_dict())
+    assert secret not in text
+    assert str(token) not in text
 
 
 @pytest.mark.parametrize("data", [None, [], "{}", 5])
@@ -175,7 +175,7 @@ def test_secrets__are_masked_in_every_text(real, caplog, capsys):
         logging.getLogger("test").debug("%s %r %s", secret, secret, real)
     pprint.pp(dataclasses.asdict(real))
     print(f"{secret} {secret!r} {secret:>30}", real, vars, [secret], {secret})
-    told = "".join(
+    text = "".join(
         [
             caplog.text,
             capsys.readouterr().out,
@@ -188,8 +188,8 @@ def test_secrets__are_masked_in_every_text(real, caplog, capsys):
             repr(copy.deepcopy(real)),
         ]
     )
-    assert MASK in told
-    assert not any(value in told for value in SECRETS)
+    assert MASK in text
+    assert not any(value in text for value in SECRETS)
     assert len(str(Secret("x"))) == len(str(Secret("x" * 100)))  # not even its length
 
 
@@ -211,6 +211,6 @@ def test_secrets__cannot_be_serialized(real, what):
 def test_redactor__masks_the_secrets_in_every_encoding(real):
     basic = base64.b64encode(f"{REAL['client_id']}:{REAL['client_secret']}".encode()).decode()
     text = f"Authorization: Basic {basic}; refresh_token={REAL['refresh_token']}&x=1, {REAL['client_secret']} at AT-1"
-    told = real.redactor("AT-1")(text)
-    assert told == f"Authorization: Basic {MASK}; refresh_token={MASK}&x=1, {MASK} at {MASK}"
+    text = real.redactor("AT-1")(text)
+    assert text == f"Authorization: Basic {MASK}; refresh_token={MASK}&x=1, {MASK} at {MASK}"
     assert real.redactor()(REAL["client_id"] + REAL["realm_id"]) == REAL["client_id"] + REAL["realm_id"]
