@@ -115,7 +115,7 @@ def test_consent_that_is_refused_connects_nothing(open_page, emulator, site):
     page.wait_for_url(f"{emulator.url}/connect/oauth2**")
     page.get_by_role("button", name="No, thanks").click()
     page.wait_for_selector("h1:has-text('Not connected')")
-    assert "Consent was not given" in page.locator("main").inner_text()
+    assert "Consent was denied" in page.locator("main").inner_text()
     assert site.host.record("demo").settings == emulator.credentials()
 
 
@@ -126,10 +126,10 @@ def test_a_grant_that_ends_in_the_middle_says_what_to_do_and_can_be_renewed(open
     emulator.expire_access_tokens()
     page.get_by_role("link", name="Run again").click()
     page.get_by_role("button", name="Run").click()
-    page.wait_for_selector("h2:has-text('This did not work')")
+    page.wait_for_selector("h2:has-text('The call failed')")
     text = page.locator("main").inner_text()
     assert "REAUTHORIZATION_REQUIRED" in text
-    assert "intuit_tid" in text
+    assert "Intuit TID" in text
     assert "Connect the company again" in text
     assert page.locator("tbody").count() == 0
     page.get_by_role("button", name="Connect again").click()
@@ -143,23 +143,23 @@ def test_a_grant_that_ends_in_the_middle_says_what_to_do_and_can_be_renewed(open
 
 @pytest.mark.emulator(rotation="always", limits=False, invoices=400)
 def test_a_long_read_shows_how_far_it_is_and_can_be_cancelled(open_page, emulator, site):
-    def read_everything(page):
+    def run_full_sync(page):
         page.goto(f"{site.url}/connections/demo/actions/listInvoices")
         page.fill("#field-max_results", "10")
-        page.get_by_label("Read everything").check()
+        page.get_by_label("Full sync").check()
         page.get_by_role("button", name="Run").click()
 
     emulator.fault("latency", seconds=1.2, path="/query", times=-1)
     page = open_page()
-    read_everything(page)
+    run_full_sync(page)
     page.wait_for_selector("#progress-done:not(:text-is('0'))")
     page.get_by_role("button", name="Cancel").click()
-    page.wait_for_selector("h2:has-text('This did not work')")
+    page.wait_for_selector("h2:has-text('The call failed')")
     assert "CANCELLED" in page.locator("main").inner_text()
     emulator.clear_faults()
-    read_everything(page)
+    run_full_sync(page)
     page.wait_for_selector("svg.bars")
-    assert "400 rows, everything" in page.locator("main").inner_text()
+    assert "400 rows, full sync" in page.locator("main").inner_text()
     assert page.locator(".pager").inner_text().startswith("Page 1 of 4")
 
 
@@ -168,12 +168,12 @@ def test_a_wrong_input_is_told_at_its_field_and_the_rest_of_the_form_is_kept(ope
     page.goto(f"{site.url}/connections/demo/actions/listInvoices")
     page.fill("#field-max_results", "0")
     page.select_option("#field-status", "overdue")
-    page.get_by_label("Read everything").check()
+    page.get_by_label("Full sync").check()
     page.get_by_role("button", name="Run").click()
     page.wait_for_selector("#errors")
     assert page.locator("#field-max_results").get_attribute("aria-invalid") == "true"
     assert page.locator("#field-status").input_value() == "overdue"
-    assert page.get_by_label("Read everything").is_checked()
+    assert page.get_by_label("Full sync").is_checked()
 
 
 def test_a_secret_is_masked_until_it_is_asked_for(open_page, site):
@@ -296,7 +296,7 @@ def test_axe_finds_nothing(open_page, axe, scheme, emulator):
     emulator.expire_access_tokens()
     page.goto(base + PAGES["action"])
     page.get_by_role("button", name="Run").click()
-    page.wait_for_selector("h2:has-text('This did not work')")
+    page.wait_for_selector("h2:has-text('The call failed')")
     check("failed")
     page.goto(base + "/connections/demo")
     check("refused")

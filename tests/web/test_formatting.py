@@ -76,20 +76,20 @@ def test_long_texts_are_cut_and_kept():
     assert dict(facts({"x": "a" * 300}, in_full=True))["X"].text == "a" * 300
 
 
-def members_of(rows, views=()):
-    members = RowFields(views)
+def fields_of_rows(rows, views=()):
+    fields = RowFields({"views": views})
     for row in rows:
-        members.add(row)
-    return members
+        fields.add(row)
+    return fields
 
 
 def test_the_columns_are_those_of_the_view_that_some_row_has():
     views = ACTIONS["listInvoices"].action.views
     rows = [{"DocNumber": "1", "Balance": 5, "Line": []}]
-    members = members_of(rows, views)
-    assert [column.field for column in columns_of(members, everything=False)] == ["DocNumber", "Balance"]
-    assert [column.field for column in columns_of(members, everything=True)] == ["DocNumber", "Balance", "Line"]
-    assert [column.field for column in columns_of(members_of(rows), everything=False)] == [
+    fields = fields_of_rows(rows, views)
+    assert [column.field for column in columns_of(fields, show_all=False)] == ["DocNumber", "Balance"]
+    assert [column.field for column in columns_of(fields, show_all=True)] == ["DocNumber", "Balance", "Line"]
+    assert [column.field for column in columns_of(fields_of_rows(rows), show_all=False)] == [
         "DocNumber",
         "Balance",
         "Line",
@@ -98,7 +98,7 @@ def test_the_columns_are_those_of_the_view_that_some_row_has():
 
 def test_a_column_is_of_numbers_if_every_value_is_one():
     rows = [{"n": 1, "m": 1, "b": True}, {"n": None, "m": "1"}, {"n": 2.5}]
-    formats = {column.field: column.format for column in columns_of(members_of(rows), everything=True)}
+    formats = {column.field: column.format for column in columns_of(fields_of_rows(rows), show_all=True)}
     assert formats == {"n": "number", "m": "", "b": ""}
 
 
@@ -108,13 +108,13 @@ def customer(balance, currency):
 
 def test_amounts_of_one_currency_have_it_in_their_heading():
     rows = [customer(5, "EUR"), customer(None, "USD")]
-    *_, balance = columns_of(members_of(rows, ACTIONS["listCustomers"].action.views), everything=False)
+    *_, balance = columns_of(fields_of_rows(rows, ACTIONS["listCustomers"].action.views), show_all=False)
     assert (balance.label, cell(rows[0], balance).text) == ("Balance (EUR)", "5.00")
 
 
 def test_amounts_of_several_currencies_have_each_its_own_and_are_sorted_apart():
     rows = [customer(5, "USD"), customer(300, "JPY"), customer(1, None)]
-    *_, balance = columns_of(members_of(rows, ACTIONS["listCustomers"].action.views), everything=False)
+    *_, balance = columns_of(fields_of_rows(rows, ACTIONS["listCustomers"].action.views), show_all=False)
     assert balance.label == "Balance"
     assert [cell(row, balance).text for row in rows] == ["5.00\xa0USD", "300\xa0JPY", "1.00"]
     assert [sort_key(row, balance) for row in rows] == [("USD", 5.0), ("JPY", 300.0), ("", 1.0)]
@@ -122,7 +122,7 @@ def test_amounts_of_several_currencies_have_each_its_own_and_are_sorted_apart():
 
 def test_a_table_with_a_column_for_currencies_shows_each_once_and_is_sorted_by_them_all_the_same():
     rows = [{"Balance": 5, "currency": "USD"}, {"Balance": 300, "currency": "JPY"}]
-    balance, _ = columns_of(members_of(rows, ACTIONS["listInvoices"].action.views), everything=False)
+    balance, _ = columns_of(fields_of_rows(rows, ACTIONS["listInvoices"].action.views), show_all=False)
     assert [cell(row, balance).text for row in rows] == ["5.00", "300"]
     assert [sort_key(row, balance)[0] for row in rows] == ["USD", "JPY"]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vantage_quickbooks.connector.connector import QUICKBOOKS
-from vantage_quickbooks.web.forms import bind, fields_of, groups_of, read
+from vantage_quickbooks.web.forms import bind, fields_of, groups_of, parse
 
 DESCRIBED = QUICKBOOKS.describe()
 FORMS = {"settings": (DESCRIBED["settingsSchema"], DESCRIBED["settingsForm"])} | {
@@ -84,18 +84,18 @@ def test_a_secret_is_never_shown():
     ],
 )
 def test_what_was_sent_is_read(rules, sent, expected):
-    assert read([field(rules)], {"x": sent}) == {"x": expected}
+    assert parse([field(rules)], {"x": sent}) == {"x": expected}
 
 
 @pytest.mark.parametrize("sent", [{}, {"x": []}, {"x": [""]}, {"x": ["  "]}, {"unknown": ["1"]}])
 def test_what_is_empty_or_unknown_is_left_out(sent):
-    assert read([field({"type": "string"})], sent) == {}
+    assert parse([field({"type": "string"})], sent) == {}
 
 
 @given(st.dictionaries(st.sampled_from([*FORMS["listInvoices"][1]["order"], "x"]), st.lists(st.text(), max_size=3)))
 def test_anything_that_is_sent_can_be_read_and_shown_again(sent):
     fields = fields_of(*FORMS["listInvoices"])
-    assert len(bind(fields, read(fields, sent))) == len(fields)
+    assert len(bind(fields, parse(fields, sent))) == len(fields)
 
 
 def test_a_folded_group_with_an_error_is_unfolded():

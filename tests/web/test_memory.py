@@ -41,11 +41,11 @@ def big(request, tmp_path):
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def read_everything(http, base):
+def run_full_sync(http, base):
     page = http.get(f"{base}/connections/big", timeout=30)
     token = re.search(r'name="csrf" value="([^"]+)"', page.text)[1]
     answer = http.post(
-        f"{base}/connections/big/actions/list", {"csrf": token, "whole": "1"}, allow_redirects=False, timeout=60
+        f"{base}/connections/big/actions/list", {"csrf": token, "mode": "full"}, allow_redirects=False, timeout=60
     )
     run = base + answer.headers["Location"]
     end = time.monotonic() + PATIENCE_S
@@ -59,10 +59,10 @@ def read_everything(http, base):
 def test_results_take_disk_and_no_memory(big):
     """In memory, each row took 20 kB or so: 300 MB for these."""
     process, http, base, _ = big
-    read_everything(http, base)
+    run_full_sync(http, base)
     before = rss_mb(process.pid)
     for _ in range(RESULTS):
-        run = read_everything(http, base)
+        run = run_full_sync(http, base)
         assert f"{ROWS:,} rows" in http.get(f"{run}?sort=Balance&order=down&page=7", timeout=60).text
         for kind in ("json", "csv"):
             assert len(http.get(f"{run}/download.{kind}", timeout=60).content) > ROWS * 40
@@ -71,7 +71,7 @@ def test_results_take_disk_and_no_memory(big):
 
 def test_pages_and_downloads_have_all_rows_in_order(big):
     _, http, base, _ = big
-    run = read_everything(http, base)
+    run = run_full_sync(http, base)
     rows = http.get(f"{run}/download.json", timeout=60).json()
     assert [row["Id"] for row in rows["invoices"]] == [str(number) for number in range(ROWS)]
     assert rows["count"] == ROWS
@@ -86,7 +86,7 @@ def test_pages_and_downloads_have_all_rows_in_order(big):
 @pytest.mark.parametrize("big", [1000], indirect=True)
 def test_no_more_than_twenty_results_are_kept(big):
     _, http, base, place = big
-    runs = [read_everything(http, base) for _ in range(22)]
+    runs = [run_full_sync(http, base) for _ in range(22)]
     assert http.get(runs[0], timeout=30).status_code == 404
     assert http.get(runs[-1], timeout=30).status_code == 200
     assert len(list(place.glob("*/*.sqlite3"))) == 20

@@ -99,5 +99,5 @@ def test_it_is_connected_with_pkce_where_it_says_so(garage, plugin):
 
 
 def test_a_second_connector_of_one_id_is_refused(serve):
-    with pytest.raises(ValueError, match="Two plugins register a connector 'garage'"):
+    with pytest.raises(ValueError, match="Two plugins register a connector with the id 'garage'"):
         serve(plugins=[Plugin(), Plugin()])

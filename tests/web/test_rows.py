@@ -118,7 +118,7 @@ def test_a_result_that_vanishes_is_no_empty_one(files):
     files.close()
     with pytest.raises(ResultExpired):
         rows.page(0, 5)
-    with pytest.raises(ResultsError, match="was removed"):
+    with pytest.raises(ResultsError, match="was deleted"):
         rows.append([{"n": 2}])
     assert not files.directory.exists()
 
@@ -127,7 +127,7 @@ def test_a_full_disk_says_where_and_what_to_do(files):
     rows = files.new("r")
     rows._path = type(rows._path)("/dev/full")
     rows._count = 1
-    with pytest.raises(ResultsError, match=r"Rows cannot be kept in /dev: .*TMPDIR"):
+    with pytest.raises(ResultsError, match=r"Rows cannot be stored in /dev: .*TMPDIR"):
         rows.append([{"n": 1}])
 
 

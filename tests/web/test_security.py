@@ -186,7 +186,7 @@ def test_the_cookie_of_a_consent_is_lax_for_the_way_back_alone(client):
 def test_a_redirect_that_nobody_asked_for_does_nothing(client, brought):
     answer = client.get(f"{CALLBACK_PATH}?{brought}")
     assert answer.status_code == 400
-    assert "belongs to no consent" in answer.text
+    assert "does not belong to a connection attempt" in answer.text
 
 
 @pytest.mark.parametrize("brought", ["granted", "denied", "spent", "unasked"])
@@ -263,7 +263,7 @@ def test_no_secret_is_in_any_page_or_log(client, emulator, caplog):
 def test_an_empty_secret_keeps_the_one_that_is_stored(client, emulator):
     form = emulator.credentials()
     page = client.get("/connections/demo/settings").text
-    assert page.count("One is stored. Leave this empty to keep it.") == 2
+    assert page.count("A value is stored. Leave this empty to keep it.") == 2
     fields = {"field-client_id": form["client_id"], "field-realm_id": form["realm_id"], "field-max_results": "7"}
     client.post("/connections/demo/settings", fields | {"intent": "save", "name": "Renamed"})
     record = client.site.host.record("demo")
@@ -295,7 +295,7 @@ def test_a_defect_in_a_consent_leaves_the_address_that_holds_its_code(client, em
     assert answer.status_code == 303
     assert "?" not in answer.headers["location"]
     code = parse_qs(urlsplit(way_back).query)["code"][0]
-    assert "defect" in client.http.get(way_back.split("?")[0]).text
+    assert "bug" in client.http.get(way_back.split("?")[0]).text
     assert code not in caplog.text
 
 
@@ -343,7 +343,7 @@ def test_another_key_reads_nothing_and_changes_nothing(tmp_path):
     store.put(Record("a", "quickbooks", "A", {"x": 1}))
     (tmp_path / "web/settings.key").write_bytes(b"A" * 43 + b"=")
     before = (tmp_path / "web/connections.sqlite3").read_bytes()
-    with pytest.raises(StoreError, match="another key"):
+    with pytest.raises(StoreError, match="different key"):
         Store(tmp_path / "web")
     (tmp_path / "web/settings.key").unlink()
     with pytest.raises(StoreError, match="No such file"):
@@ -382,5 +382,5 @@ def test_a_defect_is_written_down_by_its_place_alone(client, caplog, monkeypatch
     answer = client.get("/")
     assert answer.status_code == 500
     assert "RuntimeError" in answer.text
-    assert "a page failed: RuntimeError at " in caplog.text
+    assert "request failed: RuntimeError at " in caplog.text
     assert "s3cret" not in answer.text + caplog.text

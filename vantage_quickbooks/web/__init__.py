@@ -1,19 +1,23 @@
-"""
-A small host in the browser: settings form, connect, run, look.
+"""The web UI: connect companies, run actions, look at the results.
 
-It knows of connectors what their descriptors say (docs/host.md) and what the contract promises, and nothing of
-QuickBooks: any plugin of the group `vantage` shows up in it. Each file imports only from those after it:
+It knows connectors by their descriptors (docs/host.md) and by the contract, and nothing of QuickBooks: any plugin of
+the entry-point group `vantage` appears in it. Each module imports only from those below it:
 
-    server               binds, prints the address, serves
-    app                  which path goes where
-    pages, results       what people see of connections, and of actions
-    api, openapi         what programs see
-    templating           draws pages
-    oauth                consent, by redirect
-    runs                 calls under way, and their results
-    host                 the pluggy host: connectors, live connections, hooks
-    store                connections, encrypted at rest
-    charts               rows to chart_groups
-    forms, present       schemas to fields, rows to cells
-    security             who may come in
+    server                               sockets, timeouts, logging
+    app                                  routes
+    connection_pages, action_pages, result_pages
+    view                                 what all pages share
+    api, openapi                         the HTTP API
+    templating                           rendering
+    oauth                                the authorization code flow
+    runs                                 running calls, and their results
+    lookups                              dynamic choices of a field
+    failures                             exceptions to errors
+    host                                 the pluggy host: connectors, live connections, hooks
+    download                             results as CSV and JSON files
+    rows                                 the rows of results, on disk
+    store                                connections, encrypted at rest
+    charts                               rows to charts
+    menu, modes, forms, formatting       descriptor to menu, modes and fields; rows to cells
+    security                             access control
 """

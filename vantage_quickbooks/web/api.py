@@ -1,4 +1,4 @@
-"""What programs see: the host's envelope over HTTP, for the things that the pages do."""
+"""The HTTP API: envelopes for everything that the pages can do."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from vantage_quickbooks.contract import envelope
+from vantage_quickbooks.web.failures import error_of
 from vantage_quickbooks.web.openapi import describe_api
-from vantage_quickbooks.web.runs import failure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from starlette.requests import Request
 
@@ -45,16 +45,19 @@ STATUSES = {
     "RESULT_INCOMPLETE": 502,
     "INTERNAL_ERROR": 500,
 }
-"""HTTP status of each error code; of others 502. Not 401: the caller's own key was right, the provider's is not."""
+"""HTTP status by error code; 502 for others. 401 is for the caller's own key, so a refusal by the provider is 424."""
+
+
+_SCHEMAS = {"inputSchema", "inputForm", "outputSchema"}
 
 
 class Api:
     """The routes under `/api`.
 
     Args:
-        host: Knows connectors and connections.
-        runs: Makes calls.
-        base_url: Where this is served.
+        host: The connectors and connections.
+        runs: Calls actions.
+        base_url: The URL of this server.
     """
 
     def __init__(self, host: Host, runs: Runs, base_url: str) -> None:
@@ -63,20 +66,23 @@ class Api:
         self._base_url = base_url
 
     def routes(self) -> list[Route]:
-        """Return which path goes where."""
+        """Return the routes."""
         return [
             Route("/api/openapi.json", self.openapi),
             Route("/api/connectors", self.connectors),
             Route("/api/connectors/{connector}", self.connector),
+            Route("/api/connectors/{connector}/actions/{action}", self.action),
             Route("/api/connectors/{connector}/validate", self.validate, methods=["POST"]),
             Route("/api/connections", self.connections),
             Route("/api/connections/{connection}/test", self.test, methods=["POST"]),
             Route("/api/connections/{connection}/call/{action}", self.call, methods=["POST"]),
+            Route("/api/connections/{connection}/estimate/{action}", self.estimate, methods=["POST"]),
         ]
 
-    def openapi(self, _: Request) -> Response:
-        """Describe this API."""
-        return JSONResponse(describe_api(self._host, self._base_url))
+    def openapi(self, request: Request) -> Response:
+        """Describe this API: all actions, or those of `?connection=`, `?group=` or `?action=`."""
+        only = {name: request.query_params.get(name) for name in ("connection", "group", "action")}
+        return JSONResponse(describe_api(self._host, self._base_url, **only))
 
     def connectors(self, _: Request) -> Response:
         """List connectors, without their schemas."""
@@ -89,14 +95,28 @@ class Api:
         return _success({"connectors": listed})
 
     def connector(self, request: Request) -> Response:
-        """Describe a connector."""
+        """Describe a connector; with `?schemas=false` without the schemas and forms of its actions."""
         key = request.path_params["connector"]
         if key not in self._host.connectors:
             return self._no_connector()
-        return _success(self._host.describe(key))
+        if request.query_params.get("schemas") != "false":
+            return _success(self._host.describe_in_full(key))
+        actions = [
+            {name: value for name, value in action.items() if name not in _SCHEMAS}
+            for action in self._host.describe(key)["actions"]
+        ]
+        return _success(self._host.describe(key) | {"actions": actions})
+
+    def action(self, request: Request) -> Response:
+        """Describe an action with its schemas and form."""
+        key = request.path_params["connector"]
+        if key not in self._host.connectors:
+            return self._no_connector()
+        action = self._host.action(key, request.path_params["action"])
+        return self._no_action(key) if action is None else _success(action)
 
     async def validate(self, request: Request) -> Response:
-        """Check a settings form's data."""
+        """Validate settings."""
         connector = self._host.connectors.get(request.path_params["connector"])
         if connector is None:
             return self._no_connector()
@@ -121,7 +141,7 @@ class Api:
         return _success({"connections": listed})
 
     async def test(self, request: Request) -> Response:
-        """Prove a connection by the cheapest real calls."""
+        """Test a connection."""
         record = self._host.record(request.path_params["connection"])
         if record is None:
             return self._no_connection()
@@ -131,34 +151,51 @@ class Api:
         try:
             return _success(self._runs.test(record))
         except Exception as error:  # noqa: BLE001 -- a connector may fail in any way
-            return _answer(envelope(error=failure(error)))
+            return _response(envelope(error=error_of(error)))
 
     async def call(self, request: Request) -> Response:
         """Call an action; the body is its input."""
         record = self._host.record(request.path_params["connection"])
         if record is None:
             return self._no_connection()
+        return await self._for_action(request, record, self._runs.call)
+
+    async def estimate(self, request: Request) -> Response:
+        """Estimate a full read of an action; the body is its input."""
+        record = self._host.record(request.path_params["connection"])
+        if record is None:
+            return self._no_connection()
+        if not self._host.offers(record.connector, "estimate", record):
+            return _failure("ACTION_NOT_FOUND", "This connector cannot estimate a full read.")
+        return await self._for_action(request, record, self._runs.estimate)
+
+    async def _for_action(
+        self, request: Request, record: Record, method: Callable[[Record, str, Mapping[str, Any]], dict[str, Any]]
+    ) -> Response:
         action_id = request.path_params["action"]
         if self._host.action(record.connector, action_id) is None:
-            known = ", ".join(action["id"] for action in self._host.describe(record.connector)["actions"])
-            return _failure("ACTION_NOT_FOUND", f"There is no such action; there are {known}.")
+            return self._no_action(record.connector)
         try:
             data = _object(await request.body())
         except ValueError as error:
             return _failure("BODY_INVALID", str(error))
-        return _answer(await run_in_threadpool(self._runs.call, record, action_id, data))
+        return _response(await run_in_threadpool(method, record, action_id, data))
+
+    def _no_action(self, connector_id: str) -> Response:
+        known = ", ".join(action["id"] for action in self._host.describe(connector_id)["actions"])
+        return _failure("ACTION_NOT_FOUND", f"Unknown action. Known actions: {known}.")
 
     def _no_connector(self) -> Response:
         known = ", ".join(self._host.connectors)
-        return _failure("CONNECTOR_NOT_FOUND", f"There is no such connector; there are {known}.")
+        return _failure("CONNECTOR_NOT_FOUND", f"Unknown connector. Known connectors: {known}.")
 
     @staticmethod
     def _no_connection() -> Response:
-        return _failure("CONNECTION_NOT_FOUND", "There is no such connection; GET /api/connections lists them.")
+        return _failure("CONNECTION_NOT_FOUND", "Unknown connection. GET /api/connections lists the connections.")
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    """Read a JSON object; no body is an empty one."""
+    """Return the body as a JSON object; an empty body is an empty object."""
     try:
         value = json.loads(body) if body.strip() else {}
     except (ValueError, RecursionError):
@@ -169,14 +206,14 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _success(data: Mapping[str, Any]) -> Response:
-    return _answer(envelope(data=data))
+    return _response(envelope(data=data))
 
 
 def _failure(code: str, message: str) -> Response:
-    return _answer(envelope(error={"code": code, "message": message}))
+    return _response(envelope(error={"code": code, "message": message}))
 
 
-def _answer(outcome: Mapping[str, Any]) -> Response:
+def _response(outcome: Mapping[str, Any]) -> Response:
     status = 200 if outcome["success"] else STATUSES.get(outcome["error"]["code"], 502)
     wait = None if outcome["success"] else outcome["error"].get("retryAfter")
     headers = {"Retry-After": str(max(1, round(wait)))} if wait else None

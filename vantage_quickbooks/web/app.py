@@ -1,4 +1,4 @@
-"""Which path goes where."""
+"""The ASGI application: routes, middleware, error pages."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from vantage_quickbooks.web.action_pages import ActionPages
 from vantage_quickbooks.web.api import Api
+from vantage_quickbooks.web.connection_pages import ConnectionPages
 from vantage_quickbooks.web.oauth import OAuthFlows
-from vantage_quickbooks.web.pages import Pages
-from vantage_quickbooks.web.results import GONE
+from vantage_quickbooks.web.result_pages import EXPIRED, ResultPages
 from vantage_quickbooks.web.rows import ResultExpired, ResultFiles, ResultsError
 from vantage_quickbooks.web.runs import Runs
 from vantage_quickbooks.web.security import CALLBACK_PATH, SecurityMiddleware
@@ -37,13 +38,10 @@ def make_app(host: Host, sessions: Sessions) -> Starlette:
     """Return the ASGI application.
 
     Args:
-        host: Knows connectors and connections.
-        sessions: Knows who may come in.
+        host: The connectors and connections.
+        sessions: The access key and the sessions.
     """
-    runs = Runs(host, ResultFiles())
-    templates = Templates()
-    pages = Pages(host, runs, OAuthFlows(host, sessions.base_url + CALLBACK_PATH), sessions, templates)
-    post = ["POST"]
+    runs, templates = Runs(host, ResultFiles()), Templates()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
@@ -51,58 +49,82 @@ def make_app(host: Host, sessions: Sessions) -> Starlette:
         runs.close()
         host.close()
 
-    def not_found(_: Request, error: Exception) -> Response:
-        told = error if isinstance(error, NotFound) else NotFound("There is no such page.")
-        return on_not_found(templates, told)
-
-    def gone(_: Request, _error: Exception) -> Response:
-        return on_not_found(templates, NotFound(GONE))
-
-    def store_failed(_: Request, error: Exception) -> Response:
-        return on_store_error(templates, cast("StoreError", error))
-
-    def rows_failed(_: Request, error: Exception) -> Response:
-        return templates.message(500, "The result cannot be shown", str(error))
-
-    def defect(_: Request, error: Exception) -> Response:
-        text = f"The server failed by a defect of its own ({type(error).__name__}). The terminal has its place."
-        return templates.message(500, "Something went wrong here", text)
-
-    connection = "/connections/{connection}"
-    handlers: dict[Any, Any] = {
-        NotFound: not_found,
-        404: not_found,
-        ResultExpired: gone,
-        ResultsError: rows_failed,
-        StoreError: store_failed,
-        500: defect,
-    }
+    flows = OAuthFlows(host, sessions.base_url + CALLBACK_PATH)
     return Starlette(
         routes=[
-            Route("/", pages.home),
-            Route("/connectors/{connector}/new", pages.new),
-            Route("/connectors/{connector}/new", pages.create, methods=post),
-            Route(connection, pages.connection),
-            Route(f"{connection}/settings", pages.settings),
-            Route(f"{connection}/settings", pages.save, methods=post),
-            Route(f"{connection}/connect", pages.connect, methods=post),
-            Route(f"{connection}/disconnect", pages.ask_disconnect),
-            Route(f"{connection}/disconnect", pages.disconnect, methods=post),
-            Route(f"{connection}/test", pages.test, methods=post),
-            Route(f"{connection}/remove", pages.ask_remove),
-            Route(f"{connection}/remove", pages.remove, methods=post),
-            Route(f"{connection}/actions/{{action}}", pages.action),
-            Route(f"{connection}/actions/{{action}}", pages.run, methods=post),
-            Route("/runs/{run}", pages.result),
-            Route("/runs/{run}/status", pages.status),
-            Route("/runs/{run}/cancel", pages.cancel, methods=post),
-            Route("/runs/{run}/reveal", pages.reveal, methods=post),
-            Route("/runs/{run}/download.{kind}", pages.download),
-            Route(CALLBACK_PATH, pages.callback),
+            *_connection_routes(ConnectionPages(host, runs, templates, flows, sessions)),
+            *_action_routes(ActionPages(host, runs, templates)),
+            *_result_routes(ResultPages(host, runs, templates)),
             *Api(host, runs, sessions.base_url).routes(),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
         middleware=[Middleware(SecurityMiddleware, sessions=sessions, refuse=templates.message)],
-        exception_handlers=handlers,
+        exception_handlers=_error_pages(templates),
         lifespan=lifespan,
     )
+
+
+def _connection_routes(pages: ConnectionPages) -> list[Route]:
+    connector, connection, post = "/connectors/{connector}", "/connections/{connection}", ["POST"]
+    return [
+        Route("/", pages.home),
+        Route(f"{connector}/new", pages.new),
+        Route(f"{connector}/new", pages.create, methods=post),
+        Route(connection, pages.connection),
+        Route(f"{connection}/settings", pages.settings),
+        Route(f"{connection}/settings", pages.save, methods=post),
+        Route(f"{connection}/connect", pages.connect, methods=post),
+        Route(f"{connection}/disconnect", pages.ask_disconnect),
+        Route(f"{connection}/disconnect", pages.disconnect, methods=post),
+        Route(f"{connection}/test", pages.test, methods=post),
+        Route(f"{connection}/remove", pages.ask_remove),
+        Route(f"{connection}/remove", pages.remove, methods=post),
+        Route(CALLBACK_PATH, pages.callback),
+    ]
+
+
+def _action_routes(pages: ActionPages) -> list[Route]:
+    action = "/connections/{connection}/actions/{action}"
+    return [
+        Route(action, pages.action),
+        Route(action, pages.submit, methods=["POST"]),
+        Route(f"{action}/options/{{field}}", pages.options),
+    ]
+
+
+def _result_routes(pages: ResultPages) -> list[Route]:
+    post = ["POST"]
+    return [
+        Route("/runs/{run}", pages.result),
+        Route("/runs/{run}/status", pages.status),
+        Route("/runs/{run}/cancel", pages.cancel, methods=post),
+        Route("/runs/{run}/reveal", pages.reveal, methods=post),
+        Route("/runs/{run}/download.{kind}", pages.download),
+    ]
+
+
+def _error_pages(templates: Templates) -> dict[Any, Any]:
+    def not_found(_: Request, error: Exception) -> Response:
+        return on_not_found(templates, error if isinstance(error, NotFound) else NotFound("This page does not exist."))
+
+    def expired(_: Request, _error: Exception) -> Response:
+        return on_not_found(templates, NotFound(EXPIRED))
+
+    def store_failed(_: Request, error: Exception) -> Response:
+        return on_store_error(templates, cast("StoreError", error))
+
+    def results_failed(_: Request, error: Exception) -> Response:
+        return templates.message(500, "The result cannot be shown", str(error))
+
+    def internal_error(_: Request, error: Exception) -> Response:
+        text = f"The server failed because of a bug ({type(error).__name__}). The terminal shows the location."
+        return templates.message(500, "Internal error", text)
+
+    return {
+        NotFound: not_found,
+        404: not_found,
+        ResultExpired: expired,
+        ResultsError: results_failed,
+        StoreError: store_failed,
+        500: internal_error,
+    }

@@ -24,7 +24,7 @@ OLDEST = "Over 90 days"
 TONES = ("good", "info", "notice", "warn", "bad")
 
 WIDTH, ROW, LABEL_Y, BAR_Y, BAR = 360, 42, 14, 21, 11
-"""The geometry, in units that are pixels at a phone's width: label and figure on a line, the bar below."""
+"""The layout, in pixels at the width of a phone: label and amount on one line, the bar below."""
 
 _MAX_LABEL_LENGTH = 26
 _ZERO = Decimal(0)
@@ -35,17 +35,17 @@ class Bar:
     """One bar.
 
     Attributes:
-        label: In words.
-        amount: How much.
-        part: How much of it is outstanding, where that is told apart.
-        count: How many rows.
-        tone: What it means, for its colour.
-        text: The amount in figures.
-        part_text: The part in figures.
-        short: The label, cut to its place.
-        y: Of its top.
-        width: Of the bar.
-        part_width: Of the part.
+        label: Its label.
+        amount: The sum it stands for.
+        part: The part of the sum, such as what is outstanding; None in charts without parts.
+        count: Number of rows.
+        tone: Its meaning, which decides its color.
+        text: The formatted amount.
+        part_text: The formatted part.
+        short: The label, shortened to fit.
+        y: Position of its top.
+        width: Width of the bar.
+        part_width: Width of the part.
     """
 
     label: str
@@ -66,10 +66,10 @@ class Chart:
     """The bars of one currency.
 
     Attributes:
-        currency: Which; may be empty.
-        total: Of all bars, in figures.
-        bars: Top to bottom.
-        summary: The chart in a sentence, for those who do not see it.
+        currency: The currency; may be empty.
+        total: The formatted sum of all bars.
+        bars: From top to bottom.
+        summary: The chart as text, for screen readers.
     """
 
     currency: str
@@ -79,20 +79,20 @@ class Chart:
 
     @property
     def height(self) -> int:
-        """Of the aggregation."""
+        """Height of the drawing."""
         return len(self.bars) * ROW
 
 
 @dataclass(frozen=True, slots=True)
 class ChartGroup:
-    """What one view shows.
+    """The charts of one view.
 
     Attributes:
         title: Its heading.
-        label: Heading of the bars' labels.
+        label: Heading of the labels.
         amount_label: Heading of the amounts.
-        part_label: Heading of the parts; empty where there are none.
-        charts: One a currency.
+        part_label: Heading of the parts; empty if there are none.
+        charts: One for each currency.
     """
 
     title: str
@@ -124,13 +124,13 @@ class _Sums:
 
 
 def build_charts(rows: Iterable[Mapping[str, Any]], views: Iterable[Mapping[str, Any]]) -> list[ChartGroup]:
-    """Return the chart_groups that views ask for and rows have the members for.
+    """Return the charts that the views describe and the rows have fields for.
 
-    Views of a kind that is not known here are left out, and so are chart_groups without a bar.
+    Views of unknown kinds and charts without bars are left out.
 
     Args:
-        rows: The rows, read once, one after the other.
-        views: The action's.
+        rows: The rows, read once and in order.
+        views: The action's views.
     """
     aggregations = [_AGGREGATIONS[view["kind"]](view) for view in views if view.get("kind") in _AGGREGATIONS]
     if not aggregations:
@@ -143,10 +143,10 @@ def build_charts(rows: Iterable[Mapping[str, Any]], views: Iterable[Mapping[str,
 
 
 class _Aggregation:
-    """One view's sums, by currency and label.
+    """The sums of one view, by currency and label.
 
     Args:
-        view: Which members matter.
+        view: The view of the descriptor.
     """
 
     label = ""
@@ -156,30 +156,30 @@ class _Aggregation:
         self.sums: dict[str, _Sums] = {}
         self._rank: Counter[str] = Counter()
 
-    def place(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
-        """Return the label and the tone of the bar that a row belongs to, or None."""
+    def classify(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Return label and tone of the bar that a row belongs to, or None."""
         raise NotImplementedError
 
-    def arrange(self, group: _Sums) -> None:
-        """Put the bars of a currency in order."""
+    def sort(self, group: _Sums) -> None:
+        """Sort the bars of a currency."""
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Count a row in; one without an amount, a currency member or a place is not counted."""
+        """Add a row; rows without an amount or a label are skipped."""
         view = self.view
         currency = str(value_at(row, view.get("currency", "")) or "")
         self._rank[currency] += 1
-        amount, where = _amount(row, view["amount"]), self.place(row)
+        amount, where = _amount(row, view["amount"]), self.classify(row)
         if amount is None or where is None:
             return
         part = _amount(row, view["part"]) if "part" in view else None
         self.sums.setdefault(currency, _Sums()).add(*where, amount, part or _ZERO)
 
     def chart_group(self) -> ChartGroup:
-        """Draw it."""
+        """Return the charts."""
         for group in self.sums.values():
-            self.arrange(group)
+            self.sort(group)
         view, rank = self.view, self._rank
-        # The currency of the most rows first: the same order in all chart_groups of a result.
+        # The most frequent currency first: the same order in all charts of a result.
         currencies = sorted(self.sums, key=lambda it: (-rank[it], it))
         return ChartGroup(
             title=str(view.get("title", "")),
@@ -194,15 +194,15 @@ class _Aging(_Aggregation):
     label = "Age"
     ages = (*(label for label, _, _ in AGES), OLDEST)
 
-    def place(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
+    def classify(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
         days = _amount(row, self.view["days"])
         if days is None or not _amount(row, self.view["amount"]):
             return None
         label = next((label for label, first, last in AGES if first <= days <= last), OLDEST)
         return label, TONES[self.ages.index(label)]
 
-    def arrange(self, group: _Sums) -> None:
-        # An age without an invoice is worth knowing.
+    def sort(self, group: _Sums) -> None:
+        # Show empty age ranges as well.
         group.by_label = {
             label: group.by_label.get(label, _Sum(tone)) for label, tone in zip(self.ages, TONES, strict=True)
         }
@@ -211,14 +211,14 @@ class _Aging(_Aggregation):
 class _Breakdown(_Aggregation):
     label = "Status"
 
-    def place(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
+    def classify(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
         value = value_at(row, self.view["by"])
         if value is None:
             return None
         known = self.view.get("values", {}).get(str(value), {})
         return known.get("label", str(value)), known.get("tone", "info")
 
-    def arrange(self, group: _Sums) -> None:
+    def sort(self, group: _Sums) -> None:
         order = [known.get("label", value) for value, known in self.view.get("values", {}).items()]
         rank = {label: number for number, label in enumerate(order)}
         group.by_label = dict(sorted(group.by_label.items(), key=lambda item: rank.get(item[0], len(rank))))
@@ -227,12 +227,12 @@ class _Breakdown(_Aggregation):
 class _Top(_Aggregation):
     label = "Name"
 
-    def place(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
+    def classify(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
         if not _amount(row, self.view["amount"]):
             return None
-        return str(value_at(row, self.view["by"]) or "no name"), "info"
+        return str(value_at(row, self.view["by"]) or "No name"), "info"
 
-    def arrange(self, group: _Sums) -> None:
+    def sort(self, group: _Sums) -> None:
         limit = int(self.view.get("limit", 10))
         ranked = sorted(group.by_label.items(), key=lambda item: -item[1].amount)
         group.by_label = dict(ranked[:limit])
@@ -268,7 +268,7 @@ def _chart(view: Mapping[str, Any], currency: str, sums: _Sums) -> Chart:
 
 
 def _width(amount: Decimal, largest: Decimal) -> float:
-    """Scale an amount; one that is there is seen, be it ever so small."""
+    """Scale an amount; any amount above zero is visible."""
     return round(max(2.0, float(max(amount, _ZERO) / largest) * WIDTH), 1) if amount > 0 else 0.0
 
 

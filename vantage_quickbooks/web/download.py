@@ -1,4 +1,4 @@
-"""Results as files, written row by row: a download of any size takes the memory of a few rows."""
+"""Results as CSV and JSON files, written row by row: a download of any size takes the memory of a few rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHUNK = 500
 
 
 def as_json(run: Run) -> Iterator[bytes]:
-    """Yield a result as JSON: the rows under the action's own key, and what was said of them."""
+    """Yield a result as JSON, in the shape that the action returned."""
     if not run.is_list or not _rows_key(run):
         yield _bytes(json.dumps(with_rows(run, list(run.rows)), ensure_ascii=False, indent=2) + "\n")
         return
@@ -34,20 +34,20 @@ def as_json(run: Run) -> Iterator[bytes]:
 
 
 def as_csv(run: Run) -> Iterator[bytes]:
-    """Yield a result's rows as CSV: the columns of the action's table first, then the others that hold one value.
+    """Yield a result's rows as CSV: the columns of the action's table first, then other fields with scalar values.
 
-    An amount's currency is a column, too, though it may be nested in the rows.
+    The currency of an amount is a column even where it is nested in the rows.
     """
     fields = _csv_fields(run)
     header = csv_text([], fields)
-    yield _bytes("\ufeff" + header)  # a spreadsheet takes a file for UTF-8 only if it begins with this mark
+    yield _bytes("\ufeff" + header)  # spreadsheets need the byte order mark to read UTF-8
     for chunk in _chunks(run.rows or [run.data]):
         flat = [{name: formatting.value_at(row, name) for name in fields} for row in chunk]
         yield _bytes(csv_text(flat, fields)[len(header) :])
 
 
 def with_rows(run: Run, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return a result with rows in their place, or its one record."""
+    """Return a result with its rows, or its single record, in place."""
     key = _rows_key(run)
     if not key:
         return run.data
@@ -55,13 +55,13 @@ def with_rows(run: Run, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _csv_fields(run: Run) -> list[str]:
-    members = run.rows.members
+    fields = run.rows.fields
     if not run.rows:
         return [name for name, value in run.data.items() if not isinstance(value, dict | list)]
-    columns = formatting.columns_of(members, everything=False) if members.columns else []
-    fields = dict.fromkeys(column.field for column in columns)
-    fields |= dict.fromkeys(column.currency for column in columns if column.currency)
-    return list(fields | members.single)
+    columns = formatting.columns_of(fields, show_all=False) if fields.columns else []
+    names = dict.fromkeys(column.field for column in columns)
+    names |= dict.fromkeys(column.currency for column in columns if column.currency)
+    return list(names | fields.single)
 
 
 def _rows_key(run: Run) -> str | None:
@@ -80,5 +80,5 @@ def _chunks(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any
 
 
 def _bytes(text: str) -> bytes:
-    # Half of a surrogate pair has no bytes in UTF-8; JSON has an escape for it, which looks the same.
+    # A lone surrogate has no UTF-8 encoding; backslashreplace writes the same escape as JSON.
     return text.encode(errors="backslashreplace")

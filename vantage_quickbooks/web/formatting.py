@@ -1,4 +1,4 @@
-"""Rows to cells that people read: money with its digits, dates in words, nested records in a word or two."""
+"""Display of rows: money with its decimals, readable dates, nested records as a short text."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ __all__ = [
     "RowFields",
     "cell",
     "columns_of",
+    "display",
     "facts",
     "instant",
     "instants",
@@ -28,9 +29,9 @@ __all__ = [
 ]
 
 MASK = "••••••••"
-"""What stands for a secret: always eight, so that it does not tell the length."""
+"""Shown in place of a secret: always eight characters, so that it does not reveal the length."""
 
-# ISO 4217: the currencies whose amounts have other than two decimals.
+# ISO 4217: the currencies without two decimals.
 _NONE = ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF")
 _THREE = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
 _DECIMALS = dict.fromkeys((*_NONE, "XPF"), 0) | dict.fromkeys(_THREE, 3)
@@ -38,7 +39,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT = re.compile(_DATE.pattern + r"T[0-9:.]+(Z|[+-][0-9]{2}:?[0-9]{2})")
 _MAX_CELL_LENGTH = 80
 _MAX_TOOLTIP_LENGTH = 4000
-_ACRONYMS = {"api", "id", "url", "uri"}
+_ACRONYMS = {"api", "id", "tid", "uri", "url"}
 _NAMES = ("name", "Name", "DisplayName", "value", "Address", "FreeFormNumber")
 
 
@@ -47,12 +48,12 @@ class Column:
     """One column of a table.
 
     Attributes:
-        field: The rows' member; dots lead into nested ones.
+        field: The field of the rows; dots lead into nested objects.
         label: The heading.
-        format: `money`, `date`, `status`, `days`, or nothing.
-        currency: The member that names an amount's currency.
-        values: Of a status: labels and tones.
-        is_mixed: Whether the amounts are of several currencies, so that they are sorted currency by currency.
+        format: `money`, `date`, `status`, `days`, `number`, or empty.
+        currency: The field with the currency of an amount.
+        values: Labels and tones of a status.
+        is_mixed: Whether the column has several currencies, so that it is sorted currency by currency.
         has_code: Whether each amount is shown with its currency.
     """
 
@@ -66,21 +67,21 @@ class Column:
 
     @property
     def is_number(self) -> bool:
-        """Whether cells are set to the right."""
+        """Whether cells are right-aligned."""
         return self.format in {"money", "days", "number"}
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One value, as it is shown.
+    """One displayed value.
 
     Attributes:
-        text: What is read.
-        machine: The same for programs, where it differs: a date as ISO.
-        sort: By what rows are sorted, as text or a number.
-        unit: The currency, where a column has several: rows are sorted by it first.
-        tone: Of a status: `good`, `info`, `notice`, `bad`, `muted`.
-        full: What a shortened text stands for.
+        text: The displayed text.
+        machine: The machine-readable form, where it differs: a date in ISO 8601.
+        sort: The sort key, a text or a number.
+        unit: The currency, if the column has several: rows are sorted by it first.
+        tone: The tone of a status: `good`, `info`, `notice`, `bad`, `muted`.
+        full: The full text of a shortened one.
     """
 
     text: str
@@ -92,28 +93,35 @@ class Cell:
 
 
 class RowFields:
-    """Which members rows have; fed row by row, so that all rows need not be in memory.
+    """The fields that rows have, collected row by row, so that the rows need not be in memory.
 
     Args:
-        views: The action's.
+        action: The action's descriptor; its `views`, `flatFields` and `keys` say which fields matter.
 
     Attributes:
-        names: The top-level members, in the order in which they were first seen; of each whether it only held numbers.
-        single: Those that held one value, neither object nor list.
-        filled: Columns of the first table that some row has a value for.
-        currencies: Of each member that names currencies: which; "" stands for none.
+        columns: The columns of the action's table: those of its first `table` view, otherwise key and flat fields.
+        titles: Headings of the flat fields.
+        names: The top-level fields in the order of their appearance, and whether each held only numbers.
+        single: The fields with scalar values.
+        filled: The columns with a value in some row.
+        currencies: The currencies that each currency field held; "" for none.
     """
 
-    def __init__(self, views: Iterable[Mapping[str, Any]] = ()) -> None:
-        table = next((view for view in views if view.get("kind") == "table"), None)
-        self.columns = [_column(column) for column in table["columns"]] if table else []
+    def __init__(self, action: Mapping[str, Any] | None = None) -> None:
+        action = action or {}
+        table = next((view for view in action.get("views") or () if view.get("kind") == "table"), None)
+        flat = {item["name"]: _flat_column(item) for item in action.get("flatFields") or ()}
+        self.titles = {name: column.label for name, column in flat.items()}
+        self.columns = (
+            [_column(column) for column in table["columns"]] if table else [*_key_columns(action, flat), *flat.values()]
+        )
         self.names: dict[str, bool] = {}
         self.single: dict[str, None] = {}
         self.filled: set[str] = set()
         self.currencies: dict[str, set[str]] = {column.currency: set() for column in self.columns if column.currency}
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Take a row into account."""
+        """Include a row."""
         for name, value in row.items():
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             self.names[name] = self.names.get(name, True) and (is_number or value is None)
@@ -126,23 +134,23 @@ class RowFields:
                 self.currencies[column.currency].add(str(value_at(row, column.currency) or ""))
 
 
-def columns_of(members: RowFields, *, everything: bool) -> list[Column]:
+def columns_of(fields: RowFields, *, show_all: bool) -> list[Column]:
     """Return the columns to show.
 
-    Unless the table has a column for currencies, amounts of one currency have it in their heading, and amounts of
-    several have each its own in the cell.
+    If the table has no currency column, a single currency is part of the heading, and of several currencies each is
+    part of its cell.
 
     Args:
-        members: Which members the rows have; columns that none of them has are left out.
-        everything: Whether all fields are wanted, not only those of the action's first table.
+        fields: The fields of the rows; columns without values are left out.
+        show_all: Whether to include all fields, not only those of the action's table.
     """
-    chosen = [_with_currency(column, members) for column in members.columns if column.field in members.filled]
-    if chosen and not everything:
+    chosen = [_with_currency(column, fields) for column in fields.columns if column.field in fields.filled]
+    if chosen and not show_all:
         return chosen
     named = {column.field for column in chosen}
     others = [
-        Column(name, words(name), "number" if is_number else "")
-        for name, is_number in members.names.items()
+        Column(name, fields.titles.get(name) or words(name), "number" if is_number else "")
+        for name, is_number in fields.names.items()
         if name not in named
     ]
     return chosen + others
@@ -173,7 +181,7 @@ def cell(row: Mapping[str, Any], column: Column) -> Cell:
 
 
 def value_at(row: Mapping[str, Any], path: str) -> Any:
-    """Return a member, or one of a nested object by a path with dots; None where there is none."""
+    """Return a field, or a nested one by a path with dots; None if it does not exist."""
     if path in row:
         return row[path]
     value: Any = row
@@ -183,17 +191,17 @@ def value_at(row: Mapping[str, Any], path: str) -> Any:
 
 
 def sort_key(row: Mapping[str, Any], column: Column) -> tuple[str, float | bytes | None]:
-    """Return by what a row is sorted: a currency, where the column has several, and a number, a text, or None."""
+    """Return a row's sort key: the currency, if the column has several, and a number, a text, or None."""
     shown = cell(row, column)
     if not (shown.text or shown.sort):
         return "", None
-    # Bytes of UTF-8 sort as code points do, and a lone surrogate can be among them.
+    # UTF-8 sorts like code points; surrogatepass allows lone surrogates.
     key = shown.sort.encode(errors="surrogatepass") if isinstance(shown.sort, str) else shown.sort
     return shown.unit, key
 
 
 def money(amount: Decimal, currency: str = "") -> str:
-    """Write an amount with its currency's decimals, or more where it has more."""
+    """Format an amount with the decimals of its currency, or more if it has more."""
     decimals = _DECIMALS.get(currency, 2)
     exponent = amount.normalize().as_tuple().exponent
     digits = max(decimals, -exponent if isinstance(exponent, int) and exponent < 0 else 0)
@@ -201,7 +209,7 @@ def money(amount: Decimal, currency: str = "") -> str:
 
 
 def instant(text: str) -> str:
-    """Write an ISO date, or time in UTC, in words; any other text stays as it is."""
+    """Format an ISO date, or a time in UTC, for reading; return any other text unchanged."""
     try:
         if _DATE.fullmatch(text):
             return _day(date.fromisoformat(text))
@@ -214,21 +222,26 @@ def instant(text: str) -> str:
 
 
 def instants(text: str) -> str:
-    """Write the ISO times within a sentence in words."""
+    """Format the ISO times within a sentence for reading."""
     return _INSTANT.sub(lambda found: instant(found[0]), text)
 
 
 def facts(data: Mapping[str, Any], *, leave_out: Iterable[str] = (), in_full: bool = False) -> list[tuple[str, Cell]]:
-    """Return an object as names and values in words, without what is empty.
+    """Return an object as pairs of label and displayed value, without empty values.
 
     Args:
         data: The object.
-        leave_out: RowFields that are not wanted.
-        in_full: Whether long texts are shown whole.
+        leave_out: Members to omit.
+        in_full: Whether to show long texts in full.
     """
     skipped = set(leave_out)
     pairs = [(words(name), _plain(value)) for name, value in data.items() if name not in skipped]
     return [(name, Cell(value.full) if in_full and value.full else value) for name, value in pairs if value.text]
+
+
+def display(value: Any) -> str:
+    """Return any value as a short text."""
+    return _plain(value).text
 
 
 def masked(data: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -236,7 +249,7 @@ def masked(data: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]
 
     Args:
         data: The result.
-        schema: Its schema. RowFields marked `x-sensitive` are masked; if none is, all texts are.
+        schema: Its schema. Members marked `x-sensitive` are masked; without such a mark, all members are.
     """
     properties: Mapping[str, Any] = schema.get("properties", {})
     marked = {name for name, rules in properties.items() if rules.get("x-sensitive")}
@@ -245,7 +258,7 @@ def masked(data: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]
 
 
 def words(name: str) -> str:
-    """Write a member's name as people would: `daysOverdue` is "Days overdue", `Id` stays."""
+    """Return a member's name as a label: `daysOverdue` becomes "Days overdue"."""
     parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_.]+", " ", name).split()
     rest = [part if part.isupper() and len(part) > 1 else part.lower() for part in parts[1:]]
     spelled = [parts[0][:1].upper() + parts[0][1:], *rest] if parts else [name]
@@ -262,9 +275,21 @@ def _column(described: Mapping[str, Any]) -> Column:
     )
 
 
-def _with_currency(column: Column, members: RowFields) -> Column:
-    found = members.currencies.get(column.currency, set())
-    is_shown = any(other.field == column.currency for other in members.columns)  # in a column of its own
+def _flat_column(described: Mapping[str, Any]) -> Column:
+    name = str(described["name"])
+    kind = {"decimal": "number", "integer": "number", "date": "date"}.get(str(described.get("type")), "")
+    return Column(name, str(described.get("title") or words(name)), kind)
+
+
+def _key_columns(action: Mapping[str, Any], flat: Mapping[str, Column]) -> list[Column]:
+    """Return a column for each member of the primary key, if there are flat fields to show with it."""
+    names = (action.get("keys") or {}).get("primaryKey", ()) if flat else ()
+    return [Column(name, words(name)) for name in names if name not in flat]
+
+
+def _with_currency(column: Column, fields: RowFields) -> Column:
+    found = fields.currencies.get(column.currency, set())
+    is_shown = any(other.field == column.currency for other in fields.columns)
     if len(found) > 1:
         return replace(column, is_mixed=True, has_code=not is_shown)
     currency = "".join(found)
@@ -277,15 +302,15 @@ def _plain(value: Any) -> Cell:
     if isinstance(value, int | float):
         return Cell(f"{value:,}" if isinstance(value, float) or abs(value) < 10**12 else str(value), sort=float(value))
     if isinstance(value, str):
-        told = instant(value)
-        if told != value:
-            return Cell(told, machine=value, sort=value)
+        readable = instant(value)
+        if readable != value:
+            return Cell(readable, machine=value, sort=value)
         return _short(" ".join(value.split()))
     return _short(_summary(value))
 
 
 def _summary(value: Any) -> str:
-    """Say in a word or two what a nested value holds."""
+    """Return a short text for a nested value."""
     if isinstance(value, list):
         if len(value) == 1:
             return _summary(value[0])
@@ -295,9 +320,9 @@ def _summary(value: Any) -> str:
         named = next((value[name] for name in _NAMES if isinstance(value.get(name), str) and value[name]), None)
         if named is not None:
             return str(named)
-        told = [item for name, item in value.items() if name.lower() != "id" and item not in (None, "", [], {})]
-        plain = [str(item) for item in told if isinstance(item, str | int | float) and not isinstance(item, bool)]
-        return ", ".join(plain) or ("" if not told else "1 field" if len(told) == 1 else f"{len(told)} fields")
+        present = [item for name, item in value.items() if name.lower() != "id" and item not in (None, "", [], {})]
+        plain = [str(item) for item in present if isinstance(item, str | int | float) and not isinstance(item, bool)]
+        return ", ".join(plain) or ("" if not present else "1 field" if len(present) == 1 else f"{len(present)} fields")
     return "" if value is None else str(value)
 
 

@@ -1,19 +1,18 @@
-"""
-Consent by redirect: the authorization-code flow (RFC 6749 section 4.1), for any connector whose descriptor offers it.
+"""The authorization code flow (RFC 6749 section 4.1), for any connector whose descriptor offers it.
 
 Theory of operation
-1. A connection is begun with the fields that its app needs; the connector gives the address of the consent, and the
-   host remembers under a random `state` which connection it is for. PKCE (RFC 7636) is added where the descriptor says
-   that the provider knows it.
-2. The browser that begins gets a cookie of its own for the way back (HttpOnly, Lax, for the callback's path alone).
-   The redirect must bring both, `state` and cookie: nobody can slip another company's grant into this browser.
-3. A state is good once, and for ten minutes. What the redirect brings besides the code goes into the fields that the
-   descriptor names (`callbackFields`), the connector turns the code into the others, and none of it into any page.
-4. The redirect's address holds code and state, so it is answered by a redirect, whatever came of it: to the same path
-   without them, and a cookie that names the outcome. No page stands at an address that holds a code, and none is left
-   in the history (Intuit's security requirements; RFC 9700 section 4.2.4).
-5. The redirect comes from another site, so the session's Strict cookie is not with it, nor with what it redirects to.
-   The outcome is therefore a page of ours that leads on: that step is of the same site again.
+1. A flow starts with the settings of the app. The connector returns the authorization URL, and the host stores under a
+   random `state` which connection the flow is for. PKCE (RFC 7636) is used if the descriptor says that the provider
+   supports it.
+2. The browser that starts a flow gets a cookie for the callback (HttpOnly, Lax, for the callback path only). The
+   callback must have both `state` and cookie, so that an attacker cannot make this browser accept another company's
+   grant (RFC 6749 section 10.12).
+3. A state is valid once and for ten minutes. Other parameters of the callback go into the fields that the descriptor
+   names (`callbackFields`), and the connector exchanges the code for the rest. None of it appears on a page.
+4. The callback URL contains code and state, so the response is always a redirect: to the same path without them, with a
+   cookie that names the outcome. No page has a URL with a code, and the history keeps none (RFC 9700 section 4.2.4).
+5. The callback is a request from another site, so the session's Strict cookie is sent neither with it nor with what it
+   redirects to. The outcome is therefore a page that leads to the next one: that request is same-site again.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from vantage_quickbooks.errors import ConnectorError
-from vantage_quickbooks.web.runs import failure
+from vantage_quickbooks.web.failures import error_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,27 +36,27 @@ if TYPE_CHECKING:
     from vantage_quickbooks.web.host import Host
     from vantage_quickbooks.web.store import Record
 
-__all__ = ["OAuthFlowError", "OAuthFlows", "Outcome", "supports_oauth"]
+__all__ = ["OAuthFlowError", "OAuthFlows", "Outcome"]
 
 LIFETIME_S = 600.0
 _MAX_PENDING = 32
 _UNKNOWN = (
-    "This answer belongs to no consent that was begun in this browser within the last ten minutes. "
-    "Begin again at the connection's page."
+    "This response does not belong to a connection attempt that was started in this browser within the last ten "
+    "minutes. Start again on the connection's page."
 )
 _REFUSALS = {
-    "access_denied": "Consent was not given, so nothing was connected.",
-    "invalid_scope": "The provider does not let this app ask for what the connector needs. Check the app's scopes.",
+    "access_denied": "Consent was denied, so nothing was connected.",
+    "invalid_scope": "The provider does not allow the app the scopes that the connector needs. Check the app's scopes.",
 }
 
 
 class OAuthFlowError(Exception):
-    """A consent that led to nothing.
+    """A flow failed.
 
     Args:
         message: What happened and what to do.
-        connection_id: For which connection it was, if that is known.
-        error: The connector's error, if it was that.
+        connection_id: The connection, if it is known.
+        error: The connector's error, if it raised one.
     """
 
     def __init__(self, message: str, connection_id: str | None = None, error: dict[str, Any] | None = None) -> None:
@@ -69,13 +68,13 @@ class OAuthFlowError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a consent, to be shown once the address holds no code any more.
+    """The outcome of a flow, shown at a URL without a code.
 
     Attributes:
-        connection_id: For which connection it was, if that is known.
-        name: What that is called.
-        message: Why nothing was connected; empty if it was.
-        error: The connector's error, if it was that.
+        connection_id: The connection, if it is known.
+        name: Its name.
+        message: Why the flow failed; empty if it succeeded.
+        error: The connector's error, if it raised one.
     """
 
     connection_id: str | None
@@ -92,18 +91,13 @@ class _Pending:
     began: float
 
 
-def supports_oauth(described: Mapping[str, Any]) -> bool:
-    """Tell whether a connector can be connected by consent."""
-    return bool(described.get("auth", {}).get("grantFields"))
-
-
 class OAuthFlows:
-    """The flows under way.
+    """The pending flows.
 
     Args:
-        host: Knows connectors and connections.
-        redirect_uri: Where providers lead back to.
-        now: Clock in seconds that never goes back.
+        host: The connectors and connections.
+        redirect_uri: The URL of the callback.
+        now: A monotonic clock, in seconds.
     """
 
     def __init__(self, host: Host, redirect_uri: str, now: Callable[[], float] = time.monotonic) -> None:
@@ -114,18 +108,18 @@ class OAuthFlows:
         self._outcomes: dict[str, tuple[Outcome, float]] = {}
         self._lock = threading.Lock()
 
-    def begin(self, record: Record) -> tuple[str, str]:
-        """Begin a consent.
+    def start(self, record: Record) -> tuple[str, str]:
+        """Start a flow.
 
         Args:
             record: The connection, with the settings of its app.
 
         Returns:
-            The address to go to, and the value of the cookie for the way back.
+            The authorization URL, and the value of the cookie for the callback.
 
         Raises:
-            ConnectorError: The settings are wrong.
-            OAuthFlowError: The connector gave no usable address.
+            ConnectorError: The settings are invalid.
+            OAuthFlowError: The connector returned no usable URL.
         """
         auth = self._host.describe(record.connector)["auth"]
         state, browser, verifier = (secrets.token_urlsafe(32) for _ in range(3))
@@ -134,7 +128,7 @@ class OAuthFlows:
         connector: Any = self._host.connectors[record.connector]
         url: str = connector.authorization_url(record.settings, redirect_uri=self.redirect_uri, state=state, **more)
         if urlsplit(url).scheme not in {"http", "https"}:
-            raise OAuthFlowError("The connector gave no web address for the consent.", record.id)
+            raise OAuthFlowError("The connector returned no web address for the authorization.", record.id)
         with self._lock:
             self._expire()
             while len(self._pending) >= _MAX_PENDING:
@@ -142,36 +136,36 @@ class OAuthFlows:
             self._pending[state] = _Pending(record.id, browser, verifier, self._now())
         return url, browser
 
-    def finish(self, brought: Mapping[str, str], browser: str) -> Record:
-        """Take what the redirect brought.
+    def complete(self, parameters: Mapping[str, str], browser: str) -> Record:
+        """Complete a flow.
 
         Args:
-            brought: Its parameters.
-            browser: The cookie's value.
+            parameters: The parameters of the callback.
+            browser: The value of the cookie.
 
         Returns:
-            The connection, connected.
+            The connection, with its new settings.
 
         Raises:
-            OAuthFlowError: Nothing was connected.
+            OAuthFlowError: The flow failed.
         """
         with self._lock:
             self._expire()
-            pending = self._pending.get(brought.get("state", ""))
+            pending = self._pending.get(parameters.get("state", ""))
             if pending is None or not hmac.compare_digest(pending.browser.encode(), browser.encode()):
                 raise OAuthFlowError(_UNKNOWN)
-            del self._pending[brought["state"]]
+            del self._pending[parameters["state"]]
         record = self._host.record(pending.connection_id)
         if record is None:
-            raise OAuthFlowError("The connection was removed meanwhile.")
-        if "error" in brought or not brought.get("code"):
-            refusal = brought.get("error", "")
-            message = _REFUSALS.get(refusal, "The provider gave no consent. Try again.")
+            raise OAuthFlowError("The connection was removed in the meantime.")
+        if "error" in parameters or not parameters.get("code"):
+            refusal = parameters.get("error", "")
+            message = _REFUSALS.get(refusal, "The provider returned no authorization. Try again.")
             raise OAuthFlowError(message, record.id)
-        return self._connected(record, brought, pending.verifier)
+        return self._connected(record, parameters, pending.verifier)
 
     def keep(self, outcome: Outcome) -> str:
-        """Keep an outcome for as long as a consent may take; return the name under which `outcome` finds it."""
+        """Store an outcome for ten minutes and return the name under which `outcome` finds it."""
         name = secrets.token_urlsafe(32)
         with self._lock:
             self._expire()
@@ -181,30 +175,30 @@ class OAuthFlows:
         return name
 
     def outcome(self, name: str) -> Outcome:
-        """Return what was kept under *name*."""
+        """Return the outcome stored under *name*."""
         with self._lock:
             self._expire()
             kept = self._outcomes.get(name)
         return kept[0] if kept else Outcome(None, message=_UNKNOWN)
 
-    def _connected(self, record: Record, brought: Mapping[str, str], verifier: str) -> Record:
+    def _connected(self, record: Record, parameters: Mapping[str, str], verifier: str) -> Record:
         auth = self._host.describe(record.connector)["auth"]
         connector: Any = self._host.connectors[record.connector]
         named: Mapping[str, str] = auth.get("callbackFields", {})
-        missing = [parameter for parameter in named if not brought.get(parameter)]
+        missing = [parameter for parameter in named if not parameters.get(parameter)]
         if missing:
-            raise OAuthFlowError("The provider's answer does not say which account was connected.", record.id)
-        filled = {name: brought[parameter] for parameter, name in named.items()}
+            raise OAuthFlowError("The provider's response does not say which account was connected.", record.id)
+        filled = {name: parameters[parameter] for parameter, name in named.items()}
         more = {"code_verifier": verifier} if auth.get("pkce") else {}
         try:
             filled |= connector.exchange_code(
-                record.settings, code=brought["code"], redirect_uri=self.redirect_uri, **more
+                record.settings, code=parameters["code"], redirect_uri=self.redirect_uri, **more
             )
         except ConnectorError as error:
             raise OAuthFlowError(error.message, record.id, error.to_dict()) from None
         except Exception as error:  # noqa: BLE001 -- a connector may fail in any way
-            error_dict = failure(error)
-            raise OAuthFlowError(error_dict["message"], record.id, error_dict) from None
+            members = error_of(error)
+            raise OAuthFlowError(members["message"], record.id, members) from None
         return self._host.save(record.connector, record.name, {**record.settings, **filled}, record.id)
 
     def _expire(self) -> None:

@@ -1,4 +1,4 @@
-"""The API's description (OpenAPI 3.1), made from the connectors' descriptors: one path for each action that can run."""
+"""The OpenAPI 3.1 description of the HTTP API: one path for each action of each connection."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vantage_quickbooks.web.host import Host
+    from vantage_quickbooks.web.store import Record
 
 __all__ = ["describe_api"]
 
@@ -34,9 +35,24 @@ _VALIDATION: JSON = {
     },
 }
 
+_ESTIMATE: JSON = {
+    "type": "object",
+    "properties": {name: {"type": ["integer", "null"]} for name in ("totalCount", "apiCalls", "meteredCalls")},
+}
 
-def describe_api(host: Host, base_url: str) -> JSON:
-    """Return the description of what is there now: installed connectors, and connections as they are."""
+
+def describe_api(
+    host: Host, base_url: str, *, connection: str | None = None, group: str | None = None, action: str | None = None
+) -> JSON:
+    """Return the description of the API with the current connectors and connections.
+
+    Args:
+        host: The connectors and connections.
+        base_url: The URL of this server.
+        connection: Only this connection; None for all.
+        group: Only the actions of this group; None for all.
+        action: Only the action with this id; None for all.
+    """
     schemas: JSON = {"Error": _ERROR, "Failure": _envelope(success=False)}
     paths: JSON = {
         "/api/connectors": {"get": _operation("listConnectors", "List connectors", {"type": "object"})},
@@ -45,41 +61,37 @@ def describe_api(host: Host, base_url: str) -> JSON:
             "parameters": [_parameter("connector", list(host.connectors))],
             "get": _operation("describeConnector", "Describe a connector", {"type": "object"}),
         },
+        "/api/connectors/{connector}/actions/{action}": {
+            "parameters": [_parameter("connector", list(host.connectors)), _parameter("action")],
+            "get": _operation("describeAction", "Describe an action with its schemas", {"type": "object"}),
+        },
         "/api/connectors/{connector}/validate": {
             "parameters": [_parameter("connector", list(host.connectors))],
             "post": _operation(
                 "validateSettings",
-                "Check a settings form's data; nothing is opened or kept",
+                "Validate settings; nothing is stored",
                 _VALIDATION,
                 body={"type": "object"},
             ),
         },
     }
     for record in host.records():
-        described = host.describe(record.connector)
+        if connection not in {None, record.id}:
+            continue
         base = f"/api/connections/{record.id}"
         paths[f"{base}/test"] = {
             "post": _operation(f"{record.id}.test", f"Test {record.name}", {"type": "object"}, tag=record.id)
         }
-        for action in described["actions"]:
-            schema_name = f"{record.connector}.{action['id']}"
-            paths[f"{base}/call/{action['id']}"] = {
-                "post": _operation(
-                    f"{record.id}.{action['id']}",
-                    action["title"],
-                    _hoisted(action["outputSchema"], f"{schema_name}.output", schemas),
-                    body=_hoisted(action["inputSchema"], f"{schema_name}.input", schemas),
-                    description=action["description"],
-                    tag=record.id,
-                )
-            }
+        for listed in host.describe(record.connector)["actions"]:
+            if group in {None, listed.get("group")} and action in {None, listed["id"]}:
+                paths |= _paths_of(host, record, host.action(record.connector, listed["id"]) or listed, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Vantage connectors",
             "version": "1",
-            "description": "Every answer is the host's envelope: success with data, or an error with a code, a message "
-            "that says what to do, and whether the same call may succeed later.",
+            "description": "Every response is an envelope: success with data, or an error with a code, a message that "
+            "says what to do, and whether the same call may succeed later.",
         },
         "servers": [{"url": base_url}],
         "security": [{"key": []}],
@@ -87,10 +99,37 @@ def describe_api(host: Host, base_url: str) -> JSON:
         "components": {
             "schemas": schemas,
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "The key of the printed address."}
+                "key": {"type": "http", "scheme": "bearer", "description": "The key in the printed URL."}
             },
         },
     }
+
+
+def _paths_of(host: Host, record: Record, action: JSON, schemas: JSON) -> JSON:
+    action_id, base = action["id"], f"/api/connections/{record.id}"
+    name = f"{record.connector}.{action_id}"
+    body = _hoisted(action["inputSchema"], f"{name}.input", schemas)
+    call = _operation(
+        f"{record.id}.{action_id}",
+        action["title"],
+        _hoisted(action.get("outputSchema") or {}, f"{name}.output", schemas),
+        body=body,
+        description=str(action.get("description") or ""),
+        tag=record.id,
+        is_deprecated=bool(action.get("deprecated")),
+    )
+    paths: JSON = {f"{base}/call/{action_id}": {"post": call}}
+    if action.get("streamable") and host.offers(record.connector, "estimate", record):
+        paths[f"{base}/estimate/{action_id}"] = {
+            "post": _operation(
+                f"{record.id}.{action_id}.estimate",
+                f"{action['title']}: estimate a full read",
+                _ESTIMATE,
+                body=body,
+                tag=record.id,
+            )
+        }
+    return paths
 
 
 def _operation(
@@ -101,21 +140,24 @@ def _operation(
     body: JSON | None = None,
     description: str = "",
     tag: str = "connectors",
+    is_deprecated: bool = False,
 ) -> JSON:
     operation: JSON = {
         "operationId": operation_id,
         "summary": summary,
         "tags": [tag],
         "responses": {
-            "200": {"description": "The envelope of a success", "content": _json(_envelope(success=True, data=data))},
+            "200": {"description": "Success", "content": _json(_envelope(success=True, data=data))},
             "default": {
-                "description": "The envelope of a failure",
+                "description": "Failure",
                 "content": _json({"$ref": "#/components/schemas/Failure"}),
             },
         },
     }
     if description:
         operation["description"] = description
+    if is_deprecated:
+        operation["deprecated"] = True
     if body is not None:
         operation["requestBody"] = {"required": False, "content": _json(body)}
     return operation
@@ -131,8 +173,9 @@ def _envelope(*, success: bool, data: JSON | None = None) -> JSON:
     }
 
 
-def _parameter(name: str, values: list[str]) -> JSON:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "enum": values}}
+def _parameter(name: str, values: list[str] | None = None) -> JSON:
+    schema: JSON = {"type": "string"} if values is None else {"type": "string", "enum": values}
+    return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
 def _json(schema: JSON) -> JSON:
@@ -140,7 +183,7 @@ def _json(schema: JSON) -> JSON:
 
 
 def _hoisted(schema: JSON, name: str, schemas: JSON) -> JSON:
-    """Put a schema among the components and return a reference; its `$defs` become components beside it."""
+    """Add a schema to the components and return a reference to it. Its `$defs` become components, too."""
     if name not in schemas:
         kept = {key: value for key, value in schema.items() if key not in {"$schema", "$id", "$defs"}}
         for inner, definition in schema.get("$defs", {}).items():

@@ -1,15 +1,15 @@
-"""
-The rows of results, on disk: a result of any size takes the memory of one page.
+"""The rows of results, on disk: a result of any size takes the memory of one page.
 
 Theory of operation
-1. Each server has one directory (mode 0700, in the system's directory for temporary files, see TMPDIR), and each result
-   one SQLite file in it (mode 0600). Rows go there page by page as they come; pages, sorting, charts and downloads read
-   them from there.
-2. Rows are compressed one by one, with the first as the dictionary (zlib): rows of a list are alike.
-3. A file goes when its result is dropped, the directory when the server ends. A reader that has the file open reads on.
-4. A server that is killed leaves its directory behind. Each directory has a lock file that its server holds
-   (`flock(2)`, which the kernel releases however a process ends), and the next server removes the directories of this
-   user whose lock is free.
+1. Each server has one directory (mode 0700, in the system's directory for temporary files, see TMPDIR) with one SQLite
+   file (mode 0600) for each result. Rows are written page by page as they arrive. Pages, sorting, charts and downloads
+   read them from there.
+2. Each row is compressed with the first row as the dictionary (zlib): the rows of a list are similar.
+3. A file is deleted when its result is dropped, the directory when the server stops. A reader that has the file open
+   can finish.
+4. A server that is killed leaves its directory behind. Each server holds a lock on a file in its directory
+   (`flock(2)`, which the kernel releases however a process ends). The next server deletes this user's directories whose
+   lock is free.
 """
 
 from __future__ import annotations
@@ -32,50 +32,51 @@ from urllib.parse import quote
 from vantage_quickbooks.web.formatting import RowFields, sort_key
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from vantage_quickbooks.web.formatting import Column
 
 __all__ = ["PREFIX", "ResultExpired", "ResultFiles", "ResultsError", "Rows"]
 
 PREFIX = "vantage-quickbooks-results-"
-"""Of the directories' names."""
+"""Prefix of the directory names."""
 
 _LOCK = "lock"
 _CHUNK = 500
-"""Rows that are read at once."""
+"""Rows per read."""
 
-_MAX_DICTIONARY_BYTES = 32 * 1024  # bytes, all that zlib looks back
+_MAX_DICTIONARY_BYTES = 32 * 1024  # the size of zlib's window
 
 _CREATE = """
-CREATE TABLE row (number INTEGER PRIMARY KEY, packed BLOB NOT NULL);
+CREATE TABLE row (number INTEGER PRIMARY KEY, compressed BLOB NOT NULL);
 CREATE TABLE sort_key (
     field TEXT NOT NULL, number INTEGER NOT NULL, unit TEXT NOT NULL, key, PRIMARY KEY (field, number)
 ) WITHOUT ROWID;
 """
-# Numbers sort before text (SQLite, "Sort Order"), empty cells last either way, and currencies one after the other.
+# Numbers sort before text (https://www.sqlite.org/datatype3.html, "Sort Order"). Empty cells come last in both
+# directions, and each currency is sorted by itself.
 _SORTED = """
-SELECT packed FROM sort_key JOIN row USING (number) WHERE field = ?
+SELECT compressed FROM sort_key JOIN row USING (number) WHERE field = ?
 ORDER BY key IS NULL, unit, key {order}, number LIMIT ? OFFSET ?
 """
 
 
 class ResultExpired(Exception):  # noqa: N818 -- what happened, not a mistake
-    """The result was dropped while it was asked for."""
+    """The result was dropped while it was read."""
 
 
 class ResultsError(Exception):
-    """Results cannot be kept on disk; the message says where, why and what to do."""
+    """Results cannot be stored on disk. The message says where, why and what to do."""
 
 
 class ResultFiles:
-    """The directory of this server's results; removed by `close`, or when the process ends.
+    """The directory of this server's results. It is deleted by `close`, or when the process ends.
 
     Args:
-        parent: Where it is made; by default the system's directory for temporary files.
+        parent: Where to create it; by default the system's directory for temporary files.
 
     Raises:
-        ResultsError: It cannot be made.
+        ResultsError: It cannot be created.
     """
 
     def __init__(self, parent: Path | None = None) -> None:
@@ -84,44 +85,44 @@ class ResultFiles:
         try:
             self.directory, lock = _locked_directory(parent)
         except OSError as error:
-            raise ResultsError(f"Results cannot be kept in {parent}: {error.strerror}.") from None
+            raise ResultsError(f"Results cannot be stored in {parent}: {error.strerror}.") from None
         self._finalizer = weakref.finalize(self, _release, self.directory, lock)
 
-    def new(self, name: str, views: Iterable[Mapping[str, Any]] = ()) -> Rows:
-        """Return the rows of a new result, none so far; nothing is written before the first."""
-        return Rows(self.directory / f"{name}.sqlite3", views)
+    def new(self, name: str, action: Mapping[str, Any] | None = None) -> Rows:
+        """Return the rows of a new, empty result; the file is created with the first row."""
+        return Rows(self.directory / f"{name}.sqlite3", action)
 
     def close(self) -> None:
-        """Remove the directory with all results."""
+        """Delete the directory with all results."""
         self._finalizer()
 
 
 class Rows:
     """The rows of one result, in the order in which they were appended.
 
-    Appended to by one thread; read by any, once all are there.
+    One thread appends; any thread may read once the result is complete.
 
     Args:
-        path: The file; made at the first row.
-        views: The action's, which name the members that matter.
+        path: The file; created with the first row.
+        action: The action's descriptor, see `RowFields`.
 
     Attributes:
-        members: Which members the rows have.
+        fields: The fields of the rows.
     """
 
-    def __init__(self, path: Path, views: Iterable[Mapping[str, Any]] = ()) -> None:
+    def __init__(self, path: Path, action: Mapping[str, Any] | None = None) -> None:
         self._path = path
         self._count = 0
-        self._views = list(views)
+        self._action = action
         self._lock = threading.Lock()
         self._dictionary = b""
-        self.members = RowFields(self._views)
+        self.fields = RowFields(self._action)
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Yield all rows, reading a few at once."""
+        """Yield all rows, reading them in chunks."""
         if self._count:
             with self._database() as database:
                 yield from self._all(database)
@@ -129,17 +130,17 @@ class Rows:
     def _all(self, database: sqlite3.Connection) -> Iterator[dict[str, Any]]:
         last = 0
         while chunk := database.execute(
-            "SELECT number, packed FROM row WHERE number > ? ORDER BY number LIMIT ?", (last, _CHUNK)
+            "SELECT number, compressed FROM row WHERE number > ? ORDER BY number LIMIT ?", (last, _CHUNK)
         ).fetchall():
             last = chunk[-1][0]
-            for _, packed in chunk:
-                yield self._unpack(packed)
+            for _, compressed in chunk:
+                yield self._decompress(compressed)
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Add rows at the end.
+        """Append rows.
 
         Raises:
-            ResultsError: The disk is full, or the directory is gone.
+            ResultsError: The disk is full, or the directory was deleted.
         """
         if not rows:
             return
@@ -151,32 +152,32 @@ class Rows:
                 with self._database() as database, database:
                     if is_new:
                         database.executescript(_CREATE)
-                    database.executemany("INSERT INTO row VALUES (?, ?)", self._packed(rows))
+                    database.executemany("INSERT INTO row VALUES (?, ?)", self._compress(rows))
         except ResultExpired:
-            raise ResultsError(f"{self._path.parent} was removed while a result was written to it.") from None
+            raise ResultsError(f"{self._path.parent} was deleted while a result was written to it.") from None
 
-    def _packed(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, bytes]]:
+    def _compress(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, bytes]]:
         for number, row in enumerate(rows, self._count + 1):
-            self.members.add(row)
+            self.fields.add(row)
             text = json.dumps(row, separators=(",", ":"), default=str).encode()
             self._dictionary = self._dictionary or text[-_MAX_DICTIONARY_BYTES:]
-            packer = zlib.compressobj(zlib.Z_BEST_SPEED, zdict=self._dictionary)
-            yield number, packer.compress(text) + packer.flush()
+            compressor = zlib.compressobj(zlib.Z_BEST_SPEED, zdict=self._dictionary)
+            yield number, compressor.compress(text) + compressor.flush()
             self._count = number
 
-    def _unpack(self, packed: bytes) -> dict[str, Any]:
-        row: dict[str, Any] = json.loads(zlib.decompressobj(zdict=self._dictionary).decompress(packed))
+    def _decompress(self, compressed: bytes) -> dict[str, Any]:
+        row: dict[str, Any] = json.loads(zlib.decompressobj(zdict=self._dictionary).decompress(compressed))
         return row
 
     def page(
         self, first: int, count: int, by: Column | None = None, *, descending: bool = False
     ) -> list[dict[str, Any]]:
-        """Return some of the rows.
+        """Return a page of the rows.
 
         Args:
-            first: Index of the first, from 0.
-            count: How many at the most.
-            by: The column that sorts them; None leaves them in their order. Equal rows stay in it, empty cells last.
+            first: Index of the first row, from 0.
+            count: Maximum number of rows.
+            by: The column to sort by; None keeps the original order. The sort is stable, with empty cells last.
             descending: Whether the largest come first.
 
         Raises:
@@ -186,26 +187,26 @@ class Rows:
             return []
         with self._translated(), self._database() as database:
             if by is None:
-                found = database.execute("SELECT packed FROM row ORDER BY number LIMIT ? OFFSET ?", (count, first))
+                found = database.execute("SELECT compressed FROM row ORDER BY number LIMIT ? OFFSET ?", (count, first))
             else:
                 self._add_sort_keys(database, by)
                 statement = _SORTED.format(order="DESC" if descending else "ASC")
                 found = database.execute(statement, (by.field, count, first))
-            return [self._unpack(packed) for (packed,) in found]
+            return [self._decompress(compressed) for (compressed,) in found]
 
     def drop(self) -> None:
-        """Remove the rows."""
+        """Delete the rows."""
         self._count = 0
-        self.members = RowFields(self._views)
+        self.fields = RowFields(self._action)
         with contextlib.suppress(OSError):
             self._path.unlink()
 
     def _add_sort_keys(self, database: sqlite3.Connection, by: Column) -> None:
-        """Note by what the rows are sorted, once for each column."""
+        """Store the sort keys of a column, once for each column."""
         with self._lock:
             if database.execute("SELECT 1 FROM sort_key WHERE field = ?", (by.field,)).fetchone():
                 return
-            # Read by the connection that writes: another one would wait for its lock, and it for the other's rows.
+            # Read with the connection that writes: two connections would wait for each other's locks.
             rows = enumerate(self._all(database), 1)
             keys = ((by.field, number, *sort_key(row, by)) for number, row in rows)
             with database:
@@ -218,13 +219,13 @@ class Rows:
         except (OSError, sqlite3.Error) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise ResultsError(
-                f"Rows cannot be kept in {self._path.parent}: {reason}. Free some space there, or set TMPDIR to "
-                "another place and start again."
+                f"Rows cannot be stored in {self._path.parent}: {reason}. Free some space there, or set TMPDIR "
+                "to another directory and start the server again."
             ) from None
 
     @contextlib.contextmanager
     def _database(self) -> Generator[sqlite3.Connection]:
-        # A download reads from one thread after the other; mode=rw, since a file that was removed is not made again.
+        # A download reads from several threads in turn. mode=rw: a deleted file is not created again.
         try:
             database = sqlite3.connect(
                 f"file:{quote(str(self._path))}?mode=rw", uri=True, timeout=30, check_same_thread=False
@@ -233,12 +234,12 @@ class Rows:
             raise ResultExpired from None
         with contextlib.closing(database):
             database.execute("PRAGMA journal_mode = MEMORY")
-            database.execute("PRAGMA synchronous = OFF")  # nobody reads the file after a crash
+            database.execute("PRAGMA synchronous = OFF")  # the file is not used after a crash
             yield database
 
 
 def _locked_directory(parent: Path) -> tuple[Path, int]:
-    """Make a directory and hold its lock."""
+    """Create a directory and lock it."""
     while True:
         directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -246,7 +247,7 @@ def _locked_directory(parent: Path) -> tuple[Path, int]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if (directory / _LOCK).exists():
                 return directory, lock
-        os.close(lock)  # another server that starts took the directory for a leftover in this very moment
+        os.close(lock)  # another server that starts just now removed it as a leftover
 
 
 def _release(directory: Path, lock: int) -> None:
@@ -255,7 +256,7 @@ def _release(directory: Path, lock: int) -> None:
 
 
 def _remove_leftovers(parent: Path) -> None:
-    """Remove the directories of servers that were killed."""
+    """Delete the directories of servers that were killed."""
     for directory in parent.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             found = directory.lstat()

@@ -1,22 +1,21 @@
-"""Calls under way, each in a thread of its own, and their results, whose rows are on disk (see `rows`)."""
+"""Running calls, each in a thread of its own, and their results, whose rows are on disk (see `rows`)."""
 
 from __future__ import annotations
 
-import logging
 import secrets
 import threading
 import time
-import traceback
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.contract import envelope
-from vantage_quickbooks.errors import CancelledError, ConnectorError
+from vantage_quickbooks.errors import CancelledError
 from vantage_quickbooks.web import charts
-from vantage_quickbooks.web.formatting import masked
+from vantage_quickbooks.web.failures import error_of
+from vantage_quickbooks.web.formatting import masked, value_at
 from vantage_quickbooks.web.host import current_observer
-from vantage_quickbooks.web.rows import ResultsError
+from vantage_quickbooks.web.modes import CHANGES, FULL, PAGE, changes_trigger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,17 +26,15 @@ if TYPE_CHECKING:
     from vantage_quickbooks.web.rows import ResultFiles, Rows
     from vantage_quickbooks.web.store import Record
 
-__all__ = ["MAX_ROWS", "Run", "Runs", "failure"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["MAX_ROWS", "Run", "Runs"]
 
 MAX_ROWS = 100_000
-"""Of one result. Reading stops there, and the page says so."""
+"""Maximum rows of a result. Reading stops there, and the page says so."""
 
 _MAX_RUNS = 20
 _MAX_CONCURRENT_RUNS = 8
 _INLINE_TIMEOUT_S = 1.5
-"""A result that comes as fast as this is shown at once, without a page of progress in between."""
+"""A result that arrives within this time is shown at once, without a progress page."""
 
 
 @dataclass
@@ -45,27 +42,31 @@ class Run:
     """One call.
 
     Attributes:
-        id: In paths; nobody guesses it.
         record: The connection.
         action: The action's descriptor; None for a test of the connection.
-        input: What the form held.
-        is_full_read: Whether all pages are read.
+        input: The input.
+        mode: How the list is read: `page`, `full` or `changes`.
+        id: A random id, for URLs.
         state: `running`, `done` or `failed`.
         done: Records read so far.
-        total: How many there are; None when nobody knows.
-        data: The result without its rows; of a sensitive action without its secrets.
-        rows: The result's rows; there once the run was started.
+        total: Number of records; None if it is not known.
+        data: The result without its rows and, of a sensitive action, without its secrets.
+        rows: The rows of the result; set when the run starts.
         chart_groups: The charts of the rows.
-        error: What went wrong, the `error` of the host's envelope.
-        meta: The envelope's `meta`.
-        is_list: Whether the rows are a list, not one record.
-        is_cut: Whether there were more rows than are kept.
+        error: The `error` of the envelope.
+        meta: The `meta` of the envelope.
+        is_list: Whether the rows are a list, as opposed to a single record.
+        is_cut: Whether there were more than `MAX_ROWS` rows.
+        sync_state: What a later run needs to read the changes since this one; None if this run provides no state.
+        deleted: Deleted rows that a run in the mode `changes` reported; None if it reported none at all.
+        started_at: When it started.
+        took_s: Duration in seconds.
     """
 
     record: Record
     action: dict[str, Any] | None
     input: dict[str, Any] = field(default_factory=dict)
-    is_full_read: bool = False
+    mode: str = PAGE
     id: str = field(default_factory=lambda: secrets.token_urlsafe(9))
     state: str = "running"
     done: int = 0
@@ -77,6 +78,8 @@ class Run:
     meta: dict[str, Any] = field(default_factory=dict)
     is_list: bool = True
     is_cut: bool = False
+    sync_state: Any = field(default=None, repr=False)
+    deleted: list[Any] | None = field(default=None, repr=False)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     took_s: float = 0.0
     _cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
@@ -85,12 +88,12 @@ class Run:
 
     @property
     def title(self) -> str:
-        """What is done."""
+        """The action's title."""
         return str(self.action["title"]) if self.action else "Test connection"
 
     @property
     def outcome(self) -> str:
-        """The state in a word; of a test that ended, whether the connection works."""
+        """The state; `failed` also for a test that found that the connection does not work."""
         has_failed = self.state == "done" and self.action is None and not self.data.get("ok")
         return "failed" if has_failed else self.state
 
@@ -101,38 +104,38 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """How long it took, or has taken so far."""
+        """Duration, or time since the start."""
         return self.took_s or time.monotonic() - self._began
 
     def progress(self, done: int, total: int | None) -> None:
-        """Note how far the read has come (see `host.Observer`)."""
+        """Set the progress (see `host.Observer`)."""
         self.done, self.total = done, total
 
     def is_cancelled(self) -> bool:
-        """Whether the person has had enough (see `host.Observer`)."""
+        """Whether the user canceled the run (see `host.Observer`)."""
         return self._cancelled.is_set()
 
     def cancel(self) -> None:
-        """Ask for the end; the connector notices between two requests."""
+        """Request cancellation. The connector checks between two requests."""
         self._cancelled.set()
 
     def wait(self, seconds: float = _INLINE_TIMEOUT_S) -> bool:
-        """Wait for the end, no longer than so many seconds; return whether it came."""
+        """Wait up to *seconds* for the end, and return whether the run has ended."""
         return self._ended.wait(seconds)
 
     def end(self, state: str) -> None:
-        """Note the end."""
+        """Set the final state."""
         self.took_s = time.monotonic() - self._began
         self.state = state
         self._ended.set()
 
 
 class Runs:
-    """The calls of this server.
+    """The runs of this server.
 
     Args:
-        host: Makes connections.
-        files: Keep rows.
+        host: The connections.
+        files: Stores rows.
     """
 
     def __init__(self, host: Host, files: ResultFiles) -> None:
@@ -140,18 +143,23 @@ class Runs:
         self._files = files
         self._runs: dict[str, Run] = {}
         self._lock = threading.Lock()
-        self._drawing = threading.Lock()  # one at a time: sums by name may be many
+        self._charts_lock = threading.Lock()  # one at a time: sums by name may take much memory
 
     def get(self, run_id: str) -> Run | None:
-        """Return a run, or None if there is none of this id any more."""
+        """Return a run, or None if it is unknown or no longer stored."""
         return self._runs.get(run_id)
 
     def of(self, connection_id: str) -> list[Run]:
-        """Return the runs of a connection, the newest first."""
+        """Return the runs of a connection, newest first."""
         return [run for run in reversed(list(self._runs.values())) if run.record.id == connection_id]
 
+    def with_sync_state(self, connection_id: str, action_id: str) -> list[Run]:
+        """Return the runs of an action since which changes can be read, newest first."""
+        runs = self.of(connection_id)
+        return [run for run in runs if run.sync_state is not None and run.action and run.action["id"] == action_id]
+
     def start(self, run: Run) -> bool:
-        """Begin a run in a thread of its own; False if too many are under way."""
+        """Start a run in a thread of its own. Return False if too many are running."""
         with self._lock:
             if sum(other.state == "running" for other in self._runs.values()) >= _MAX_CONCURRENT_RUNS:
                 return False
@@ -159,13 +167,13 @@ class Runs:
                 if len(self._runs) >= _MAX_RUNS:
                     del self._runs[other.id]
                     other.rows.drop()
-            run.rows = self._files.new(run.id, (run.action or {}).get("views", ()))
+            run.rows = self._files.new(run.id, run.action)
             self._runs[run.id] = run
         threading.Thread(target=self._execute, args=(run,), name=f"run-{run.id}", daemon=True).start()
         return True
 
     def drop(self, connection_id: str) -> None:
-        """Forget the runs of a connection that is removed."""
+        """Cancel and delete the runs of a connection."""
         with self._lock:
             for run in self.of(connection_id):
                 run.cancel()
@@ -173,29 +181,41 @@ class Runs:
                 run.rows.drop()
 
     def close(self) -> None:
-        """Cancel what is under way, and remove all results."""
+        """Cancel all runs and delete their results."""
         for run in list(self._runs.values()):
             run.cancel()
         self._files.close()
 
     def reveal(self, run: Run) -> dict[str, Any]:
-        """Call a sensitive action again and return its envelope, which is kept nowhere."""
+        """Call a sensitive action again and return its envelope, which is not stored."""
         return self.call(run.record, str((run.action or {})["id"]), run.input)
 
     def call(self, record: Record, action_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Call an action and return the envelope, whatever happens."""
+        """Call an action and return the envelope, even if the connector raises."""
         try:
             outcome = self._host.connection(record).call(action_id, data)
         except Exception as error:  # noqa: BLE001 -- a connector may fail in any way
-            outcome = envelope(error=failure(error), action=self._host.action(record.connector, action_id))
-        self._host.note(record, outcome.get("error"))
+            outcome = envelope(error=error_of(error), action=self._host.action(record.connector, action_id))
+        self._host.record_outcome(record, outcome.get("error"))
+        return outcome
+
+    def estimate(self, record: Record, action_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Estimate a full read and return an envelope."""
+        action = self._host.action(record.connector, action_id)
+        try:
+            found = self._host.connection(record).estimate(action_id, data)
+        except Exception as error:  # noqa: BLE001 -- a connector may fail in any way
+            outcome = envelope(error=error_of(error), action=action)
+        else:
+            outcome = envelope(data=found, action=action)
+        self._host.record_outcome(record, outcome.get("error"))
         return outcome
 
     def test(self, record: Record) -> dict[str, Any]:
         """Test a connection and return what was checked."""
         found = self._host.connection(record).test()
         failed = [check.get("error") or {} for check in found.get("checks", ()) if not check.get("ok")]
-        self._host.note(record, failed[0] if failed else None if found.get("ok") else {})
+        self._host.record_outcome(record, failed[0] if failed else None if found.get("ok") else {})
         return found
 
     def _execute(self, run: Run) -> None:
@@ -203,20 +223,20 @@ class Runs:
         try:
             if run.action is None:
                 run.data = self.test(run.record)
-            elif run.is_full_read:
+            elif run.mode != PAGE and self._host.offers(run.record.connector, "stream", run.record):
                 self._stream(run, self._host.connection(run.record), run.action)
             else:
                 self._call_once(run, self._host.connection(run.record), run.action)
             if run.is_list and not run.error:
-                with self._drawing:
-                    run.chart_groups = charts.build_charts(run.rows, (run.action or {}).get("views", ()))
-        except Exception as error:  # noqa: BLE001 -- as above
-            run.error = failure(error)
-            run.meta = run.meta or _meta(run.error["details"].get("requestId"))
+                with self._charts_lock:
+                    run.chart_groups = charts.build_charts(run.rows, (run.action or {}).get("views") or ())
+        except Exception as error:  # noqa: BLE001 -- a connector may fail in any way
+            run.error = error_of(error)
+            run.meta = run.meta or envelope(error=run.error, request_id=run.error["details"].get("requestId"))["meta"]
         if run.error:
-            run.rows.drop()  # a part of a list beside an error would pass for the whole
+            run.rows.drop()  # an incomplete list beside an error could pass for a complete one
         if run.action is not None:
-            self._host.note(run.record, run.error)
+            self._host.record_outcome(run.record, run.error)
         run.end("failed" if run.error else "done")
 
     @staticmethod
@@ -230,6 +250,7 @@ class Runs:
         if run.is_sensitive:
             run.data = masked(data, action.get("outputSchema", {}))
             return
+        _keep_sync_state(run, data)
         rows = data.pop(action["rowsKey"], []) if action.get("rowsKey") else []
         run.is_list = isinstance(rows, list)
         run.rows.append(rows if isinstance(rows, list) else [rows])
@@ -238,18 +259,20 @@ class Runs:
     @staticmethod
     def _stream(run: Run, connection: Connection, action: Mapping[str, Any]) -> None:
         rows_key = action["rowsKey"]
+        is_one_read = run.mode == CHANGES or bool(action.get("fullReadInput"))
         api_calls = 0
         for page in connection.stream(action["id"], run.input):
             if run.is_cancelled():
-                raise CancelledError("The call was cancelled.")
+                raise CancelledError("The call was canceled.")
             run.rows.append(page.get(rows_key, []))
             run.done = max(run.done, len(run.rows))
             metadata = dict(page.get("metadata", {}))
-            # One whole read counts on from page to page; pages that are read one by one each count anew.
+            # A full read counts its API calls from page to page; pages that are read one by one each start at zero.
             spent = metadata.get("apiCalls", 0)
-            api_calls = spent if action.get("fullReadInput") else api_calls + spent
-            # What a page says of itself alone, such as its sums, is not true of all of them.
+            api_calls = spent if is_one_read else api_calls + spent
+            # Members beside the metadata, such as sums, are about one page, so they are not kept.
             run.data = {"metadata": metadata | ({"apiCalls": api_calls} if api_calls else {})}
+            _keep_sync_state(run, page)
             if len(run.rows) >= MAX_ROWS and metadata.get("mayHaveMore", not metadata.get("complete")):
                 run.is_cut = True
                 break
@@ -257,33 +280,17 @@ class Runs:
         run.data["count"] = len(run.rows)
         for name in ("startPosition", "maxResults", "mayHaveMore", "nextStartPosition"):
             run.data["metadata"].pop(name, None)
-        run.meta = _meta(None)
+        if run.is_cut:
+            run.sync_state = None
+        run.meta = envelope(data={}, action=action)["meta"]
 
 
-def failure(error: Exception) -> dict[str, Any]:
-    """Return the envelope's `error` of an exception. What nobody expected is told by its kind alone."""
-    if isinstance(error, ConnectorError):
-        return error.to_dict()
-    if isinstance(error, ResultsError):
-        return _internal_error(str(error))
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    _log.error("a connector failed: %s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
-    return _internal_error(
-        f"The connector failed by a defect of its own ({type(error).__name__}). The log has its place."
-    )
-
-
-def _internal_error(message: str) -> dict[str, Any]:
-    return {
-        "code": "INTERNAL_ERROR",
-        "message": message,
-        "retryable": False,
-        "retryAfter": None,
-        "fields": [],
-        "details": {},
-    }
-
-
-def _meta(request_id: str | None) -> dict[str, Any]:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {"request_id": request_id, "timestamp": now}
+def _keep_sync_state(run: Run, result: Mapping[str, Any]) -> None:
+    """Keep the state for the next run in the mode `changes`, and what was deleted since the last one."""
+    trigger = changes_trigger(run.action or {"id": None})
+    if trigger is None or run.mode not in {FULL, CHANGES}:
+        return
+    run.sync_state = value_at(result, str(trigger["statePath"]))
+    deleted = value_at(result, str(trigger.get("deletedPath") or ""))
+    if run.mode == CHANGES and isinstance(deleted, list):
+        run.deleted = [*(run.deleted or ()), *deleted]

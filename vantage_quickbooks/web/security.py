@@ -1,18 +1,18 @@
-"""
-Who may come in, and what a page may do.
+"""Access control and security headers.
 
-Rules
-1. The Host header must name an address that this server is reached by: a page of another site whose name was made to
-   point here (DNS rebinding) sends its own name, and is refused.
-2. The printed address carries the key of this start. Opening it begins a session: a random id in a cookie (HttpOnly,
-   SameSite=Strict, named after the port, for cookies do not tell ports apart), and a redirect that drops the key from
-   the address. Programs send the key as a bearer token instead.
-3. What is not GET or HEAD needs the session's CSRF token, in the form or as `X-CSRF-Token`, and must not come from
-   another origin. A bearer token needs neither, since no browser sends one by itself.
-4. The redirect that ends a consent comes from another site, so a Strict cookie does not come with it. That one path is
-   open, and does nothing without the `state` of a consent begun here and the Lax cookie of the browser that began it;
-   it is answered by a redirect to an address without code and state (see `oauth`).
-5. No page runs inline script, loads from elsewhere, is framed or cached, or tells others where one came from.
+Theory of operation
+1. The Host header must name an address of this server. This defeats DNS rebinding: a page of another site whose name
+   was made to point here sends its own name.
+2. The printed URL contains the access key, which is new at each start. Opening it starts a session: a random id in a
+   cookie (HttpOnly, SameSite=Strict, named after the port, because cookies do not distinguish ports), and a redirect
+   that removes the key from the URL. Programs send the key as a bearer token instead.
+3. Requests other than GET and HEAD need the session's CSRF token, in the form or as `X-CSRF-Token`, and must not come
+   from another origin. A bearer token needs neither: browsers never send one on their own.
+4. The OAuth redirect comes from another site, so the Strict cookie is not sent with it. The callback path is therefore
+   open to all, and does nothing without the `state` of a flow that was started here and the Lax cookie of the browser
+   that started it. Its response redirects to a URL without code and state (see `oauth`).
+5. No page runs inline scripts, loads anything from other sites, can be framed or cached, or sends a referrer to other
+   sites.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ _MAX_SESSIONS = 32
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Somebody who showed the key.
+    """An authenticated client.
 
     Attributes:
-        csrf: What this session's forms must carry; empty for a program with a bearer token.
+        csrf: The CSRF token of the session's forms; empty for a program with a bearer token.
     """
 
     csrf: str = field(repr=False)
@@ -71,12 +71,12 @@ class Session:
 
 @dataclass
 class Sessions:
-    """The keys of one start of the server.
+    """The access key of this server, and the sessions that were started with it.
 
     Attributes:
-        base_url: The address that people use: scheme, host and port, without a slash at the end.
-        allowed_hosts: What a Host header may say.
-        access_key: What the printed address carries.
+        base_url: The URL that browsers use: scheme, host and port, without a trailing slash.
+        allowed_hosts: Accepted values of the Host header.
+        access_key: The key in the printed URL.
     """
 
     base_url: str
@@ -86,21 +86,21 @@ class Sessions:
 
     @property
     def cookie(self) -> str:
-        """The name of the session's cookie."""
+        """The name of the session cookie."""
         return f"vantage_{urlsplit(self.base_url).port or 'web'}"
 
     @property
     def is_secure(self) -> bool:
-        """Whether browsers come over https, so that cookies need not travel otherwise."""
+        """Whether browsers use https, so that cookies are marked Secure."""
         return self.base_url.startswith("https:")
 
     @property
     def sign_in_url(self) -> str:
-        """The address to print: it lets in."""
+        """The URL to print: opening it signs in."""
         return f"{self.base_url}/?key={self.access_key}"
 
     def sign_in(self, key: str) -> str | None:
-        """Begin a session for whoever shows the key; return its id, or None."""
+        """Start a session and return its id, or None if the key is wrong."""
         if not _same(key, self.access_key):
             return None
         session_id = secrets.token_urlsafe(32)
@@ -110,7 +110,7 @@ class Sessions:
         return session_id
 
     def find(self, headers: Headers) -> Session | None:
-        """Return the session that a request belongs to."""
+        """Return the session of a request, or None."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and _same(token.strip(), self.access_key):
             return Session("")
@@ -119,12 +119,12 @@ class Sessions:
 
 
 class SecurityMiddleware:
-    """ASGI middleware that holds the rules above.
+    """ASGI middleware that enforces the rules above.
 
     Args:
-        app: What is guarded.
-        sessions: The keys.
-        refuse: Makes the page for a person who is refused, of status, title and text.
+        app: The protected application.
+        sessions: The access key and the sessions.
+        refuse: Renders the page of a refused request from status, title and text.
     """
 
     def __init__(self, app: ASGIApp, sessions: Sessions, refuse: Callable[[int, str, str], Response]) -> None:
@@ -133,12 +133,12 @@ class SecurityMiddleware:
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or pass it on."""
+        """Pass an allowed request to the application; answer any other."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
-        async def send_guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
@@ -148,43 +148,43 @@ class SecurityMiddleware:
             await send(message)
 
         headers = Headers(scope=scope)
-        answer = self._outside(scope, headers)
+        answer = self._check_access(scope, headers)
         if answer is None and scope["method"] not in _SAFE:
             try:
                 body = await _body(headers, receive)
             except ClientDisconnect:
-                return  # a part of a form must not pass for the whole
-            answer = self._unsafe(scope, headers, body)
+                return  # an incomplete form must not be processed
+            answer = self._check_csrf(scope, headers, body)
             receive = _replay(body or b"")
-        await (answer or self._app)(scope, receive, send_guarded)
+        await (answer or self._app)(scope, receive, send_with_headers)
 
-    def _outside(self, scope: Scope, headers: Headers) -> Response | None:
-        """Return the answer for whoever is not, or not yet, inside; None lets pass."""
+    def _check_access(self, scope: Scope, headers: Headers) -> Response | None:
+        """Return the response to a request without a session; None if it may proceed."""
         host = headers.get("host", "").lower()
         if host not in self._sessions.allowed_hosts:
-            return PlainTextResponse("This server does not go by that name.\n", 421)
+            return PlainTextResponse("This server is not known by that host name.\n", 421)
         path, query = scope["path"], scope["query_string"].decode("latin-1")
         is_api = path.startswith("/api/")
         if scope["method"] in _SAFE and not is_api and host != urlsplit(self._sessions.base_url).netloc.lower():
-            # One name for one browser: the cookie of a consent must come back with the registered redirect.
+            # One host name per browser: the OAuth cookie must be sent with the registered redirect URI.
             return RedirectResponse(f"{self._sessions.base_url}{path}{'?' + query if query else ''}", 307)
         if path.startswith(OPEN_PATHS):
             return None
-        asked = dict(parse_qsl(query))
-        if "key" in asked and scope["method"] == "GET" and not is_api:
-            return self._enter(path, asked)
+        parameters = dict(parse_qsl(query))
+        if "key" in parameters and scope["method"] == "GET" and not is_api:
+            return self._sign_in(path, parameters)
         session = self._sessions.find(headers)
         if session is None:
-            return self._locked(is_api)
+            return self._unauthorized(is_api)
         scope.setdefault("state", {})["session"] = session
         return None
 
-    def _enter(self, path: str, asked: dict[str, str]) -> Response:
-        session_id = self._sessions.sign_in(asked.pop("key"))
+    def _sign_in(self, path: str, parameters: dict[str, str]) -> Response:
+        session_id = self._sessions.sign_in(parameters.pop("key"))
         if session_id is None:
-            return self._locked(is_api=False)
-        # Relative, so that the key's address can lead nowhere else; the query without the key.
-        answer = RedirectResponse("/" + path.lstrip("/\\") + (f"?{urlencode(asked)}" if asked else ""), 303)
+            return self._unauthorized(is_api=False)
+        # A relative redirect cannot lead to another site; the query without the key.
+        answer = RedirectResponse("/" + path.lstrip("/\\") + (f"?{urlencode(parameters)}" if parameters else ""), 303)
         answer.set_cookie(
             self._sessions.cookie,
             session_id,
@@ -195,9 +195,9 @@ class SecurityMiddleware:
         )
         return answer
 
-    def _locked(self, is_api: bool) -> Response:
+    def _unauthorized(self, is_api: bool) -> Response:
         if is_api:
-            message = "Send the key of the printed address as a bearer token."
+            message = "Send the key in the printed URL as a bearer token."
             return JSONResponse(
                 envelope(error={"code": "UNAUTHORIZED", "message": message}),
                 401,
@@ -205,17 +205,17 @@ class SecurityMiddleware:
             )
         return self._refuse(
             401,
-            "Open the printed address",
-            "This page is open to whoever started the server. Open the address that it printed in the terminal; it "
-            "holds a key that is good until the server stops.",
+            "Sign in",
+            "Open the URL that the server printed in the terminal. It contains the access key, which is valid until "
+            "the server stops.",
         )
 
-    def _unsafe(self, scope: Scope, headers: Headers, body: bytes | None) -> Response | None:
+    def _check_csrf(self, scope: Scope, headers: Headers, body: bytes | None) -> Response | None:
         is_api = scope["path"].startswith("/api/")
         if body is None:
-            return self._denied(413, "TOO_LARGE", "That is more than a form holds.", is_api)
+            return self._denied(413, "TOO_LARGE", "The request is too large.", is_api)
         session: Session | None = scope.get("state", {}).get("session")
-        if session is None:  # an open path
+        if session is None:  # the callback path
             return PlainTextResponse("Method Not Allowed\n", 405)
         if not session.csrf:
             return None
@@ -227,7 +227,7 @@ class SecurityMiddleware:
         token = headers.get("x-csrf-token") or form.get("csrf", [""])[0]
         if not _same(token, session.csrf):
             return self._denied(
-                403, "FORBIDDEN", "This form is out of date. Go back, reload the page, and send it again.", is_api
+                403, "FORBIDDEN", "This form has expired. Go back, reload the page, and submit it again.", is_api
             )
         scope["state"]["form"] = form
         return None
@@ -235,19 +235,19 @@ class SecurityMiddleware:
     def _denied(self, status: int, code: str, message: str, is_api: bool) -> Response:
         if is_api:
             return JSONResponse(envelope(error={"code": code, "message": message}), status)
-        return self._refuse(status, "Not accepted", message)
+        return self._refuse(status, "Request refused", message)
 
 
 def cookies(headers: Headers) -> dict[str, str]:
-    """Return the cookies of a request; a malformed header holds none."""
+    """Return the cookies of a request; none if the header is malformed."""
     try:
         return {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
     except CookieError:
         return {}
 
 
-def _same(given: str, wanted: str) -> bool:
-    return hmac.compare_digest(given.encode(errors="surrogatepass"), wanted.encode())
+def _same(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode(errors="surrogatepass"), expected.encode())
 
 
 def _form(headers: Headers, body: bytes) -> dict[str, list[str]]:
@@ -260,7 +260,7 @@ def _form(headers: Headers, body: bytes) -> dict[str, list[str]]:
 
 
 async def _body(headers: Headers, receive: Receive) -> bytes | None:
-    """Read a body, or return None if it is too large; ClientDisconnect if it ends before its end."""
+    """Return the body, or None if it is too large. Raise ClientDisconnect if the connection ends first."""
     try:
         if int(headers.get("content-length", "0")) > _MAX_BODY_BYTES:
             return None
@@ -279,7 +279,7 @@ async def _body(headers: Headers, receive: Receive) -> bytes | None:
 
 
 def _replay(body: bytes) -> Receive:
-    """Return a `receive` that hands out a body that was read before."""
+    """Return a `receive` that returns a body that was already read."""
     pending = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:

@@ -1,4 +1,4 @@
-"""Binds to this machine, prints the address that lets in, and serves."""
+"""The HTTP server: sockets, timeouts, logging."""
 
 from __future__ import annotations
 
@@ -38,37 +38,37 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 8765
-"""Fixed, because a redirect address is registered with its port."""
+"""Fixed, because a redirect URI is registered with its port."""
 
-_EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 -- compared with, not bound to
+_ALL_INTERFACES = {"0.0.0.0", "::", ""}  # noqa: S104 -- compared, not bound
 
 
 class ErrorLogMiddleware:
-    """ASGI middleware that writes a defect down by its place alone: what an exception says may hold a secret.
+    """ASGI middleware that logs an unexpected exception by type and location: its message may contain a secret.
 
     Args:
-        app: What has already answered 500 when its exception comes here.
+        app: The application, which has already answered 500 when its exception arrives here.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, and contain."""
+        """Call the application; log its exception and drop it."""
         try:
             await self._app(scope, receive, send)
         except Exception as error:
             if scope["type"] != "http":
                 raise
             frame = traceback.extract_tb(error.__traceback__)[-1]
-            _log.error("a page failed: %s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
+            _log.error("request failed: %s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
 
 
 class QueryStripFilter(logging.Filter):
-    """Cuts queries off the access log: one may hold a key or a code."""
+    """Logging filter that removes query strings from the access log: one may contain a key or a code."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Change the record; uvicorn logs address, method, path, version, status."""
+        """Change the record: uvicorn logs address, method, path, version, status."""
         if isinstance(record.args, tuple) and len(record.args) == 5:
             path = str(record.args[2]).partition("?")[0]
             record.args = (*record.args[:2], path, *record.args[3:])
@@ -76,12 +76,11 @@ class QueryStripFilter(logging.Filter):
 
 
 class RequestTimeoutProtocol(H11Protocol):
-    """
-    HTTP/1.1 with a time limit for a request that is still being sent; uvicorn has none.
+    """HTTP/1.1 with a timeout for receiving a request; uvicorn has none.
 
-    A request, head and body, must have arrived `request_timeout_s` seconds after the connection was made or, on one
-    that is used again, after its first byte; else the connection is cut. Of connections that have not sent a complete
-    request only the `max_pending` newest are kept.
+    A request, head and body, must arrive within `request_timeout_s` seconds of the connection or, on a reused
+    connection, of its first byte. Otherwise the connection is closed. Of the connections without a complete request,
+    only the newest `max_pending` stay open.
     """
 
     request_timeout_s = 20.0
@@ -90,17 +89,17 @@ class RequestTimeoutProtocol(H11Protocol):
     timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait."""
+        """Start the timer."""
         super().connection_made(transport)
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Go on waiting until the request is whole, but never start over."""
+        """Keep the timer running until the request is complete, and never restart it."""
         super().data_received(data)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting."""
+        """Stop the timer."""
         self._stop()
         super().connection_lost(exc)
 
@@ -121,17 +120,17 @@ class RequestTimeoutProtocol(H11Protocol):
 
 
 def bind(host: str | None, port: int) -> list[socket.socket]:
-    """Bind, and listen later.
+    """Return bound sockets that do not listen yet.
 
-    On this machine both of its addresses are taken, 127.0.0.1 and, where there is one, ::1: browsers may try either for
-    `localhost`, and nobody else shall answer there.
+    By default it binds both loopback addresses, 127.0.0.1 and, if available, ::1: browsers may try either for
+    `localhost`, and no other program may answer there.
 
     Args:
-        host: An address; None for this machine alone.
-        port: 0 takes a free one.
+        host: An address; None for the loopback addresses.
+        port: The port; 0 chooses a free one.
 
     Raises:
-        OSError: It is taken, or no address of this machine.
+        OSError: The port is in use, or this machine does not have the address.
     """
     with ExitStack() as opened:
         first = _bound(opened, host or "127.0.0.1", port)
@@ -147,16 +146,16 @@ def bind(host: str | None, port: int) -> list[socket.socket]:
 
 
 def make_sessions(host: str | None, port: int, public_url: str | None = None) -> Sessions:
-    """Return the sessions of a server.
+    """Return the access key and sessions of a server.
 
     Args:
-        host: What it is bound to; None for this machine alone.
+        host: The address it is bound to; None for the loopback addresses.
         port: Its port.
-        public_url: The address that browsers use, where it is another.
+        public_url: The URL that browsers use, if it is a different one.
     """
     names = ["localhost", "127.0.0.1", "[::1]"]
     shown = "localhost"
-    if host and host not in _EVERYWHERE:
+    if host and host not in _ALL_INTERFACES:
         shown = f"[{host}]" if ":" in host else host
         names.append(shown)
     base_url = (public_url or f"http://{shown}:{port}").rstrip("/")
@@ -177,11 +176,11 @@ def serve(
     """Serve until Ctrl-C.
 
     Args:
-        host: What is served.
-        sessions: Who may come in.
+        host: The connectors and connections to serve.
+        sessions: From `make_sessions`.
         sockets: From `bind`.
-        on_ready: Called once browsers are answered.
-        is_verbose: Whether requests are logged, without their queries.
+        on_ready: Called when the server accepts requests.
+        is_verbose: Whether to log requests, without their query strings.
     """
     server = make_server(host, sessions, on_ready=on_ready, is_verbose=is_verbose)
     server.run(sockets=sockets)
@@ -190,7 +189,7 @@ def serve(
 def make_server(
     host: Host, sessions: Sessions, *, on_ready: Callable[[Sessions], None], is_verbose: bool = False
 ) -> uvicorn.Server:
-    """Return the server, not yet running."""
+    """Return a server that is not running yet."""
     logging.getLogger("uvicorn.access").addFilter(QueryStripFilter())
     config = uvicorn.Config(
         ErrorLogMiddleware(make_app(host, sessions)),
@@ -227,7 +226,7 @@ def _bound(opened: ExitStack, host: str, port: int) -> socket.socket:
 
 
 def _is_missing(error: OSError) -> bool:
-    """Tell whether this machine has no such address, or no IPv6 at all."""
-    import errno  # noqa: PLC0415 -- needed here only
+    """Return whether this machine has no such address, or no IPv6."""
+    import errno  # noqa: PLC0415 -- only needed here
 
     return error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}

@@ -1,13 +1,11 @@
-"""
-Connections and their credentials, encrypted at rest.
+"""Connections and their credentials, encrypted at rest.
 
-One SQLite file, mode 0600, in a directory of mode 0700. What it says of a connection beside its id and its connector is
-a Fernet token (AES-128-CBC, HMAC-SHA256) of JSON; the key lies in a file of its own beside it, mode 0600, so that a
-copy or a backup of the database alone tells nothing. Whoever can read both files can read the settings: that is the
-user, and root.
+One SQLite file with mode 0600 in a directory with mode 0700. Everything about a connection except its id and its
+connector is a Fernet token (AES-128-CBC, HMAC-SHA256) of JSON. The key is in a separate file with mode 0600, so that a
+copy or a backup of the database alone reveals nothing. Only the user and root can read both files.
 
-Credentials are what a connector asks the host to keep (`vantage_save_credentials`): tokens, each set under a version
-that is compared and swapped in one statement, so that of two writers one wins and the other is told.
+Credentials are what a connector asks the host to keep (`vantage_save_credentials`): tokens with a version, written by
+compare-and-swap in one statement, so that of two concurrent writers one succeeds and the other gets a conflict.
 """
 
 from __future__ import annotations
@@ -42,18 +40,18 @@ ON CONFLICT (id) DO UPDATE SET version = excluded.version, sealed = excluded.sea
 
 
 class StoreError(Exception):
-    """The files cannot be used; the message says which, why and what to do, and holds no value."""
+    """The files cannot be used. The message says which, why and what to do, and contains no stored value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One connection as it is kept.
+    """A stored connection.
 
     Attributes:
-        id: In paths and for hooks.
+        id: Its id, in URLs and for hooks.
         connector: The id of its connector.
-        name: What people call it.
-        settings: What the settings form holds, secrets included.
+        name: Its display name.
+        settings: The data of the settings form, including secrets.
     """
 
     id: str
@@ -63,13 +61,13 @@ class Record:
 
 
 class Store:
-    """Keeps connections in a directory; may be shared by threads and by processes.
+    """Stores connections in a directory; safe for threads and for several processes.
 
     Args:
-        directory: Made when it is missing, for this user only.
+        directory: Created with mode 0700 if it does not exist.
 
     Raises:
-        StoreError: It cannot be used.
+        StoreError: The directory or its files cannot be used.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -82,20 +80,20 @@ class Store:
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             with self._database() as database:
                 database.executescript(_CREATE)
-            self.all()  # shows a wrong key before anybody fills in a form
+            self.all()  # detects a wrong key at startup
         except OSError as error:
             raise StoreError(f"{error.filename or directory} cannot be used: {error.strerror}.") from None
         except ValueError:
-            raise StoreError(f"{directory / 'settings.key'} holds no key. Restore it from a backup.") from None
+            raise StoreError(f"{directory / 'settings.key'} is not a valid key. Restore it from a backup.") from None
 
     def all(self) -> list[Record]:
-        """Return the connections in the order in which they were made."""
+        """Return the connections in the order of their creation."""
         with self._database() as database:
             rows = database.execute("SELECT id, connector, sealed FROM connection ORDER BY rowid").fetchall()
         return [self._record(*row) for row in rows]
 
     def get(self, connection_id: str) -> Record | None:
-        """Return a connection, or None if there is none of this id."""
+        """Return a connection, or None if the id is unknown."""
         with self._database() as database:
             row = database.execute(
                 "SELECT id, connector, sealed FROM connection WHERE id = ?", (connection_id,)
@@ -103,8 +101,8 @@ class Store:
         return self._record(*row) if row else None
 
     def put(self, record: Record) -> None:
-        """Keep a connection, in place of the one of the same id."""
-        sealed = self._seal({"id": record.id, "name": record.name, "settings": record.settings})
+        """Store a connection, replacing the one with the same id."""
+        sealed = self._encrypt({"id": record.id, "name": record.name, "settings": record.settings})
         with self._database() as database:
             database.execute(
                 "INSERT INTO connection (id, connector, sealed) VALUES (?, ?, ?) "
@@ -120,12 +118,12 @@ class Store:
             database.execute("DELETE FROM refused WHERE id = ?", (connection_id,))
 
     def refused(self) -> set[str]:
-        """Return the connections whose consent the provider refused when it was last asked."""
+        """Return the ids of connections whose authorization the provider refused in the latest call."""
         with self._database() as database:
             return {connection_id for (connection_id,) in database.execute("SELECT id FROM refused")}
 
     def set_refused(self, connection_id: str, is_refused: bool) -> None:
-        """Note whether the provider refuses a connection's consent."""
+        """Record whether the provider refuses a connection's authorization."""
         statement = (
             "INSERT OR IGNORE INTO refused (id) SELECT id FROM connection WHERE id = ?"
             if is_refused
@@ -135,24 +133,24 @@ class Store:
             database.execute(statement, (connection_id,))
 
     def load_credentials(self, connection_id: str) -> dict[str, Any] | None:
-        """Return what was last saved for a connection, with its `version`; None if nothing was."""
+        """Return the credentials last saved for a connection, with their `version`; None if there are none."""
         with self._database() as database:
             row = database.execute("SELECT sealed, version FROM credentials WHERE id = ?", (connection_id,)).fetchone()
-        return {**self._unseal(row[0])["credentials"], "version": row[1]} if row else None
+        return {**self._decrypt(row[0])["credentials"], "version": row[1]} if row else None
 
     def save_credentials(
         self, connection_id: str, credentials: Mapping[str, Any], expected_version: str | int | None
     ) -> int:
-        """Keep credentials durably.
+        """Store credentials durably.
 
         Returns:
             Their new version.
 
         Raises:
-            CredentialConflict: *expected_version* is not the stored one.
+            CredentialConflict: *expected_version* is not the stored version.
         """
         version = int(expected_version or 0) + 1
-        sealed = self._seal({"id": connection_id, "credentials": dict(credentials)})
+        sealed = self._encrypt({"id": connection_id, "credentials": dict(credentials)})
         with self._database() as database:
             saved = database.execute(_SAVE, (connection_id, version, sealed, version - 1)).rowcount
         if not saved:
@@ -160,21 +158,21 @@ class Store:
         return version
 
     def _record(self, connection_id: str, connector: str, sealed: str) -> Record:
-        kept = self._unseal(sealed)
+        kept = self._decrypt(sealed)
         if kept.get("id") != connection_id:
-            raise StoreError(f"{self._path} was tampered with: a connection does not belong to its id.")
+            raise StoreError(f"{self._path} was tampered with: a connection does not match its id.")
         return Record(connection_id, connector, kept["name"], kept["settings"])
 
-    def _seal(self, value: Mapping[str, Any]) -> str:
+    def _encrypt(self, value: Mapping[str, Any]) -> str:
         return self._cipher.encrypt(json.dumps(value).encode()).decode()
 
-    def _unseal(self, sealed: str) -> dict[str, Any]:
+    def _decrypt(self, sealed: str) -> dict[str, Any]:
         try:
             value: dict[str, Any] = json.loads(self._cipher.decrypt(sealed.encode()))
         except (InvalidToken, ValueError):
             raise StoreError(
-                f"{self._path} was written with another key than settings.key beside it, or is damaged. "
-                "Restore both from one backup, or move them away and begin anew."
+                f"{self._path} was written with a different key than settings.key, or is damaged. "
+                "Restore both from the same backup, or move both away and start over."
             ) from None
         return value
 
@@ -185,7 +183,7 @@ class Store:
                 self._lock,
                 contextlib.closing(sqlite3.connect(self._path, timeout=10, isolation_level=None)) as database,
             ):
-                database.execute("PRAGMA synchronous = FULL")  # a saved token is on the disk before it is used
+                database.execute("PRAGMA synchronous = FULL")  # a saved token is on disk before it is used
                 database.execute("PRAGMA secure_delete = ON")
                 yield database
         except sqlite3.Error as error:
@@ -194,7 +192,7 @@ class Store:
 
 
 def default_directory() -> Path:
-    """Return where this user's connections are kept."""
+    """Return the directory of this user's connections."""
     from platformdirs import user_state_path  # noqa: PLC0415 -- only where no directory is given
 
     return user_state_path("vantage-quickbooks") / "web"
@@ -216,7 +214,7 @@ def _make_private_directory(directory: Path) -> None:
 
 
 def _key(path: Path, *, is_new: bool) -> bytes:
-    """Read the key; make one for a store that is new, never for one whose key is lost."""
+    """Read the key. Create one only for a new store, never for a store whose key is lost."""
     if is_new:
         with contextlib.suppress(FileExistsError):
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -1,4 +1,4 @@
-"""What draws the pages, and what is said where there is none."""
+"""Rendering of pages, and helpers for requests and responses."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.web.store import StoreError
 
-__all__ = ["NotFound", "Templates", "on_not_found", "on_store_error", "see", "sent"]
+__all__ = ["NotFound", "Templates", "form_values", "on_not_found", "on_store_error", "redirect"]
 
 
-class NotFound(Exception):  # noqa: N818 -- what there is to say
-    """There is no such page; the message says what is missing."""
+class NotFound(Exception):  # noqa: N818 -- named like the HTTP status
+    """The page does not exist; the message says what is missing."""
 
 
 class Templates:
-    """The pages' templates: escaped always, and an undefined name is a defect."""
+    """The page templates, with autoescape on and undefined names as errors."""
 
     def __init__(self) -> None:
         loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
@@ -39,27 +39,27 @@ class Templates:
         return Response(text, status, media_type="text/html; charset=utf-8")
 
     def message(self, status: int, title: str, text: str, **values: Any) -> Response:
-        """Return a page that says one thing."""
+        """Return a page with a short message."""
         values = {"link": None, "link_text": "", "error": None, **values}
         return self.page("message.html", status, title=title, text=text, **values)
 
 
 def on_not_found(templates: Templates, error: NotFound) -> Response:
-    """Return the page for what is not there."""
-    return templates.message(404, "Not found", str(error), link="/", link_text="Back to the start")
+    """Return the page for status 404."""
+    return templates.message(404, "Not found", str(error), link="/", link_text="Back to connections")
 
 
 def on_store_error(templates: Templates, error: StoreError) -> Response:
-    """Return the page for files that cannot be used."""
-    return templates.message(500, "The connections cannot be read or kept", str(error))
+    """Return the page for a store that cannot be used."""
+    return templates.message(500, "Connections cannot be read or saved", str(error))
 
 
-def sent(request: Request) -> dict[str, list[str]]:
-    """Return what a form's fields hold; their names carry a prefix, so that none is taken for one of ours."""
+def form_values(request: Request) -> dict[str, list[str]]:
+    """Return the values of a form's fields; a prefix distinguishes them from other inputs, such as `csrf`."""
     form: dict[str, list[str]] = request.state.form
     return {name.removeprefix("field-"): values for name, values in form.items() if name.startswith("field-")}
 
 
-def see(path: str) -> Response:
-    """Lead on to another page, by GET."""
+def redirect(path: str) -> Response:
+    """Return a redirect that the browser follows with GET."""
     return RedirectResponse(path, 303)

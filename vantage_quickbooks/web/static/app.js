@@ -1,7 +1,7 @@
-// What a browser can add; every page works without it.
+// Progressive enhancement: every page works without this script.
 "use strict";
 
-// A long read: show how far it has come, and the result as soon as it is there.
+// Progress page: show the progress, and the result as soon as it is available.
 const progress = document.getElementById("progress");
 if (progress) {
   const bar = progress.querySelector("progress");
@@ -13,13 +13,13 @@ if (progress) {
       document.getElementById("progress-done").textContent = now.done.toLocaleString("en");
       document.getElementById("progress-seconds").textContent = now.seconds;
       if (now.total) { bar.max = now.total; bar.value = now.done; }
-    } catch { /* the server may be busy: ask again */ }
+    } catch { /* the server may be busy: try again */ }
     setTimeout(follow, 700);
   };
   setTimeout(follow, 500);
 }
 
-// A table that is on the page whole is sorted in place; the links do the same by way of the server.
+// A table with all rows on the page is sorted in place; its links do the same on the server.
 for (const table of document.querySelectorAll("table[data-sortable]")) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, index) => head.querySelector("a").addEventListener("click", (event) => {
@@ -29,7 +29,7 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
     const rows = [...table.tBodies[0].rows];
     const isNumber = rows.every((row) => key(row) === "" || !Number.isNaN(Number(key(row))));
     const compare = (a, b) => isNumber ? Number(key(a)) - Number(key(b)) : key(a).localeCompare(key(b));
-    const unit = (row) => row.cells[index].dataset.unit ?? "";  // amounts of two currencies are not compared
+    const unit = (row) => row.cells[index].dataset.unit ?? "";  // amounts in different currencies are not compared
     const filled = rows.filter((row) => key(row) !== "").sort((a, b) =>
       unit(a) !== unit(b) ? (unit(a) < unit(b) ? -1 : 1) : isDown ? compare(b, a) : compare(a, b));
     table.tBodies[0].append(...filled, ...rows.filter((row) => key(row) === ""));
@@ -38,8 +38,8 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
   }));
 }
 
-// A field that is left wrong says so at once; the server has the last word. Its help turns into the complaint, and
-// nothing moves: a button that moves away under a pointer is not pressed.
+// An invalid number is marked when its field is left; the server validates again. The help text turns into the error
+// message, so that nothing moves: a button that moves away under the pointer would not be clicked.
 const isWrong = (input) => {
   const value = input.value.trim();
   if (!value || (input.dataset.min === undefined && input.dataset.max === undefined)) return false;
@@ -50,5 +50,132 @@ for (const input of document.querySelectorAll("input[data-hint]")) {
   input.addEventListener("change", () => {
     if (isWrong(input)) input.setAttribute("aria-invalid", "true");
     else input.removeAttribute("aria-invalid");
+  });
+}
+
+// Menu of actions: filter while typing. Groups with a match open, and return to their state when the filter is empty.
+const filter = document.getElementById("filter");
+const menu = document.getElementById("menu");
+if (filter && menu) {
+  const form = filter.form;
+  const isFiltered = new URLSearchParams(location.search).get("q");  // then the page has the matching actions only
+  if (!isFiltered) {
+    const status = document.getElementById("filter-status");
+    const groups = [...menu.querySelectorAll(".menu-group")].map((group) => ({ group, isOpen: group.open }));
+    form.querySelector("button").hidden = true;
+    form.addEventListener("submit", (event) => event.preventDefault());
+    filter.addEventListener("input", () => {
+      const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+      let found = 0;
+      for (const { group, isOpen } of groups) {
+        let shown = 0;
+        for (const item of group.querySelectorAll("[data-search]")) {
+          item.hidden = !words.every((word) => item.dataset.search.includes(word));
+          shown += item.hidden ? 0 : 1;
+        }
+        group.hidden = shown === 0;
+        if ("open" in group) group.open = words.length ? shown > 0 : isOpen;
+        found += shown;
+      }
+      status.textContent = words.length ? `${found} action${found === 1 ? "" : "s"} found` : "";
+    });
+  }
+}
+
+// Lookup field: a combobox (https://www.w3.org/WAI/ARIA/apg/patterns/combobox/) that searches 300 ms after the last
+// keystroke. The chosen value is in a hidden input of the field's name; text that was not chosen is submitted as typed.
+const DELAY_MS = 300;
+for (const box of document.querySelectorAll(".lookup[data-url]")) {
+  const input = box.querySelector(".lookup-input");
+  if (!input) continue;
+  const name = input.name;
+  const status = document.getElementById(`${input.id}-status`);
+  const value = Object.assign(document.createElement("input"), { type: "hidden" });
+  const list = Object.assign(document.createElement("ul"), { id: `${input.id}-list`, hidden: true, className: "options" });
+  const found = new Map();  // by text
+  let active = -1, timer = 0, request = null;
+  list.setAttribute("role", "listbox");
+  list.setAttribute("aria-label", "Matches");
+  for (const [key, text] of Object.entries({ role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": list.id }))
+    input.setAttribute(key, text);
+  box.querySelector("button").hidden = true;
+  box.append(value, list);
+
+  const choose = (option) => {
+    value.name = name;
+    value.value = option.value;
+    input.removeAttribute("name");
+    input.value = option.label;
+    status.textContent = `Selected: ${option.label} (${option.value})`;
+    close();
+  };
+  const close = () => {
+    list.hidden = true;
+    active = -1;
+    input.setAttribute("aria-expanded", "false");
+    input.removeAttribute("aria-activedescendant");
+  };
+  const activate = (index) => {
+    const items = [...list.children];
+    if (!items.length) return;
+    active = (index + items.length) % items.length;
+    items.forEach((item, at) => item.setAttribute("aria-selected", String(at === active)));
+    items[active].scrollIntoView({ block: "nearest" });
+    input.setAttribute("aria-activedescendant", items[active].id);
+  };
+  const show = (answer) => {
+    list.replaceChildren(...answer.options.map((option, at) => {
+      const item = Object.assign(document.createElement("li"), { id: `${list.id}-${at}` });
+      const id = Object.assign(document.createElement("span"), { className: "quiet", textContent: option.value });
+      item.setAttribute("role", "option");
+      item.setAttribute("aria-selected", "false");
+      item.append(option.label, " ", ...(option.label === option.value ? [] : [id]));
+      item.addEventListener("mousedown", (event) => { event.preventDefault(); choose(option); });
+      return item;
+    }));
+    close();
+    const count = answer.options.length;
+    list.hidden = count === 0;
+    input.setAttribute("aria-expanded", String(count > 0));
+    status.textContent = answer.error ? `The search failed: ${answer.error}`
+      : count === 0 ? "No matches."
+      : `${count} match${count === 1 ? "" : "es"}${answer.hasMore ? "; enter more letters to narrow the search" : ""}.`;
+  };
+  const search = async () => {
+    const text = input.value.trim();
+    if (text.length < Number(box.dataset.min)) return;
+    request?.abort();
+    request = new AbortController();
+    try {
+      if (!found.has(text)) {
+        const answer = await fetch(`${box.dataset.url}?q=${encodeURIComponent(text)}`, { cache: "no-store", signal: request.signal });
+        if (!answer.ok) throw new Error(answer.statusText);
+        const body = await answer.json();
+        if (!body.error) found.set(text, body); else { show(body); return; }
+      }
+      if (document.activeElement === input) show(found.get(text));
+    } catch (error) {
+      if (error.name !== "AbortError") status.textContent = "The search failed. Try again, or enter the ID.";
+    }
+  };
+
+  if (input.dataset.label) choose({ value: input.value, label: input.dataset.label });
+  input.addEventListener("input", () => {
+    input.name = name;  // what is typed counts until a match is chosen
+    value.removeAttribute("name");
+    status.textContent = "";
+    close();
+    clearTimeout(timer);
+    timer = setTimeout(search, DELAY_MS);
+  });
+  input.addEventListener("focus", () => { if (box.dataset.min === "0" && !input.value) search(); });
+  input.addEventListener("blur", close);
+  input.addEventListener("keydown", (event) => {
+    if (list.hidden) return;
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") activate(active + (event.key === "ArrowDown" ? 1 : active < 0 ? 0 : -1));
+    else if (event.key === "Enter" && active >= 0) list.children[active].dispatchEvent(new MouseEvent("mousedown"));
+    else if (event.key === "Escape") close();
+    else return;
+    event.preventDefault();
   });
 }

@@ -1,4 +1,4 @@
-"""Connectors, connections and consent, as people see them: one method a page."""
+"""Pages of connectors and connections, and OAuth consent."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.errors import ConnectorError
 from vantage_quickbooks.web import forms
-from vantage_quickbooks.web.oauth import OAuthFlowError, Outcome, supports_oauth
-from vantage_quickbooks.web.results import Results
-from vantage_quickbooks.web.runs import Run, failure
+from vantage_quickbooks.web.failures import error_of
+from vantage_quickbooks.web.menu import MAX_UNFOLDED, menu_of, searchable_text
+from vantage_quickbooks.web.oauth import OAuthFlowError, Outcome
+from vantage_quickbooks.web.runs import Run
 from vantage_quickbooks.web.security import CALLBACK_PATH, cookies
 from vantage_quickbooks.web.store import StoreError
-from vantage_quickbooks.web.templating import NotFound, see, sent
+from vantage_quickbooks.web.templating import NotFound, form_values, redirect
+from vantage_quickbooks.web.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,26 +30,26 @@ if TYPE_CHECKING:
     from vantage_quickbooks.web.store import Record
     from vantage_quickbooks.web.templating import Templates
 
-__all__ = ["Pages"]
+__all__ = ["ConnectionPages"]
 
 _log = logging.getLogger(__name__)
 
-BY_HAND = "Connected elsewhere already? Fill this in by hand"
+MANUAL = "Already have a refresh token? Enter it manually"
 _MAX_NAME_LENGTH = 80
 
 
-class Pages(Results):
-    """All pages; those of actions and results are inherited.
+class ConnectionPages(View):
+    """The pages of connectors and connections.
 
     Args:
-        host: Knows connectors and connections.
-        runs: Makes calls.
-        flows: Connects companies.
-        sessions: Knows sessions.
-        templates: Draw pages.
+        host: The connectors and connections.
+        runs: The runs.
+        templates: The page templates.
+        flows: The OAuth flows.
+        sessions: The sessions.
     """
 
-    def __init__(self, host: Host, runs: Runs, flows: OAuthFlows, sessions: Sessions, templates: Templates) -> None:
+    def __init__(self, host: Host, runs: Runs, templates: Templates, flows: OAuthFlows, sessions: Sessions) -> None:
         super().__init__(host, runs, templates)
         self._flows = flows
         self._sessions = sessions
@@ -55,11 +57,13 @@ class Pages(Results):
     # ---- connectors and connections ----
 
     def home(self, request: Request) -> Response:
-        """Show what is installed and what is connected."""
+        """Show the connections and the installed connectors."""
         records = self._host.records()
         connections = [(record, self._host.describe(record.connector), self._host.state(record)) for record in records]
         connectors = [self._host.describe(key) for key in self._host.connectors]
-        return self._page(request, "home.html", connections=connections, connectors=connectors)
+        return self._page(
+            request, "home.html", connections=connections, connectors=connectors, rejected=self._host.rejected
+        )
 
     def new(self, request: Request) -> Response:
         """Show the empty settings form of a connector."""
@@ -67,14 +71,15 @@ class Pages(Results):
         return self._settings_page(request, described, None, {}, [])
 
     def create(self, request: Request) -> Response:
-        """Make a connection of what the settings form holds."""
+        """Create a connection from the submitted settings."""
         return self._save(request, self._described(request), None)
 
     def connection(self, request: Request) -> Response:
-        """Show a connection: its state, its actions, what was run."""
+        """Show a connection: its state, its actions, its recent runs."""
         record = self._record(request)
         described = self._host.describe(record.connector)
         fields = forms.fields_of(described["settingsSchema"], described["settingsForm"])
+        text = request.query_params.get("q", "").strip()
         shown = [
             (field.label, "stored" if field.kind == "secret" else dict(field.options).get(str(value), str(value)))
             for field in fields
@@ -87,17 +92,24 @@ class Pages(Results):
             described=described,
             shown=shown,
             state=self._host.state(record),
-            supports_oauth=supports_oauth(described),
+            supports_oauth=self._host.supports_oauth(record.connector),
+            can_test=self._host.offers(record.connector, "test", record),
+            can_disconnect=self._can_disconnect(record),
+            menu=menu_of(described, text),
+            text=text,
+            has_filter=len(described["actions"]) > MAX_UNFOLDED,
+            searchable_text=searchable_text,
             runs=self._runs.of(record.id),
+            api_calls=self._host.api_calls(record),
         )
 
     def settings(self, request: Request) -> Response:
-        """Show the settings form of a connection; secrets are not in it."""
+        """Show the settings form of a connection, without its secrets."""
         record = self._record(request)
         return self._settings_page(request, self._host.describe(record.connector), record, record.settings, [])
 
     def save(self, request: Request) -> Response:
-        """Keep what the settings form holds."""
+        """Save the submitted settings."""
         record = self._record(request)
         return self._save(request, self._host.describe(record.connector), record)
 
@@ -110,43 +122,46 @@ class Pages(Results):
         record = self._record(request)
         self._runs.drop(record.id)
         self._host.remove(record.id)
-        return see("/")
+        return redirect("/")
 
     def test(self, request: Request) -> Response:
-        """Prove a connection."""
-        return self._started(request, Run(self._record(request), None))
+        """Test a connection."""
+        run = Run(self._record(request), None)
+        return self._start(run) or self._to_result(run)
 
-    # ---- consent ----
+    # ---- OAuth ----
 
     def connect(self, request: Request) -> Response:
-        """Send the person to the provider."""
-        return self._begin(request, self._record(request))
+        """Send the browser to the provider for consent."""
+        return self._start_flow(request, self._record(request))
 
     def callback(self, request: Request) -> Response:
-        """Take the person back from the provider, and lead on to the outcome (see `oauth`)."""
+        """Handle the provider's redirect, and redirect to the outcome (see `oauth`)."""
         if not request.query_params:
             return self._outcome(request)
         browser = cookies(request.headers).get(self._consent_cookie, "")
         try:
-            record = self._flows.finish(dict(request.query_params), browser)
+            record = self._flows.complete(dict(request.query_params), browser)
         except OAuthFlowError as failed:
             outcome = Outcome(failed.connection_id, message=failed.message, error=failed.error)
         except StoreError as error:
             outcome = Outcome(None, message=str(error))
-        except Exception as error:  # noqa: BLE001 -- whatever fails, the address that holds code and state is left
+        except Exception as error:  # noqa: BLE001 -- the browser must leave the URL with the code in any case
             where = traceback.extract_tb(error.__traceback__)[-1]
-            # Without the error's own words: they may hold the address.
-            _log.error("a consent failed by a defect: %s at %s:%s", type(error).__name__, where.filename, where.lineno)
-            outcome = Outcome(None, message="The connection failed by a defect of this program; its log says more.")
+            # Without the message of the error, which may contain the URL.
+            _log.error("an OAuth flow failed: %s at %s:%s", type(error).__name__, where.filename, where.lineno)
+            outcome = Outcome(
+                None, message="Connecting failed because of a bug in this server. Its log contains the location."
+            )
         else:
             outcome = Outcome(record.id, record.name)
-        answer = see(CALLBACK_PATH)
-        self._set_cookie(answer, self._outcome_cookie, self._flows.keep(outcome))
-        answer.delete_cookie(self._consent_cookie, path=CALLBACK_PATH)
-        return answer
+        response = redirect(CALLBACK_PATH)
+        self._set_cookie(response, self._outcome_cookie, self._flows.keep(outcome))
+        response.delete_cookie(self._consent_cookie, path=CALLBACK_PATH)
+        return response
 
     def _outcome(self, request: Request) -> Response:
-        """Show what came of a consent."""
+        """Show the outcome of an OAuth flow."""
         outcome = self._flows.outcome(cookies(request.headers).get(self._outcome_cookie, ""))
         target = f"/connections/{outcome.connection_id}"
         if outcome.message:
@@ -155,37 +170,37 @@ class Pages(Results):
                 "Not connected",
                 outcome.message,
                 link=target if outcome.connection_id else "/",
-                link_text="Back to the connection" if outcome.connection_id else "Back to the start",
+                link_text="Back to the connection" if outcome.connection_id else "Back to connections",
                 error=outcome.error,
             )
-        return self._templates.page("bounce.html", title="Connected", target=target, where=outcome.name, is_away=False)
+        return self._templates.page("bounce.html", title="Connected", target=target, name=outcome.name, is_away=False)
 
     def ask_disconnect(self, request: Request) -> Response:
-        """Ask before a grant is revoked."""
+        """Ask before the authorization is revoked."""
         record, described = self._consentable(request)
         return self._page(request, "disconnect.html", record=record, described=described)
 
     def disconnect(self, request: Request) -> Response:
-        """Revoke the grant, and forget what connecting had filled in."""
+        """Revoke the authorization, and delete the settings that connecting had filled in."""
         record, described = self._consentable(request)
         connection: Any
         try:
             connection = self._host.connection(record)
-            error_dict = connection.disconnect()
+            outcome = connection.disconnect()
         except Exception as error:  # noqa: BLE001 -- a connector may fail in any way
-            return self._failed(request, record, "Not disconnected", failure(error))
+            return self._failed(request, record, "Not disconnected", error_of(error))
         granted = set(described["auth"]["grantFields"])
         kept = {name: value for name, value in record.settings.items() if name not in granted}
         self._host.save(record.connector, record.name, kept, record.id)
         return self._templates.message(
             200,
             "Disconnected",
-            str(error_dict.get("message", "The connection has ended.")),
+            str(outcome.get("message", "The connection was ended.")),
             link=f"/connections/{record.id}",
             link_text=f"Back to {record.name}",
         )
 
-    # ---- what several pages do ----
+    # ---- helpers ----
 
     @property
     def _consent_cookie(self) -> str:
@@ -195,9 +210,9 @@ class Pages(Results):
     def _outcome_cookie(self) -> str:
         return f"{self._sessions.cookie}_outcome"
 
-    def _set_cookie(self, answer: Response, name: str, value: str) -> None:
-        """Set a cookie of the callback's path alone, which comes along from another site."""
-        answer.set_cookie(
+    def _set_cookie(self, response: Response, name: str, value: str) -> None:
+        """Set a cookie for the callback path only, which browsers also send with requests from another site."""
+        response.set_cookie(
             name,
             value,
             max_age=600,
@@ -210,17 +225,21 @@ class Pages(Results):
     def _consentable(self, request: Request) -> tuple[Record, dict[str, Any]]:
         record = self._record(request)
         described = self._host.describe(record.connector)
-        if not supports_oauth(described):
-            raise NotFound("This connection was not connected by consent, so there is none to end.")
+        if not self._can_disconnect(record):
+            raise NotFound("This connector does not support disconnecting.")
         return record, described
+
+    def _can_disconnect(self, record: Record) -> bool:
+        supports_oauth = self._host.supports_oauth(record.connector)
+        return supports_oauth and self._host.offers(record.connector, "disconnect", record)
 
     def _described(self, request: Request) -> dict[str, Any]:
         try:
             return self._host.describe(request.path_params["connector"])
         except KeyError:
-            raise NotFound("There is no such connector here.") from None
+            raise NotFound("This connector is not installed.") from None
 
-    def _settings_page(  # noqa: PLR0917 -- what a form is made of
+    def _settings_page(  # noqa: PLR0917 -- the parts of a form
         self,
         request: Request,
         described: Mapping[str, Any],
@@ -234,9 +253,9 @@ class Pages(Results):
         stored = [
             field.name for field in fields if record and field.kind == "secret" and record.settings.get(field.name)
         ]
-        bound = forms.bind(fields, values, errors, stored, typed)
-        can_consent = supports_oauth(described)
-        apart = dict.fromkeys(described["auth"]["grantFields"], BY_HAND) if can_consent else {}
+        bound = forms.bind(fields, values, errors, stored=stored, typed=typed)
+        can_consent = self._host.supports_oauth(described["id"])
+        manual = dict.fromkeys(described["auth"]["grantFields"], MANUAL) if can_consent else {}
         labels = {field.name: field.label for field in fields}
         return self._page(
             request,
@@ -245,7 +264,7 @@ class Pages(Results):
             described=described,
             record=record,
             name=name if name is not None else record.name if record else described["displayName"],
-            groups=forms.groups_of(bound, described["settingsForm"], apart),
+            groups=forms.groups_of(bound, described["settingsForm"], manual),
             errors=errors,
             labels=labels,
             supports_oauth=can_consent,
@@ -254,41 +273,39 @@ class Pages(Results):
 
     def _save(self, request: Request, described: Mapping[str, Any], record: Record | None) -> Response:
         fields = forms.fields_of(described["settingsSchema"], described["settingsForm"])
-        typed = forms.read(fields, sent(request))
+        typed = forms.parse(fields, form_values(request))
         old = record.settings if record else {}
         replaced = {field.name for field in fields if field.kind != "secret"}
-        # An empty secret keeps the stored one, and so does what the form does not show: a program may have set it.
+        # An empty secret keeps the stored one, and so does a setting that the form does not show.
         kept = {name: value for name, value in old.items() if name not in replaced}
         settings = {**kept, **typed}
         name = request.state.form.get("name", [""])[0].strip()[:_MAX_NAME_LENGTH] or str(described["displayName"])
-        is_connecting = supports_oauth(described) and request.state.form.get("intent") == ["connect"]
-        found = self._host.connectors[described["id"]].validate(settings)
+        is_connecting = self._host.supports_oauth(described["id"]) and request.state.form.get("intent") == ["connect"]
+        checked = self._host.connectors[described["id"]].validate(settings)
         granted = set(described["auth"]["grantFields"]) if is_connecting else set()
-        errors = [entry for entry in found["fields"] if entry["field"] not in granted]
+        errors = [entry for entry in checked["fields"] if entry["field"] not in granted]
         if errors:
             return self._settings_page(request, described, record, typed, errors, list(typed), name)
         saved = self._host.save(described["id"], name, settings, record.id if record else None)
         if is_connecting:
-            return self._begin(request, saved)
-        return see(f"/connections/{saved.id}")
+            return self._start_flow(request, saved)
+        return redirect(f"/connections/{saved.id}")
 
-    def _begin(self, request: Request, record: Record) -> Response:
+    def _start_flow(self, request: Request, record: Record) -> Response:
         try:
-            url, browser = self._flows.begin(record)
+            url, browser = self._flows.start(record)
         except ConnectorError as error:
-            error_dict = error.to_dict()
-            if error_dict["fields"]:
+            members = error.to_dict()
+            if members["fields"]:
                 described = self._host.describe(record.connector)
-                return self._settings_page(request, described, record, record.settings, error_dict["fields"])
-            return self._failed(request, record, "Not connected", error_dict)
+                return self._settings_page(request, described, record, record.settings, members["fields"])
+            return self._failed(request, record, "Not connected", members)
         except OAuthFlowError as failed:
             return self._templates.message(400, "Not connected", failed.message)
-        # A page that leads on, not a redirect: `form-action 'self'` forbids forms to lead elsewhere, even by redirect.
-        answer = self._page(
-            request, "bounce.html", title="To the provider", target=url, where=_host_of(url), is_away=True
-        )
-        self._set_cookie(answer, self._consent_cookie, browser)
-        return answer
+        # A page, not a redirect: `form-action 'self'` also forbids a form's redirect to another site.
+        response = self._page(request, "bounce.html", title="Connecting", target=url, name=_host_of(url), is_away=True)
+        self._set_cookie(response, self._consent_cookie, browser)
+        return response
 
 
 def _host_of(url: str) -> str:

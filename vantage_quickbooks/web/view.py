@@ -1,0 +1,83 @@
+"""What all pages share."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from vantage_quickbooks.web.templating import NotFound, redirect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from vantage_quickbooks.web.host import Host
+    from vantage_quickbooks.web.runs import Run, Runs
+    from vantage_quickbooks.web.store import Record
+    from vantage_quickbooks.web.templating import Templates
+
+__all__ = ["View"]
+
+_NEEDS_CONSENT = {"REAUTHORIZATION_REQUIRED", "PERMISSION_DENIED"}
+
+
+class View:
+    """Base class of the pages.
+
+    Args:
+        host: The connectors and connections.
+        runs: The runs.
+        templates: The page templates.
+    """
+
+    def __init__(self, host: Host, runs: Runs, templates: Templates) -> None:
+        self._host = host
+        self._runs = runs
+        self._templates = templates
+
+    def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        return self._templates.page(template, status, csrf=request.state.session.csrf, **values)
+
+    def _record(self, request: Request) -> Record:
+        record = self._host.record(request.path_params["connection"])
+        if record is None:
+            raise NotFound("This connection does not exist. It may have been removed.")
+        return record
+
+    def _start(self, run: Run) -> Response | None:
+        """Start a run and wait briefly for its end. Return a response if it cannot start."""
+        if not self._runs.start(run):
+            return self._templates.message(
+                429, "Too many runs", "Too many calls are running. Wait until one ends, or cancel one."
+            )
+        run.wait()
+        return None
+
+    @staticmethod
+    def _to_result(run: Run) -> Response:
+        return redirect(f"/runs/{run.id}")
+
+    def _failed(
+        self,
+        request: Request,
+        record: Record,
+        title: str,
+        error: Mapping[str, Any],
+        *,
+        meta: Mapping[str, Any] | None = None,
+        action: Mapping[str, Any] | None = None,
+        status: int = HTTPStatus.BAD_GATEWAY,
+    ) -> Response:
+        return self._page(
+            request,
+            "failed.html",
+            status,
+            record=record,
+            title=title,
+            error=error,
+            meta=meta or {},
+            action=action,
+            can_consent=error.get("code") in _NEEDS_CONSENT and self._host.supports_oauth(record.connector),
+        )
