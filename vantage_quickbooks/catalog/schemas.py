@@ -686,7 +686,7 @@ def _list_example(resource: Resource) -> JSON:
 # ---- forms -----------------------------------------------------------------------------------------------------------
 
 ADVANCED = ("order_by", "fields", "start_position", "all", "max_api_calls", "cursor", "sync_cursor")
-"""Inputs at the end of the form, folded away by a host that can."""
+"""Inputs at the end of the form, in a folded group."""
 
 _INPUT_TYPES = {
     "text": "String",
@@ -706,7 +706,11 @@ def _list_form(resource: Resource, resources: Mapping[str, Resource]) -> JSON:
     middle = [name for row in resource.filters for name in row.inputs]
     order = ["max_results", "active", "status", *middle, "updated_since", *ADVANCED]
     order = [name for name in order if name in inputs]
-    return {"order": order, "fields": {name: fields[name] for name in order}}
+    return {
+        "order": order,
+        "groups": [{"id": "advanced", "label": "Advanced", "collapsed": True}],
+        "fields": {name: fields[name] | ({"group": "advanced"} if name in ADVANCED else {}) for name in order},
+    }
 
 
 def _common_fields(resource: Resource) -> dict[str, JSON]:
@@ -799,7 +803,7 @@ def _options_from(resource: Resource) -> JSON:
     search = next((row for row in resource.filters if row.kind == "text"), None)
     names = [known.name for known in resource.properties if known.name in {"DisplayName", "Name"}]
     choices = {"action": resource.list_id, "value": "Id", "label": search.path if search else names[0]}
-    return choices | ({"search": search.input, "searchAs": "%{text}%"} if search else {})
+    return choices | ({"search": search.input, "pattern": "%{text}%"} if search else {})
 
 
 def _sentence(text: str) -> str:
