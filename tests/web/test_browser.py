@@ -27,7 +27,7 @@ def test_from_the_first_visit_to_the_chart_of_invoices(open_page, emulator):
     run_invoices(page)
     page.wait_for_selector("svg.bars")
     titles = page.locator(".chart-group h2").all_inner_texts()
-    assert titles == ["Receivables by age", "Invoices by payment status", "Customers who owe most"]
+    assert titles == ["Receivables by age", "Invoices by payment status", "Top customers by balance"]
     said = page.locator("svg.bars desc").first.text_content()
     assert re.match(r"Receivables by age, USD: Current [\d,.]+; 1–30 days ", said)  # noqa: RUF001 -- as it is written
     assert page.locator("tbody tr:has(td)").count() >= 60
@@ -146,7 +146,7 @@ def test_a_long_read_shows_how_far_it_is_and_can_be_cancelled(open_page, emulato
     def run_full_sync(page):
         page.goto(f"{site.url}/connections/demo/actions/listInvoices")
         page.fill("#field-max_results", "10")
-        page.get_by_label("Full sync").check()
+        page.get_by_label("Full sync", exact=True).check()
         page.get_by_role("button", name="Run").click()
 
     emulator.fault("latency", seconds=1.2, path="/query", times=-1)
@@ -168,12 +168,12 @@ def test_a_wrong_input_is_told_at_its_field_and_the_rest_of_the_form_is_kept(ope
     page.goto(f"{site.url}/connections/demo/actions/listInvoices")
     page.fill("#field-max_results", "0")
     page.select_option("#field-status", "overdue")
-    page.get_by_label("Full sync").check()
+    page.get_by_label("Full sync", exact=True).check()
     page.get_by_role("button", name="Run").click()
     page.wait_for_selector("#errors")
     assert page.locator("#field-max_results").get_attribute("aria-invalid") == "true"
     assert page.locator("#field-status").input_value() == "overdue"
-    assert page.get_by_label("Full sync").is_checked()
+    assert page.get_by_label("Full sync", exact=True).is_checked()
 
 
 def test_a_secret_is_masked_until_it_is_asked_for(open_page, site):

@@ -60,7 +60,7 @@ def test_what_is_outstanding_is_told_apart():
 
 def test_those_beyond_the_limit_are_summed_up_not_lost():
     rows = [invoice(number, name=f"Customer {number}") for number in range(1, 13)]
-    found = bars(rows, "Customers who owe most")
+    found = bars(rows, "Top customers by balance")
     assert list(found)[:2] == ["Customer 12", "Customer 11"]
     assert found["4 others"] == 1 + 2 + 3 + 4
     assert sum(found.values()) == sum(range(1, 13))
