@@ -32,7 +32,7 @@ def test_a_success_is_an_envelope(connect):
         ("listCustomers", {"max_results": "abc"}, "INPUT_INVALID"),
         ("listCustomers", {"maxresults": 5}, "INPUT_INVALID"),
         ("listCustomers", [1, 2], "INPUT_INVALID"),
-        ("listVendors", {}, "ACTION_NOT_FOUND"),
+        ("listUnicorns", {}, "ACTION_NOT_FOUND"),
     ],
 )
 def test_a_failure_is_an_envelope_too(connect, action, data, code):
@@ -46,10 +46,20 @@ def test_a_failure_is_an_envelope_too(connect, action, data, code):
     assert json.loads(json.dumps(envelope, allow_nan=False)) == envelope
 
 
-def test_an_unknown_action_lists_the_known_ones(connect):
+@pytest.mark.parametrize(
+    ("action", "hint"),
+    [
+        ("listCustomer", r"Did you mean listCustomers"),
+        ("listbills", r"Did you mean listBills"),
+        ("drop", "Use one of listCustomers, listInvoices, getCompanyInfo, getAccessToken, or another id"),
+        (None, "Use one of listCustomers, listInvoices"),
+    ],
+)
+def test_an_unknown_action_is_answered_with_known_ones(connect, action, hint):
     """The remedy is in the message."""
-    with pytest.raises(InputError, match="listCustomers, listInvoices, getCompanyInfo, getAccessToken"):
-        connect().invoke("listCustomer")
+    with pytest.raises(InputError, match=hint) as caught:
+        connect().invoke(action)
+    assert caught.value.code == "ACTION_NOT_FOUND"
 
 
 def test_wrong_settings_are_all_reported_at_once(deployment):
