@@ -726,8 +726,8 @@ def test_more_than_a_page_of_one_second_is_complete(company):
         history._update(ids[5], DocNumber="K00a")  # from the page to come into the one that came
 
     with edited_between(1, 4, edit):
-        pages = list(read._of_one_second(history.states[ids[1]][0]["MetaData"]["CreateTime"]))
-    came = [row["Id"] for rows in pages for row in rows]
+        batches = list(read._read_tied_timestamps(history.states[ids[1]][0]["MetaData"]["CreateTime"]))
+    came = [row["Id"] for batch in batches for row in batch.rows]
     assert len(came) == len(set(came))
     assert set(ids[1:]) - history.gone <= set(came)
 
