@@ -122,3 +122,29 @@ def test_a_count_verifies_nothing_after_a_gap(has_edits):
     scan.add_page(["a"], at((A, "1")))
     scan.has_edits = has_edits
     assert scan.is_verified_by(1) is not has_edits
+
+
+def test_a_time_at_which_parts_of_a_page_meet_collects_the_ids_of_both_parts():
+    scan = ScanState()
+    scan.add_page(["a"], at((A, "1")))
+    scan.add_boundary(A)
+    scan.add_boundary(B)
+    scan.add_page(["a", "b", "c"], at((A, "1"), (B, "2"), (B, "3"), (C, "4")))
+    assert scan.boundary_times == {A: ["1"], B: ["2", "3"]}
+    assert scan.has_edits is False
+
+
+def test_a_resumed_read_counts_what_came_before():
+    scan = ScanState(last=(A, "7"), count_before_resume=6, last_second_ids=["7"])
+    scan.ids.add(["7"])
+    assert scan.find_gap(at((A, "7"), (B, "8"))) is None
+    assert scan.add_page(["g", "h"], at((A, "7"), (B, "8"))) == ["h"]
+    assert (scan.count, scan.duplicates) == (8, 0)
+    assert scan.is_verified_by(8) is True
+
+
+def test_a_record_that_arrives_twice_rules_out_verification_by_count():
+    scan = ScanState()
+    scan.add_page(["a", "b"], at((A, "1"), (B, "2")))
+    assert scan.add_page(["b", "a", "c"], at((B, "2"), (B, "1"), (C, "3"))) == ["c"]
+    assert (scan.count, scan.duplicates, scan.is_verified_by(3)) == (3, 1, False)

@@ -1,8 +1,8 @@
 """Recorded traffic of Intuit, 2013 to 2026, as the core reads it.
 
 The recordings are next to the checkout (../shared/recordings) and not part of the project. The expectations were
-written by hand from the list in their README, independently of the code. An exchange that is not in FAULTS is a success,
-and must be returned with every key and value.
+written by hand from the list in their README, independently of the code. An exchange that is not in FAULTS is a
+success, and must be returned with every key and value.
 """
 
 from __future__ import annotations
