@@ -104,13 +104,9 @@ def read_request(api_url: str, realm_id: str, path: str, id_: str | None = None)
         id_: The record's Id; None for an entity of which a company has exactly one record (Preferences).
 
     Raises:
-        ValueError: The Id is empty or a dot segment, so the URL would name something else (RFC 3986 section 3.3).
+        ValueError: Realm id or Id is empty or a dot segment, so the URL would name something else.
     """
-    if id_ is None:
-        return _get(api_url, realm_id, path)
-    if id_ in {"", ".", ".."}:
-        raise ValueError("not an Id")
-    return _get(api_url, realm_id, f"{path}/{percent_encode(id_, safe='')}")
+    return _get(api_url, realm_id, path if id_ is None else f"{path}/{_segment(id_)}")
 
 
 def company_info_request(api_url: str, realm_id: str) -> Request:
@@ -177,5 +173,12 @@ def _get(api_url: str, realm_id: str, path: str, parameters: str = "") -> Reques
 
 
 def _url(api_url: str, realm_id: str, path: str, parameters: str = "") -> str:
-    company = f"{api_url}/v3/company/{percent_encode(realm_id, safe='')}"
+    company = f"{api_url}/v3/company/{_segment(realm_id)}"
     return f"{company}/{path}?{parameters}{'&' if parameters else ''}minorversion={MINOR_VERSION}"
+
+
+def _segment(text: str) -> str:
+    """Return *text* as one segment of a path; a dot segment would remove another one (RFC 3986 section 5.2.4)."""
+    if text in {"", ".", ".."}:
+        raise ValueError("an id is empty or a dot segment")
+    return percent_encode(text, safe="")
