@@ -277,7 +277,7 @@ def _fields(resource: Resource) -> JSON:
         "items": {"type": "string", "enum": names},
         "uniqueItems": True,
         "pattern": f"^{_BLANK}(?:(?:{'|'.join(names)}){_BLANK}(?:,{_BLANK}(?=[A-Za-z])|$))*$",
-        "examples": [list(dict.fromkeys(["Id", *shown]))[:4]],
+        "examples": [[name for name in dict.fromkeys(["Id", *shown]) if name in names][:4] or names[:2]],
         "x-hint": "Use the names as Intuit writes them, each once, or leave it out for all of them.",
     }
 
