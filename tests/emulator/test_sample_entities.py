@@ -43,6 +43,7 @@ TARGETS = {
     "TermRef": "Term",
     "TxnTaxCodeRef": "TaxCode",
     "AgencyRef": "TaxAgency",
+    "PrefVendorRef": "Vendor",
     "VendorRef": "Vendor",
 }
 CURRENCIES = {"USD": "United States Dollar", "CAD": "Canadian Dollar", "EUR": "Euro"}

@@ -273,8 +273,8 @@ _ORDERS: Mapping[str, str] = {
     ),
     "Item": (
         "Name Sku Description Active SubItem ParentRef Level FullyQualifiedName Taxable UnitPrice Type IncomeAccountRef"
-        " PurchaseDesc PurchaseCost ExpenseAccountRef AssetAccountRef TrackQtyOnHand DeferredRevenue QtyOnHand"
-        f" InvStartDate PrintGroupedItems ItemGroupDetail {_ENVELOPE}"
+        " PurchaseDesc PurchaseCost ExpenseAccountRef AssetAccountRef PrefVendorRef TrackQtyOnHand DeferredRevenue"
+        f" QtyOnHand InvStartDate PrintGroupedItems ItemGroupDetail {_ENVELOPE}"
     ),
     "JournalEntry": (
         f"Adjustment TotalAmt {_ENVELOPE} DocNumber TxnDate CurrencyRef PrivateNote LinkedTxn Line TxnTaxDetail"

@@ -27,6 +27,7 @@ def add_accounts(books: Books) -> None:
             "Classification": shapes.CLASSIFICATIONS[line["type"]],
             "AccountType": line["type"],
             "AccountSubType": line["subtype"],
+            **({"AcctNum": line["number"]} if line["number"] else {}),
             "CurrencyRef": books.currency(line["currency"] or "USD"),
         }
         books.listed("Account", id_, body, minutes=int(id_) // 40)

@@ -23,10 +23,10 @@ _TRANSFERS = (
     ("transfer-payroll", 33, "Checking", "Payroll checking", 400000, ""),
     ("transfer-savings", 21, "Checking", "Savings", 200000, "Reserve for taxes"),
 )
-# Key, days ago, card, cents.
+# Key, days ago, card, cents, the card's issuer.
 _CARD_PAYMENTS = (
-    ("card-payment-visa", 16, "Corporate Visa", 40000),
-    ("card-payment-mastercard", 14, "Nursery Mastercard", 15000),
+    ("card-payment-visa", 16, "Corporate Visa", 40000, "Valley Ag Bank"),
+    ("card-payment-mastercard", 14, "Nursery Mastercard", 15000, ""),
 )
 # Key, days ago, number, note, lines: posting, account, cents.
 _JOURNAL: tuple[tuple[str, int, str, str, tuple[tuple[str, str, int], ...]], ...] = (
@@ -73,10 +73,11 @@ def add_banking(books: Books) -> None:
         }
         books.add("Transfer", key, days_ago, body)
         _move(books, source, target, cents)
-    for key, days_ago, card, cents in _CARD_PAYMENTS:
+    for key, days_ago, card, cents, vendor in _CARD_PAYMENTS:
         body = {
             "CreditCardAccountRef": books.ref("Account", card),
             "BankAccountRef": books.ref("Account", "Checking"),
+            **({"VendorRef": books.ref("Vendor", vendor)} if vendor else {}),
             "Amount": amount(cents),
             "CurrencyRef": books.currency(),
         }

@@ -69,6 +69,7 @@ def preferences() -> Record:
             "ClassTrackingPerTxn": False,
             "ClassTrackingPerTxnLine": True,
             "CustomerTerminology": "Customers",
+            "UseAccountNumbers": True,
         },
         "ProductAndServicesPrefs": {
             "ForSales": True,

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vantage_quickbooks.emulator.company.sample.books import Books
 
-# Key, days ago, number, account, note, full names of items and how many more there are.
-_ADJUSTMENTS: tuple[tuple[str, int, str, str, str, tuple[tuple[str, int], ...]], ...] = (
-    ("stock-opening", 194, "1", "Opening Balance Equity", "Opening stock",
+# Key, days ago, number, account, note, which customer it was for, full names of items and how many more there are.
+_ADJUSTMENTS: tuple[tuple[str, int, str, str, str, int | None, tuple[tuple[str, int], ...]], ...] = (
+    ("stock-opening", 194, "1", "Opening Balance Equity", "Opening stock", None,
      (("Irrigation supplies:Sprinkler head", 60), ("Irrigation supplies:Valve, 1 inch", 24),
       ("Irrigation supplies:Controller, 8 zones", 3), ("Plants:Lavender, 1 gallon", 40),
       ("Plants:Trees:Japanese maple, 15 gallon", 2), ("Potting soil", 35))),
-    ("stock-count", 10, "2", "Inventory Shrinkage", "Counted in the greenhouse",
+    ("stock-count", 10, "2", "Inventory Shrinkage", "Broken at a job, and counted", 2,
      (("Plants:Lavender, 1 gallon", -5), ("Potting soil", -2), ("Irrigation supplies:Sprinkler head", 1))),
 )  # fmt: skip
 
 
 def add_adjustments(books: Books) -> None:
     """Add adjustments of the stock; each item's value follows at its cost."""
-    for key, days_ago, number, account, note, differences in _ADJUSTMENTS:
+    for key, days_ago, number, account, note, index, differences in _ADJUSTMENTS:
+        customer = books.customer_ref(index) if index is not None else None
         lines = []
         for line, (item, difference) in enumerate(differences, 1):
             ref = books.ref("Item", item)
@@ -39,6 +40,7 @@ def add_adjustments(books: Books) -> None:
             "AdjustAccountRef": books.ref("Account", account),
             "DocNumber": number,
             "PrivateNote": note,
+            **({"CustomerRef": customer} if customer else {}),
             "Line": lines,
         }
         books.add("InventoryAdjustment", key, days_ago, body)

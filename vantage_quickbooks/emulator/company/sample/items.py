@@ -76,6 +76,10 @@ KIT = (("8", "Drip line", "NonInventory", 2), ("15", "Irrigation supplies:Valve,
 """What the drip starter kit consists of: Id, full name, type and quantity."""
 
 
+# Who is asked first for an item.
+_PREFERRED = {"14": "Ironbark Irrigation Supply", "15": "Ironbark Irrigation Supply", "18": "Cascade Nursery Wholesale"}
+
+
 def add_items(books: Books) -> None:
     """Add all items; the stock of inventory follows with `complete_items`."""
     for number, (name, description, price, (_, account), kind) in enumerate(SOLD, 1):
@@ -86,7 +90,9 @@ def add_items(books: Books) -> None:
 
 
 def complete_items(books: Books) -> None:
-    """Tell how many of each inventory item there are."""
+    """Give the inventory items their stock, and some a preferred vendor."""
+    for id_, vendor in _PREFERRED.items():
+        books.entry("Item", id_)["PrefVendorRef"] = books.ref("Vendor", vendor)
     for item in _MORE:
         if item.kind == "Inventory":
             books.entry("Item", item.id)["QtyOnHand"] = books.stock[item.id]

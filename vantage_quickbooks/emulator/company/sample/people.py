@@ -74,6 +74,7 @@ def add_employees(books: Books) -> None:
             "DisplayName": name if phone else f"{name} (deleted)",
             "PrintOnCheckName": name,
             "PrimaryPhone": _object("FreeFormNumber", phone),
+            "PrimaryEmailAddr": _object("Address", f"{given.lower()}@juniperfinch.example" if birth else None),
         }
         body = _filled(body) | {"BillableTime": billable, "Active": bool(phone)}
         books.listed("Employee", str(number), body, days_before=380 - number, token=int(not phone))

@@ -261,6 +261,12 @@ def add_orders(books: Books) -> None:
         for line in lines:
             if received is None:
                 line["Received"] = 0
+        customer = books.customer_ref(2)
+        terms = {
+            "SalesTermRef": books.ref("Term", "Net 30"),
+            **({"ShipTo": customer} if customer else {}),
+            "DueDate": books.clock.day(days_ago - 30).isoformat(),
+        }
         body: Record = {
             **_vendor_address(books, vendor),
             "ShipAddr": {
@@ -276,6 +282,7 @@ def add_orders(books: Books) -> None:
             "Line": [_ordered(line) for line in lines],
             "VendorRef": books.ref("Vendor", vendor),
             "APAccountRef": books.ref("Account", _PAYABLE),
+            **(terms if received is None else {}),
             "TotalAmt": amount(sum(cents_of(line) for line in lines)),
             **({"Memo": memo} if memo else {}),
         }  # fmt: skip
@@ -377,6 +384,7 @@ def _add_purchase(books: Books, row: _Expense, lines: list[Record]) -> None:
     body: Record = {
         "AccountRef": books.ref("Account", row.paid_from),
         "PaymentType": row.how,
+        **({"PaymentMethodRef": books.ref("PaymentMethod", "Cash")} if row.paid_from == "Cash drawer" else {}),
         **({"EntityRef": books.ref(*payee) | {"type": payee[0]}} if payee else {}),
         **({"Credit": refund} if row.how == "CreditCard" else {}),
         **({"RemitToAddr": dict(address)} if address and row.how == "Check" else {}),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vantage_quickbooks.emulator.company.sample.books import Books
 
-_AGENCIES = ("California Department of Tax and Fee Administration", "Nevada Department of Taxation")
+# Name, the company's registration there.
+_AGENCIES = (
+    ("California Department of Tax and Fee Administration", "102-555014"),
+    ("Nevada Department of Taxation", "1009955501"),
+)
 # Id, name, Id of the agency, percent.
 _RATES = (
     ("1", "Nevada state", "2", Decimal("6.85")),
@@ -27,8 +32,15 @@ _CODES: tuple[tuple[str, str, bool, tuple[str, ...]], ...] = (
 
 def add_taxes(books: Books) -> None:
     """Add agencies, rates and codes."""
-    for number, name in enumerate(_AGENCIES, 1):
-        body = {"DisplayName": name, "TaxTrackedOnPurchases": False, "TaxTrackedOnSales": True}
+    for number, (name, registration) in enumerate(_AGENCIES, 1):
+        body = {
+            "DisplayName": name,
+            "TaxRegistrationNumber": registration,
+            "TaxTrackedOnPurchases": False,
+            "TaxTrackedOnSales": True,
+        }
+        if number == 1:  # no return to the second one is due yet
+            body["LastFileDate"] = (books.today.replace(day=1) - timedelta(days=1)).isoformat()
         books.listed("TaxAgency", str(number), body)
     names = {}
     since = books.clock.day(books.clock.days + 390)
