@@ -356,24 +356,24 @@ def is_offered(wanted: str | None, offered: Sequence[str] = CONTRACT_VERSIONS) -
 
 @dataclass(frozen=True, slots=True)
 class HostContext:
-    """What the host says about a connection's surroundings, and the callables it offers in place of hooks.
+    """What the host knows about a connection and its calls, and its callables in place of hooks.
 
     Attributes:
-        connection_id: Under which the host keeps this connection's credentials; needed if it keeps them.
-        company_id: The tenant at the host (never the OAuth client, never the realm).
-        user_id: Who calls, for the audit event.
-        workflow_id: What calls, for the audit event.
-        execution_id: Which run calls, for the audit event.
-        row_limit: Rows at the most, for a preview; None means no cap.
-        deadline: Aware instant by which every call must have ended; None leaves the connector's own time limit.
-        cancelled: Asked now and then; True ends the call with `CANCELLED`.
-        load_credentials: As the hook `vantage_load_credentials`.
-        save_credentials: As the hook `vantage_save_credentials`.
-        progress: As the hook `vantage_progress`.
-        audit: As the hook `vantage_audit`.
-        logger: Where defects and failing observers are logged; the package's own logger by default.
-        contract_version: The version of the contract that the host speaks, `1` or `1.1`; None means it does not say. A
-            connector that does not offer its major version refuses to connect.
+        connection_id: The host's name for the connection; required if the host stores its credentials.
+        company_id: The tenant of the host (not the OAuth client, not the provider's company).
+        user_id: The user, for the audit event.
+        workflow_id: The workflow, for the audit event.
+        execution_id: The run of the workflow, for the audit event.
+        row_limit: Maximum number of rows, for a preview; None means no limit.
+        deadline: Aware datetime by which each call must end; None leaves the connector's own time limit.
+        cancelled: Called between requests and while waiting; if it returns True, the call fails with `CANCELLED`.
+        load_credentials: The hook `vantage_load_credentials` as a callable.
+        save_credentials: The hook `vantage_save_credentials` as a callable.
+        progress: The hook `vantage_progress` as a callable.
+        audit: The hook `vantage_audit` as a callable.
+        logger: Logger for defects and failing observers; by default the connector's own.
+        contract_version: The version of the contract that the host implements, `1` or `1.1`; None if the host does not
+            say. A connector that does not offer its major version refuses to connect.
     """
 
     connection_id: str | None = None
@@ -393,19 +393,19 @@ class HostContext:
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> HostContext:
-        """Make a context of what a host knows; keys that mean nothing to a connector are ignored."""
+        """Return a context with these attributes; unknown keys are ignored."""
         return cls(**{key: value for key, value in known.items() if key in cls.__slots__})
 
     @classmethod
     def from_hooks(cls, hook: Any, **known: Any) -> HostContext:
-        """Make a context whose callables are the hooks of a pluggy host.
+        """Return a context whose callables are the hooks of a pluggy host.
 
         Args:
             hook: The host's `PluginManager.hook`, with the specifications of `hookspecs` added.
-            **known: Any attributes of the context.
+            **known: Other attributes of the context; they override the hooks.
 
         Returns:
-            The context. A credentials callable is set where a plugin implements its hook.
+            The context. `load_credentials` and `save_credentials` are set if a plugin implements their hooks.
         """
         offered: dict[str, Any] = {
             "progress": lambda connection_id, action, done, total: hook.vantage_progress(
@@ -432,9 +432,12 @@ class HostContext:
 
 
 class Connection(Protocol):
-    """One configured connection; thread-safe, a context manager.
+    """One configured connection. It is thread-safe and a context manager.
 
-    `action_id` is the action's id as `Connector.describe` lists it (`listInvoices`), never its node name.
+    `action_id` is the id of the action in the descriptor (`listInvoices`), not its node name. `input` is what the
+    action's input schema accepts; None and {} mean no input.
+
+    Every connection has `call` and `close`. The descriptor's `capabilities` list which other methods can be called.
     """
 
     def __enter__(self) -> Self:
@@ -443,18 +446,26 @@ class Connection(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
-
-    def invoke(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- the host's word
-        """Run an action and return its result; raise a `ConnectorError` if it fails."""
+        """Close the connection."""
 
     def call(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- the host's word
-        """Run an action and return the host's envelope, whether it succeeds or fails.
+        """Run an action and return its envelope; do not raise for expected failures.
 
         Returns:
             `success`, `data` or `error`, and `meta`: `request_id`, `timestamp`, `action` (the action's id) and
-            `rows_key` (the member of `data` that holds the rows; None where there is none).
+            `rows_key` (the member of `data` that contains the rows; None if there is none). See `envelope`.
         """
+
+    def invoke(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- as above
+        """Run an action and return its result, the `data` of its envelope.
+
+        Raises:
+            Exception: A failure; it has `code`, `message`, `retryable`, and a `to_dict` that returns the `error` of the
+                envelope.
+        """
+
+    async def ainvoke(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- as above
+        """Run an action without blocking the event loop; otherwise the same as `invoke`."""
 
     def stream(
         self,
@@ -466,29 +477,37 @@ class Connection(Protocol):
         """Run an action page by page.
 
         Args:
-            action_id: As for `invoke`.
-            input: As for `invoke`.
-            as_: `results`: each page is a result of the action's shape. `ndjson`: each page is bytes, one record a line
-                as the provider sent it; for full reads only.
+            action_id: The action; one that is not streamable yields its one result.
+            input: Its input. With `full_read_input`, the pages come from one full read.
+            as_: `results`: each page is a result of the action. `ndjson`: each page is bytes, one record per line as
+                the provider sent it; for full reads only.
+
+        Raises:
+            Exception: As for `invoke`, from the page that failed.
         """
 
     def estimate(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- as above
-        """Return what a full read of a streamable action would find and cost: `totalCount` and `apiCalls`."""
+        """Return `totalCount` and `apiCalls`: the number of records of a full read, and its API calls."""
 
     def api_calls(self) -> dict[str, int]:
-        """Return the API calls that this connection has spent so far, by action id."""
-
-    async def ainvoke(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- as above
-        """Run an action without blocking the event loop."""
+        """Return the API calls that this connection has made so far, by action id."""
 
     def test(self) -> JSON:
-        """Prove the settings by the cheapest real calls and return what was checked."""
+        """Verify settings and credentials with as few API calls as possible.
+
+        Returns:
+            `ok`, and `checks`: a list of `name`, `ok`, `message` and, if it failed, `error`.
+        """
 
     def disconnect(self) -> JSON:
-        """Revoke the grant and forget its tokens; offered where the descriptor's `auth` has `grantFields`."""
+        """Revoke the grant at the provider and delete the stored tokens.
+
+        Returns:
+            `revoked`, false if the grant had already ended, and a `message`.
+        """
 
     def close(self) -> None:
-        """Give back connections; calls under way may fail."""
+        """Release resources. Calls in progress may fail. Closing twice is allowed."""
 
 
 class Connector(Protocol):
@@ -497,35 +516,48 @@ class Connector(Protocol):
     id: str
 
     def describe(self, *, schemas: bool = True) -> JSON:
-        """Return everything a host needs to render, list and check the connector, as JSON.
+        """Return the descriptor: what a host needs to show, list and check the connector, as plain JSON.
 
         Args:
-            schemas: False leaves out `inputSchema`, `inputForm` and `outputSchema` of each action: enough for a menu of
-                the groups, and fast for a connector of many actions. `describe_action` returns the rest when an action
-                is chosen.
+            schemas: False omits `inputSchema`, `inputForm` and `outputSchema` of all actions. This is sufficient for a
+                menu, and fast for a connector with many actions. When the user chooses an action, `describe_action`
+                returns it in full.
+
+        Returns:
+            A new object at each call; the caller may change it.
         """
 
     def describe_action(self, action_id: str) -> JSON:
         """Return one entry of `describe()["actions"]` in full.
 
         Raises:
-            KeyError: There is no such action.
+            KeyError: The action does not exist.
         """
 
     def validate(self, settings: Mapping[str, Any]) -> JSON:
-        """Check a settings form's data without opening anything."""
+        """Check the values of the settings form. Open no file and no connection.
+
+        Returns:
+            `valid`, and `fields`: for each invalid field `field`, `message` and, if there is one, `hint`.
+        """
 
     def connect(self, settings: Mapping[str, Any], context: HostContext | None = None) -> Connection:
-        """Make a connection; opens nothing, no network, no disk."""
+        """Return a connection. Open no file and no network connection before the first call.
+
+        Raises:
+            Exception: The settings or the context are invalid, or the host's contract version is not offered. It has
+                `code`, `message` and `fields`.
+        """
 
     def authorization_url(self, settings: Mapping[str, Any], *, redirect_uri: str, state: str) -> str:
-        """Return the address at which a person gives consent; offered where `auth` has `grantFields`.
+        """Return the URL where the user gives consent; the capability `authorize`.
 
-        Where `auth.pkce` is true it also takes `code_challenge` (S256), and `exchange_code` takes `code_verifier`.
+        If `auth.pkce` is true, this method also takes `code_challenge` (S256), and `exchange_code` takes
+        `code_verifier` (RFC 7636).
         """
 
     def exchange_code(self, settings: Mapping[str, Any], *, code: str, redirect_uri: str) -> JSON:
-        """Turn the redirect's code into fields of the settings form; offered as `authorization_url` is."""
+        """Exchange the code of the redirect for values of the settings form; the capability `authorize`."""
 
 
 def envelope(
@@ -536,21 +568,21 @@ def envelope(
     request_id: str | None = None,
     timestamp: datetime | None = None,
 ) -> JSON:
-    """Return the envelope of a result or of an error. There is no other place that builds one.
+    """Return the envelope of a result or of an error.
 
     Args:
         data: The result of a success.
-        error: The error of a failure: a mapping of at least `code` and `message`, or an exception with a `to_dict` that
-            returns one. Members of an error that it lacks get their defaults.
-        action: The action that was called, or its entry of the descriptor; None if none was, or there is no such one.
-        request_id: Names the call in logs and audit events; a new one by default.
-        timestamp: When it ended, an aware datetime; now by default.
+        error: The error of a failure: a mapping with at least `code` and `message`, or an exception with a `to_dict`
+            that returns one. Other members default to an error that is not retryable.
+        action: The action that was called, or its entry in the descriptor; None if it does not exist.
+        request_id: Identifies the call in logs and audit events; by default a new id.
+        timestamp: End of the call, an aware datetime; by default now.
 
     Raises:
         ValueError: Neither or both of `data` and `error` were given.
     """
     if (data is None) is (error is None):
-        raise ValueError("an envelope holds either data or an error")
+        raise ValueError("an envelope contains either data or an error")
     if request_id is None:
         import uuid  # noqa: PLC0415 -- importing the contract must stay cheap, and most callers have an id
 
@@ -579,13 +611,13 @@ def envelope(
 def as_node_output(
     envelope: Mapping[str, Any], action: Action | Mapping[str, Any] | str | None = None, view: View = "named"
 ) -> JSON:
-    """Turn an envelope into what a workflow node hands on. A pure function.
+    """Return the output of a workflow node for an envelope. A pure function.
 
     Args:
-        envelope: What `Connection.call` returned; its `meta` names the action and the member that holds the rows.
-        action: The action that was called: its id, or its entry of `Connector.describe()["actions"]`, or an `Action`.
-            None means the one that the envelope names.
-        view: `named`: the result as it is. `rows`: `{"data": [...], "metadata": {...}}`, which dashboards and outputs
+        envelope: What `Connection.call` returned; its `meta` names the action and the member that contains the rows.
+        action: The action that was called: its id, its entry in the descriptor, or an `Action`. None means the one
+            that the envelope names.
+        view: `named`: the unchanged result. `rows`: `{"data": [...], "metadata": {...}}`, which dashboards and outputs
             unwrap. `port`: the same under `output1`.
 
     Returns:

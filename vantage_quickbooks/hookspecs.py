@@ -1,4 +1,4 @@
-"""The hook specifications: the interface between a pluggy host and this plugin."""
+"""The hook specifications between a pluggy host and the plugins that register connectors."""
 
 from __future__ import annotations
 
@@ -33,42 +33,45 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def vantage_register_connectors(register: Callable[[Connector], None]) -> None:
-    """Call `register(connector)` for each connector on offer; the host may refuse a duplicate id there."""
+    """Call `register(connector)` for each connector of the plugin. The host may raise for a duplicate id."""
 
 
 @hookspec(firstresult=True)
 def vantage_load_credentials(connection_id: str) -> dict[str, Any] | None:
-    """Return the credentials last saved for a connection with their `version`, or None when there are none."""
+    """Return the credentials that were saved last for a connection, with their `version`; None if there are none."""
 
 
 @hookspec(firstresult=True)
 def vantage_save_credentials(
     connection_id: str, credentials: dict[str, Any], expected_version: str | int | None
 ) -> str | int | None:
-    """Store credentials durably, return their new version; raise `CredentialConflict` if the version is stale."""
+    """Store credentials durably and return their new version.
+
+    Raise `CredentialConflict`, or any exception whose `code` is `CREDENTIALS_CONFLICT`, if *expected_version* is stale.
+    """
 
 
 @hookspec
 def vantage_progress(connection_id: str, action: str, done: int, total: int | None) -> None:
-    """Observe a long read: *done* of *total* records (None: unknown). An exception here is logged, no more."""
+    """Observe a long read: *done* of *total* records (None: not known yet). An exception is logged and ignored."""
 
 
 @hookspec
 def vantage_audit(event: dict[str, Any]) -> None:
-    """Observe what was called, by whom and how it ended. An exception here is logged, no more."""
+    """Observe a finished call: operation, user and outcome. An exception is logged and ignored."""
 
 
 def add_hookspecs(manager: pluggy.PluginManager) -> None:
-    """Add these specifications to a host's plugin manager, unless it has the same ones already.
+    """Add those of these specifications that a host's plugin manager does not have yet.
 
-    `manager.add_hookspecs(hookspecs)` refuses a second set ("Hook 'vantage_audit' is already registered"). This adds
-    what is missing, may be called more than once, and does nothing where all are there.
+    `manager.add_hookspecs(hookspecs)` refuses a second set ("Hook 'vantage_audit' is already registered"). This
+    function can be called several times, and after another package has added its set.
 
     Args:
-        manager: The host's, of the project `PROJECT`.
+        manager: The host's plugin manager, of the project `PROJECT`.
 
     Raises:
-        ValueError: The manager is of another project, or has a hook of one of these names that is called otherwise.
+        ValueError: The manager belongs to another project, or has a hook of the same name with other arguments.
     """
     if manager.project_name != PROJECT:
         raise ValueError(f"The plugin manager is of project {manager.project_name!r}; these hooks are of {PROJECT!r}.")
@@ -89,7 +92,7 @@ def add_hookspecs(manager: pluggy.PluginManager) -> None:
 
 
 def _difference(ours: Callable[..., Any], theirs: Any) -> str | None:
-    """Say in what another specification of a hook differs from ours; None if calls and results are the same."""
+    """Return how another specification of a hook differs from ours; None if calls and results are the same."""
     arguments = inspect.signature(ours).parameters
     if set(arguments) != set(theirs.argnames):
         return f"it takes {', '.join(theirs.argnames) or 'nothing'}, not {', '.join(arguments)}"

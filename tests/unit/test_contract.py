@@ -346,7 +346,7 @@ def test_an_envelope_of_an_error_is_complete():
 
 @pytest.mark.parametrize("members", [{}, {"data": {}, "error": {"code": "A", "message": "B"}}])
 def test_an_envelope_holds_data_or_an_error(members):
-    with pytest.raises(ValueError, match="either data or an error"):
+    with pytest.raises(ValueError, match="contains either data or an error"):
         contract.envelope(**members)
 
 

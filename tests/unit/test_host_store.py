@@ -45,6 +45,23 @@ def test_a_newly_pasted_refresh_token_replaces_the_credentials_of_the_old_chain(
         host_store(host).save("old chain", record())
 
 
+def test_a_host_may_report_a_conflict_by_its_own_exception():
+    """A host of several connectors cannot raise the class of each; the code decides."""
+
+    class StaleVersion(Exception):  # noqa: N818 -- a host's own
+        code = "CREDENTIALS_CONFLICT"
+
+    host = CountingHost()
+
+    def save(*_):
+        raise StaleVersion("PLANTED-refresh")
+
+    host.save = save
+    with pytest.raises(CredentialConflict) as caught:
+        host_store(host).save(KEY, record())
+    assert "PLANTED" not in f"{caught.value!r} {caught.value.__cause__!r}"
+
+
 def test_credentials_created_by_the_host_need_no_chain():
     host = CountingHost()
     host.credentials["c1"] = json.dumps(record().to_dict())

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.auth.encryption import RECONNECT_HINT
-from vantage_quickbooks.auth.stores.base import UNORDERED_VERSION, hold_thread_lock
+from vantage_quickbooks.auth.stores.base import UNORDERED_VERSION, conflict_error, hold_thread_lock
 from vantage_quickbooks.core.tokens import TokenRecord
 from vantage_quickbooks.errors import STORE_UNREADABLE, STORE_UNWRITABLE, CredentialConflict, TokenStoreError
 from vantage_quickbooks.locks import ThreadLocks
@@ -115,6 +115,9 @@ class HostStore:
         except CredentialConflict:
             raise
         except Exception as error:  # noqa: BLE001 -- a host may raise anything, and its text may contain a secret
+            if getattr(error, "code", None) == CredentialConflict.code:
+                # A host that serves several connectors has one class of its own for all.
+                raise conflict_error() from None
             raise _host_error("save", STORE_UNWRITABLE, error) from None
 
     def _record_version(self, host_version: Any) -> int:
