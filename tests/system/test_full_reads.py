@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gzip
 import itertools
 import json
@@ -22,6 +23,7 @@ from vantage_quickbooks.auth.stores import MemoryStore
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.contract import HostContext
+from vantage_quickbooks.core.completeness import estimate_api_calls
 from vantage_quickbooks.core.query import Select
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.errors import AccessDeniedError, IncompleteReadError, InputError, QuickBooksUnavailableError
@@ -85,12 +87,20 @@ class History:
 
     def create(self, *_):
         self.number += 1
-        record = (
-            {"CustomerRef": {"value": "1"}, "Line": [LINE], "DocNumber": f"N{self.number * 7 % 100:03}-{self.number}"}
-            if self.entity == "Invoice"
-            else {"DisplayName": f"{self.number * 7 % 100:03} {self.number}"}
-        )
-        made = self.emulator.create(self.entity, record)
+        records = {
+            "Invoice": {
+                "CustomerRef": {"value": "1"},
+                "Line": [LINE],
+                "DocNumber": f"N{self.number * 7 % 100:03}-{self.number}",
+            },
+            "Payment": {
+                "CustomerRef": {"value": "1"},
+                "TotalAmt": 10,
+                "TxnDate": f"2026-05-{self.number * 7 % 28 + 1:02}",
+            },
+            "Customer": {"DisplayName": f"{self.number * 7 % 100:03} {self.number}"},
+        }
+        made = self.emulator.create(self.entity, records[self.entity])
         self.states[made["Id"]] = [made]
 
     def _pick(self, n):
@@ -102,23 +112,28 @@ class History:
 
     def touch(self, n):
         if id_ := self._pick(n):
-            self._update(id_, **({"PrivateNote": f"edit {n}"} if self.entity == "Invoice" else {"Notes": f"edit {n}"}))
+            self._update(id_, **({"Notes": f"edit {n}"} if self.entity == "Customer" else {"PrivateNote": f"edit {n}"}))
 
     def rename(self, n):
         if id_ := self._pick(n):
             self.number += 1
             name = f"{n % 100:03} again {self.number}"
-            self._update(id_, **({"DocNumber": name[:21]} if self.entity == "Invoice" else {"DisplayName": name}))
+            changes = {
+                "Invoice": {"DocNumber": name[:21]},
+                "Payment": {"TxnDate": f"2026-06-{n % 28 + 1:02}"},
+                "Customer": {"DisplayName": name},
+            }
+            self._update(id_, **changes[self.entity])
 
     def leave(self, n):
         if id_ := self._pick(n):
-            if self.entity == "Invoice":
-                self.remove(id_)
-            else:
+            if self.entity == "Customer":
                 self._update(id_, Active=False)
+            else:
+                self.remove(id_)
 
     def remove(self, id_):
-        self.emulator.delete("Invoice", id_)
+        self.emulator.delete(self.entity, id_)
         self.gone.add(id_)
 
     def come_back(self, n):
@@ -155,7 +170,7 @@ def run(history, connection, plan, action, data, *, stop_after=None):
                 getattr(history, what)(n)
         sent[0] += 1
 
-    rows_key = "invoices" if action == "listInvoices" else "customers"
+    rows_key = action.removeprefix("list").lower()
     with edited(edit):
         if stop_after is None:
             return connection.invoke(action, data)[rows_key], None
@@ -245,6 +260,95 @@ def test_pages_that_come_in_parts_are_complete_despite_edits(company, gaps, plan
     assert_whole(history, rows)
 
 
+# ---- entities without a tie breaker ----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def unordered_ties(orders):
+    """Sort payments of the same second by date, upwards or downwards, as *orders* says for one request after another.
+
+    QuickBooks promises no order for records that the sort key does not distinguish.
+    """
+    order, lock = itertools.cycle(orders or [False]), threading.Lock()
+    by_time = "ORDERBY%20MetaData.CreateTime"
+
+    def sending(send, request, *args):
+        with lock:
+            by_date = f"{by_time},%20TxnDate%20{'DESC' if next(order) else 'ASC'}"
+            return send(dataclasses.replace(request, url=request.url.replace(by_time, by_date)), *args)
+
+    with INTERCEPTOR.installed(sending):
+        yield
+
+
+@UNHURRIED
+@given(gaps=gaps, plan=edits, size=st.integers(2, 9), lull=st.sampled_from([0, 600]), orders=st.lists(st.booleans()))
+def test_payments_whose_ties_have_no_order_are_complete_whatever_is_edited(company, gaps, plan, size, lull, orders):
+    _, connection = company
+    history = History(company, "Payment", gaps, lull)
+    with unordered_ties(orders):
+        rows, _ = run(history, connection, plan, "listPayments", {"all": True, "max_results": size})
+    assert_whole(history, rows)
+
+
+@UNHURRIED
+@given(gaps=gaps, size=st.integers(2, 9), stop_after=st.integers(1, 3), orders=st.lists(st.booleans()))
+def test_payments_whose_ties_have_no_order_are_complete_after_interruptions(company, gaps, size, stop_after, orders):
+    _, connection = company
+    history = History(company, "Payment", gaps)
+    with unordered_ties(orders):
+        data = {"all": True, "max_results": size}
+        rows, metadata = run(history, connection, [], "listPayments", data, stop_after=stop_after)
+    assert metadata["complete"] is True
+    assert_whole(history, rows)
+
+
+@pytest.mark.parametrize("count", [0, 5, 11, 23])
+def test_without_a_tie_breaker_a_full_read_costs_no_more(company, count):
+    """The proof by count needs no order within a second, so neither boundaries nor changes are asked for."""
+    _, connection = company
+    history = History(company, "Payment", [1] * count)
+    result = connection.invoke("listPayments", {"all": True, "max_results": 5})
+    total = result["metadata"]["totalCount"]
+    assert total == result["count"] >= count
+    assert result["metadata"]["apiCalls"] == estimate_api_calls(total, 5)
+    assert result["metadata"]["reconciled"] is False
+    assert_whole(history, result["payments"])
+
+
+@pytest.mark.parametrize(
+    ("action", "entity", "data"),
+    [
+        ("listPayments", "Payment", {"all": True, "max_results": 20}),
+        ("listInvoices", "Invoice", {"all": True, "max_results": 4}),
+        ("listInvoices", "Invoice", {"all": True, "max_results": 20, "txn_date_from": "2000-01-01"}),
+    ],
+    ids=["no tie breaker", "a first page of ties", "a filter that edits change"],
+)
+@pytest.mark.parametrize("cap", [1, 3])
+def test_a_server_that_caps_each_answer_never_shortens_a_read(company, action, entity, data, cap):
+    """All records share their second, so the answers after the first hold nothing new."""
+    _, connection = company
+    history = History(company, entity, [0] * 12)
+    client = connection._get_client()
+    fetch = client.fetch
+
+    def capped(statement, call, **how):
+        answer = json.loads(fetch(statement, call, **how).read())
+        answer["QueryResponse"][entity] = answer["QueryResponse"][entity][:cap]
+        return ResponseBody(json.dumps(answer, separators=(",", ":")).encode())
+
+    client.fetch = capped
+    try:
+        result = connection.invoke(action, data)
+    except IncompleteReadError as error:
+        assert error.retryable
+    else:
+        assert_whole(history, result[action.removeprefix("list").lower()])
+    finally:
+        del client.fetch
+
+
 def test_a_small_company_that_is_slow_is_not_asked_for_what_it_does_not_have(company):
     """Halves are halved again, yet the first one that is not full is the end."""
     emulator, connection = company
@@ -262,8 +366,6 @@ def test_an_unedited_company_costs_the_fewest_calls(company, count, size, ties):
     _, connection = company
     history = History(company, "Invoice", [0 if ties else 1] * count)
     result = connection.invoke("listInvoices", {"all": True, "max_results": size})
-
-    from vantage_quickbooks.core.completeness import estimate_api_calls
 
     total = result["metadata"]["totalCount"]
     assert total == result["count"] == len(result["invoices"]) >= count

@@ -3,18 +3,22 @@
 Pure: sort keys and counts in, decisions out. `sync.full_read` sends the requests.
 
 Theory of operation
-1. Order. Records are read in ascending order of `MetaData.CreateTime`, which no edit changes. A second property orders
-   records of the same second. `Id` can be neither sorted nor range-compared since November 2025
-   (https://github.com/sahat/hackathon-starter/issues/1510 quotes Intuit's notice).
-2. Overlap. Consecutive pages overlap by one record. If page n+1 begins with the last record of page n, no record was
-   lost between the two responses. If not, records before that position were deleted or changed: the reader requests
-   all records created from the end of page n to the beginning of page n+1, both inclusive, and so closes the gap.
+1. Order. Records are read in ascending order of `MetaData.CreateTime`, which no edit changes. A second property, where
+   the entity has one, orders records of the same second. It saves requests, and nothing below depends on it: records of
+   the same second may change places from one response to the next. `Id` can be neither sorted nor range-compared since
+   November 2025 (https://github.com/sahat/hackathon-starter/issues/1510 quotes Intuit's notice).
+2. Overlap. Consecutive pages overlap by one record. If page n+1 begins with the last record of page n, no record of
+   another second was lost between the two responses. If not, records before that position were deleted, or records of
+   the same second changed places: the reader requests all records created from the end of page n to the beginning of
+   page n+1, both inclusive, and so closes the gap.
 3. Snapshots. One response is a snapshot: no record is missing between two creation times that it contains. A page
    that was fetched in several parts is not a snapshot, so the creation times at which the parts meet are boundary
    times, like the creation times at which pages end.
 4. Short pages. A page with fewer records than requested is the last one only if QuickBooks' count agrees, because a
    server that returns less than requested looks the same. If the count is higher, the reader continues after the last
-   record until a response contains no new record. A full last page is always followed by another request.
+   record until a response contains no new record. If the count is still higher, it reads the last second by position,
+   which fails unless all counted records of that second are received. A full last page is always followed by another
+   request.
 5. Verification by count. After the first page, QuickBooks counts the records created before the snapshot time, which
    is the second in which the read started. The read is verified if
    a. as many of the received records were created before the snapshot time as were counted,
@@ -24,12 +28,15 @@ Theory of operation
    and deleted before the count. Only the first page was requested before the count, so that record was on the first
    page. Its deletion moves all later records forward by one position, so the second page does not begin with the last
    record of the first: a gap, which contradicts (b). One case could hide the gap: records of the second in which the
-   first page ends follow on the second page, and an edit of the second sort property makes the expected record change
-   places with one of them. Therefore the first page is cut to the seconds that it certainly contains completely, which
-   are all but its last one. If that would drop more than half of the page, rule 6 applies instead.
-6. Recheck. If the count does not verify the read, the reader requests the boundary times again, unless change data
-   capture reports that nothing was edited. If QuickBooks then still counts more records than were received, the read
-   fails; where an edit can change whether a record meets the conditions, the two numbers are not comparable.
+   first page ends follow on the second page, and the expected record changes places with one of them. Therefore the
+   first page is cut to the seconds that it certainly contains completely, which are all but its last one: then, after
+   the deletion, the second page begins with a record of a later second, in whatever order records of one second come.
+   If that would drop more than half of the page, rule 6 applies instead.
+6. Recheck. If the count does not verify the read, the reader requests the boundary times again: all records of other
+   seconds were received by rules 2 and 3. It need not do so if as many records were received as counted, and change data
+   capture reports that nothing was edited: then the set of records did not change. If QuickBooks then still counts more
+   records than were received, the read fails; where an edit can change whether a record meets the conditions, the two
+   numbers are not comparable.
 7. Deduplication. A record is returned once, by its Id.
 
 Result: every record that exists and meets the conditions during the whole read is returned exactly once, in its state

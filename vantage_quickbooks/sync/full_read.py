@@ -152,7 +152,8 @@ class FullRead:
         self._statement = statement
         self._call = call
         self._order = (CREATED, tie_breaker) if tie_breaker else (CREATED,)
-        self._is_provable = is_immutable and tie_breaker is not None  # by the count
+        self._is_immutable = is_immutable
+        self._is_provable = is_immutable  # by the count
         self._has_cdc = has_cdc
         self._size = max(2, size)
         self._decoder = decoder
@@ -388,7 +389,7 @@ class FullRead:
         Where edits can make a record cease to meet the conditions, a difference proves nothing. Then the read has
         continued until an answer held nothing new, which only a server that sends one record at a time could fake.
         """
-        if self._is_over or (not self._is_provable and self._largest > 1) or not self._is_behind_count():
+        if self._is_over or (not self._is_immutable and self._largest > 1) or not self._is_behind_count():
             return
         came, counted = self._came(), self._count()
         raise IncompleteReadError(
@@ -414,7 +415,7 @@ class FullRead:
         """Read all that was created from *start* to *end*, both included (None: to the end of the read).
 
         A short answer does not prove an end: the read continues until it has reached *end*, or an answer holds nothing
-        new.
+        new and QuickBooks counts no more.
         """
         self.reconciled = True
         upper = () if end is None else (query.compare(CREATED, "<=", end[0]),)
@@ -424,7 +425,7 @@ class FullRead:
             if reached is None or (is_short and end is not None and creation_time(reached) >= creation_time(end)):
                 return
             if creation_time(reached) <= creation_time(start):
-                if is_short:
+                if is_short and (self._largest == 1 or not self._is_behind_count()):
                     return
                 yield from self._read_tied_timestamps(start[0])
                 reached, _ = self._take_page(query.compare(CREATED, ">", start[0]), *upper)
