@@ -590,6 +590,15 @@ def test_money_moves_after_what_it_pays(company):
                     assert paid["MetaData"]["CreateTime"] <= record["MetaData"]["CreateTime"]
 
 
+def test_opening_balances_come_before_everything_else(company):
+    opening = [row["TxnDate"] for row in company["Deposit"].values() if row.get("PrivateNote") == "Opening balance"]
+    (stock,) = (row["TxnDate"] for row in company["InventoryAdjustment"].values() if row["DocNumber"] == "1")
+    assert len(opening) == 2
+    others = [row["TxnDate"] for kind in ("Invoice", "Payment", "Bill", "Purchase") for row in company[kind].values()]
+    assert max(*opening, stock) <= min(others)
+    assert {row["InvStartDate"] for row in company["Item"].values() if "InvStartDate" in row} == {stock}
+
+
 def test_budgets_cover_their_year(company):
     for budget in company["Budget"].values():
         months = {detail["BudgetDate"] for detail in budget["BudgetDetail"]}

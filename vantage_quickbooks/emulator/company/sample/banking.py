@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.emulator.company.sample.invoices import Deposited
 
-_OPENED = 196  # days ago
+_OPENED = -6
 # Account, cents.
 _OPENING = (("Checking", 2400000), ("Savings", 1500000))
 # Key, days ago, from, to, cents, note.
@@ -30,7 +30,7 @@ _CARD_PAYMENTS = (
 )
 # Key, days ago, number, note, lines: posting, account, cents.
 _JOURNAL: tuple[tuple[str, int, str, str, tuple[tuple[str, str, int], ...]], ...] = (
-    ("journal-assets", 195, "JE-1", "Assets and loan taken over",
+    ("journal-assets", -5, "JE-1", "Assets and loan taken over",
      (("Debit", "Delivery truck:Truck cost", 3200000), ("Debit", "Tools and equipment:Equipment cost", 960000),
       ("Credit", "Delivery truck:Truck depreciation", 800000),
       ("Credit", "Tools and equipment:Equipment depreciation", 240000), ("Credit", "Truck loan", 1850000),

@@ -1,6 +1,6 @@
 """Collects the records that stand beside customers and invoices, with the accounts that they post to.
 
-Some hundreds of records, whatever the size of the company, so they are plain dictionaries until they are written.
+There are some hundreds of them at any size of the company, so they are plain dictionaries until they are written.
 Transactions point to each other by keys, `@bill-rent`, which become Ids once all of them are known: Ids follow the
 order of entry. Amounts are integers, in cents.
 """
@@ -35,7 +35,7 @@ FIRST_INVOICE_ID = 101
 HOME = "USD"
 _KEY = re.compile(r'"@([a-z0-9-]+)"')
 _WITH_MODIFIER = {"Bill", "PurchaseOrder"}  # MetaData.LastModifiedByRef (recorded, 2026)
-_LINK_TYPES = {"BillPayment": "BillPaymentCheck"}  # whatever the bill was paid with (recorded, 2026)
+_LINK_TYPES = {"BillPayment": "BillPaymentCheck"}  # by check and by card alike (recorded, 2026)
 _NUMBERED_APART = {"Attachable", "Budget", "Preferences", "RecurringTransaction", "TimeActivity"}
 _UNDATED = {"Attachable", "Budget", "Preferences", "RecurringTransaction"}  # no TxnDate
 _WITHOUT_ID = "ExchangeRate"  # one for each currency and day (Intuit, ExchangeRate page)
@@ -153,11 +153,13 @@ class Books:
         Args:
             entity: Its name.
             key: What other transactions call it.
-            days_ago: TxnDate, and the day on which it was entered.
+            days_ago: TxnDate, and the day on which it was entered; below 0 it is counted back from the first day on
+                which there can be an invoice.
             body: The record without its envelope.
             template: Of a recurring transaction: what the record is wrapped in.
             token: SyncToken, if it was changed since.
         """
+        days_ago = days_ago if days_ago >= 0 else self.clock.days - days_ago
         noon = self.clock.noon(self.clock.day(days_ago))
         at = min(noon + self._random.randrange(-_ENTRY_SPREAD_S, _ENTRY_SPREAD_S), self.clock.now - _OFFICE_LAG_S)
         dated = {} if entity in _UNDATED else {"TxnDate": self.clock.day(days_ago).isoformat()}
@@ -172,7 +174,7 @@ class Books:
         del self._entries[entity, key]
 
     def has(self, entity: str, key: str) -> bool:
-        """Tell whether a transaction was added; without customers, some are not."""
+        """Return whether a transaction was added; without customers, some are not."""
         return (entity, key) in self._entries
 
     def link(self, entity: str, key: str, other: str, other_key: str, line: str | None = None) -> Record:

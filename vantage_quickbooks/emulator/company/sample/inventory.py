@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 # Key, days ago, number, account, note, which customer it was for, full names of items and how many more there are.
 _ADJUSTMENTS: tuple[tuple[str, int, str, str, str, int | None, tuple[tuple[str, int], ...]], ...] = (
-    ("stock-opening", 194, "1", "Opening Balance Equity", "Opening stock", None,
+    ("stock-opening", -4, "1", "Opening Balance Equity", "Opening stock", None,
      (("Irrigation supplies:Sprinkler head", 60), ("Irrigation supplies:Valve, 1 inch", 24),
       ("Irrigation supplies:Controller, 8 zones", 3), ("Plants:Lavender, 1 gallon", 40),
       ("Plants:Trees:Japanese maple, 15 gallon", 2), ("Potting soil", 35))),

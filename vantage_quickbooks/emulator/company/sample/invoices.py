@@ -40,7 +40,7 @@ SOLD = (
 TERMS = (("1", "Due on receipt", 0), ("2", "Net 15", 15), ("3", "Net 30", 30), ("4", "Net 60", 60))
 
 # What becomes of invoices whose due date has passed, and of those whose has not. Cycles and no dice:
-# every state is there whatever the seed. "discounted" is paid, "offered" is open; both carry a discount line.
+# every state occurs at every seed. "discounted" is paid, "offered" is open; both carry a discount line.
 _OLD = (
     "paid", "paid", "overdue", "paid", "partial", "discounted", "paid", "voided", "paid", "overdue", "paid",
 )  # fmt: skip

@@ -125,7 +125,7 @@ def _add(books: Books, item: _Item) -> None:
     }
     if item.kind == "Inventory":
         body["AssetAccountRef"] = books.ref("Account", "Inventory Asset")
-        body["InvStartDate"] = books.clock.day(194).isoformat()
+        body["InvStartDate"] = books.clock.day(books.clock.days + 4).isoformat()
     if item.kind == "Group":
         body["PrintGroupedItems"] = True
         body["ItemGroupDetail"] = {

@@ -143,7 +143,7 @@ def _add_recurring(books: Books) -> None:
 
 
 def _schedule(today: date, day: int) -> Record:
-    """Tell when a monthly template was last used and when it is due next."""
+    """Return when a monthly template was last used and when it is due next."""
     this = today.replace(day=day)
     months = [
         this.replace(year=this.year + shift // 12, month=shift % 12 + 1)

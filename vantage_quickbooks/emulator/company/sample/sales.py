@@ -212,7 +212,7 @@ def add_credits(books: Books) -> None:
 
 
 def _add_charges(books: Books) -> None:
-    for number, (entry, days_ago) in enumerate((("charges-1", 190), ("charges-2", 188)), 2):
+    for number, (entry, days_ago) in enumerate((("charges-1", -3), ("charges-2", -2)), 2):
         charges = [charge for charge in CHARGES if charge[0] == entry]
         total = sum(cents for *_, cents in charges)
         _receivable(books, total)
