@@ -33,10 +33,10 @@ Theory of operation
    the deletion, the second page begins with a record of a later second, in whatever order records of one second come.
    If that would drop more than half of the page, rule 6 applies instead.
 6. Recheck. If the count does not verify the read, the reader requests the boundary times again: all records of other
-   seconds were received by rules 2 and 3. It need not do so if as many records were received as counted, and change data
-   capture reports that nothing was edited: then the set of records did not change. If QuickBooks then still counts more
-   records than were received, the read fails; where an edit can change whether a record meets the conditions, the two
-   numbers are not comparable.
+   seconds were received by rules 2 and 3. It need not do so if as many records were received as counted and change
+   data capture reports that nothing was edited: then the set of records did not change. If QuickBooks then still counts
+   more records than were received, the read fails; where an edit can change whether a record meets the conditions, the
+   two numbers are not comparable.
 7. Deduplication. A record is returned once, by its Id.
 
 Result: every record that exists and meets the conditions during the whole read is returned exactly once, in its state

@@ -33,7 +33,7 @@ from vantage_quickbooks.sync.gc_pause import gc_paused
 from vantage_quickbooks.sync.prefetch import PageFetcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.api.client import QuickBooksClient
@@ -170,7 +170,7 @@ class FullRead:
         if state is not None:
             self._resume(state)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Generator[Batch, None, None]:
         """Yield the records in the order of creation, each once, the last batch with `is_last`.
 
         Raises:

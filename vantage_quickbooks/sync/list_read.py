@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
@@ -50,8 +51,14 @@ def read_pages(
     """
     call.max_api_calls = request.max_api_calls
     transform = _PageTransform(request, client, call, make_page, decodes=decoder is decode)
-    # A map holds no page while it waits, unlike a generator's local variables: one page is in memory at a time.
-    return map(transform, transform.start(decoder))
+    return _iter_closing(transform, transform.start(decoder))
+
+
+def _iter_closing(transform: Callable[[Batch], R], read: FullRead) -> Iterator[R]:
+    """Transform each batch; stop the read as soon as one fails or the caller stops."""
+    with contextlib.closing(iter(read)) as batches:
+        # A map holds no page while it waits, unlike a generator's local variables: one page is in memory at a time.
+        yield from map(transform, batches)
 
 
 class _PageTransform:
