@@ -43,6 +43,7 @@ format: .venv/.lint  ## Format the code
 
 schemas: .venv/.test  ## Generate schemas, forms and documentation tables from the rows of the catalog
 	@$(BIN)/python -m vantage_quickbooks.catalog.generate .
+	@$(BIN)/python -c 'from pathlib import Path; from vantage_quickbooks.conformance.schemas import write; write(Path("schemas"))'
 
 cassettes: .venv/.test  ## Record the cassettes again, from the emulator
 	@rm -rf cassettes/*/
