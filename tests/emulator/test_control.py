@@ -107,7 +107,7 @@ def test_a_reset_brings_everything_back(client, emulator):
         ("POST", "records", b'{"entity": "Customer"}', 400),
     ],
 )
-def test_a_mistake_is_told(client, method, path, body, status):
+def test_an_invalid_control_request_is_an_error(client, method, path, body, status):
     answer = client.control(method, path, data=body)
     assert (status, True) == (answer.status_code, bool(answer.json()["error"]))
 

@@ -61,7 +61,7 @@ def test_of_a_record_that_comes_twice_the_later_is_taken(tmp_path):
         ("bad.json", "{", r"bad\.json: Expecting"),
         ("bad.json", '{"Customer":[{"Id":null,"DisplayName":"x"}]}', r"bad\.json: a record of Customer has no Id"),
         ("bad.json", '{"Customer":{"Id":"1","MetaData":{"CreateTime":"x"}}}', r"bad\.json: Customer 1: Invalid iso"),
-        ("empty.json", "{}", "holds no saved responses"),
+        ("empty.json", "{}", "has no saved responses"),
     ],
 )
 def test_a_folder_that_cannot_be_loaded_says_why(tmp_path, name, text, message):
@@ -71,7 +71,7 @@ def test_a_folder_that_cannot_be_loaded_says_why(tmp_path, name, text, message):
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="is no folder"):
+    with pytest.raises(ValueError, match="is not a folder"):
         Emulator(data=tmp_path / "nowhere").start()
     with pytest.raises(ValueError, match="not both"):
         Emulator(data=tmp_path, invoices=5)

@@ -67,12 +67,12 @@ def test_the_page_shows_company_counts_tokens_and_requests_and_never_a_token(cli
     assert client.session.headers["Authorization"].removeprefix("Bearer ") not in page
 
 
-def test_to_somebody_new_the_way_in_comes_first(stranger):
+def test_before_the_first_request_how_to_connect_comes_first(stranger):
     page = show(stranger).text
-    assert page.index("<h2>Connect") < page.index("<h2>Break something")
+    assert page.index("<h2>Connect") < page.index("<h2>Inject a fault")
     stranger.connect()
     page = show(stranger).text
-    assert page.index("<h2>Connect") > page.index("<h2>Last requests")
+    assert page.index("<h2>Connect") > page.index("<h2>Recent requests")
 
 
 def test_every_button_works_and_leads_back_to_the_page(client, emulator):
@@ -120,7 +120,7 @@ def test_the_buttons_do_what_they_say(client, emulator):
     assert (emulator.state()["latency"], emulator.state()["limits"]["per_minute"]) == ([], 500)
 
 
-def test_a_mistake_is_told_on_the_page(client, emulator):
+def test_an_error_is_shown_on_the_page(client, emulator):
     answer = client.session.post(
         f"{emulator.url}/_emulator/faults", data={"kind": "throttle", "times": "x<y"}, headers=BROWSER, timeout=60
     )

@@ -1,9 +1,9 @@
-"""A local QuickBooks whose state changes: OAuth, the query language, faults on demand.
+"""A local QuickBooks whose state changes: OAuth, the query language, writes and faults on demand.
 
-    with Emulator() as emu:
-        requests.get(emu.url + ...)
+    with Emulator() as emulator:
+        requests.get(emulator.url + ...)
 
-An island: it imports nothing of the connector, for it is the connector's judge.
+The package imports nothing of the connector, because it is what the connector is tested against.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """Intuit's faults, word for word.
 
-A `Fault` is raised where a rule is broken and becomes an answer at the edge. QuickBooks
-speaks two dialects: the service's (`Fault`/`Error`, and `time` as text) and the gateway's
-(`fault`/`error` in lower case, twelve null or empty siblings, `time` as a number); either
-may come as XML. Each constructor names the recording or the page its words come from;
-words of which no record exists are marked "our words".
+A `Fault` is raised where a rule is broken and becomes a response in the data API. QuickBooks has two dialects: the
+service's (`Fault`/`Error`, and `time` as text) and the gateway's (`fault`/`error` in lower case, twelve null or empty
+siblings, `time` as a number); either may be XML. Each function names the recording or the page that its words come
+from; words without a record are marked "our words".
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _NAMESPACE = "http://schema.intuit.com/finance/v3"
 
 
 class Fault(Exception):  # noqa: N818 -- Intuit's own word; an Error is what a Fault lists
-    """A refusal as QuickBooks words it.
+    """A refusal in QuickBooks' words.
 
     Attributes:
         status: HTTP status.
@@ -32,15 +31,15 @@ class Fault(Exception):  # noqa: N818 -- Intuit's own word; an Error is what a F
 
         message: Intuit's heading.
 
-        detail: Intuit's explanation; the gateway leaves it null, XML then has no element.
+        detail: Intuit's explanation; None from the gateway, and then XML has no element.
 
-        element: The field at fault; None leaves the key out, "" is sent as it is.
+        element: The property at fault; None leaves the key out, "" is sent.
 
         type: Intuit's class of fault.
 
-        gateway: Spoken by the gateway: lower-case JSON, or indented XML.
+        gateway: Sent by the gateway: lower-case JSON, or indented XML.
 
-        timed: Whether the body tells the time.
+        timed: Whether the body has a time.
     """
 
     def __init__(
@@ -66,10 +65,7 @@ class Fault(Exception):  # noqa: N818 -- Intuit's own word; an Error is what a F
         self.timed = timed
 
     def item(self) -> dict[str, Any]:
-        """Build the `Fault` object as it stands in a body or a batch item.
-
-        Returns:
-            `{"Error": [...], "type": ...}`.
+        """Return the `Fault` object of a body or a batch item.
 
         Source: recorded, 2020 (minimul error/*.yml).
         """
@@ -79,15 +75,12 @@ class Fault(Exception):  # noqa: N818 -- Intuit's own word; an Error is what a F
         return {"Error": [error], "type": self.type}
 
     def json(self, time: str, milliseconds: int) -> str:
-        """Spell the body as JSON, in the dialect of whoever refuses.
+        """Write the body as JSON, in the dialect of the service or the gateway.
 
         Args:
             time: The company's local time, for the service.
 
             milliseconds: The epoch in milliseconds, for the gateway.
-
-        Returns:
-            The body.
 
         Source: recorded, 2020 (minimul error/401.yml, error/400.yml).
         """
@@ -112,13 +105,10 @@ class Fault(Exception):  # noqa: N818 -- Intuit's own word; an Error is what a F
         return compact({"Fault": self.item()} | ({"time": time} if self.timed else {}))
 
     def xml(self, time: str) -> str:
-        """Spell the body as XML: indented by the gateway, in one line by the service.
+        """Write the body as XML: indented by the gateway, in one line by the service.
 
         Args:
             time: The company's local time.
-
-        Returns:
-            The body.
 
         Source: recorded, 2016 and 2019 (ruckus too_many_requests_error.xml, flowlink add_customer).
         """
@@ -142,17 +132,17 @@ class Fault(Exception):  # noqa: N818 -- Intuit's own word; an Error is what a F
 
 
 def parse_error(detail: str) -> Fault:
-    """Say that a statement cannot be parsed. Source: recorded, 2015 and 2016 (minimul irregular_char.yml)."""
+    """A statement cannot be parsed. Source: recorded, 2015 and 2016 (minimul irregular_char.yml)."""
     return Fault(400, "4000", "Error parsing query", f"QueryParserError: {detail}")
 
 
 def invalid_query(detail: str) -> Fault:
-    """Say that a statement parses and yet asks for what is not. Source: recorded, 2020 (minimul error/400.yml)."""
+    """A statement can be parsed but not answered. Source: recorded, 2020 (minimul error/400.yml)."""
     return Fault(400, "4001", "Invalid query", f"QueryValidationError: {detail}")
 
 
 def processing_error(why: str) -> Fault:
-    """Say that a statement cannot be carried out. The code is Intuit's; no wording is recorded: our words."""
+    """A statement cannot be executed. The code is Intuit's; no wording is recorded: our words."""
     return Fault(400, "4002", "Error processing query", f"QueryProcessingError: {why}")
 
 
@@ -160,7 +150,7 @@ def processing_error(why: str) -> Fault:
 
 
 def not_found() -> Fault:
-    """Say that an Id does not exist or is inactive. Source: recorded, 2020 (minimul batch/basic.yml)."""
+    """An Id does not exist or is inactive. Source: recorded, 2020 (minimul batch/basic.yml)."""
     detail = (
         "Object Not Found : Something you're trying to use has been made inactive."
         " Check the fields with accounts, customers, items, vendors or employees."
@@ -169,7 +159,7 @@ def not_found() -> Fault:
 
 
 def invalid_reference() -> Fault:
-    """Say that a reference leads nowhere. Source: github.com/intuit/QuickBooks-V3-PHP-SDK/issues/110."""
+    """A referenced record does not exist. Source: https://github.com/intuit/QuickBooks-V3-PHP-SDK/issues/110."""
     detail = (
         "Invalid Reference Id : Something you're trying to use has been made inactive."
         " Check the fields with accounts, customers, items, vendors or employees."
@@ -178,13 +168,13 @@ def invalid_reference() -> Fault:
 
 
 def invalid_id(value: str) -> Fault:
-    """Say that an Id is no number; the only fault without a time. Source: recorded, 2020 (minimul error/500.yml)."""
+    """An Id is not a number; the only fault without a time. Source: recorded, 2020 (minimul error/500.yml)."""
     detail = f"Id should be a valid number. Supplied value:{value}"
     return Fault(400, "2030", "Invalid ID", detail, element="Id", timed=False)
 
 
 def unsupported_property(entity: str, name: str, known: Sequence[str]) -> Fault:
-    """Say that a body has an unknown property, and list the known ones, sixty at most.
+    """A body has an unknown property; sixty known ones are listed at most.
 
     Args:
         entity: The entity's name.
@@ -193,10 +183,7 @@ def unsupported_property(entity: str, name: str, known: Sequence[str]) -> Fault:
 
         known: The entity's properties.
 
-    Returns:
-        The fault.
-
-    Source: recorded, 2020 (minimul error/400_json.yml); Intuit knows more of an invoice than we do (83).
+    Source: recorded, 2020 (minimul error/400_json.yml); Intuit lists more properties of an invoice (83).
     """
     shown = ", ".join(f'"{prop}"' for prop in known[:_SHOWN_PROPERTIES])
     cut = " [truncated]" if len(known) > _SHOWN_PROPERTIES else ""
@@ -209,13 +196,13 @@ def unsupported_property(entity: str, name: str, known: Sequence[str]) -> Fault:
 
 
 def unreadable_body(why: str) -> Fault:
-    """Say that a body cannot be read. Our words; the code is Intuit's."""
+    """A body cannot be parsed. Our words; the code is Intuit's."""
     message = "Request has invalid or unsupported property"
     return Fault(400, "2010", message, f"Property Name:{why} specified is unsupported or invalid")
 
 
 def required_missing(name: str) -> Fault:
-    """Say that a body lacks what it must have. Source: recorded, 2017 (Boulevard create_item_error.json)."""
+    """A body lacks a required property. Source: recorded, 2017 (Boulevard create_item_error.json)."""
     return Fault(
         400,
         "2020",
@@ -226,12 +213,12 @@ def required_missing(name: str) -> Fault:
 
 
 def duplicate_name() -> Fault:
-    """Say that a name is taken. Source: recorded, 2020 (minimul error/validation.yml)."""
+    """A name is already in use. Source: recorded, 2020 (minimul error/validation.yml)."""
     return Fault(400, "6240", "Duplicate Name Exists Error", "The name supplied already exists. : null")
 
 
 def stale_object(other: str) -> Fault:
-    """Say that a SyncToken is old, and name who was faster. Source: recorded, 2020 (minimul batch/basic.yml)."""
+    """A SyncToken is old; another user is named. Source: recorded, 2020 (minimul batch/basic.yml)."""
     detail = (
         f"Stale Object Error : You and {other} were working on this at the same time."
         f" {other} finished before you did, so your work was not saved."
@@ -240,25 +227,25 @@ def stale_object(other: str) -> Fault:
 
 
 def business_error(detail: str) -> Fault:
-    """Say that a business rule is broken. Source: qbo-api.md 4.4, code 6000."""
+    """A business rule is broken. Source: Intuit, "Error codes", 6000."""
     message = "A business validation error has occurred while processing your request"
     return Fault(400, "6000", message, f"Business Validation Error: {detail}", element="")
 
 
 def batch_too_large(number: int, most: int) -> Fault:
-    """Say that a batch has too many items. The code is Intuit's; no wording is recorded: our words."""
+    """A batch has too many items. The code is Intuit's; no wording is recorded: our words."""
     detail = f"The batch holds {number} items, more than the maximum of {most}"
     return Fault(400, "1040", "Batch size exceeds the maximum", detail, element="BatchItemRequest")
 
 
 def unsupported_operation(operation: str) -> Fault:
-    """Say that an entity has no such operation. Source: transcribed, August 2026 (400-unsupported-operation)."""
+    """An entity does not support an operation. Source: transcribed, August 2026 (400-unsupported-operation)."""
     detail = f"Operation {operation} is not supported."
     return Fault(400, "500", "Unsupported Operation", detail, element="Operation")
 
 
 def no_such_path(path: str) -> Fault:
-    """Say that a path leads nowhere, quoting an internal host. Source: recorded, 2020 (minimul error/500.yml)."""
+    """A path does not exist; an internal host is quoted. Source: recorded, 2020 (minimul error/500.yml)."""
     detail = (
         f"Operation Could not find resource for relative : {path}"
         f" of full path: https://c50.sandbox.qbo.intuit.com/qbo50{path} is not supported."
@@ -267,7 +254,7 @@ def no_such_path(path: str) -> Fault:
 
 
 def system_failure(detail: str, status: int = 500) -> Fault:
-    """Say that QuickBooks itself failed. Source: transcribed, August 2026 (200-systemfault)."""
+    """QuickBooks itself failed. Source: transcribed, August 2026 (200-systemfault)."""
     return Fault(
         status,
         "10000",
@@ -287,29 +274,26 @@ def _gateway(status: int, code: str, what: str, detail: str | None, kind: str) -
 
 
 def authentication_failed(detail: str) -> Fault:
-    """Refuse an access token. Source: recorded, 2020 (minimul error/401.yml), and transcribed, August 2026."""
+    """An access token is refused. Source: recorded, 2020 (minimul error/401.yml); transcribed, August 2026."""
     return _gateway(401, "3200", "AuthenticationFailed", detail, "AUTHENTICATION")
 
 
 def authorization_failed() -> Fault:
-    """Refuse a token for this company. Source: transcribed, 2018 (403-AuthorizationFailed-json)."""
+    """A token is for another company. Source: transcribed, 2018 (403-AuthorizationFailed-json)."""
     return _gateway(403, "3100", "AuthorizationFailed", None, "SERVICE")
 
 
 def insufficient_scope() -> Fault:
-    """Refuse a token without the scope. Source: public reports of the detail's wording."""
+    """A token lacks the scope. Source: public reports of the detail's wording."""
     return _gateway(403, "3100", "AuthorizationFailed", "The access token does not have sufficient scope", "SERVICE")
 
 
 def throttled(*, explained: bool = True) -> Fault:
-    """Refuse one request too many.
+    """A limit is exceeded.
 
     Args:
-        explained: With a detail, as in XML. As JSON it was never quoted: there the gateway's other refusals of this
-            type, which have none, are the model.
-
-    Returns:
-        The fault.
+        explained: With a detail, as in XML. As JSON it was never quoted; there the model is the gateway's other
+            refusals of this type, which have none.
 
     Source: recorded, December 2016 (ruckus too_many_requests_error.xml).
     """
@@ -318,7 +302,7 @@ def throttled(*, explained: bool = True) -> Fault:
 
 
 def gateway_timeout() -> Fault:
-    """Give up waiting for the service. Source: transcribed, May 2025 (504-GatewayTimeout-xml)."""
+    """The gateway stopped waiting for the service. Source: transcribed, May 2025 (504-GatewayTimeout-xml)."""
     return _gateway(504, "6002", "GatewayTimeout", None, "SERVICE")
 
 

@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from json.encoder import encode_basestring
 from typing import Any, NoReturn
 
-# Numbers that are no money keep their shortest spelling (recorded, all years).
+# Numbers that are not amounts are written in their shortest form (recorded, all years).
 _PLAIN_NUMBERS = {
     "Qty",
     "UnitPrice",
@@ -26,7 +26,7 @@ _PLAIN_NUMBERS = {
     "BillRate",
     "CostRate",
 }
-# An amount may be sent as 100 and is served as 100.00.
+# An amount sent as 100 is served as 100.00.
 _AMOUNTS = {
     "Amount",
     "TotalAmt",
@@ -42,17 +42,14 @@ _AMOUNTS = {
 
 
 def encode(value: Any, key: str = "") -> str:
-    """Spell JSON as QuickBooks does: money with two decimals, zero as `0`.
+    """Write JSON as QuickBooks does: amounts with two decimals, zero as `0`.
 
     Args:
-        value: Plain data; numbers that were read as `Decimal` are money unless the key says otherwise.
+        value: Plain data. A `Decimal` is an amount unless its key has plain numbers.
 
-        key: The key the value stands under.
+        key: The key of the value.
 
-    Returns:
-        The text.
-
-    Source: recorded, 2015 to 2022 (556 of 556 amounts, 614 of 614 zeros; see shared/wire.md).
+    Source: recorded, 2015 to 2022 (556 of 556 amounts, 614 of 614 zeros).
     """
     if isinstance(value, str):
         return encode_basestring(value)
@@ -74,31 +71,18 @@ def encode(value: Any, key: str = "") -> str:
 
 
 def decode(text: str) -> Any:
-    """Read JSON with its digits: numbers with a point become `Decimal`.
-
-    Args:
-        text: JSON.
-
-    Returns:
-        Plain data.
+    """Parse JSON without loss: numbers with a decimal point become `Decimal`.
 
     Raises:
-        ValueError: It is no JSON.
+        ValueError: The text is not JSON.
     """
     return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
 
 
 def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def compact(value: object) -> str:
-    """Spell JSON as QuickBooks does: no blanks, no escapes beyond the necessary.
-
-    Args:
-        value: Plain JSON data.
-
-    Returns:
-        The text.
-    """
+    """Write JSON as QuickBooks does: without spaces, and with no escapes but the necessary ones."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

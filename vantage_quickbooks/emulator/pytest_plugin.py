@@ -1,7 +1,7 @@
-"""Fixtures for any project's tests.
+"""Fixtures for the tests of any project.
 
-In a conftest.py at the top: `pytest_plugins = ["vantage_quickbooks.emulator.pytest_plugin"]`.
-It is no entry point, so that installing the package changes nobody's test run.
+In a conftest.py at the top level: `pytest_plugins = ["vantage_quickbooks.emulator.pytest_plugin"]`. The plugin is not
+an entry point, so that installing the package does not affect other test runs.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def quickbooks_emulator_session() -> Iterator[Emulator]:
-    """Serve one emulator for the whole run; override this fixture for other arguments."""
+    """Serve one emulator for the session; override this fixture for other arguments."""
     with Emulator() as emulator:
         yield emulator
 
 
 @pytest.fixture
 def quickbooks_emulator(quickbooks_emulator_session: Emulator) -> Emulator:
-    """Lend the emulator, as good as new, with a grant of the test's own: no client knows its tokens from before."""
+    """Return the emulator, reset, with a new grant for each test: no client remembers its tokens."""
     quickbooks_emulator_session.reset()
     # A client may remember of the last test that the first grant has ended.
     quickbooks_emulator_session.oauth.replace_first_grant()

@@ -1,10 +1,9 @@
-"""What QuickBooks knows of each entity, as data: names, operations, order, properties.
+"""What QuickBooks knows about each entity, as data: names, operations, order and properties.
 
-An entity is a row of this table and never code: storage, queries, reads and writes
-work on every row alike. Sources: Intuit's entity pages
-(developer.intuit.com/app/developer/qbo/docs/api/accounting/all-entities/...) for the
-operations and for what can be filtered and sorted (docs/emulator.md tells what is assumed);
-recordings of 2015 to 2026 for the default order and for `totalCount`.
+An entity is a row of this table and never code: storage, queries, reads and writes work for every row. Sources:
+Intuit's entity pages (https://developer.intuit.com/app/developer/qbo/docs/api/accounting/all-entities/account) for the
+operations and for what can be filtered and sorted (docs/emulator.md lists what is assumed); recordings of 2015 to 2026
+for the default order and for `totalCount`.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ PropertyType = Literal["id", "text", "number", "bool", "date", "time", "ref", "a
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """One property that a statement may name.
+    """A property that a statement can name.
 
     Attributes:
-        name: As Intuit spells it; statements may use any case.
+        name: As Intuit spells it; statements can use any case.
 
-        type: How its values compare.
+        type: Decides how its values compare.
 
-        filterable: WHERE may name it.
+        filterable: WHERE can name it.
 
-        sortable: ORDERBY may name it.
+        sortable: ORDERBY can name it.
     """
 
     name: str
@@ -37,24 +36,24 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """One entity of the API.
+    """An entity of the API.
 
     Attributes:
         name: In statements and as the key of JSON bodies.
 
         path: In URLs.
 
-        operations: Letters of what is allowed: C create, R read, Q query, U update, D delete, V void.
+        operations: Letters of the supported operations: C create, R read, Q query, U update, D delete, V void.
 
-        is_name_list: A name list: default order by name, inactive ones hidden, never deleted.
+        is_name_list: By default sorted by name and without inactive records; its records are never deleted.
 
-        name_property: What a name list calls its records by: DisplayName or Name.
+        name_property: The property with a record's name: DisplayName or Name.
 
-        sort_property: The property that a name list is ordered by.
+        sort_property: The property by which a name list is sorted.
 
-        has_total_count: A SELECT of it carries `totalCount` (recorded, May 2026).
+        has_total_count: A SELECT of it returns `totalCount` (recorded, May 2026).
 
-        rejects_unknown: All its properties are known, so that an unknown one is refused in a body.
+        rejects_unknown: All its properties are known, so that a body with another one is refused.
 
         properties: By lower-case name.
     """
@@ -70,14 +69,7 @@ class Entity:
     properties: dict[str, Property] = field(hash=False)
 
     def find(self, name: str) -> Property | None:
-        """Look a property up in any case.
-
-        Args:
-            name: As a statement spells it.
-
-        Returns:
-            The property, or None if this entity has none of that name.
-        """
+        """Return a property by its name in any case, or None."""
         return self.properties.get(name.lower())
 
 
@@ -93,8 +85,8 @@ _ENVELOPE = "domain sparse SyncToken MetaData MetaData.LastModifiedByRef status"
 _PEOPLE = "DisplayName GivenName MiddleName FamilyName CompanyName PrintOnCheckName"
 _NAMES = "Name FullyQualifiedName Active"
 
-# What an entity's page marks "filterable, sortable", "filterable" and "sortable". In the last column what no page
-# marks (or the page marks nothing at all) and is assumed, filterable and sortable: see docs/emulator.md.
+# The properties that an entity's page marks "filterable, sortable", "filterable" and "sortable". The last column has
+# those that no page marks and that are assumed to be filterable and sortable: see docs/emulator.md.
 _MARKS: dict[str, tuple[str, str, str, str]] = {
     "Account": ("", "", "", f"{_NAMES} AccountType AccountSubType Classification SubAccount ParentRef Description"),
     "Attachable": ("", "AttachableRef.EntityRef.type AttachableRef.EntityRef.value", "", "FileName Note"),
@@ -134,11 +126,11 @@ _MARKS: dict[str, tuple[str, str, str, str]] = {
     "Term": ("Name Active", "", "", ""),
     "TimeActivity": ("TxnDate", "ProjectRef BillableStatus", "", ""),
     "Transfer": ("", "", "", "TxnDate"),
-    "Vendor": (_PEOPLE, "Active", "Suffix", "Balance"),  # as of a third party's table; the page was not to be had
+    "Vendor": (_PEOPLE, "Active", "Suffix", "Balance"),  # from a third party's table; Intuit's page was not available
     "VendorCredit": ("DocNumber APAccountRef TxnDate TotalAmt", "", "Balance", ""),
 }
 
-# What else there is: it can be selected, a body may hold it, and a condition on it is "not queryable".
+# Other properties: they can be selected and sent, and a condition on one is "not queryable".
 _CUSTOMER = (
     "Title Suffix Taxable BillAddr ShipAddr OtherAddr Notes Job BillWithParent ParentRef Level IsProject"
     " OpenBalanceDate CurrencyRef PreferredDeliveryMethod DefaultTaxCodeRef TaxExemptionReasonId ResaleNum"
@@ -214,7 +206,7 @@ _BOOLEANS = {"Active", "HasBeenInvoiced", "SubAccount", "SubItem", "SubDepartmen
 
 
 def _type_of(name: str) -> PropertyType:
-    """Tell by a property's name how its values compare: Intuit names alike what is alike."""
+    """Derive how a property's values compare from its name; Intuit names like properties alike."""
     if name in _NUMBERS:
         return "number"
     if name in _BOOLEANS:
@@ -234,7 +226,7 @@ def _queryable(marks: tuple[str, str, str, str]) -> list[Property]:
 
 
 def _select_only(names: str) -> list[Property]:
-    """List properties that exist and can be selected, yet neither filtered nor sorted."""
+    """Make properties that can be selected, but neither filtered nor sorted."""
     return [Property(name, "other", filterable=False, sortable=False) for name in names.split()]
 
 
@@ -242,7 +234,7 @@ _WITH_TOTAL_COUNT = {"Invoice", "Bill", "BillPayment", "Deposit", "JournalEntry"
 _BY_FULL_NAME = {"Customer", "Item", "Class", "Department"}
 _BY_DISPLAY_NAME = {"Customer", "Vendor", "Employee", "TaxAgency"}
 
-# name, operations, whether a name list. Paths are the lower-case names, but for _PATHS.
+# Name, operations, whether a name list. The path is the lower-case name, except in _PATHS.
 _TABLE = (
     ("Account", "CRQU", True),
     ("Attachable", "CRQUD", False),
@@ -295,7 +287,7 @@ def _entity(name: str, operations: str, is_name_list: bool) -> Entity:
     marked = _queryable(_MARKS.get(name, ("", "", "", "")))
     everything = (*_select_only(_ENVELOPE), *_COMMON, *marked, *_select_only(own))
     properties: dict[str, Property] = {}
-    for prop in everything:  # what is marked stands before what is merely known
+    for prop in everything:  # the first of one name wins
         properties.setdefault(prop.name.lower(), prop)
     return Entity(
         name=name,

@@ -23,7 +23,16 @@ _DETAIL_RANKS = {key: rank for rank, key in enumerate(shapes.DETAIL_KEY_ORDER)}
 
 
 def complete_transaction(change: Change, record: Record) -> Record:
-    """Complete a transaction: date, customer's data, document number, totals and due date."""
+    """Complete a transaction: date, customer's data, document number, totals and due date.
+
+    Args:
+        change: The write.
+
+        record: The transaction.
+
+    Raises:
+        Fault: 2020, 2500 or 6000.
+    """
     entity, lookup = change.entity, change.lookup
     if change.touches("TxnDate") and entity.name not in _WITHOUT_DATE:
         record = {"TxnDate": change.today.isoformat()} | record

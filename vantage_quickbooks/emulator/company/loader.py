@@ -1,9 +1,9 @@
 """Saved Intuit responses as a company's data, each record byte for byte as it was saved.
 
-Any `*.json` under a folder counts in which an entity's records are found at some depth:
-`{"QueryResponse": {"Invoice": [...]}}`, `{"Customer": {...}, "time": ...}`,
-`{"Customer": [...]}`, a recording that wraps one of these, or a bare array in a file named
-after the entity. The records' own text is cut out of the file; nothing is spelled anew.
+A `*.json` file below the folder counts if it has an entity's records at any depth:
+`{"QueryResponse": {"Invoice": [...]}}`, `{"Customer": {...}, "time": ...}`, `{"Customer": [...]}`, a recording that
+wraps one of these, or a bare array in a file named after the entity. A record's own text is cut out of the file;
+nothing is serialized again.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ def load(folder: Path) -> list[tuple[str, Row]]:
     """Read a folder.
 
     Args:
-        folder: Searched with all below it.
+        folder: Searched with all its subfolders.
 
     Returns:
-        Entity names and rows. Of records that come twice the one edited last.
+        Entity names and rows. Of records that occur twice, the one edited last.
 
     Raises:
-        ValueError: There is no such folder, a file is no JSON, a record has no Id, or there is nothing.
+        ValueError: The folder does not exist, a file is not JSON, a record has no Id, or there are no records.
     """
     if not folder.is_dir():
-        raise ValueError(f"{folder} is no folder")
+        raise ValueError(f"{folder} is not a folder")
     found: dict[tuple[str, str], Row] = {}
     for path in sorted(folder.rglob("*.json")):
         try:
             text = path.read_text("utf-8-sig")
             start = _skip(text, 0)
             value, end = _DECODER.raw_decode(text, start)
-        except ValueError as error:  # JSON and UTF-8 alike
+        except ValueError as error:  # of JSON or of UTF-8
             raise ValueError(f"{path}: {error}") from None
         for entity, record, raw in _records(text, start, end, value, _entity_of_file(path)):
             if record.get("status") == "Deleted":
@@ -57,12 +57,12 @@ def load(folder: Path) -> list[tuple[str, Row]]:
             if known is None or row.updated >= known.updated:
                 found[entity.name, row.id] = row
     if not found:
-        raise ValueError(f"{folder} holds no saved responses (*.json with a QueryResponse or an entity)")
+        raise ValueError(f"{folder} has no saved responses (*.json with a QueryResponse or an entity)")
     return [(name, row) for (name, _), row in found.items()]
 
 
 def _entity_of_file(path: Path) -> Entity | None:
-    """Tell the entity that a file is named after: `Customer.json`, `invoices.json`."""
+    """Return the entity that a file is named after: `Customer.json`, `invoices.json`."""
     stem = path.stem.lower()
     return BY_LOWER_NAME.get(stem) or BY_LOWER_NAME.get(stem.removesuffix("s")) or BY_LOWER_NAME.get(_singular(stem))
 
@@ -74,12 +74,12 @@ def _singular(stem: str) -> str:
 def _records(
     text: str, start: int, end: int, value: Any, entity: Entity | None
 ) -> Iterator[tuple[Entity, dict[str, Any], str]]:
-    """Find records at any depth; `entity` is what a list or object here would be, if anything."""
+    """Find records at any depth; `entity` is the entity of a list or object here, if known."""
     if isinstance(value, list):
         for at, stop, item in _items(text, start, value):
             yield from _records(text, at, stop, item, entity)
     elif isinstance(value, dict):
-        # An invoice's `Deposit` is an amount; only an object or a list under an entity's name is of that entity.
+        # An invoice's `Deposit` is an amount: only objects and lists under an entity's name are its records.
         inside = any(isinstance(value[name], dict | list) for name in ENTITIES.keys() & value.keys())
         if entity and "Id" in value and not inside:
             yield entity, value, text[start:end]
@@ -96,7 +96,7 @@ def _skip(text: str, at: int) -> int:
 
 
 def _items(text: str, start: int, value: list[Any]) -> Iterator[tuple[int, int, Any]]:
-    """Walk the items of an array with their positions."""
+    """Yield the items of an array with their positions."""
     at = start + 1
     for _ in value:
         at = _skip(text, at)
@@ -106,7 +106,7 @@ def _items(text: str, start: int, value: list[Any]) -> Iterator[tuple[int, int, 
 
 
 def _members(text: str, start: int, value: dict[str, Any]) -> Iterator[tuple[str, int, int, Any]]:
-    """Walk the members of an object with the positions of their values."""
+    """Yield the members of an object with the positions of their values."""
     at = _skip(text, start + 1)
     while value and text[at] != "}":
         key, at = _DECODER.raw_decode(text, at)

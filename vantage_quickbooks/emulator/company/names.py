@@ -25,7 +25,16 @@ def _with_deleted_suffix(name: str, active: bool) -> str:
 
 
 def apply_name(change: Change, record: Record) -> Record:
-    """Complete the name of a name list's record, alone and below its parents."""
+    """Complete the name of a name list's record, alone and below its parents.
+
+    Args:
+        change: The write.
+
+        record: The record.
+
+    Raises:
+        Fault: 2020, 2500 or 6000.
+    """
     entity = change.entity
     if not change.touches(entity.name_property, "Active", "ParentRef", *_NAME_PARTS):
         return record

@@ -1,4 +1,4 @@
-"""The columns of a record: what it is found and ordered by, beside its text."""
+"""The columns by which a record is found and sorted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Row(NamedTuple):
-    """What a record is found and ordered by.
+    """The columns of a record.
 
     Attributes:
         id: Intuit's Id, as text.
@@ -21,9 +21,9 @@ class Row(NamedTuple):
 
         updated: MetaData.LastUpdatedTime, epoch seconds.
 
-        active: 1 or 0; 1 for entities that know no Active.
+        active: 1 or 0; 1 for entities without Active.
 
-        sort_name: What a name list is ordered by.
+        sort_name: The value by which a name list is sorted.
 
         name: DisplayName or Name.
 
@@ -58,21 +58,18 @@ class Row(NamedTuple):
 
 
 def row_of(entity: Entity, record: Mapping[str, Any], body: str) -> Row:
-    """Pick out what a record is found and ordered by.
+    """Extract the columns from a record.
 
     Args:
-        entity: What it is.
+        entity: Its entity.
 
         record: Its data.
 
         body: Its text, as it is to be served.
 
-    Returns:
-        The row.
-
     Raises:
-        TypeError: What should be text is none.
-        ValueError: A time or an amount is none.
+        TypeError: A value that should be text is not.
+        ValueError: A time or an amount is invalid.
     """
     times = record.get("MetaData") or {}
     name = _words(record.get("DisplayName") or record.get("Name"))
@@ -95,7 +92,7 @@ def row_of(entity: Entity, record: Mapping[str, Any], body: str) -> Row:
 
 def _words(value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not text")
     return value
 
 

@@ -1,8 +1,7 @@
-"""What records look like that QuickBooks completes, as data: what must be sent, what is filled in, in which order.
+"""What QuickBooks adds to the records of each entity, as data: required properties, defaults, order of keys.
 
-Sources: recorded, 2015 to 2026, for the order of keys and for what comes back from a create
-(minimul create/*.yml, batch/basic.yml; Nango create-*.test.json); Intuit's entity pages for
-what a create must hold.
+Sources: recorded, 2015 to 2026, for the order of keys and for what a create returns (minimul create/*.yml,
+batch/basic.yml; Nango create-*.test.json); Intuit's entity pages for what a create requires.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ LINES_AS_SENT = frozenset({"BillPayment", "Payment"})
 """Lines that get neither."""
 
 WITH_MODIFIER = frozenset({"Invoice", "PurchaseOrder"})
-"""MetaData tells who changed it (recorded, 2026)."""
+"""Entities whose MetaData names the user who changed them (recorded, 2026)."""
 
 TEMPLATES = (
     "Bill", "CreditMemo", "Deposit", "Estimate", "Invoice", "JournalEntry", "Purchase", "PurchaseOrder",

@@ -1,9 +1,8 @@
-"""Records in SQLite: a narrow row to find and order by, and the text to serve.
+"""Records in SQLite: a narrow row for filtering and sorting, and the JSON text to serve.
 
-`record` holds what statements filter and sort by, small enough that finding a page deep in
-a million invoices touches indexes alone. `body` holds each record's JSON text exactly as it
-is served; a page is a join of texts, never parsed on the way out. A `kind` is an entity of
-one company (realm), so that companies share the tables without sharing anything else.
+`record` has the columns that statements filter and sort by. It is narrow, so that a page deep in a million invoices is
+found in indexes alone. `body` has each record's JSON text exactly as it is served: a page is a join of texts, which are
+never parsed. A `kind` is an entity of one company (realm), so that companies share tables and no records.
 """
 
 from __future__ import annotations
@@ -32,8 +31,7 @@ CREATE TABLE IF NOT EXISTS tombstone (kind INTEGER NOT NULL, id TEXT NOT NULL, u
 CREATE TABLE IF NOT EXISTS changed (yes INTEGER);
 """
 
-# Each serves one way of reading: by Id, the default orders, the two times, dates, a name, a customer's invoices,
-# what was deleted.
+# One for each way of reading: by Id, default orders, the two times, dates, a name, a customer's invoices, deletions.
 _INDEXES = {
     "by_id": "UNIQUE INDEX {} ON record (kind, id)",
     "by_updated": "INDEX {} ON record (kind, updated)",
@@ -45,21 +43,21 @@ _INDEXES = {
     "by_deletion": "INDEX {} ON tombstone (kind, updated)",
 }
 _INSERT = f"INSERT INTO record (row, kind, {', '.join(_COLUMNS)}) VALUES (?, ?{', ?' * len(_COLUMNS)})"  # noqa: S608 -- our own names
-_BULK = 5_000  # rows a round trip: large enough for speed, small enough to keep memory flat
-_LOCK_TIMEOUT_S = 60  # for whoever else has the file
-_CLOSE_TIMEOUT_S = 5  # for whoever still writes when the store is closed
+_BULK = 5_000  # rows in one call: large enough for speed, small enough to keep memory flat
+_LOCK_TIMEOUT_S = 60  # waits for another process that locks the file
+_CLOSE_TIMEOUT_S = 5  # waits for a writer when the store is closed
 _LOADING_KB = 32_000
-_PAGE_SIZE = 16_384  # an invoice of 2.5 kB fills most of SQLite's usual 4 kB and wastes the rest
+_PAGE_SIZE = 16_384  # of SQLite's usual 4 kB an invoice of 2.5 kB leaves the rest unused
 
 
 class Store:
-    """One SQLite file. Thread-safe: readers take a connection each, writers take turns.
+    """One SQLite file. Thread-safe: each reader has a connection, writers take turns.
 
     Args:
-        path: The file, kept when the store is closed; None makes a temporary one.
+        path: The file, kept when the store is closed; None creates a temporary one.
 
     Raises:
-        OSError: The file cannot be opened, or is no database.
+        OSError: The file cannot be opened, or is not a database.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -101,7 +99,7 @@ class Store:
         """Lend a connection for reading.
 
         Yields:
-            The connection; it goes back when the block ends.
+            The connection, returned to the pool when the block ends.
 
         Raises:
             RuntimeError: The store is closed.
@@ -122,13 +120,13 @@ class Store:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Lend the one writing connection, inside a transaction.
+        """Lend the only writing connection, inside a transaction.
 
         Yields:
-            The connection; what was done is kept when the block ends and undone when it raises.
+            The connection. The transaction is committed when the block ends and rolled back when it raises.
         """
         with self._writing:
-            if self._writer.in_transaction:  # an outer block of this thread owns the transaction
+            if self._writer.in_transaction:  # an outer block of this thread has begun it
                 yield self._writer
                 return
             self._writer.execute("BEGIN IMMEDIATE")
@@ -137,7 +135,7 @@ class Store:
                 yield self._writer
             except BaseException:
                 self._writer.execute("ROLLBACK")
-                self._kinds.clear()  # numbers given inside are undone too
+                self._kinds.clear()  # kinds created in the transaction are gone too
                 raise
             else:
                 self._writer.execute("COMMIT")
@@ -154,15 +152,12 @@ class Store:
             yield db
 
     def kind(self, realm: str, entity: str) -> int:
-        """Tell the number under which an entity of a company is stored.
+        """Return the number under which an entity of a company is stored; a new one is created.
 
         Args:
             realm: The company.
 
             entity: The entity's name.
-
-        Returns:
-            The number, made when it is first asked for.
         """
         key = (realm, entity)
         if key not in self._kinds:
@@ -178,10 +173,10 @@ class Store:
         Args:
             realm: The company.
 
-            records: Entity names and rows; read once, never held whole.
+            records: Entity names and rows; read once and never all in memory.
 
         Returns:
-            How many there were.
+            The number of records.
         """
         count = 0
         with self.writing() as db:
@@ -201,24 +196,24 @@ class Store:
         return count
 
     def bulk_load(self, realm: str, records: Iterable[tuple[str, Row]]) -> int:
-        """Store a great many records: with the indexes made at the end, and each page written once.
+        """Store very many records: indexes are created at the end, and each page is written once.
 
         Args:
             realm: The company.
 
-            records: Entity names and rows; read once, never held whole.
+            records: Entity names and rows; read once and never all in memory.
 
         Returns:
-            How many there were.
+            The number of records.
         """
         with self._idle_lock:
             for connection in self._idle:
                 connection.close()
             self._idle.clear()
         self.index(drop=True)
-        # A write-ahead log writes all of it twice; in a file that is nearly empty a rollback journal costs nothing.
+        # A write-ahead log writes every page twice; in an almost empty file a rollback journal writes nothing extra.
         self._writer.execute("PRAGMA busy_timeout = 0")
-        with contextlib.suppress(sqlite3.OperationalError):  # somebody is reading: then it takes twice as long
+        with contextlib.suppress(sqlite3.OperationalError):  # another thread reads: the load then takes twice as long
             self._writer.execute("PRAGMA journal_mode = TRUNCATE").fetchone()
         self._writer.execute(f"PRAGMA busy_timeout = {_LOCK_TIMEOUT_S}000")
         self._writer.execute(f"PRAGMA cache_size = -{_LOADING_KB}")  # fewer pages are written before they are full
@@ -239,7 +234,7 @@ class Store:
 
     @property
     def changed(self) -> bool:
-        """Whether a record was saved or removed since all was loaded, by this process or one before."""
+        """Whether a record was saved or removed since the load, by this process or an earlier one."""
         return self._changed
 
     def _mark_changed(self, db: sqlite3.Connection) -> None:
@@ -248,7 +243,7 @@ class Store:
             self._changed = True
 
     def save(self, realm: str, entity: str, row: Row) -> None:
-        """Store one record, in place of one with the same Id.
+        """Store one record, replacing one with the same Id.
 
         Args:
             realm: The company.
@@ -266,14 +261,14 @@ class Store:
             db.execute("INSERT OR REPLACE INTO body (row, body) VALUES (?, ?)", (number, row.body))
 
     def remove(self, realm: str, entity: str, id: str, now: int) -> None:  # noqa: A002 -- Intuit's word
-        """Remove one record and remember that it was.
+        """Remove one record and store a tombstone.
 
         Args:
             realm: The company.
 
             entity: The entity's name.
 
-            id: Of the record.
+            id: The record's Id.
 
             now: Epoch seconds.
         """
@@ -287,17 +282,14 @@ class Store:
                 db.execute("INSERT INTO tombstone (kind, id, updated) VALUES (?, ?, ?)", (kind, id, now))
 
     def body(self, realm: str, entity: str, id: str) -> str | None:  # noqa: A002 -- Intuit's word
-        """Read one record.
+        """Return one record's JSON text, or None.
 
         Args:
             realm: The company.
 
             entity: The entity's name.
 
-            id: Of the record.
-
-        Returns:
-            Its JSON text, or None.
+            id: The record's Id.
         """
         kind = self.kind(realm, entity)
         with self._reading_or_own() as db:
@@ -307,7 +299,7 @@ class Store:
         return found[0] if found else None
 
     def ids_by_name(self, realm: str, entity: str, name: str) -> list[str]:
-        """Find the records of a name, in any case, inactive ones too.
+        """Return the Ids of the records that have a name in any case, inactive ones included.
 
         Args:
             realm: The company.
@@ -315,12 +307,9 @@ class Store:
             entity: The entity's name.
 
             name: DisplayName or Name.
-
-        Returns:
-            Their Ids.
         """
         kind = self.kind(realm, entity)
-        with self.writing() as db:  # inside the transaction of whoever is about to write
+        with self.writing() as db:  # in the caller's transaction
             sql = "SELECT id FROM record WHERE kind = ? AND name = ? COLLATE NOCASE"
             return [id_ for (id_,) in db.execute(sql, (kind, name))]
 
@@ -342,12 +331,8 @@ class Store:
         return found[0] or 0
 
     def realms(self) -> list[str]:
-        """List the companies that have records.
-
-        Returns:
-            Their realms.
-        """
-        with self._writing:  # what an open transaction has written counts too
+        """Return the realm ids of the companies that have records."""
+        with self._writing:  # includes what an open transaction has written
             found = self._writer.execute("SELECT DISTINCT realm FROM kind WHERE kind IN (SELECT kind FROM record)")
             return [realm for (realm,) in found]
 
@@ -360,10 +345,10 @@ class Store:
         self._changed = False
 
     def index(self, *, drop: bool = False) -> None:
-        """Make the indexes, or drop them before a great load.
+        """Create the indexes.
 
         Args:
-            drop: Drop them instead.
+            drop: Drop them instead, before a bulk load.
         """
         with self.writing() as db:
             for name, definition in _INDEXES.items():
@@ -375,9 +360,9 @@ class Store:
                 db.execute("PRAGMA optimize")
 
     def close(self) -> None:
-        """Close all connections but those in use, and remove the file if it was a temporary one.
+        """Close all idle connections, and remove a temporary file.
 
-        A connection lent for reading is closed when it comes back. Who writes for ever does not hold up the close.
+        A connection in use is closed when it is returned. A writer that does not end delays the close by five seconds.
         """
         with self._idle_lock:
             self._is_closed = True

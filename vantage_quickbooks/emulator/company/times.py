@@ -1,4 +1,4 @@
-"""A company's time zone, and instants as its records spell them."""
+"""A company's time zone, and times as records have them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,9 @@ DEFAULT_ZONE = "America/Los_Angeles"
 
 
 def zone_of(name: str) -> tzinfo:
-    """Find a time zone, also on a machine without zone data.
+    """Return a time zone by its name in CompanyInfo.DefaultTimeZone.
 
-    Args:
-        name: As in CompanyInfo.DefaultTimeZone.
-
-    Returns:
-        The zone; Pacific standard time when this machine knows none of that name.
+    Pacific standard time stands in for a name that this machine does not know, or if it has no zone data.
     """
     try:
         return ZoneInfo(name)
@@ -24,14 +20,11 @@ def zone_of(name: str) -> tzinfo:
 
 
 def local_time(epoch: float, zone: tzinfo) -> str:
-    """Spell an instant as MetaData does.
+    """Format an instant as in MetaData: `2026-05-05T03:09:39-07:00`.
 
     Args:
         epoch: Seconds.
 
         zone: The company's.
-
-    Returns:
-        Whole seconds with the offset of that date: `2026-05-05T03:09:39-07:00`.
     """
     return datetime.fromtimestamp(int(epoch), zone).isoformat()

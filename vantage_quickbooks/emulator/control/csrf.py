@@ -1,9 +1,10 @@
-"""Who may use the page and the control endpoints: programs and the page itself, no other web page.
+"""Rejects requests to the page and the control endpoints that another web page sends.
 
-The emulator listens on the machine of a person who also reads the web. A hostile page can
-make that person's browser send requests here: by a form across sites, or under a name of
-its own that it points to 127.0.0.1 (DNS rebinding). A browser says where a request comes
-from, and a page cannot forge that; curl and other programs say nothing and are let in.
+The emulator runs on the machine of a person who also browses the web. A hostile page can make the person's browser send
+requests to the emulator: a form across sites, or a host name of its own that it points to 127.0.0.1 (DNS rebinding). A
+browser adds headers that say where a request comes from, and a page cannot forge them
+(https://developer.mozilla.org/en-US/docs/Web/HTTP/Headers/Sec-Fetch-Site). curl and other programs add none and are
+admitted.
 """
 
 from __future__ import annotations
@@ -15,26 +16,23 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Names that no stranger can register: RFC 6761 (localhost, test), ICANN 2024 (internal).
+# Names that cannot be registered: RFC 6761 (localhost, test), ICANN 2024 (internal).
 _OWN_SUFFIXES = (".localhost", ".test", ".internal")
 
 
 def rejection_reason(method: str, headers: Mapping[str, str], own_host: str) -> str | None:
-    """Say why a request is not let in.
+    """Return why a request is rejected, as a sentence for a person; None if it is not.
 
     Args:
-        method: Of the request.
+        method: The request's method.
 
         headers: By lower-case name.
 
-        own_host: The name that the emulator was told to listen on.
-
-    Returns:
-        A sentence for a person, or None.
+        own_host: The name that the emulator listens on.
     """
     host = headers.get("host", "")
     if host and not _is_ours(_name(f"//{host}"), own_host.lower()):
-        return "This address may belong to a stranger (Host header). Use the emulator's own address, or localhost."
+        return "This host name is not the emulator's (Host header). Use the emulator's own address, or localhost."
     if method in ("GET", "HEAD"):
         return None  # nothing changes, and another page cannot read the answer
     if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
@@ -53,7 +51,7 @@ def _name(url: str) -> str | None:
 
 
 def _is_ours(name: str | None, own_host: str) -> bool:
-    """Tell whether a name cannot be a stranger's: an address, a name without a dot, a reserved one, our own."""
+    """Return whether a host name is safe: an address, a name without a dot, a reserved name, or our own."""
     if not name:
         return False
     try:

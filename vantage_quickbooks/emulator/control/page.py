@@ -1,7 +1,7 @@
-"""The page at `/`: what the emulator is, what it was asked, and buttons for what may go wrong.
+"""The page at `/`: what the emulator is, the requests it received, and buttons for faults and other controls.
 
-Plain HTML with a little CSS in it: nothing is loaded, nothing is run. Every button is a form
-that posts to a control endpoint.
+Plain HTML with a little CSS: it loads nothing and runs no script. Every button is a form that posts to a control
+endpoint.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 _MAX_REQUESTS_SHOWN = 50  # requests
 _REFRESH_S = 3
-_ALWAYS_SHOWN_OPTIONS = ("status", "seconds")  # options that are worth telling even where they are the usual ones
+_ALWAYS_SHOWN_OPTIONS = ("status", "seconds")  # shown even with their default value
 _DONE = {
-    "reset": "Everything is back to the start.",
+    "reset": "Everything was reset.",
     "clock": "The clock was moved.",
-    "faults": "The fault is ordered.",
-    "faults/clear": "No fault is ordered any more.",
-    "latency": "The latency has changed.",
-    "limits": "The limits have changed.",
+    "faults": "The fault was added.",
+    "faults/clear": "All faults were cleared.",
+    "latency": "The latency was changed.",
+    "limits": "The limits were changed.",
     "tokens/expire": "All access tokens have expired. Clients must refresh.",
-    "grants": "There is a new grant; its refresh token is the one below.",
+    "grants": "A new grant was added; its refresh token is shown below.",
     "grants/revoke": "All grants are revoked. The refresh tokens are dead until a reset or a new grant.",
 }
 _ICON = (
@@ -40,13 +40,9 @@ _ICON = (
 
 
 def ready_curl(world: World) -> str:
-    """Write two commands for a shell: a token, and a statement.
+    """Return two shell commands: one gets a token, one sends a statement.
 
-    Args:
-        world: A running one.
-
-    Returns:
-        Lines to paste; the secrets in them are the emulator's own.
+    The secrets in them are the emulator's own, which are made up.
     """
     url, form = world.url, world.credentials()
     statement = "SELECT * FROM Customer MAXRESULTS 2"  # Intuit's language
@@ -60,22 +56,19 @@ curl -s -H "Authorization: Bearer $TOKEN" -H "Accept: application/json" \\
 
 
 def render(world: World, asked: Mapping[str, str], *, error: str = "") -> str:
-    """Write the page.
+    """Return the page as an HTML document.
 
     Args:
-        world: A running one.
+        world: The world of a running emulator.
 
-        asked: The page's own parameters: `done` (what a button did), `refresh`.
+        asked: The page's own parameters: `done` (the action that a button ran) and `refresh`.
 
-        error: Why a button did nothing.
-
-    Returns:
-        A whole document.
+        error: Why a button's action failed.
     """
     state = world.state()
     about = f'<div class="two">{_credentials(world)}{_counts(world, state)}</div>{_shell(world)}'
     parts = [_faults(state), _state_buttons(state), _requests(world)]
-    parts.insert(len(parts) if world.requests() else 0, about)  # to somebody new the way in comes first
+    parts.insert(len(parts) if world.requests() else 0, about)  # before the first request, how to connect comes first
     refresh = "refresh" in asked
     name = world.company().name()
     title = f"{name} · QuickBooks emulator"
@@ -83,7 +76,7 @@ def render(world: World, asked: Mapping[str, str], *, error: str = "") -> str:
     if not note and asked.get("done") in _DONE:
         note = f'<p class="note" role="status">{_DONE[asked["done"]]}</p>'
     again = f'<meta http-equiv="refresh" content="{_REFRESH_S};url=/?refresh=on">' if refresh else ""
-    link = '<a href="/">Stop refreshing</a>' if refresh else '<a href="/?refresh=on">Refresh by itself</a>'
+    link = '<a href="/">Stop auto-refresh</a>' if refresh else '<a href="/?refresh=on">Auto-refresh</a>'
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -91,7 +84,7 @@ def render(world: World, asked: Mapping[str, str], *, error: str = "") -> str:
         f"<header><h1>{escape(name)}<small>A local QuickBooks at {escape(world.url)}</small></h1>"
         f'<nav>{link}<a href="/_emulator/state">State as JSON</a></nav></header><main>{note}{_facts(state)}'
         f"{''.join(parts)}</main>"
-        "<footer>An emulator: all of its data and secrets are made up. Not by Intuit.</footer></body></html>"
+        "<footer>An emulator: all its data and secrets are made up. Not affiliated with Intuit.</footer></body></html>"
     )
 
 
@@ -115,9 +108,9 @@ def _facts(state: Mapping[str, Any]) -> str:
         ("Access tokens alive", f"{tokens['access_tokens_alive']:,}", _plural(tokens["grants"], "grant")),
         ("API requests", f"{asked['total']:,}", statuses or "none yet"),
         ("Token requests", f"{issued['total']:,}", f"{issued['failed']:,} refused"),
-        ("Most at once", f"{counters['max_concurrent']:,}", _plural(counters["connections"], "connection")),
+        ("Max concurrent", f"{counters['max_concurrent']:,}", _plural(counters["connections"], "connection")),
         ("Clock (UTC)", moment[11:19], f"{moment[:10]}, {_clock_offset(state['clock_offset_s'])}"),
-        ("Limits", "on" if limits else "off", limits or "as fast as it goes"),
+        ("Limits", "on" if limits else "off", limits or "no limits"),
     ]
     return (
         '<dl class="facts">'
@@ -132,23 +125,23 @@ def _faults(state: Mapping[str, Any]) -> str:
         ("503 to the next", {"kind": "html"}),
         ("Reset the next connection", {"kind": "reset"}),
         ("Cut the next answer in half", {"kind": "truncate"}),
-        ("5 s for the next", {"kind": "latency", "seconds": "5"}),
+        ("Delay the next by 5 s", {"kind": "latency", "seconds": "5"}),
     ]
     kinds = "".join(f"<option>{kind}</option>" for kind in KINDS)
     orders = "".join(f"<li>{_fault_rule(order)}</li>" for order in state["faults"])
     pending = (
-        f'<ul class="orders">{orders}</ul><p>{_button("faults/clear", "Forget them")}</p>'
+        f'<ul class="orders">{orders}</ul><p>{_button("faults/clear", "Clear faults")}</p>'
         if orders
-        else f'<p class="soft">No fault. {state["counters"]["faults_delivered"]:,} delivered so far.</p>'
+        else f'<p class="soft">No faults. {state["counters"]["faults_delivered"]:,} delivered so far.</p>'
     )
     return (
-        '<div class="two"><section><h2>Break something</h2><div class="row">'
+        '<div class="two"><section><h2>Inject a fault</h2><div class="row">'
         + "".join(_button("faults", label, **fields) for label, fields in ready)
         + '</div><h3>Any fault</h3><form class="row" method="post" action="/_emulator/faults">'
         f'<label>Kind <select name="kind">{kinds}</select></label>'
         '<label>Path <input name="path" placeholder="any, or /query"></label>'
         '<label>Times <input name="times" type="number" value="1" min="-1"></label>'
-        f'<button class="main">Order</button></form></section><section><h2>On order</h2>{pending}'
+        f'<button class="main">Add</button></form></section><section><h2>Active faults</h2>{pending}'
         f"{_latency(state)}</section></div>"
     )
 
@@ -158,7 +151,7 @@ def _latency(state: Mapping[str, Any]) -> str:
     return (
         f'<h2 style="margin-top:1.2rem">Latency</h2><p class="soft">Now: {escape(rules or "none")}</p><div class="row">'
         + _button("latency", "0.2 s", fixed="0.2")
-        + _button("latency", "Like a service: 0.3 s, at worst 2 s", median="0.3", p99="2")
+        + _button("latency", "Median 0.3 s, p99 2 s", median="0.3", p99="2")
         + _button("latency", "None")
         + "</div>"
     )
@@ -182,9 +175,8 @@ def _state_buttons(state: Mapping[str, Any]) -> str:
 def _requests(world: World) -> str:
     requests = world.requests()[: -_MAX_REQUESTS_SHOWN - 1 : -1]
     if not requests:
-        return (
-            '<section><h2>Last requests</h2><p class="soft">None yet. Paste the lines above into a shell.</p></section>'
-        )
+        text = "None yet. Run the commands above in a shell."
+        return f'<section><h2>Recent requests</h2><p class="soft">{text}</p></section>'
     rows = "".join(
         f'<tr><td class="nowrap mono">{escape(r["time"][11:23])}</td><td>{_status_badge(r["status"])}</td>'
         f'<td class="mono">{escape(r["method"])}</td><td class="mono wide">{escape(r["path"][:300])}'
@@ -193,7 +185,7 @@ def _requests(world: World) -> str:
         for r in requests
     )
     return (
-        "<section><h2>Last requests</h2><table><thead><tr><th>Time</th><th>Status</th><th>Method</th>"
+        "<section><h2>Recent requests</h2><table><thead><tr><th>Time</th><th>Status</th><th>Method</th>"
         f"<th>Path and statement</th><th>intuit_tid</th></tr></thead><tbody>{rows}</tbody></table></section>"
     )
 
@@ -234,7 +226,7 @@ def _status_badge(status: int) -> str:
 
 
 def _fault_rule(order: Mapping[str, Any]) -> str:
-    times = "for ever" if order["times"] == -1 else _plural(order["times"], "request")
+    times = "no end" if order["times"] == -1 else _plural(order["times"], "request")
     where = " ".join(filter(None, (order["method"], order["path"])))
     parts = [times, f"at {where}" if where else "", f"after {order['after']}" if order["after"] else ""]
     others = {name: value for name, value in order.items() if name not in ("kind", "path", "method", "times", "after")}
@@ -264,7 +256,7 @@ def _plural(number: int, word: str) -> str:
 
 def _clock_offset(seconds: float) -> str:
     if abs(seconds) < 1:
-        return "as it is"
+        return "real time"
     units = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
     size, word = next(unit for unit in units if abs(seconds) >= unit[0])
     amount = _plural(round(abs(seconds) / size), word)

@@ -44,7 +44,7 @@ KINDS: dict[str, dict[str, tuple[Any, Callable[[Any], bool]]]] = {
         "status": (400, _is_status),
         "code": ("6000", _is_text),
         "message": ("A business validation error has occurred while processing your request", _is_text),
-        "detail": ("Business Validation Error: ordered", _is_text),
+        "detail": ("Business Validation Error: injected", _is_text),
         "element": (None, _is_text),
         "type": ("ValidationFault", _is_text),
     },

@@ -1,9 +1,9 @@
-"""How long QuickBooks takes to answer: distributions, for some paths or for all, from a seed.
+"""How long responses take: distributions, for some paths or all, drawn from a seed.
 
-A latency is data: `0.2` (seconds), `{"fixed": 0.2}`, `{"uniform": [0.1, 0.4]}`, or
-`{"median": 0.2, "p99": 1.5}`, which is a lognormal distribution, what services show. With
-`"path"` or `"method"` it holds for requests whose path contains that, or of that method; of
-several the first that fits. The same seed draws the same times in the same order.
+A latency is data: `0.2` (seconds), `{"fixed": 0.2}`, `{"uniform": [0.1, 0.4]}`, or `{"median": 0.2, "p99": 1.5}`, a
+lognormal distribution, as services have it. With `"path"` or `"method"` it applies to requests whose path contains that
+text, or of that method. Of several rules the first that matches applies. The same seed draws the same times in the same
+order.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-MAX_LATENCY_S = 300.0  # however far a distribution's tail reaches
+MAX_LATENCY_S = 300.0  # also for the tail of a distribution
 _Z99 = 2.3263478740408408  # standard deviations from the median to the 99th percentile
 
 Spec = float | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
@@ -24,10 +24,10 @@ Spec = float | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
 @dataclass(slots=True)
 class _Rule:
-    """What one rule draws, for whom.
+    """One latency rule.
 
     Attributes:
-        data: As it was spec, fit for JSON.
+        data: As it was specified, fit for JSON.
 
         kind: `fixed`, `uniform` or `lognormal`.
 
@@ -35,9 +35,9 @@ class _Rule:
 
         second: The upper bound, or the 99th percentile.
 
-        path: Part of the paths that it holds for; None is all.
+        path: Part of the paths to which it applies; None is all.
 
-        method: That it holds for; None is all.
+        method: The method to which it applies; None is all.
     """
 
     data: dict[str, Any]
@@ -61,12 +61,12 @@ class Latency:
     """The latency in force. Thread-safe.
 
     Args:
-        spec: In force from the start, and again after a reset.
+        spec: The latency at the start and after a reset.
 
-        seed: Decides what is drawn.
+        seed: Decides the drawn times.
 
     Raises:
-        ValueError: The spec is impossible.
+        ValueError: The spec is invalid.
     """
 
     def __init__(self, spec: Spec, seed: int) -> None:
@@ -77,17 +77,17 @@ class Latency:
         self.reset()
 
     def reset(self) -> None:
-        """Go back to the latency of the start, and draw from the start."""
+        """Restore the latency of the start, and restart the random numbers."""
         self.choose(self._at_start)
 
     def choose(self, spec: Spec) -> None:
-        """Put another latency in force, and draw from the start.
+        """Set the latency, and restart the random numbers.
 
         Args:
-            spec: See the head of this file.
+            spec: See the head of this module.
 
         Raises:
-            ValueError: It is impossible.
+            ValueError: The spec is invalid.
         """
         specs = [] if spec is None else [spec] if isinstance(spec, int | float | Mapping) else list(spec)
         rules = [_rule(one) for one in specs]
@@ -97,15 +97,12 @@ class Latency:
             self._rules = rules
 
     def draw(self, method: str, path: str) -> float:
-        """Tell how long a request is to take.
+        """Return the seconds that a request is to take; 0 if no rule matches.
 
         Args:
-            method: Of the request.
+            method: The request's method.
 
-            path: Of the request, without its query string.
-
-        Returns:
-            Seconds; 0 if no rule fits.
+            path: Its path, without the query string.
         """
         with self._lock:
             for rule in self._rules:
@@ -114,11 +111,7 @@ class Latency:
         return 0.0
 
     def rules(self) -> list[dict[str, Any]]:
-        """List the rules in force.
-
-        Returns:
-            One dictionary each, fit for JSON, as `choose` takes them.
-        """
+        """Return the rules in force as JSON data, as `choose` accepts them."""
         with self._lock:
             return [dict(rule.data) for rule in self._rules]
 
@@ -130,7 +123,7 @@ def _rule(spec: object) -> _Rule:
     rest = {name: value for name, value in data.items() if value is not None}
     where = {name: rest.pop(name, None) for name in ("path", "method")}
     if not all(isinstance(value, str | None) for value in where.values()):
-        raise ValueError("path and method of a latency are texts")
+        raise ValueError("path and method of a latency are text")
     kind, first, second = _distribution(rest)
     return _Rule(
         data=dict(data),
@@ -151,14 +144,14 @@ def _distribution(rest: dict[str, Any]) -> tuple[str, float, float]:
             raise ValueError("a uniform latency has two bounds, [0.1, 0.4]")
         low, high = (_seconds(bound, "uniform") for bound in bounds)
         if low > high:
-            raise ValueError("the bounds of a uniform latency rise, [0.1, 0.4]")
+            raise ValueError("the bounds of a uniform latency ascend, [0.1, 0.4]")
         return "uniform", low, high
     if rest.keys() == {"median", "p99"}:
         median, p99 = _seconds(rest["median"], "median"), _seconds(rest["p99"], "p99")
         if not 0 < median <= p99:
             raise ValueError("a latency's median is above 0 and not above its p99")
         return "lognormal", median, p99
-    raise ValueError("a latency is fixed, uniform, or median and p99; path and method say for whom")
+    raise ValueError("a latency is fixed, uniform, or median and p99; path and method select requests")
 
 
 def _seconds(value: object, name: str) -> float:
@@ -168,17 +161,16 @@ def _seconds(value: object, name: str) -> float:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Read a rule as people write it on a command line.
+    """Parse a rule from a command line.
 
     Args:
-        text: `0.2`, `0.1..0.4` or `median=0.2,p99=1.5`; before it may stand a part of a path and `=`,
-            such as `/query=0.2`.
+        text: `0.2`, `0.1..0.4` or `median=0.2,p99=1.5`; a part of a path and `=` can precede it, such as `/query=0.2`.
 
     Returns:
         The rule as data.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is not a rule.
     """
     path, equals, rest = text.partition("=")
     rule: dict[str, Any] = {}

@@ -108,4 +108,4 @@ class FaultResponder:
         if body == "html":
             page = errors.UNAVAILABLE_PAGE.replace("503", str(status)).encode()
             return response.refusal(request.trace, status, "text/html", page)
-        return self._api.refuse(request, errors.system_failure("ordered", status), as_xml=body == "xml")
+        return self._api.refuse(request, errors.system_failure("injected", status), as_xml=body == "xml")

@@ -1,6 +1,7 @@
-"""Batches: up to thirty operations in one request, each refused or carried out for itself.
+"""Batches: up to thirty operations in one request, each executed or refused on its own.
 
-Sources: Intuit, "Batch"; recorded, September 2020 (minimul batch/basic.yml).
+Sources: Intuit, "Batch" (https://developer.intuit.com/app/developer/qbo/docs/api/accounting/all-entities/batch);
+recorded, September 2020 (minimul batch/basic.yml).
 """
 
 from __future__ import annotations
@@ -25,22 +26,22 @@ Write = Callable[[Entity, dict[str, Any], str, str], bytes]
 
 
 def run(company: Company, sent: object, write: Write, now: float) -> bytes:
-    """Carry out a batch.
+    """Execute a batch.
 
     Args:
         company: Whose records.
 
         sent: The body.
 
-        write: Carries out an item that writes.
+        write: Executes an item that writes.
 
         now: Epoch seconds, for the statements.
 
     Returns:
-        The value of `BatchItemResponse`, in the order of the items, though Intuit promises none.
+        The value of `BatchItemResponse`, in the order of the items, though Intuit promises no order.
 
     Raises:
-        Fault: 2020 for no batch at all, 1040 for more than thirty items.
+        Fault: 2020 for a missing batch, 1040 for more than thirty items.
     """
     items = sent.get("BatchItemRequest") if isinstance(sent, dict) else None
     if not isinstance(items, list) or not items:
@@ -71,7 +72,7 @@ def _carry_out(company: Company, item: object, write: Write, now: float) -> tupl
         return "QueryResponse", execute(company, str(item["Query"]), now).json()
     names = [name for name in item if name not in _BESIDES]
     if len(names) != 1 or names[0] not in ENTITIES:
-        raise ValueError(f"an item holds one entity or a Query, not {', '.join(map(str, names)) or 'nothing'}")
+        raise ValueError(f"an item has one entity or a Query, not {', '.join(map(str, names)) or 'nothing'}")
     record = item[names[0]]
     if not isinstance(record, dict):
         raise TypeError(f"{names[0]} is an object")

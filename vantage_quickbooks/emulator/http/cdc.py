@@ -1,8 +1,9 @@
-"""Change data capture: what was created, changed or deleted since a moment.
+"""Change data capture: what was created, changed or deleted since a time.
 
-Sources: Intuit, "Change data capture" (look-back, entities, a thousand objects in all);
-recorded, 2015 to 2020 (hoist cdc.json, minimul cdc/basic.yml) for the shape, the order
-within a group and the faults, which come with status 200.
+Sources: Intuit, "Change data capture"
+(https://developer.intuit.com/app/developer/qbo/docs/learn/explore-the-quickbooks-online-api/change-data-capture) for
+the look-back, the entities and the thousand objects; recorded, 2015 to 2020 (hoist cdc.json, minimul cdc/basic.yml) for
+the shape, the order within a group and the faults, which have status 200.
 """
 
 from __future__ import annotations
@@ -19,37 +20,37 @@ if TYPE_CHECKING:
 LOOK_BACK_S = 30 * 86_400
 MAX_OBJECTS = 1000
 UNCAPTURED = frozenset({"JournalCode", "TaxAgency", "TaxCode", "TaxRate", "TimeActivity"})
-"""Entities that change data capture does not know (Intuit, "Change data capture")."""
+"""Entities that change data capture refuses (Intuit, "Change data capture")."""
 
 
 def changes(company: Company, parameters: dict[str, str], now: float) -> bytes:
-    """Response a request for changes.
+    """Answer a request for changes.
 
     Args:
         company: Whose records.
 
-        parameters: `entities`, with commas between, and `changedSince`.
+        parameters: `entities`, separated by commas, and `changedSince`.
 
         now: Epoch seconds.
 
     Returns:
-        The value of `CDCResponse`: one list of groups in the order asked for; a group without
-        changes is `{}`. Past a thousand objects nothing more comes, and nothing says so.
+        The value of `CDCResponse`: one list of groups in the order asked for; a group without changes is `{}`. Beyond a
+        thousand objects the rest is missing without notice.
 
     Raises:
-        Fault: 10000 with status 200 for entities or a time that are none, 500 for a time too long ago.
+        Fault: 10000 with status 200 for invalid entities or an invalid time, 500 for a time too long ago.
     """
     entities = _entities(parameters.get("entities", ""))
     since = _moment(parameters.get("changedSince", ""), company)
     if since < now - LOOK_BACK_S:
-        # QuickBooksSharp issue 19; which code it comes with is not told there.
+        # The wording is quoted in QuickBooksSharp's issue 19, its code is not.
         what = f"cdc with changedSince date {parameters['changedSince']} which is older than fixed days"
         raise errors.unsupported_operation(what)
     return b'[{"QueryResponse":[%s]}]' % b",".join(company.changes(entities, int(since), MAX_OBJECTS))
 
 
 def _entities(text: str) -> list[Entity]:
-    """Find the entities by their names in any case, each once (recorded: `estimate` is taken, `estimates` is not)."""
+    """Parse the entity names, in any case, each once (recorded: `estimate` is accepted, `estimates` is not)."""
     if not text.strip():
         _illegal("entities is required")
     found: dict[str, Entity] = {}
@@ -62,7 +63,7 @@ def _entities(text: str) -> list[Entity]:
 
 
 def _moment(text: str, company: Company) -> float:
-    """Read a time or a date; without an offset it is the company's. The words for one that is none are ours."""
+    """Parse a time or a date; without an offset it is local. The words of the refusal are ours."""
     if not text.strip():
         _illegal("changedSince is required")
     try:
@@ -73,5 +74,5 @@ def _moment(text: str, company: Company) -> float:
 
 
 def _illegal(what: str) -> NoReturn:
-    """Refuse an argument as recorded in 2016: a SystemFault, and yet status 200."""
+    """Refuse an argument as recorded in 2016: a SystemFault with status 200."""
     raise errors.system_failure(f"java.lang.IllegalArgumentException: {what}", status=200)

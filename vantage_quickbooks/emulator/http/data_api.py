@@ -1,4 +1,4 @@
-"""The data API: wire in, wire out. What the paths mean is the company's affair."""
+"""The data API over HTTP: authentication, limits, paths and envelopes."""
 
 from __future__ import annotations
 
@@ -59,38 +59,31 @@ class DataApi:
 
         limits: Throttles.
 
-        company: Opens a company by its realm; None if there is none.
+        find_company: Returns a company by its realm id, or None.
 
-        home: The company whose clock stands in when none is known yet.
+        first_company: Returns the company whose time zone applies to a refusal without a company.
     """
 
     def __init__(
         self,
         oauth: AuthorizationServer,
         limits: Limits,
-        company: Callable[[str], Company | None],
-        home: Callable[[], Company],
+        find_company: Callable[[str], Company | None],
+        first_company: Callable[[], Company],
     ) -> None:
         self._oauth = oauth
         self._limits = limits
-        self._company = company
-        self._home = home
+        self._find_company = find_company
+        self._first_company = first_company
 
     def handle(self, request: Request) -> Response:
-        """Response a request.
-
-        Args:
-            request: To a path under `/v3/company/`.
-
-        Returns:
-            The answer, a fault's as well.
-        """
+        """Answer a request to a path under `/v3/company/`; a fault becomes a response too."""
         realm, _, rest = request.path.removeprefix(PREFIX).partition("/")
         company = None
         try:
             company = self._authenticate(request, realm)
             with self._rate_limited(realm, batch=rest == "batch"):
-                request.pause()  # inside: whoever is slow takes up one of the places
+                request.pause()  # inside: a slow request counts as concurrent
                 return self._route(request, company, rest)
         except Fault as fault:
             return self.refuse(request, fault, company)
@@ -98,26 +91,26 @@ class DataApi:
     def refuse(
         self, request: Request, fault: Fault, company: Company | None = None, *, as_xml: bool | None = None
     ) -> Response:
-        """Spell a fault as an answer.
+        """Turn a fault into a response.
 
         Args:
-            request: That is refused.
+            request: The refused request.
 
-            fault: Why.
+            fault: The reason.
 
-            company: Whose clock tells the time; None is the home company's.
+            company: Its time zone applies; None is the first company's.
 
-            as_xml: Spell it so or not; None decides as QuickBooks does.
+            as_xml: The format; None chooses as QuickBooks does.
 
         Returns:
-            JSON or XML, in the dialect of whoever refuses.
+            JSON or XML, as the service or the gateway writes it.
         """
         time_text = self._time_text(request.now, company)
         more = []
         if fault.status == 401:
             more.append(("www-authenticate", 'Bearer realm="Intuit", error="invalid_token"'))
         service = not (fault.gateway and fault.status == 401)
-        # Throttling and timeouts come as XML even to clients that asked for JSON (every quote found, 2016 to 2025).
+        # Throttling and timeouts are XML even for clients that asked for JSON (every quote found, 2016 to 2025).
         if as_xml is None:
             as_xml = not request.wants_json() or (fault.gateway and fault.status in (429, 504))
         if as_xml:
@@ -131,8 +124,8 @@ class DataApi:
         return response.refusal(request.trace, fault.status, kind, body.encode(), *more, service=service)
 
     def _time_text(self, now: float, company: Company | None) -> str:
-        """Spell `time`: local, milliseconds, which are left out when they are zero (recorded, 2026)."""
-        moment = datetime.fromtimestamp(int(now * 1000) / 1000, (company or self._home()).zone)
+        """Format `time`: local, with milliseconds unless they are zero (recorded, 2026)."""
+        moment = datetime.fromtimestamp(int(now * 1000) / 1000, (company or self._first_company()).zone)
         return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
 
     def _authenticate(self, request: Request, realm: str) -> Company:
@@ -140,7 +133,7 @@ class DataApi:
         chain = self._oauth.check(token.strip() if scheme.lower() == "bearer" else "")
         if ACCOUNTING_SCOPE not in chain.scopes:
             raise errors.insufficient_scope()
-        company = self._company(realm) if chain.realm == realm else None
+        company = self._find_company(realm) if chain.realm == realm else None
         if company is None:
             raise errors.authorization_failed()
         return company
@@ -159,7 +152,9 @@ class DataApi:
         if head == "query" and not tail and request.method in ("GET", "POST"):
             statement = statement_of(request)
             if statement is None:
-                raise errors.parse_error("The query provided was empty")  # PHP-SDK issue 8
+                raise errors.parse_error(
+                    "The query provided was empty"
+                )  # github.com/intuit/QuickBooks-V3-PHP-SDK/issues/8
             page = execute(company, statement, request.now)
             return self._wrap(request, company, b"QueryResponse", page.json())
         if head == "cdc" and not tail and request.method == "GET":
@@ -172,7 +167,7 @@ class DataApi:
         if request.method == "GET" and head == "exchangerate" and not tail:
             rate = exchange_rate(company, request.parameters())
             return self._wrap(request, company, entity.name.encode(), rate.encode())
-        if request.method == "GET" and (tail or head == "preferences"):  # a company has one set of them
+        if request.method == "GET" and (tail or head == "preferences"):  # a company has one record of them
             if "R" not in entity.operations:
                 raise errors.unsupported_operation("read")
             # The Id inside CompanyInfo is "1", whatever the realm (recorded, August 2026).
@@ -197,7 +192,7 @@ class DataApi:
         return self._wrap(request, company, b"BatchItemResponse", batch.run(company, sent, write, request.now))
 
     def _write(self, request: Request, company: Company, entity: Entity) -> bytes:
-        """Create, update, delete or void: the parameter decides, else the Id (Intuit, each entity's page)."""
+        """Create, update, delete or void: a parameter decides, otherwise the Id (Intuit, each entity's page)."""
         with _body_errors_as_faults():
             sent = _record_of(request)
             parameters = request.parameters()
@@ -212,29 +207,29 @@ class DataApi:
         return b'{"%s":%s,"time":"%s"}' % (key, value, self._time_text(request.now, company).encode())
 
     def _wrap(self, request: Request, company: Company, key: bytes, value: bytes) -> Response:
-        """Put a value into the envelope and send it."""
+        """Respond with a value in its envelope."""
         return self._respond(request, self._envelope(request, company, key, value))
 
     @staticmethod
     def _respond(request: Request, body: bytes) -> Response:
         if request.wants_json():
             return response.success(request.trace, "application/json;charset=UTF-8", body)
-        # Numbers keep their spelling: they are read as text.
+        # Parsed as text, numbers keep their digits.
         data = json.loads(body, parse_float=str, parse_int=str)
         return response.success(request.trace, "application/xml;charset=UTF-8", to_xml(data).encode())
 
 
 def _record_of(request: Request) -> Record:
-    """Read a body, JSON or XML."""
+    """Parse a body, JSON or XML."""
     is_xml = "xml" in request.headers.get("content-type", "")
     sent = from_xml(request.body.decode())[1] if is_xml else _json_of(request)
     if not isinstance(sent, dict):
-        raise TypeError("the body is no JSON object")
+        raise TypeError("the body is not a JSON object")
     return sent
 
 
 def _json_of(request: Request) -> Any:
-    """Read a JSON body; half a character, which only an escape can spell, is no text."""
+    """Parse a JSON body; raise UnicodeEncodeError, a ValueError, for an unpaired surrogate escape."""
     text = request.body.decode()
     sent = decode(text)
     if "\\u" in text:
@@ -244,7 +239,7 @@ def _json_of(request: Request) -> Any:
 
 @contextlib.contextmanager
 def _body_errors_as_faults() -> Iterator[None]:
-    """Refuse a body of the right properties and the wrong shapes; code 2010 is Intuit's, the words are ours."""
+    """Refuse a body whose properties have the wrong types; code 2010 is Intuit's, the words are ours."""
     try:
         yield
     except (TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
@@ -252,7 +247,7 @@ def _body_errors_as_faults() -> Iterator[None]:
 
 
 def _execute(company: Company, entity: Entity, record: Record, operation: str) -> str:
-    """Carry out one operation that writes; the record's text as it is afterwards."""
+    """Execute one write, and return the stored record's text."""
     operations = {
         "create": company.create,
         "update": company.update,

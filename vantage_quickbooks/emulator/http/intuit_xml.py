@@ -1,10 +1,9 @@
-"""JSON bodies as XML, which is what QuickBooks sends to a client that asks for nothing, and back.
+"""JSON bodies as XML, which QuickBooks sends to a client that does not ask for a format, and back.
 
-A generic conversion: a list becomes repeated elements, `domain` and `sparse` attributes, a
-reference an element with its name as an attribute. Both spellings follow one class
-hierarchy (Intuit's schema: a Customer is a NameBase is an IntuitEntity): JSON lists a class's
-own properties before those it inherits, which begin with `domain`; XML lists them after.
-Source: recorded, 2019 (flowlink), byte for byte.
+A generic conversion: a list becomes repeated elements, `domain` and `sparse` become attributes, a reference becomes an
+element with its name as an attribute. Both formats follow one class hierarchy (Intuit's schema: a Customer is a
+NameBase is an IntuitEntity): JSON lists a class's own properties before the inherited ones, which begin with `domain`;
+XML lists them after. Source: recorded, 2019 (flowlink), byte for byte.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 _ATTRIBUTES = ("domain", "sparse", "status")
 _ENVELOPE_ATTRIBUTES = ("startPosition", "maxResults", "totalCount")
-# XML tells neither a list of one from an object nor a number from a text; by Intuit's schema these are.
+# XML does not distinguish a list of one from an object, or a number from text; these are from Intuit's schema.
 _LISTS = {"Line", "LinkedTxn", "CustomField", "TaxLine", "OtherContactInfo", "NameValue"}
 _NUMBERS = {
     "Amount",
@@ -36,7 +35,7 @@ def to_xml(body: Mapping[str, Any]) -> str:
     """Convert a body.
 
     Args:
-        body: As decoded from JSON, numbers as they were spelled.
+        body: As decoded from JSON, numbers as text.
 
     Returns:
         An `IntuitResponse` document.
@@ -57,8 +56,8 @@ def _element(key: str, value: Any) -> str:
         return f"<{key}>{escape(_text(value))}</{key}>"
     if "value" in value and set(value) <= {"value", "name", "type"}:
         # `type` quoted, March 2023 (github.com/intuit/QuickBooks-V3-PHP-SDK/issues/477).
-        told = "".join(f" {n}={quoteattr(str(value[n]))}" for n in ("type", "name") if n in value)
-        return f"<{key}{told}>{escape(_text(value['value']))}</{key}>"
+        attributes = "".join(f" {n}={quoteattr(str(value[n]))}" for n in ("type", "name") if n in value)
+        return f"<{key}{attributes}>{escape(_text(value['value']))}</{key}>"
     names = _ENVELOPE_ATTRIBUTES if key == "QueryResponse" else _ATTRIBUTES
     attributes = "".join(f" {n}={quoteattr(_text(value[n]))}" for n in names if n in value)
     inner = "".join(_element(k, v) for k, v in _inherited_first(value) if k not in names)
@@ -66,7 +65,7 @@ def _element(key: str, value: Any) -> str:
 
 
 def _inherited_first(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Move what stands before `domain`, a class's own properties, behind the inherited ones."""
+    """Move what precedes `domain`, a class's own properties, behind the inherited ones."""
     members = list(value.items())
     keys = list(value)
     cut = keys.index("domain") if "domain" in keys and "Id" in keys else 0
@@ -80,16 +79,16 @@ def _text(value: Any) -> str:
 
 
 def from_xml(text: str) -> tuple[str, dict[str, Any]]:
-    """Read a body that a client sends as XML.
+    """Parse a body that a client sends as XML.
 
     Args:
         text: One record, such as `<Customer xmlns="...">...</Customer>`.
 
     Returns:
-        The entity's name and the record, as JSON would have it.
+        The entity's name and the record, as in JSON.
 
     Raises:
-        ValueError: It is no XML.
+        ValueError: The text is not XML.
 
     Source: recorded, 2019 (flowlink add_customer).
     """
@@ -102,7 +101,7 @@ def from_xml(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def _bare(element: ET.Element) -> str:
-    """Tell an element's name without the namespace."""
+    """Return an element's name without its namespace."""
     return element.tag.rpartition("}")[2]
 
 
@@ -115,7 +114,7 @@ def _value(element: ET.Element) -> Any:
             try:
                 return Decimal(text)
             except InvalidOperation:
-                raise ValueError(f"{text!r} is no number") from None
+                raise ValueError(f"{text!r} is not a number") from None
         return text == "true" if text in ("true", "false") else text
     members: dict[str, Any] = {key: value == "true" if key == "sparse" else value for key, value in element.items()}
     for child in element:

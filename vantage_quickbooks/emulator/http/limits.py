@@ -1,8 +1,9 @@
-"""How much of QuickBooks one company may have at once.
+"""Intuit's limits on the requests to one company.
 
-Sources: Intuit, "Limits and throttles" (500 a minute, 40 batches a minute) and the blog of
-13 August 2025 (10 a second); Intuit's older help articles (10 at once). Clients obey all of
-them, so all are kept here. A batch counts as one request and as one batch.
+Sources: Intuit, "Limits and throttles" (500 a minute, 40 batches a minute,
+https://developer.intuit.com/app/developer/qbo/docs/learn/limits-and-throttles) and the blog of 13
+August 2025 (10 a second); Intuit's older help articles (10 at once). Clients are expected to obey all of them, so all
+are enforced. A batch counts as one request and as one batch.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ class Limits:
     """The limits in force. Thread-safe.
 
     Args:
-        chosen: True for Intuit's, False for none, or some of `DEFAULTS` with other numbers.
+        chosen: True for Intuit's, False for none, or a mapping that overrides some of `DEFAULTS`.
 
-        now: Tells the time, in epoch seconds.
+        now: Returns the time as epoch seconds.
     """
 
     def __init__(self, chosen: bool | Mapping[str, int], now: Callable[[], float]) -> None:
@@ -49,17 +50,17 @@ class Limits:
         self.reset()
 
     def reset(self) -> None:
-        """Go back to the limits of the start, and forget what was used."""
+        """Restore the limits of the start, and forget all requests."""
         self.choose(self._at_start)
 
     def choose(self, chosen: bool | Mapping[str, int]) -> None:
-        """Put other limits in force.
+        """Set the limits, and forget all requests.
 
         Args:
-            chosen: True for Intuit's, False for none, or some of `DEFAULTS` with other numbers.
+            chosen: As for the class.
 
         Raises:
-            ValueError: A limit is unknown or no positive number.
+            ValueError: A limit is unknown or not a positive number.
         """
         numbers = {} if chosen is False else dict(DEFAULTS)
         if not isinstance(chosen, bool):
@@ -76,15 +77,15 @@ class Limits:
                 usage.batches.clear()
 
     def acquire(self, realm: str, *, batch: bool = False) -> bool:
-        """Let a request begin, if there is room.
+        """Count the start of a request, if the limits allow it.
 
         Args:
             realm: The company.
 
-            batch: It is a batch.
+            batch: Whether it is a batch.
 
         Returns:
-            Whether it may go on; then `release` must follow.
+            Whether the request can run; if so, `release` must follow.
         """
         now = self._now()
         with self._lock:
@@ -101,17 +102,13 @@ class Limits:
             return True
 
     def _is_full(self, name: str, starts: deque[float], now: float) -> bool:
-        """Tell whether the limit-th last start lies inside the window: one more would be too many."""
+        """Return whether the window already has as many starts as the limit allows."""
         while starts and starts[0] <= now - 60:
             starts.popleft()
         limit = self.numbers.get(name)
         return bool(limit and len(starts) >= limit and starts[-limit] > now - _WINDOWS_S[name])
 
     def release(self, realm: str) -> None:
-        """Make room again.
-
-        Args:
-            realm: The company.
-        """
+        """Count the end of a request to a company."""
         with self._lock:
             self._usages[realm].running -= 1

@@ -1,4 +1,4 @@
-"""OAuth over HTTP: token endpoint, revocation, consent page, discovery documents."""
+"""OAuth over HTTP: token endpoint, revocation, consent page and discovery documents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ TOKEN_PATH = "/oauth2/v1/tokens/bearer"
 REVOKE_PATH = "/v2/oauth2/tokens/revoke"
 AUTHORIZE_PATH = "/connect/oauth2"
 DISCOVERY_PATHS = ("/.well-known/openid_configuration", "/.well-known/openid_sandbox_configuration")
-# Intuit, "Scopes". The rest of Intuit's scopes are for APIs that are not emulated.
+# Intuit, "Scopes" (https://developer.intuit.com/app/developer/qbo/docs/learn/scopes). Its other scopes are for APIs
+# that are not emulated.
 SCOPES = {
     ACCOUNTING_SCOPE,
     "com.intuit.quickbooks.payment",
@@ -43,11 +44,11 @@ class OAuthEndpoints:
     """The pages and endpoints of OAuth.
 
     Args:
-        oauth: The rules.
+        oauth: The authorization server.
 
-        url: Tells where the emulator listens.
+        url: Returns the emulator's address.
 
-        companies: Lists the realms that a person may choose, with their names.
+        companies: Returns the companies that a person can choose: realm ids and names.
     """
 
     def __init__(
@@ -58,14 +59,7 @@ class OAuthEndpoints:
         self._companies = companies
 
     def handle(self, request: Request) -> Response | None:
-        """Response a request that concerns OAuth.
-
-        Args:
-            request: Any.
-
-        Returns:
-            The answer, or None if the path is none of OAuth's.
-        """
+        """Answer a request to one of OAuth's paths; return None for any other path."""
         path = request.path.rstrip("/")
         if path == TOKEN_PATH:
             return self._token(request)
@@ -79,7 +73,7 @@ class OAuthEndpoints:
 
     @staticmethod
     def _json(request: Request, status: int, body: object, *more: tuple[str, str]) -> Response:
-        """Response as the token endpoint does (recorded, 2018 and 2020: charset, no-cache, no-store, pragma)."""
+        """Respond as the token endpoint does (recorded, 2018 and 2020: charset, no-cache, no-store, pragma)."""
         text = b"" if body is None else compact(body).encode()
         headers = [
             ("content-type", "application/json;charset=utf-8"),
@@ -150,8 +144,8 @@ class OAuthEndpoints:
         asked = _form(request) if request.method == "POST" else request.parameters()
         redirect_uri = asked.get("redirect_uri", "")
         problem = self._problem(asked, redirect_uri)
-        if problem:  # never redirect to where nobody vouches for (RFC 6749 section 4.1.2.1)
-            return _page(request, 400, "This request cannot be answered", f"<p>{escape(problem)}</p>")
+        if problem:  # never redirect to an unverified URI (RFC 6749 section 4.1.2.1)
+            return _page(request, 400, "Invalid request", f"<p>{escape(problem)}</p>")
         state = asked.get("state", "")
         scopes = asked.get("scope", "").split()
         if not scopes or not set(scopes) <= SCOPES:
@@ -162,19 +156,19 @@ class OAuthEndpoints:
             return _redirect(request, redirect_uri, error="access_denied", state=state)
         realm = asked.get("realm", "")
         if realm not in self._companies():
-            return _page(request, 400, "This request cannot be answered", "<p>There is no such company.</p>")
+            return _page(request, 400, "Invalid request", "<p>This company does not exist.</p>")
         code = self._oauth.issue_code(realm, redirect_uri, scopes)
         return _redirect(request, redirect_uri, code=code, state=state, realmId=realm)
 
     def _problem(self, asked: dict[str, str], redirect_uri: str) -> str | None:
         try:
             parts = urlsplit(redirect_uri)
-        except ValueError:  # brackets around what is no IPv6 address
+        except ValueError:  # brackets around an invalid IPv6 address
             parts = urlsplit("")
         if asked.get("client_id") != self._oauth.client_id:
             return "The client_id is unknown."
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment:
-            return "The redirect_uri is missing or is no http address."
+            return "The redirect_uri is missing or not an http address."
         if asked.get("response_type") != "code":
             return "The response_type must be code."
         if not asked.get("state"):
@@ -193,13 +187,13 @@ class OAuthEndpoints:
             f'<form method="post" action="{AUTHORIZE_PATH}">{hidden}'
             f'<p><label>Company <select name="realm">{options}</select></label></p>'
             '<p><button name="decision" value="approve">Connect</button> '
-            '<button name="decision" value="deny">No, thanks</button></p></form>'
+            '<button name="decision" value="deny">Cancel</button></p></form>'
         )
         return _page(request, 200, "Connect an app to QuickBooks", content)
 
 
 def _form(request: Request) -> dict[str, str]:
-    """Read a form body; of repeated fields the first."""
+    """Parse a form body; of repeated fields the first counts."""
     try:
         fields = parse_qs(request.body.decode(), keep_blank_values=True)
     except (UnicodeDecodeError, ValueError):

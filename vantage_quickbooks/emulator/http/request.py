@@ -1,4 +1,4 @@
-"""A request as it came."""
+"""An HTTP request to the emulator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Request:
-    """A request as it came.
+    """A request.
 
     Attributes:
         method: GET, POST ...
@@ -24,17 +24,17 @@ class Request:
 
         query: The query string, not decoded.
 
-        headers: By lower-case name; of repeated ones the last.
+        headers: By lower-case name; of repeated headers the last.
 
         body: The bytes.
 
-        trace: Its ids.
+        trace: The ids that its response will have.
 
-        now: Epoch seconds when it began: `time` in the body is this.
+        now: Epoch seconds when it arrived: `time` in the response.
 
-        delay_s: How long it is to take, besides the work.
+        delay_s: Latency to add.
 
-        wait: Waits so many seconds.
+        wait: Waits for seconds.
     """
 
     method: str
@@ -48,36 +48,26 @@ class Request:
     wait: Callable[[float], object] = time.sleep
 
     def pause(self) -> None:
-        """Wait as long as the request is to take; a second call waits no more."""
+        """Wait for the latency; a second call does not wait."""
         delay, self.delay_s = self.delay_s, 0.0
         if delay:
             self.wait(delay)
 
     def parameters(self) -> dict[str, str]:
-        """Read the query string.
-
-        Returns:
-            The first value of each parameter.
-        """
+        """Return the first value of each parameter of the query string."""
         return {name: values[0] for name, values in parse_qs(self.query, keep_blank_values=True).items()}
 
     def wants_json(self) -> bool:
-        """Tell whether the client asked for JSON.
+        """Return whether the client asked for JSON.
 
-        Returns:
-            False without Accept or with `*/*`: QuickBooks then speaks XML (node-quickbooks issue 242).
+        Without Accept or with `*/*` QuickBooks responds with XML
+        (https://github.com/mcohen01/node-quickbooks/issues/242).
         """
         return "json" in self.headers.get("accept", "").lower()
 
 
 def statement_of(request: Request) -> str | None:
-    """Find the statement of a query request.
-
-    Args:
-        request: To `.../query`.
-
-    Returns:
-        From the body, or from the URL if the body is empty; None if there is neither.
+    """Return the statement of a query request: the body, or the URL's parameter if the body is empty, or None.
 
     Source: recorded, May 2026 (Nango list-payments, list-customers).
     """

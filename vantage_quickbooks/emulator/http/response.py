@@ -1,8 +1,7 @@
-"""What goes back over the wire, and the headers that QuickBooks puts on it.
+"""HTTP responses and the headers that QuickBooks adds to them.
 
-Header names are spelled as on the wire in 2026 (lower case, `intuit_tid` with an
-underscore). Sources: recorded, May 2026 (Nango send-invoice.test.json) for 200; recorded,
-2020 (minimul error/*.yml) for which of them an error lacks.
+Header names are spelled as on the wire in 2026 (lower case, `intuit_tid` with an underscore). Sources: recorded, May
+2026 (Nango send-invoice.test.json) for 200; recorded, 2020 (minimul error/*.yml) for the headers that an error lacks.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from typing import Literal
 
 QBO_VERSION = "2073.223"  # recorded, May 2026
 
-Transfer = Literal["whole", "truncate", "drip", "reset"]
+Transfer = Literal["complete", "truncate", "drip", "reset"]
 
 
 @dataclass(slots=True)
 class Response:
-    """An answer, ready to be written.
+    """A response.
 
     Attributes:
         status: HTTP status.
@@ -28,27 +27,27 @@ class Response:
 
         body: The bytes before compression.
 
-        chunked: Send in chunks, without a length, and compressed if the client likes that.
+        chunked: Send in chunks, without a length, and compressed if the client accepts that.
 
-        transfer: Whether the answer arrives whole, breaks off, comes in two halves, or is never begun.
+        transfer: Send completely, cut off, in two halves, or reset the connection instead.
 
-        pause_s: Between the two halves.
+        pause_s: Seconds between the two halves.
     """
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes = b""
     chunked: bool = False
-    transfer: Transfer = "whole"
+    transfer: Transfer = "complete"
     pause_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The ids that every answer carries.
+    """The ids of one response.
 
     Attributes:
-        tid: An AWS X-Ray id: epoch second and chance (recorded since 2020).
+        tid: An AWS X-Ray id: epoch second and random digits (recorded since 2020).
 
         started: `perf_counter` when the request began.
     """
@@ -58,22 +57,15 @@ class Trace:
 
     @classmethod
     def begin(cls, now: float) -> Trace:
-        """Begin to trace a request.
+        """Create random ids.
 
         Args:
             now: Epoch seconds.
-
-        Returns:
-            Fresh ids.
         """
         return cls(f"1-{int(now) & 0xFFFFFFFF:08x}-{secrets.token_hex(12)}")
 
     def headers(self) -> list[tuple[str, str]]:
-        """List the headers that tell the ids.
-
-        Returns:
-            Names and values.
-        """
+        """Return the headers that carry the ids."""
         span = secrets.token_hex(16)
         spans = f"{span[:8]}-{span[8:12]}-{span[12:16]}-{span[16:20]}-{span[20:]}"
         return [
@@ -85,17 +77,14 @@ class Trace:
 
 
 def success(trace: Trace, content_type: str, body: bytes) -> Response:
-    """Response as the service does when all is well.
+    """Create a chunked 200 as the service sends it.
 
     Args:
-        trace: Of the request.
+        trace: The request's ids.
 
-        content_type: Of the body.
+        content_type: The body's type.
 
         body: The bytes.
-
-    Returns:
-        A chunked 200.
     """
     elapsed = int((time.perf_counter() - trace.started) * 1000) + 20
     return Response(
@@ -122,23 +111,23 @@ def success(trace: Trace, content_type: str, body: bytes) -> Response:
 def refusal(
     trace: Trace, status: int, content_type: str, body: bytes, *more: tuple[str, str], service: bool = True
 ) -> Response:
-    """Response as QuickBooks does when it refuses.
+    """Create a refusal as QuickBooks sends it.
 
     Args:
-        trace: Of the request.
+        trace: The request's ids.
 
         status: HTTP status.
 
-        content_type: Of the body; JSON comes without a charset (recorded).
+        content_type: The body's type; JSON has no charset (recorded).
 
         body: The bytes.
 
         *more: Further headers.
 
-        service: Spoken by the service and not by the gateway, whose 401 lacks some headers.
+        service: Sent by the service and not by the gateway, whose 401 lacks some headers.
 
     Returns:
-        An answer with a length.
+        A response with a length.
     """
     traced = trace.headers() if service else [("intuit_tid", trace.tid), ("x-request-id", trace.tid)]
     secure = [("strict-transport-security", "max-age=31536000")] if service else []

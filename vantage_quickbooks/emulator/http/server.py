@@ -1,8 +1,7 @@
-"""The HTTP server: sockets, headers, chunks, and which path goes where.
+"""The HTTP server: sockets, headers and chunks.
 
-The standard library's server, because an emulator must be able to do what frameworks
-forbid: break off in the middle of a body, reset a connection, spell each header as
-recorded.
+It is based on the standard library's server, because an emulator must do what frameworks prevent: stop in the middle of
+a body, reset a connection, write each header as recorded.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from typing import Any
 from vantage_quickbooks.emulator.http.response import Response
 
 _CHUNK = 64 * 1024
-_MAX_BODY = 20 * 1024 * 1024  # larger bodies are refused, so that nobody fills the memory
+_MAX_BODY = 20 * 1024 * 1024  # larger bodies are refused, to bound memory
 _MIN_GZIP = 200
-_MAX_LENGTH_DIGITS = 20  # of a content-length; int() takes more than HTTP does
-_MAX_PARTS = 1000  # of one system call; Linux takes 1024
+_MAX_LENGTH_DIGITS = 20  # of a content-length; int() accepts more than HTTP does
+_MAX_PARTS = 1000  # of one system call; Linux accepts 1024
 _NAME = "quickbooks-emulator"
-_POLL_S = 0.05  # how long a stop waits for the loop at most
-_STOP_TIMEOUT_S = 30.0  # for what is in work when the server closes: a write of SQLite's, a page on its way
+_POLL_S = 0.05  # how long a stop waits for the serving loop
+_STOP_TIMEOUT_S = 30.0  # for requests that are running when the server closes
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
-_NO_BREAKS = str.maketrans("\r\n", "  ")  # a header value never begins another header
+_NO_BREAKS = str.maketrans("\r\n", "  ")  # a header value cannot start another header
 
 _Buffer = bytes | memoryview
 
@@ -159,7 +158,7 @@ class Server(ThreadingHTTPServer):
         with self._lock:
             for connection in self._open:
                 with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)  # wakes whoever reads from it or writes to it
+                    connection.shutdown(socket.SHUT_RDWR)  # wakes threads that read from it or write to it
         self.server_close()
         self._join([*self._connection_threads, *([self._serving] if self._serving else [])])
 
@@ -181,10 +180,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
 
     def log_message(self, *_: object) -> None:
-        """Write nothing: a URL may hold what is nobody's business."""
+        """Log nothing: a URL can have private data."""
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("do_"):  # whatever method: what it means is the handler's affair
+        if name.startswith("do_"):  # any method: `handle` decides what it means
             return self._serve
         raise AttributeError(name)
 
@@ -199,13 +198,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(result)
 
     def _read_body(self) -> bytes | None:
-        """Read the body; None if it cannot be read and the request was refused."""
+        """Read the body; return None after refusing a request whose body cannot be read."""
         if self.headers.get("transfer-encoding"):
-            self.close_connection = True  # where the next request begins is unknown
-            self.send_error(411)  # no client of QuickBooks sends chunks
+            self.close_connection = True  # it is unknown where the next request begins
+            self.send_error(411)  # no known client of QuickBooks sends chunks
             return None
-        told = (self.headers.get("content-length") or "0").strip()
-        length = int(told) if told.isascii() and told.isdigit() and len(told) < _MAX_LENGTH_DIGITS else -1
+        text = (self.headers.get("content-length") or "0").strip()
+        length = int(text) if text.isascii() and text.isdigit() and len(text) < _MAX_LENGTH_DIGITS else -1
         if not 0 <= length <= _MAX_BODY:
             self.close_connection = True
             self.send_error(400 if length < 0 else 413)
@@ -220,7 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
         chunked = result.chunked and self.request_version == "HTTP/1.1"
         zipped = result.chunked and len(body) >= _MIN_GZIP and "gzip" in self.headers.get("accept-encoding", "")
         if zipped:
-            # Of all levels the one that costs the least: 6 ms for a page of 1,000 invoices, a tenth of its size.
+            # The fastest level: 6 ms for a page of 1,000 invoices, which shrinks to a tenth.
             body = gzip.compress(body, compresslevel=1, mtime=0)
         if not chunked and self.request_version != "HTTP/1.1":
             self.close_connection = True
@@ -231,16 +230,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._write([head])
             return
         framed = list(_chunks(body)) if chunked else [body]
-        if result.transfer == "whole":
+        if result.transfer == "complete":
             self._write([head, *framed])
             return
-        # Half of what was promised, and then the end of the connection: no last chunk, too short a length. Or the rest.
-        whole = b"".join(framed)
-        half = len(whole) // 2
-        self._write([head, whole[:half]])
+        # One half, and then the end of the connection (no last chunk, or too few bytes) or, after a pause, the other.
+        data = b"".join(framed)
+        half = len(data) // 2
+        self._write([head, data[:half]])
         if result.transfer == "drip":
             self.server.stopping.wait(result.pause_s)
-            self._write([whole[half:]])
+            self._write([data[half:]])
 
     def _head(self, result: Response, length: int, *, zipped: bool, chunked: bool) -> bytes:
         lines = [
@@ -255,7 +254,7 @@ class _Handler(BaseHTTPRequestHandler):
         return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
 
     def _write(self, parts: list[_Buffer]) -> None:
-        """Write the parts in one go, without joining them first."""
+        """Send the parts with one system call, without joining them."""
         for at in range(0, len(parts), _MAX_PARTS):
             some = parts[at : at + _MAX_PARTS]
             sent = self.connection.sendmsg(some)
@@ -266,7 +265,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Send RST: linger for zero seconds, then close."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        # The handler's files hold the descriptor; the base class closes it for good when this returns.
+        # The handler's files still hold the descriptor; the base class closes it when this returns.
         self.rfile.close()
         self.connection.close()
 

@@ -1,13 +1,15 @@
-"""OAuth 2.0 as Intuit does it: codes, tokens, rotation, expiry, revocation.
+"""OAuth 2.0 as Intuit implements it: codes, tokens, rotation, expiry and revocation.
 
-All chance comes of the seed: the same requests in the same order get the same tokens, and a
-reset goes on where it is, so that no token is issued twice.
+All random values depend on the seed: the same requests in the same order return the same tokens. A reset continues the
+sequence, so that no token is issued twice.
 
-A *chain* is what one authorization begins: its refresh token changes value, its access
-tokens come and go, and revoking any of them ends it. The value of a refresh token changes
-about every 24 hours (`rotation="daily"`) or at every refresh (`"always"`); the previous
-value dies at once, as Intuit's help article says, or after a grace, as Intuit's client
-README says.
+A *chain* (refresh token family) begins with one authorization: its refresh token changes its value, access tokens are
+issued from it, and revoking any of its tokens ends it. The refresh token changes after 24 hours (`rotation="daily"`) or
+at every refresh (`"always"`). The previous value stops working at once, as Intuit's help article says, or after a grace
+period, as the README of Intuit's client says.
+
+Source: Intuit, "OAuth 2.0",
+https://developer.intuit.com/app/developer/qbo/docs/develop/authentication-and-authorization/oauth-2.0
 """
 
 from __future__ import annotations
@@ -33,8 +35,8 @@ HARD_LIFETIME_S = 157_680_000  # five years (Intuit blog, 12 November 2025)
 ROTATION_PERIOD_S = 86_400  # "24 to 26 hours" (Intuit staff, oauth-jsclient issue 74)
 CODE_LIFETIME_S = 600  # RFC 6749 section 4.1.2 recommends this at most; Intuit's is not documented
 ACCOUNTING_SCOPE = "com.intuit.quickbooks.accounting"
-MARK = "emulator"  # in client ids, client secrets and refresh tokens: nobody takes them for Intuit's
-_MAX_ACCESS_TOKENS = 2_000  # beyond these, expired ones are forgotten: then they are unknown and no longer expired
+MARK = "emulator"  # in client ids, client secrets and refresh tokens, to distinguish them from Intuit's
+_MAX_ACCESS_TOKENS = 2_000  # beyond these, expired ones are forgotten and then unknown
 _ALPHABET = string.ascii_letters + string.digits
 _JWE_HEAD = base64.urlsafe_b64encode(b'{"alg":"dir","enc":"A128CBC-HS256"}').rstrip(b"=").decode()
 
@@ -45,7 +47,7 @@ class OAuthError(Exception):
     Attributes:
         status: HTTP status.
 
-        body: What the JSON body says, in order.
+        body: The JSON body, in order.
     """
 
     def __init__(self, status: int, body: dict[str, str]) -> None:
@@ -61,35 +63,34 @@ def _invalid_grant(description: str | None = None) -> OAuthError:
 
 @dataclass(slots=True)
 class Chain:
-    """What one authorization began."""
+    """What one authorization began: a refresh token family."""
 
     realm: str
     refresh_token: str
-    issued_at: float  # of this value of the refresh token
+    issued_at: float  # when the refresh token got its current value
     hard_end: float
     scopes: frozenset[str]
     revoked: bool = False
 
     def has_ended(self, now: float) -> bool:
-        """Tell whether nothing can be had from it any more.
+        """Return whether the refresh token no longer works.
+
+        That is so once it is revoked, 101 days after its value last changed, and five years after the authorization.
 
         Args:
             now: Epoch seconds.
-
-        Returns:
-            True once it is revoked, 101 days after its value changed last, and five years after it began.
         """
         return self.revoked or now >= min(self.issued_at + REFRESH_TOKEN_LIFETIME_S, self.hard_end)
 
 
 @dataclass(slots=True)
 class AccessToken:
-    """An access token that was handed out."""
+    """An access token that was issued."""
 
     chain: Chain
     expires_at: float
-    handle: str  # what Intuit quotes instead of the token when it has expired (recorded, 2020)
-    revoked_reason: str = ""  # why it died before its time
+    handle: str  # the text by which Intuit quotes the token once it has expired (recorded, 2020)
+    revoked_reason: str = ""  # empty unless it was revoked before it expired
 
 
 @dataclass(slots=True)
@@ -98,7 +99,7 @@ class _Code:
     redirect_uri: str
     scopes: frozenset[str]
     expires_at: float
-    chain: Chain | None = None  # what it has been exchanged for
+    chain: Chain | None = None  # the chain that it was exchanged for
 
 
 @dataclass(slots=True)
@@ -113,22 +114,22 @@ class AuthorizationServer:
     """One app at Intuit, and all that was authorized for it. Thread-safe.
 
     Attributes:
-        first_refresh_token: Of the first grant, the same from the same seed.
+        first_refresh_token: The first grant's; the seed decides it.
 
-        granted_refresh_token: Of the owner's last grant for that company; at first it is the same.
+        granted_refresh_token: The latest grant's for the first company.
 
     Args:
         seed: Decides client id, client secret and the first refresh token.
 
         realm_id: The company of the first grant.
 
-        now: Tells the time, in epoch seconds.
+        now: Returns the time as epoch seconds.
 
         rotation: `daily` or `always`.
 
-        previous_token_grace_s: How long a replaced refresh token still works.
+        previous_token_grace_s: Seconds for which a replaced refresh token still works.
 
-        access_token_lifetime_s: Of new access tokens.
+        access_token_lifetime_s: Seconds for which a new access token is valid.
     """
 
     def __init__(
@@ -154,7 +155,7 @@ class AuthorizationServer:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew: the app's own secret, the first refresh token, and nothing else."""
+        """Restore the app's first secret and its first grant, and forget the rest."""
         generator = random.Random(f"quickbooks-emulator {self._seed}")
         with self._lock:
             self.client_id = f"AB{MARK}" + "".join(generator.choices(_ALPHABET, k=40))
@@ -163,7 +164,7 @@ class AuthorizationServer:
             self._previous: dict[str, _PreviousToken] = {}
             self._access_tokens: dict[str, AccessToken] = {}
             self._codes: dict[str, _Code] = {}
-            # The same seed gives the same first token, whatever the day: settings once pasted stay good.
+            # The seed decides the first token, not the day, so that pasted settings stay valid.
             tail = MARK + "".join(generator.choices(_ALPHABET, k=12))
             self.first_refresh_token = (
                 f"RT1-{generator.randrange(10, 99)}-H0-{1_800_000_000 + self._seed % 10**8}{tail}"
@@ -174,20 +175,13 @@ class AuthorizationServer:
     # ---- what the emulator's owner may do ----
 
     def replace_first_grant(self) -> None:
-        """Give the first grant another refresh token: whatever a client remembers of the one before means nothing."""
+        """Give the first grant another refresh token, which no client remembers."""
         with self._lock:
             del self._chains[self.first_refresh_token]
             self.first_refresh_token = self.grant(self._realm_id)
 
     def grant(self, realm_id: str) -> str:
-        """Authorize the app once more.
-
-        Args:
-            realm_id: For this company.
-
-        Returns:
-            The refresh token of a new chain.
-        """
+        """Authorize the app again for a company, and return the refresh token of the new chain."""
         with self._lock:
             token = self._new_chain(realm_id, self._new_refresh_token()).refresh_token
             if realm_id == self._realm_id:
@@ -195,11 +189,7 @@ class AuthorizationServer:
             return token
 
     def expire_access_tokens(self) -> int:
-        """Let every access token expire now.
-
-        Returns:
-            How many were alive.
-        """
+        """Expire every access token now, and return how many were valid."""
         with self._lock:
             alive = [token for token in self._access_tokens.values() if token.expires_at > self._now()]
             for token in alive:
@@ -207,11 +197,7 @@ class AuthorizationServer:
             return len(alive)
 
     def revoke_grants(self) -> int:
-        """Cut the app off from every company, as a user does inside QuickBooks.
-
-        Returns:
-            How many chains ended.
-        """
+        """End every chain, as a user does by disconnecting the app; return how many ended."""
         with self._lock:
             alive = [chain for chain in self._chains.values() if not chain.revoked]
             for chain in alive:
@@ -219,16 +205,7 @@ class AuthorizationServer:
             return len(alive)
 
     def rotate_client_secret(self, new: str | None, *, invalidate_tokens: bool) -> str:
-        """Change the app's secret.
-
-        Args:
-            new: The secret; None makes one.
-
-            invalidate_tokens: Access tokens issued before stop working. Intuit documents neither.
-
-        Returns:
-            The secret in force.
-        """
+        """Change the app's client secret, and return it; None generates one. See `World`."""
         with self._lock:
             self.client_secret = new or MARK + self._random_text(32)
             if invalidate_tokens:
@@ -237,11 +214,7 @@ class AuthorizationServer:
             return self.client_secret
 
     def state(self) -> dict[str, object]:
-        """Tell how many tokens live, never which.
-
-        Returns:
-            Numbers fit for JSON.
-        """
+        """Return counts of grants and tokens and the options, as JSON data without secrets."""
         now = self._now()
         with self._lock:
             return {
@@ -258,17 +231,14 @@ class AuthorizationServer:
     # ---- what an app may do ----
 
     def issue_code(self, realm_id: str, redirect_uri: str, scopes: Iterable[str] = (ACCOUNTING_SCOPE,)) -> str:
-        """Issue an authorization code, once a person has agreed.
+        """Issue an authorization code for one use, once a person has consented.
 
         Args:
             realm_id: The company that the person chose.
 
-            redirect_uri: To which the code is bound.
+            redirect_uri: The URI to which the code is bound.
 
-            scopes: That the person agreed to.
-
-        Returns:
-            A code for one use.
+            scopes: The scopes that the person consented to.
         """
         with self._lock:
             code = "AB1" + self._random_text(47)
@@ -276,14 +246,14 @@ class AuthorizationServer:
             return code
 
     def token(self, form: Mapping[str, str], authorization: str | None, *, hard_expiry: bool) -> dict[str, object]:
-        """Response a token request.
+        """Answer a token request.
 
         Args:
             form: The fields of the body.
 
-            authorization: The header, or None when credentials are in the form.
+            authorization: The header, or None when the credentials are in the form.
 
-            hard_expiry: The request asks for the end of the five years too.
+            hard_expiry: Whether the request asks for the end of the five years too.
 
         Returns:
             The JSON body, in recorded order.
@@ -368,14 +338,7 @@ class AuthorizationServer:
             return known.chain
 
     def handle_of(self, token: str) -> str:
-        """Tell what Intuit quotes in place of a token.
-
-        Args:
-            token: An access token.
-
-        Returns:
-            Fifty characters; made up for a token that nobody issued.
-        """
+        """Return the fifty characters by which Intuit quotes an access token; random ones for an unknown token."""
         with self._lock:
             known = self._access_tokens.get(token)
             return known.handle if known else self._new_handle(self._now())
@@ -383,16 +346,16 @@ class AuthorizationServer:
     # ---- rules ----
 
     def _authenticate(self, form: Mapping[str, str], authorization: str | None) -> None:
-        """Check client id and secret, from Basic or from the form (recorded, LedgerSync)."""
+        """Check client id and secret, from the header or from the form (recorded, LedgerSync)."""
         client_id, client_secret = form.get("client_id", ""), form.get("client_secret", "")
         scheme, _, encoded = (authorization or "").partition(" ")
         if scheme.lower() == "basic":
             try:
                 decoded = base64.b64decode(encoded.strip(), validate=True).decode()
-            except ValueError:  # no base64, no text, not even ASCII
+            except ValueError:  # not base64, or not text
                 decoded = ":"
             client_id, _, client_secret = decoded.partition(":")
-        # RFC 6749 section 2.3.1 form-encodes both before Basic, which few clients do: take either spelling.
+        # RFC 6749 section 2.3.1 form-encodes both before Basic, which few clients do: accept either form.
         given = {f"{client_id}:{client_secret}", f"{unquote_plus(client_id)}:{unquote_plus(client_secret)}"}
         if f"{self.client_id}:{self.client_secret}" not in given:
             raise OAuthError(401, {"error": "invalid_client"})
@@ -417,7 +380,9 @@ class AuthorizationServer:
                 return past.chain
             raise _invalid_grant()  # Intuit's log behind this wording: "Refresh token not found"
         if token in self._access_tokens:
-            raise _invalid_grant("Incorrect Token type or clientID")  # PHP-SDK issue 240
+            raise _invalid_grant(
+                "Incorrect Token type or clientID"
+            )  # github.com/intuit/QuickBooks-V3-PHP-SDK/issues/240
         raise _invalid_grant("Incorrect or invalid refresh token")  # python-quickbooks issue 397
 
     def _rotate(self, chain: Chain, now: float) -> None:
@@ -451,12 +416,12 @@ class AuthorizationServer:
             return "".join(self._random.choices(_ALPHABET, k=number))
 
     def _new_refresh_token(self) -> str:
-        """Make a token of today's form: `RT1-<n>-H0-<epoch of expiry><20 alphanumerics>` (public code, since 2025)."""
+        """Generate a token in today's form: `RT1-<n>-H0-<epoch of expiry><20 alphanumerics>` (public code, 2025)."""
         epoch = int(self._now()) + REFRESH_TOKEN_LIFETIME_S
         return f"RT1-{self._random.randrange(10, 100)}-H0-{epoch}{MARK}{self._random_text(12)}"
 
     def _new_access_token(self, chain: Chain) -> str:
-        """Make what looks like a JWE: five parts, the second empty (recorded)."""
+        """Issue a token that looks like a JWE: five parts, the second empty (recorded)."""
         token = f"{_JWE_HEAD}..{self._random_text(22)}.{self._random_text(747)}.{self._random_text(22)}"
         now = self._now()
         expires_at = now + self.access_token_lifetime_s

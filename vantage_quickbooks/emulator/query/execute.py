@@ -1,4 +1,4 @@
-"""Answers a statement."""
+"""Executes a statement on a company's records."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The answer to a statement.
+    """The result of a statement.
 
     Attributes:
-        entity: What was asked for.
+        entity: The selected entity.
 
-        records: The records' JSON texts with commas between, encoded: one object, however many there are.
+        records: The records' JSON texts separated by commas, encoded: one object, however many there are.
 
         number: How many records.
 
-        start: STARTPOSITION in force.
+        start: The STARTPOSITION in force.
 
-        count: The answer to COUNT(*), or None.
+        count: The result of COUNT(*), or None.
     """
 
     entity: Entity
@@ -41,11 +41,11 @@ class Page:
     count: int | None
 
     def json(self) -> bytes:
-        """Spell the QueryResponse.
+        """Write the QueryResponse.
 
         Returns:
-            `{"Customer":[...],"startPosition":1,"maxResults":2}`; with `totalCount` for the
-            entities that tell it; `{}` when there is nothing (recorded).
+            `{"Customer":[...],"startPosition":1,"maxResults":2}`; with `totalCount` for the entities that have it;
+            `{}` without records (recorded).
         """
         if self.count is not None:
             return b'{"totalCount":%d}' % self.count
@@ -62,7 +62,7 @@ class Page:
 
 
 def execute(company: Company, text: str, now: float) -> Page:
-    """Response a statement.
+    """Execute a statement.
 
     Args:
         company: Whose records.
@@ -72,10 +72,10 @@ def execute(company: Company, text: str, now: float) -> Page:
         now: Epoch seconds, for CURRENT_DATE.
 
     Returns:
-        The records' texts as stored, or only the fields that were asked for.
+        The records' texts as stored, or only the selected properties.
 
     Raises:
-        Fault: 4000 or 4001.
+        Fault: 4000, 4001 or 4002.
     """
     plan = compile_statement(parse(text), today=company.today(now), zone=company.zone)
     join = "JOIN body b ON b.row = r.row" if plan.needs_body else ""
@@ -86,15 +86,15 @@ def execute(company: Company, text: str, now: float) -> Page:
             if plan.count:
                 sql = f"SELECT count(*) FROM record r {join} WHERE {where}"  # noqa: S608 -- values are bound
                 return Page(plan.entity, b"", 0, 1, db.execute(sql, parameters).fetchone()[0])
-            # The page's rows are found in the indexes; only then are their texts read. SQLite joins them, in one
-            # step: no Python object a record, and other threads run meanwhile.
+            # The rows of the page are found in the indexes before their texts are read. SQLite joins the texts in
+            # one step: no Python object per record, and other threads run meanwhile.
             texts = "b.body" if plan.fields else "count(*), CAST(group_concat(b.body, ',') AS BLOB)"
             sql = (
                 f"SELECT {texts} FROM (SELECT r.row AS row FROM record r {join} WHERE {where}"  # noqa: S608 -- values are bound
                 f" ORDER BY {plan.order} LIMIT ? OFFSET ?) page CROSS JOIN body b ON b.row = page.row"
             )
             found = db.execute(sql, (*parameters, plan.limit, plan.offset)).fetchall()
-    except (sqlite3.Error, OverflowError) as error:  # a thousand conditions, an offset beyond all numbers
+    except (sqlite3.Error, OverflowError) as error:  # a thousand conditions, or too large an offset
         raise errors.processing_error(str(error)) from error
     if plan.fields:
         wrapped = plan.entity.name == "RecurringTransaction"
@@ -105,10 +105,10 @@ def execute(company: Company, text: str, now: float) -> Page:
 
 
 def _select_fields(body: str, fields: tuple[str, ...], *, wrapped: bool) -> bytes:
-    """Keep the fields that were asked for, and what every record carries: domain, sparse (true) and Id."""
+    """Keep the selected fields, and those that every record has: domain, sparse (true) and Id."""
     record = decode(body)
     paths = (*fields, "domain", "sparse", "Id")
-    if wrapped:  # a recurring transaction's properties stand inside its template
+    if wrapped:  # a recurring transaction's properties are inside its template
         return encode({name: _partial(inner, paths) for name, inner in record.items()}).encode()
     return encode(_partial(record, paths)).encode()
 
@@ -119,7 +119,7 @@ def _partial(record: Any, paths: tuple[str, ...]) -> Any:
 
 
 def _select_paths(value: Any, paths: Collection[str]) -> Any:
-    """Keep of an object, or of each object in a list, what some paths with points lead to."""
+    """Keep the members of an object, or of each object in a list, that dotted paths lead to."""
     if isinstance(value, list):
         return [_select_paths(item, paths) for item in value]
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Parse errors, worded as JavaCC words them."""
+"""Parse errors in JavaCC's words. Source: recordings of 2015 to 2026."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lark.exceptions import UnexpectedToken
 
-# In the order in which JavaCC numbers them, which is how its lists come (recorded). Strings, numbers
-# and CURRENT_DATE are never listed: after `=` the list is "false", "true" alone (recorded, 2015).
+# In JavaCC's order, which its lists keep (recorded). Strings, numbers and CURRENT_DATE are never listed: after `=` the
+# list is only "false", "true" (recorded, 2015).
 _IMAGES = {
     "$END": "<EOF>",
     "LPAR": '"("',
@@ -50,7 +50,13 @@ _UNLISTED = {
 
 
 def unexpected_token(statement: str, error: UnexpectedToken) -> str:
-    """Word a parse error as JavaCC's ParseException does."""
+    """Word a parse error as JavaCC's ParseException does.
+
+    Args:
+        statement: The statement.
+
+        error: Where the parser stopped.
+    """
     token = error.token
     accepted = error.accepts or set()
     if token.type == "$END":
@@ -68,7 +74,7 @@ def unexpected_token(statement: str, error: UnexpectedToken) -> str:
 
 
 def _end(statement: str) -> tuple[int, int]:
-    """Tell line and column of the last character, which is where JavaCC sees the end."""
+    """Return line and column of the last character, which is where JavaCC reports the end."""
     if not statement:
         return 0, 0
     before = statement[:-1]
@@ -76,9 +82,15 @@ def _end(statement: str) -> tuple[int, int]:
 
 
 def lexical_error(statement: str, start: int) -> str:
-    """Word a lexical error as JavaCC's TokenMgrError does: at the character where no token can go on."""
+    """Word a lexical error as JavaCC's TokenMgrError does: at the character that no token can continue with.
+
+    Args:
+        statement: The statement.
+
+        start: The position of the first character that is not part of a token.
+    """
     at = start
-    if statement[start] == "'":  # the only token that can break off inside: an unfinished or broken string
+    if statement[start] == "'":  # a string, the only token that can be invalid inside
         at += 1
         while at < len(statement) and statement[at] != "'":
             if statement[at] == "\\":

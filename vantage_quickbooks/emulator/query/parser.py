@@ -38,20 +38,17 @@ MAX_RESULTS_LIMIT = 1000
 
 
 def parse(statement: str) -> Statement:
-    r"""Parse a statement.
+    """Parse a statement.
 
     Args:
         statement: In Intuit's query language.
 
-    Returns:
-        Its tree.
-
     Raises:
-        Fault: 4000 with token, line, column and what was expected; 4001 for what Intuit's
-            grammar takes and Intuit refuses.
+        Fault: 4000 with token, line, column and the expected tokens; 4001 for what Intuit's grammar accepts and Intuit
+            then refuses.
 
-    Source: recorded, 2015 and 2016 (minimul irregular_char.yml); the layout of the messages
-    is JavaCC's (TokenMgrError, ParseException).
+    Source: recorded, 2015 and 2016 (minimul irregular_char.yml); the layout of the messages is JavaCC's (TokenMgrError,
+    ParseException).
     """
     try:
         tree = _parser().parse(statement)
@@ -61,7 +58,7 @@ def parse(statement: str) -> Statement:
         raise errors.parse_error(parse_messages.lexical_error(statement, error.pos_in_stream or 0)) from None
     try:
         return _ToStatement().transform(tree)
-    except VisitError as error:  # lark's wrapping of what a rule below raised
+    except VisitError as error:  # lark wraps what a rule below raises
         raise error.orig_exc from None
 
 
@@ -80,12 +77,12 @@ def grammar() -> str:
 
 
 def _refuse_connective(word: str) -> NoReturn:
-    # Intuit's grammar has the token and the documentation denies the feature; our words.
+    # Intuit's grammar has the token, and its documentation excludes the feature; our words.
     raise errors.invalid_query(f"{word} is not supported")
 
 
 class _ToStatement(Transformer[Token, Statement]):
-    """Turn lark's tree into a `Statement`."""
+    """Converts lark's tree to a `Statement`."""
 
     def __default_token__(self, token: Token) -> Token:
         return token
@@ -102,7 +99,7 @@ class _ToStatement(Transformer[Token, Statement]):
         return Value("bool", token.lower())
 
     def everything(self, _: list[Token]) -> dict[str, Any]:
-        return {}  # `*, Sku` as well: python-quickbooks asks for items so (its pull request 379, March 2025)
+        return {}  # `*, Sku` too, as python-quickbooks selects items (its pull request 379, March 2025)
 
     def count(self, _: list[Token]) -> dict[str, Any]:
         return {"count": True}
@@ -116,7 +113,7 @@ class _ToStatement(Transformer[Token, Statement]):
 
     def source(self, items: list[Any]) -> dict[str, Any]:
         contexts = [item for item in items if isinstance(item, tuple)]
-        if len(contexts) > 1:  # the grammar's list shows the comma; what comes of it is not recorded: our words
+        if len(contexts) > 1:  # the grammar accepts the comma; the refusal is not recorded: our words
             raise errors.invalid_query(f"invalid context declaration: {contexts[1][0]}")
         return {"entity": contexts[0][0], "alias": contexts[0][1]}
 
@@ -172,7 +169,7 @@ class _ToStatement(Transformer[Token, Statement]):
 
 
 def _without_alias(statement: Statement, alias: str) -> Statement:
-    """Take `alias.` off the properties, so that the rest never sees it."""
+    """Remove the entity's alias from the properties."""
     head = alias.lower() + "."
 
     def bare(name: str) -> str:

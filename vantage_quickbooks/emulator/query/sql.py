@@ -1,4 +1,4 @@
-"""Statements as SQL."""
+"""Compiles a statement to SQL over the tables of company/store.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_RESULTS = 100  # Intuit, "Data queries"
 
-# Properties that have a column of their own in `record`; all others are dug out of the JSON text.
+# Properties with a column in `record`; all others are read from the JSON text.
 _COLUMNS = {
     "Id": "r.id",
     "MetaData.CreateTime": "r.created",
@@ -37,10 +37,10 @@ _VALUE_PATHS = {"ref": ".value", "address": ".Address"}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What SQLite is to do.
+    """The SQL of a statement.
 
     Attributes:
-        entity: What is asked for.
+        entity: The selected entity.
 
         where: SQL conditions over `record r` and `body b`.
 
@@ -50,13 +50,13 @@ class Plan:
 
         needs_body: Whether `body b` must be joined.
 
-        offset: Records to pass over.
+        offset: Records to skip.
 
-        limit: Records to return at most.
+        limit: Maximum of records to return.
 
-        fields: Properties asked for, as Intuit spells them; empty is all.
+        fields: The selected properties, as Intuit spells them; empty is all.
 
-        count: Asks for the number of records alone.
+        count: Whether only the number of records is selected.
     """
 
     entity: Entity
@@ -71,17 +71,14 @@ class Plan:
 
 
 def compile_statement(statement: Statement, *, today: date, zone: tzinfo) -> Plan:
-    """Check a statement against what QuickBooks allows, and plan it.
+    """Check a statement against what QuickBooks allows, and compile it.
 
     Args:
         statement: As parsed.
 
         today: The company's date, for CURRENT_DATE.
 
-        zone: The company's zone, in which times without an offset are read.
-
-    Returns:
-        The plan.
+        zone: The company's time zone, for times without an offset.
 
     Raises:
         Fault: 4001, with Intuit's wording where it is recorded.
@@ -100,7 +97,7 @@ def compile_statement(statement: Statement, *, today: date, zone: tzinfo) -> Pla
         clauses.append(clause)
         parameters += values
     if entity.is_name_list and not any(c.name.lower() == "active" for c in statement.where):
-        clauses.append("r.active = 1")  # Intuit, "Data queries": inactive ones only when WHERE names Active
+        clauses.append("r.active = 1")  # Intuit, "Data queries": inactive records only if WHERE names Active
     return Plan(
         entity=entity,
         where=" AND ".join(clauses),
@@ -115,7 +112,7 @@ def compile_statement(statement: Statement, *, today: date, zone: tzinfo) -> Pla
 
 
 class _PropertyExpressions:
-    """Writes properties as SQL, and remembers whether that takes the JSON text."""
+    """Writes properties as SQL, and notes whether the JSON text is needed."""
 
     def __init__(self, entity: Entity) -> None:
         self._entity = entity
@@ -129,7 +126,7 @@ class _PropertyExpressions:
         self.needs_body = True
         if (self._entity.name, prop.name) in _COMPUTED:
             return _COMPUTED[self._entity.name, prop.name]
-        # Of an attachment's links the first is asked; QuickBooks keeps one record for each.
+        # The first of an attachment's links is compared; QuickBooks has one record for each.
         path = prop.name.replace("AttachableRef.", "AttachableRef[0].")
         return f"json_extract(b.body, '$.{path}{_VALUE_PATHS.get(prop.type, '')}')"
 
@@ -168,7 +165,7 @@ def _clause(expression: str, prop: Property, condition: Condition, today: date, 
     values = [_bind(value, prop, condition, today, zone) for value in condition.values]
     textual = prop.type in ("text", "address")
     if textual and not all(value is None or value.isascii() for value in values):
-        # SQLite's NOCASE folds ASCII alone; the slower function is paid only by those who need it.
+        # SQLite's NOCASE folds only ASCII; other text needs a slower function.
         expression, values = f"fold({expression})", [value and value.casefold() for value in values]
     elif textual:
         expression += " COLLATE NOCASE"
@@ -192,7 +189,7 @@ def _like(expression: str, prop: Property, condition: Condition) -> tuple[str, l
 
 
 def _bind(value: Value, prop: Property, condition: Condition, today: date, zone: tzinfo) -> Any:
-    """Turn a literal into what the column holds."""
+    """Convert a literal to the column's type."""
     if value.kind == "text" and value.text == " ":
         return None
     text = today.isoformat() if value.kind == "today" else value.text
@@ -204,7 +201,7 @@ def _bind(value: Value, prop: Property, condition: Condition, today: date, zone:
 
 
 def _instant(text: str, zone: tzinfo) -> float:
-    """Read a time as an instant; a bare date is the company's midnight."""
+    """Parse a time; a date without a time is midnight in the company's zone."""
     moment = datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC).timestamp()
 

@@ -1,4 +1,4 @@
-"""A statement as data; `str()` prints it."""
+"""A statement as data. `str()` writes it back as text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Value:
     Attributes:
         kind: `text`, `number`, `bool` or `today`.
 
-        text: What it says, without quotes and escapes.
+        text: Its value, without quotes and escapes.
     """
 
     kind: str
@@ -33,7 +33,7 @@ class Condition:
 
         operator: `=`, `<`, `>`, `<=`, `>=`, `LIKE` or `IN`.
 
-        values: One literal, or for IN at least one.
+        values: One literal; one or more for IN.
     """
 
     name: str
@@ -48,18 +48,18 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What was asked. `str()` prints a statement that parses to the same.
+    """A parsed statement. `str()` returns a statement that parses to an equal one.
 
     Attributes:
         entity: Its name as written.
 
-        fields: The properties asked for; empty is all.
+        fields: The selected properties; empty is all.
 
-        count: Asks for the number of records alone.
+        count: Whether only the number of records is selected.
 
-        where: Conditions that must all hold.
+        where: Conditions, combined by AND.
 
-        order: Properties and whether descending.
+        order: Properties, and whether descending.
 
         start: STARTPOSITION, or None.
 
