@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from vantage_quickbooks.emulator.company.times import local_time
-
 DAY_S = 86_400
 
 
@@ -41,8 +39,8 @@ class Clock:
         return datetime.fromtimestamp(instant, self.zone).date()
 
     def spell(self, instant: int) -> str:
-        """Spell an instant as MetaData does."""
-        return local_time(instant, self.zone)
+        """Spell an instant as MetaData does, as `local_time` does."""
+        return datetime.fromtimestamp(instant, self.zone).isoformat()
 
     def meta(self, created: int, updated: int) -> str:
         """Spell MetaData as a member of a record."""

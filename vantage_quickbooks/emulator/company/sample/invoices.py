@@ -259,7 +259,7 @@ class Invoices:
         self, *, customer: Customer, id_: str, invoice: tuple[str, str], paid: int, total: int, at: int
     ) -> Row:
         invoice_id, number = invoice
-        deposit = self._deposit_of(customer, id_, paid, at)
+        deposit = self._deposit_of(customer, id_, paid, at) if self._deposit else ""
         day = self._clock.date_of(at).isoformat()
         extra = ",".join(
             '{"name":"{http://schema.intuit.com/finance/v3}NameValue","declaredType":'
