@@ -1,4 +1,4 @@
-"""The four actions over live HTTP."""
+"""The core actions over live HTTP."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from vantage_quickbooks.config.schema_files import load_schema
+from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.errors import InputError
 
 ACTIONS = ("listCustomers", "listInvoices", "getCompanyInfo", "getAccessToken")
@@ -206,3 +207,28 @@ def test_no_name_breaks_the_statement(connect, emulator, name):
     emulator.create("Customer", {"DisplayName": name})
     result = connect().invoke("listCustomers", {"name": name})
     assert name in [customer["DisplayName"] for customer in result["customers"]]
+
+
+def test_a_query_returns_rows_up_to_the_hosts_cap_and_says_what_was_sent_and_metered(connect):
+    connection = connect(context=HostContext(row_limit=3))
+    result = connection.invoke("query", {"query": "SELECT * FROM Customer ORDERBY DisplayName MAXRESULTS 500"})
+
+    assert len(result["rows"]) == result["count"] == 3
+    metadata = result["metadata"]
+    assert metadata["query"] == "SELECT * FROM Customer ORDERBY DisplayName MAXRESULTS 3"
+    assert (metadata["entity"], metadata["maxResults"], metadata["mayHaveMore"]) == ("Customer", 3, True)
+    assert (metadata["apiCalls"], metadata["meteredCalls"]) == (1, 1)
+
+
+def test_a_count_by_query_has_a_number_and_no_rows(connect):
+    result = connect().invoke("query", {"query": "SELECT COUNT(*) FROM Customer WHERE Active IN (true, false)"})
+    assert result["rows"] == []
+    assert result["totalCount"] > 20
+    assert result["metadata"]["mayHaveMore"] is False
+
+
+def test_a_query_that_is_refused_costs_no_call(connect, emulator):
+    connection, before = connect(), emulator.counters()["api_requests"]["total"]
+    with pytest.raises(InputError):
+        connection.invoke("query", {"query": "SELECT * FROM Customer MAXRESULTS 5 MAXRESULTS 5000"})
+    assert emulator.counters()["api_requests"]["total"] == before

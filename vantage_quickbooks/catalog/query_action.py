@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vantage_quickbooks.contract import Action
 from vantage_quickbooks.core import query
@@ -16,14 +16,36 @@ if TYPE_CHECKING:
     from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.api.client import QuickBooksClient
 
-__all__ = ["QueryAction", "check_statement"]
+__all__ = ["QueryAction", "Statement", "check_statement"]
 
-_STATEMENT = re.compile(r"\s*select\s.+?\sfrom\s+(?P<entity>[A-Za-z]+)\b.*", re.IGNORECASE | re.DOTALL)
-_STRING = re.compile(r"'(?:[^'\\]|\\.)*'")
-_CLAUSE = {
-    name: re.compile(rf"\b{name}\s+(-?[0-9]+)", re.IGNORECASE) for name in ("startposition", "maxresults")
-}  # fmt: skip
-_COUNT = re.compile(r"count\s*\(\s*\*\s*\)", re.IGNORECASE)
+_TOKEN = re.compile(
+    r"\s+"
+    r"|(?P<string>'(?:[^'\\]|\\.)*')"
+    r"|(?P<word>[A-Za-z_][\w.]*)"
+    r"|(?P<number>[+-]?[0-9][\w.]*)"
+    r"|(?P<sign>[<>!]?=|[<>(),*])",
+    re.ASCII | re.DOTALL,
+)
+"""The tokens of the language, as recorded messages of its parser list them. It has no comments."""
+
+_BOUNDS = {"startposition": 2**31 - 1, "maxresults": query.MAX_PAGE}
+_HINT = "Write SELECT * FROM Invoice, say."
+
+
+class Statement(NamedTuple):
+    """A statement that was checked.
+
+    Attributes:
+        text: As it is sent.
+        entity: What it reads, as the statement spells it.
+        limit: Maximum number of rows.
+        is_count: Whether it is a COUNT(*), which has a number in place of rows.
+    """
+
+    text: str
+    entity: str
+    limit: int
+    is_count: bool
 
 
 class QueryAction:
@@ -61,35 +83,36 @@ class QueryAction:
             InputError: It is not one SELECT statement, or MAXRESULTS or STARTPOSITION is out of bounds.
             ConnectorError: See `QuickBooksClient.request`.
         """
-        statement, entity, limit = check_statement(data["query"], client.settings.max_results, row_limit)
-        answer = client.query(statement, call)
+        statement = check_statement(data["query"], client.settings.max_results, row_limit)
+        answer = client.query(statement.text, call)
         response = answer.body["QueryResponse"]
         rows = _rows(response)
         if rows is None:
             raise UnexpectedResponseError(
                 "QuickBooks answered with neither rows nor an empty result.", details={"intuitTid": answer.intuit_tid}
             )
-        is_count = bool(_COUNT.search(_STRING.sub("", statement)))
+        limit, more = statement.limit, len(rows) >= statement.limit
+        described = metadata(
+            client, call, query=statement.text, entity=statement.entity, maxResults=limit, mayHaveMore=more
+        )
         return {
             "rows": rows[:limit],
             "count": len(rows[:limit]),
-            "totalCount": response.get("totalCount") if is_count else None,
-            "metadata": metadata(
-                client, call, query=statement, entity=entity, maxResults=limit, mayHaveMore=len(rows) >= limit
-            ),
+            "totalCount": response.get("totalCount") if statement.is_count else None,
+            "metadata": described,
         }
 
 
-def check_statement(text: str, max_results: int, row_limit: int | None = None) -> tuple[str, str, int]:
+def check_statement(text: str, max_results: int, row_limit: int | None = None) -> Statement:
     """Check a statement before it costs an API call.
+
+    What the check leaves to QuickBooks (names, conditions) can only fail there: the statement reads one entity, and no
+    more rows than its limit.
 
     Args:
         text: The statement.
         max_results: Rows unless it says MAXRESULTS.
         row_limit: The host's cap on rows.
-
-    Returns:
-        The statement with its MAXRESULTS, the entity, and the number of rows that it asks for.
 
     Raises:
         InputError: It is not one SELECT statement over one entity, or a number is out of bounds.
@@ -97,28 +120,58 @@ def check_statement(text: str, max_results: int, row_limit: int | None = None) -
     Source: https://developer.intuit.com/app/developer/qbo/docs/learn/explore-the-quickbooks-online-api/data-queries
     """
     text = text.strip().rstrip(";").strip()
-    bare = _STRING.sub(lambda found: "'" + "x" * (len(found[0]) - 2) + "'", text)  # as long, without its words
-    found = _STATEMENT.fullmatch(bare)
-    if found is None or ";" in bare:
-        raise _invalid("Only one SELECT statement over one entity can be run.", "Write SELECT * FROM Invoice, say.")
-    start = _number(bare, "startposition")
-    if start is not None and not 1 <= start <= 2**31 - 1:
-        raise _invalid("STARTPOSITION is out of bounds.", "Give a position from 1 up.")
-    asked = _number(bare, "maxresults")
-    if asked is not None and not 1 <= asked <= query.MAX_PAGE:
-        raise _invalid(f"MAXRESULTS is out of bounds: 1 to {query.MAX_PAGE}.", "Give a number from 1 to 1000.")
-    limit = min(number for number in (max_results if asked is None else asked, row_limit) if number is not None)
-    if asked is None:
+    tokens = _tokens(text)
+    words = [token[0].lower() for token in tokens]
+    kinds = [token.lastgroup for token in tokens]
+    if words[:1] != ["select"] or words.count("select") > 1 or words.count("from") != 1:
+        raise _invalid("Only one SELECT statement can be run.", _HINT)
+    start = words.index("from")
+    is_count = words[1:start] == ["count", "(", "*", ")"]
+    selected = tokens[1:start]
+    if not (is_count or all(token.lastgroup == "word" or token[0] in {"*", ","} for token in selected)):
+        raise _invalid("SELECT takes *, COUNT(*) or properties.", _HINT)
+    if kinds[start + 1 : start + 2] != ["word"] or words[start + 2 : start + 3] == [","]:
+        raise _invalid("FROM takes one entity.", _HINT)
+    numbers = {clause: _number(clause, tokens, words) for clause in _BOUNDS}
+    asked = numbers["maxresults"]
+    limit = max_results if asked is None else int(asked[0])
+    if row_limit is not None:
+        limit = min(limit, row_limit)
+    if asked is None and not is_count:  # no recorded COUNT has a MAXRESULTS
         text = f"{text} MAXRESULTS {limit}"
-    elif asked != limit:
-        clause = _CLAUSE["maxresults"].search(bare)
-        text = text if clause is None else f"{text[: clause.start(1)]}{limit}{text[clause.end(1) :]}"
-    return text, found["entity"], limit
+    elif asked is not None and int(asked[0]) != limit:
+        text = f"{text[: asked.start()]}{limit}{text[asked.end() :]}"
+    return Statement(text, tokens[start + 1][0], limit, is_count)
 
 
-def _number(bare: str, clause: str) -> int | None:
-    found = _CLAUSE[clause].search(bare)
-    return int(found[1]) if found else None
+def _tokens(text: str) -> list[re.Match[str]]:
+    """Return the tokens of a statement, without the whitespace between them."""
+    tokens, position = [], 0
+    while position < len(text):
+        found = _TOKEN.match(text, position)
+        if found is None:
+            raise _invalid(
+                f"Character {position + 1} begins nothing that the query language has.",
+                "Put texts in single quotes, with \\' for an apostrophe, and leave out comments.",
+            )
+        position = found.end()
+        if found.lastgroup:
+            tokens.append(found)
+    return tokens
+
+
+def _number(clause: str, tokens: list[re.Match[str]], words: list[str]) -> re.Match[str] | None:
+    """Return the token with the number of a clause; None if the statement does not have the clause."""
+    if clause not in words:
+        return None
+    maximum, index = _BOUNDS[clause], words.index(clause) + 1
+    number = words[index] if index < len(words) else ""
+    is_whole = number.isdigit() and len(number) <= len(str(maximum))
+    if words.count(clause) > 1 or not is_whole or not 1 <= int(number) <= maximum:
+        raise _invalid(
+            f"{clause.upper()} takes one number from 1 to {maximum}.", f"Write {clause.upper()} 50, say, and only once."
+        )
+    return tokens[index]
 
 
 def _invalid(message: str, hint: str) -> InputError:
