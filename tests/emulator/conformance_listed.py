@@ -50,7 +50,7 @@ LISTED = [
     # ---- Intuit has changed ----
     Listed(
         "Intuit",
-        "headers that only the newer answers carry: x-request-id, x-content-type-options, x-xss-protection,"
+        "headers that only newer responses have: x-request-id, x-content-type-options, x-xss-protection,"
         " x-envoy-upstream-service-time, x-intuit-upstream-locality-region",
         "2020 had nginx, 2026 has Envoy; the emulator sends what 2026 sends",
         ("minimul-qbo_api/2020-*",),
@@ -86,36 +86,36 @@ LISTED = [
     Listed(
         "Intuit",
         "a refused OAuth 1.0a request: XML, and 3202 for an empty consumer key",
-        "OAuth 1.0a is gone; the emulator refuses what is no bearer token with 401, 3200",
+        "OAuth 1.0a is gone; the emulator refuses anything but a bearer token with 401, 3200",
         (f"{OAUTH1}misc/ampersand.yml#[12]", f"{OAUTH1}error/400.yml#0"),
         ("status 400 401", "header ~ content-type", "text"),
     ),
     Listed(
         "Intuit",
         "401 with code 100, General Authentication Error",
-        "one quotation of 2018; since then 401 is 3200 in every recording",
+        "one quotation of 2018; in every later recording 401 is 3200",
         ("transcribed/401-AuthenticationFault-100-xml.yml",),
         ("body ~ Fault/*",),
     ),
     Listed(
         "Intuit",
         "6240: the sentence after `The name supplied already exists. :`, and an empty `element`",
-        "a sentence until 2019, `null` and no `element` in 2020, which is the latest and what the emulator says",
+        "a sentence until 2019, `null` and no `element` in 2020, which is the latest and what the emulator sends",
         ("flowlink-*#1", "ruckus-quickbooks-ruby/customer_duplicate_error.xml"),
         ("text", "body - Fault/Error/element", "body ~ Fault/Error/Detail"),
     ),
     Listed(
         "Intuit",
         "`invalid_grant`: which of the four wordings, and the order of its two keys",
-        "both differ between recordings of one year and the next; the emulator speaks as in December 2025",
+        "both differ between recordings of consecutive years; the emulator responds as in December 2025",
         ("transcribed/token-invalid_grant-*", "intuit-oauth-jsclient/errorResponse.json"),
         ("body > .", "body ~ error_description"),
     ),
     # ---- artefacts ----
     Listed(
         "recording",
-        "quotations without `time`, without the list of expected tokens, or of the Fault's inside alone",
-        "shortened by who quoted them",
+        "quotations without `time`, without the list of expected tokens, or with only the Fault's content",
+        "shortened by the person who quoted them",
         (
             "transcribed/400-4000-syntax-2026.yml",
             "transcribed/400-4001-unknown-property-2026.yml",
@@ -126,7 +126,7 @@ LISTED = [
     ),
     Listed(
         "recording",
-        "headers that a quotation ends before",
+        "headers missing at the end of a quotation",
         "its note says so: the stored thread ends inside the headers",
         (
             "transcribed/token-invalid_grant-no-description.yml",
@@ -138,7 +138,7 @@ LISTED = [
     Listed(
         "recording",
         "tokens, and `expires_in` as the quotation has them",
-        "made up by Intuit for its tests",
+        "invented by Intuit for its tests",
         ("intuit-oauth-jsclient/authResponse.json",),
         ("body ~ access_token", "body ~ refresh_token"),
     ),
@@ -153,13 +153,13 @@ LISTED = [
     Listed(
         "Intuit",
         "an encoded slash in the path: 404 and a page of Apache's in 2015",
-        "Apache is gone and nobody has tried since; the emulator refuses it as any unknown path (400, code 500)",
+        "Apache is gone, and no later recording exists; the emulator refuses it like any unknown path (400, code 500)",
         (f"{OAUTH1}misc/irregular_char.yml#0",),
         ("status 404 400", "header ~ content-type", "text"),
     ),
     Listed(
         "emulator",
-        "the token answer: order of its keys, `id_token`",
+        "the token response: order of its keys, `id_token`",
         "the wire has no fixed order; scope openid is not served",
         ("intuit-oauth-jsclient/authResponse.json",),
         ("body > .", "body - id_token"),
@@ -173,9 +173,9 @@ LISTED = [
     ),
     Listed(
         "Intuit",
-        "what only newer records carry: a customer's `IsProject`, `V4IDPseudonym`, a vendor's `BillRate`, `CostRate`,"
-        " an invoice's `FreeFormAddress`, `CustomExtensions`, `MetaData.LastModifiedByRef`",
-        "not yet there in 2015 to 2020; the emulator sends what 2026 sends",
+        "properties that only newer records have: a customer's `IsProject`, `V4IDPseudonym`, a vendor's `BillRate`,"
+        " `CostRate`, an invoice's `FreeFormAddress`, `CustomExtensions`, `MetaData.LastModifiedByRef`",
+        "did not exist in 2015 to 2020; the emulator sends what 2026 sends",
         WRITES,
         (
             "body + Customer/IsProject",
@@ -189,14 +189,14 @@ LISTED = [
     ),
     Listed(
         "recording",
-        "Ids that Intuit gives and nobody can foresee: of addresses, of the user who wrote, `V4IDPseudonym`",
-        "the emulator gives its own",
+        "Ids that Intuit assigns and that cannot be predicted: of addresses, of the user who wrote, `V4IDPseudonym`",
+        "the emulator assigns its own",
         WRITES,
         ("body ~ */BillAddr/Id", "body ~ */ShipAddr/Id", "body ~ */LastModifiedByRef/value", "body ~ */V4IDPseudonym"),
     ),
     Listed(
         "emulator",
-        "what QuickBooks reckons from the company's settings: `DefaultTaxCodeRef`, `AllowOnline*Payment`,"
+        "what QuickBooks computes from the company's settings: `DefaultTaxCodeRef`, `AllowOnline*Payment`,"
         " `ShipFromAddr`",
         "the company's tax, sales and payment settings are not emulated",
         WRITES,
@@ -204,35 +204,37 @@ LISTED = [
     ),
     Listed(
         "emulator",
-        "`MetaData.LastUpdatedTime` in the answer that creates an account",
-        "left out in the one recording; the record has it when it is read, and so has our answer",
+        "`MetaData.LastUpdatedTime` in the response that creates an account",
+        "missing in the only recording; the record has it when it is read, and our response has it too",
         (f"{NANGO}create-account.test.json",),
         ("body + Account/MetaData/LastUpdatedTime",),
     ),
     # ---- what is not served ----
-    Listed("unserved", "reports", "no report is reckoned", ("minimul-qbo_api/*/reports/*",), ("unserved",)),
-    Listed("unserved", "attachments (upload)", "no files are kept", ("minimul-qbo_api/*/attachment/*",), ("unserved",)),
+    Listed("unserved", "reports", "reports are not computed", ("minimul-qbo_api/*/reports/*",), ("unserved",)),
     Listed(
-        "unserved", "sending an invoice by mail", "no mail is sent", (f"{NANGO}send-invoice.test.json",), ("unserved",)
+        "unserved", "attachments (upload)", "files are not stored", ("minimul-qbo_api/*/attachment/*",), ("unserved",)
+    ),
+    Listed(
+        "unserved", "sending an invoice by mail", "mail is not sent", (f"{NANGO}send-invoice.test.json",), ("unserved",)
     ),
     Listed(
         "unserved",
         "TaxService",
-        "tax codes are data, not made",
+        "tax codes are data and cannot be created",
         ("ruckus-*/tax_service_error_dup.json",),
         ("unserved",),
     ),
     Listed(
         "unserved",
         "the maintenance page (We'll be back soon)",
-        "quoted in part and without a status; order `html` for a page of the gateway",
+        "quoted in part and without a status; the fault `html` returns a page of the gateway",
         ("transcribed/html-well-be-back-soon.yml",),
         ("unserved",),
     ),
     Listed(
         "unserved",
         "a sales receipt made in 2017",
-        "the body alone was kept, its keys sorted: no request is known",
+        "only the body was kept, with sorted keys: the request is unknown",
         ("Boulevard-ExQuickBooks/sales_receipt/*",),
         ("unserved",),
     ),
