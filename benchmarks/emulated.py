@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 _HERE = Path(__file__).resolve().parent
 _CACHE = _HERE / ".cache"
-_EMULATOR = _HERE.parent / "vantage_quickbooks" / "emulator"
+_COMPANY = _HERE.parent / "vantage_quickbooks" / "emulator" / "company"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -82,7 +82,8 @@ class Emulated:
 def _database(invoices: int) -> Path:
     """Return the company's file, after removing those that another emulator made."""
     _CACHE.mkdir(exist_ok=True)
-    made_by = b"".join((_EMULATOR / name).read_bytes() for name in ("sample.py", "store.py"))
+    sources = [_COMPANY / "store.py", *sorted((_COMPANY / "sample").glob("*.*"))]
+    made_by = b"".join(path.read_bytes() for path in sources)
     database = _CACHE / f"{invoices}-{hashlib.sha256(made_by).hexdigest()[:8]}.sqlite3"
     for old in _CACHE.glob(f"{invoices}[-.]*"):
         if not old.name.startswith(database.name):
