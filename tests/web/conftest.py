@@ -85,11 +85,12 @@ def browser():
 
 
 @pytest.fixture
-def open_page(browser, site):
-    """Open browser pages that have entered by the printed address; what goes wrong in one is in `page.problems`."""
+def open_page(browser, request):
+    """Open signed-in browser pages, of `site` by default; errors are in `page.problems`."""
     contexts = []
 
-    def open_one(width=1280, height=900, **kwargs):
+    def open_one(width=1280, height=900, site=None, **kwargs):
+        site = site or request.getfixturevalue("site")
         context = browser.new_context(viewport={"width": width, "height": height}, **kwargs)
         context.set_default_timeout(60_000)
         contexts.append(context)
@@ -112,5 +113,13 @@ def _is_foreign(url):
 
 @pytest.fixture(scope="session")
 def axe(npm):
-    """The accessibility checker's script. It is a tool of these tests alone."""
-    return SimpleNamespace(source=(npm(AXE) / "axe-core/axe.min.js").read_text())
+    """The accessibility checker: `axe.problems(page)`."""
+    source = (npm(AXE) / "axe-core/axe.min.js").read_text()
+
+    def problems(page):
+        # Through the debugger, not as a script of the page: the site's policy refuses that, as it should.
+        page.evaluate(source)
+        result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        return [(item["id"], [node["target"] for node in item["nodes"]][:3]) for item in result["violations"]]
+
+    return SimpleNamespace(problems=problems)

@@ -249,12 +249,104 @@ def test_after_a_revocation_every_page_says_so(open_page, emulator, api):
     assert page.locator(".card .tag").first.inner_text() == "ready"
 
 
+def test_the_menu_is_filtered_while_typing(open_page, site):
+    page = open_page()
+    page.goto(f"{site.url}/connections/demo")
+    assert page.get_by_role("link", name="List vendors").count() == 0  # its group is folded
+    page.get_by_label("Filter actions").fill("vend list")
+    page.get_by_role("link", name="List vendors").wait_for()
+    shown = page.locator("#menu [data-search]:visible").count()
+    assert page.locator("#filter-status").inner_text() == f"{shown} actions found"
+    assert 0 < shown < 20
+    assert page.get_by_role("link", name="List accounts").count() == 0
+    page.get_by_label("Filter actions").fill("")
+    page.get_by_role("link", name="List vendors").wait_for(state="hidden")
+    assert page.get_by_role("link", name="List customers").count() == 1
+    assert page.problems == []
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_a_customer_is_found_by_name(open_page, site, emulator, has_script):
+    page = open_page(java_script_enabled=has_script)
+    page.goto(f"{site.url}/connections/demo/actions/listInvoices")
+    field = page.locator("#field-customer_id")
+    if has_script:
+        assert page.get_by_role("button", name="Look up").count() == 0
+        field.press_sequentially("nord", delay=20)
+        page.get_by_role("option", name="Nordlicht").wait_for()
+        assert field.get_attribute("aria-expanded") == "true"
+        field.press("ArrowDown")
+        assert page.locator(f"#{field.get_attribute('aria-activedescendant')}").inner_text().startswith("Nordlicht")
+        field.press("Enter")
+        assert field.input_value() == "Nordlicht Garten GmbH"
+        assert field.get_attribute("aria-expanded") == "false"
+    else:
+        field.fill("nord")
+        page.get_by_role("button", name="Look up").click()
+        assert page.locator("#field-customer_id option:checked").inner_text().startswith("Nordlicht Garten GmbH (")
+    searches = [request for request in emulator.requests() if "/query" in request["path"]]
+    assert len(searches) == 1  # typing four letters is one search
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_selector("#rows")
+    assert set(page.locator("table[data-sortable] tbody tr td:nth-child(2)").all_inner_texts()) == {
+        "Nordlicht Garten GmbH"
+    }
+    page.get_by_role("link", name="Run again").click()
+    page.wait_for_selector("#field-customer_id")
+    assert "Nordlicht Garten GmbH" in page.locator("#field-customer_id-status").inner_text()
+    assert page.problems == []
+
+
+def test_a_choice_is_made_with_the_mouse_and_text_that_is_no_choice_is_an_error(open_page, site):
+    page = open_page()
+    page.goto(f"{site.url}/connections/demo/actions/listInvoices")
+    field = page.locator("#field-customer_id")
+    field.press_sequentially("zzzz")
+    page.wait_for_selector(".lookup-status:has-text('No matches.')")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_selector("#errors")
+    assert page.locator("#field-customer_id").get_attribute("aria-invalid") == "true"
+    page.locator("#field-customer_id").fill("nord")
+    page.get_by_role("option", name="Nordlicht").click()
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_selector("#rows")
+
+
+def test_changes_are_read_since_a_full_sync(open_page, site, emulator):
+    page = open_page()
+    page.goto(f"{site.url}/connections/demo/actions/listInvoices")
+    assert page.get_by_label("Changes", exact=True).is_disabled()
+    assert not page.get_by_role("button", name="Estimate cost").is_visible()
+    page.get_by_label("Full sync", exact=True).check()
+    page.get_by_role("button", name="Estimate cost").click()
+    page.wait_for_selector("#estimate")
+    assert re.search(
+        r"up to \d+ rows and takes \d API calls, all of them metered", page.locator("#estimate").inner_text()
+    )
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_selector(".lead:has-text('full sync')")
+    changed, deleted = page.evaluate(
+        "async () => (await (await fetch(document.querySelector('a[href$=json]').href)).json()).invoices.slice(-2)"
+    )
+    emulator.update("Invoice", {"Id": changed["Id"], "PrivateNote": "changed"})
+    emulator.delete("Invoice", deleted["Id"])
+    page.get_by_role("button", name="Read changes since this run").click()
+    page.wait_for_selector(".lead:has-text('1 row created or changed, 1 deleted')")
+    assert page.locator("table[data-sortable] tbody td").first.inner_text() == changed["DocNumber"]
+    assert f"ID {deleted['Id']}" in page.locator(".deleted").inner_text()
+    page.get_by_role("link", name="Run again").click()
+    page.get_by_label("Changes", exact=True).wait_for()
+    assert page.get_by_label("Changes", exact=True).is_checked()
+    assert page.get_by_label("Changes since").locator("option").count() == 2
+
+
 PAGES = {
     "home": "/",
     "connection": "/connections/demo",
     "new": "/connectors/quickbooks/new",
     "settings": "/connections/demo/settings",
     "action": "/connections/demo/actions/listInvoices",
+    "get": "/connections/demo/actions/getVendor",
     "remove": "/connections/demo/remove",
     "disconnect": "/connections/demo/disconnect",
 }
@@ -267,10 +359,7 @@ def test_axe_finds_nothing(open_page, axe, scheme, emulator):
     found = {}
 
     def check(name):
-        # Through the debugger, not as a script of the page: our own policy refuses that, as it should.
-        page.evaluate(axe.source)
-        result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        problems = [(item["id"], [node["target"] for node in item["nodes"]][:3]) for item in result["violations"]]
+        problems = axe.problems(page)
         if problems:
             found[name] = problems
 
@@ -300,6 +389,42 @@ def test_axe_finds_nothing(open_page, axe, scheme, emulator):
     check("failed")
     page.goto(base + "/connections/demo")
     check("refused")
+    assert found == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_menus_choices_and_changes(open_page, axe, scheme):
+    page = open_page(color_scheme=scheme)
+    base = page.url.rstrip("/")
+    found = {}
+
+    def check(name):
+        problems = axe.problems(page)
+        if problems:
+            found[name] = problems
+
+    page.goto(base + "/connections/demo")
+    for summary in page.locator("details > summary").all():
+        summary.click()
+    check("menu")
+    page.get_by_label("Filter actions").fill("bill")
+    check("filtered menu")
+    page.goto(base + PAGES["action"])
+    page.get_by_label("Full sync", exact=True).check()
+    page.get_by_role("button", name="Estimate cost").click()
+    page.wait_for_selector("#estimate")
+    for summary in page.locator("details > summary").all():
+        summary.click()
+    page.locator("#field-customer_id").press_sequentially("an")
+    page.locator("#field-customer_id-list li").first.wait_for()
+    page.keyboard.press("ArrowDown")
+    check("choices")
+    page.keyboard.press("Escape")
+    page.locator("#field-customer_id").fill("")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_role("button", name="Read changes since this run").click()
+    page.wait_for_selector(".lead:has-text('created or changed')")
+    check("changes")
     assert found == {}
 
 

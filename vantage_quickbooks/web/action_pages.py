@@ -69,9 +69,12 @@ class ActionPages(View):
         self._lookups = Lookups(host)
 
     def action(self, request: Request) -> Response:
-        """Show the form of an action, filled with an example if `?example=N` asks for one."""
+        """Show the form of an action, filled with the input of `?run=ID` or of example number `?example=N`."""
         record, action = self._record(request), self._action(request)
         form = _Form(record, action, mode=self._default_mode(record, action))
+        run = self._runs.get(request.query_params.get("run", ""))
+        if run and run.record.id == record.id and run.action and run.action["id"] == action["id"]:
+            form.values, form.mode = dict(run.input), run.mode if form.mode else ""
         examples, number = action["examples"], request.query_params.get("example", "")
         if number.isdecimal() and int(number) < len(examples):
             form.values = dict(examples[int(number)])

@@ -92,19 +92,22 @@ def estimated_calls(action: Mapping[str, Any], estimate: Mapping[str, Any]) -> d
     """
     total = estimate.get("totalCount")
     cost: Mapping[str, Any] = next((cost for cost in action.get("cost") or () if cost.get("mode") == FULL), {})
+    api = (cost.get("apiCalls"), cost.get("recordsPerApiCall"))
+    metered = (cost.get("meteredCalls"), cost.get("recordsPerMeteredCall"))
+    calls = _first(estimate.get("apiCalls"), _calls(total, *api))
+    # The estimate counts more exactly than the formula: where each call is metered, its number counts for both.
+    all_metered = calls if cost and metered == api else _calls(total, *metered)
     return {
         "totalCount": total,
-        "apiCalls": _first(estimate.get("apiCalls"), _calls(total, cost, "apiCalls", "recordsPerApiCall")),
-        "meteredCalls": _first(
-            estimate.get("meteredCalls"), _calls(total, cost, "meteredCalls", "recordsPerMeteredCall")
-        ),
+        "apiCalls": calls,
+        "meteredCalls": _first(estimate.get("meteredCalls"), all_metered),
     }
 
 
-def _calls(total: int | None, cost: Mapping[str, Any], fixed: str, per_call: str) -> int | None:
-    if total is None or cost.get(fixed) is None:
+def _calls(total: int | None, fixed: int | None, rows_per_call: int | None) -> int | None:
+    if total is None or fixed is None:
         return None
-    return int(cost[fixed]) + (math.ceil(total / cost[per_call]) if cost.get(per_call) else 0)
+    return fixed + (math.ceil(total / rows_per_call) if rows_per_call else 0)
 
 
 def _first(*values: int | None) -> int | None:

@@ -43,7 +43,9 @@ class ResultPages(View):
         if run.state == "running":
             return self._page(request, "progress.html", run=run, record=run.record)
         if run.error:
-            return self._failed(request, run.record, run.title, run.error, meta=run.meta, action=run.action, status=200)
+            return self._failed(
+                request, run.record, run.title, run.error, meta=run.meta, action=run.action, run_id=run.id, status=200
+            )
         if run.action is None:
             return self._page(request, "test.html", run=run, record=run.record, formatting=formatting)
         return self._result_page(request, run, run.data)

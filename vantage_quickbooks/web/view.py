@@ -68,6 +68,7 @@ class View:
         *,
         meta: Mapping[str, Any] | None = None,
         action: Mapping[str, Any] | None = None,
+        run_id: str = "",
         status: int = HTTPStatus.BAD_GATEWAY,
     ) -> Response:
         return self._page(
@@ -79,5 +80,6 @@ class View:
             error=error,
             meta=meta or {},
             action=action,
+            run_id=run_id,
             can_consent=error.get("code") in _NEEDS_CONSENT and self._host.supports_oauth(record.connector),
         )

@@ -61,19 +61,20 @@ if (filter && menu) {
   const isFiltered = new URLSearchParams(location.search).get("q");  // then the page has the matching actions only
   if (!isFiltered) {
     const status = document.getElementById("filter-status");
-    const groups = [...menu.querySelectorAll(".menu-group")].map((group) => ({ group, isOpen: group.open }));
+    const groups = [...menu.querySelectorAll(".menu-group")].map((group) => ({ group, isOpen: group.open, size: group.querySelector(".size") }));
     form.querySelector("button").hidden = true;
     form.addEventListener("submit", (event) => event.preventDefault());
     filter.addEventListener("input", () => {
       const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
       let found = 0;
-      for (const { group, isOpen } of groups) {
+      for (const { group, isOpen, size } of groups) {
         let shown = 0;
         for (const item of group.querySelectorAll("[data-search]")) {
           item.hidden = !words.every((word) => item.dataset.search.includes(word));
           shown += item.hidden ? 0 : 1;
         }
         group.hidden = shown === 0;
+        if (size) size.textContent = shown;
         if ("open" in group) group.open = words.length ? shown > 0 : isOpen;
         found += shown;
       }
@@ -99,6 +100,7 @@ for (const box of document.querySelectorAll(".lookup[data-url]")) {
   for (const [key, text] of Object.entries({ role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": list.id }))
     input.setAttribute(key, text);
   box.querySelector("button").hidden = true;
+  input.placeholder = "Type to search";
   box.append(value, list);
 
   const choose = (option) => {
