@@ -29,28 +29,6 @@ if TYPE_CHECKING:
 PREFIX = "/v3/company/"
 
 
-def exchange_rate(company: Company, parameters: Mapping[str, str]) -> str:
-    """Read an exchange rate, which has no Id (Intuit, ExchangeRate page).
-
-    Args:
-        company: Whose.
-        parameters: `sourcecurrencycode`, and `asofdate` unless it is the rate of today.
-
-    Returns:
-        The record's text.
-
-    Raises:
-        Fault: 2020 without a currency, 610 if there is no rate of that day.
-    """
-    code = parameters.get("sourcecurrencycode")
-    if not code:
-        raise errors.required_missing("sourcecurrencycode")
-    rate = company.store.body(company.realm, "ExchangeRate", code)
-    if rate is None or parameters.get("asofdate") not in (None, decode(rate)["AsOfDate"]):
-        raise errors.not_found()
-    return rate
-
-
 class DataApi:
     """The data API of every company.
 
@@ -150,13 +128,7 @@ class DataApi:
     def _route(self, request: Request, company: Company, rest: str) -> Response:
         head, _, tail = unquote(rest).partition("/")
         if head == "query" and not tail and request.method in ("GET", "POST"):
-            statement = statement_of(request)
-            if statement is None:
-                raise errors.parse_error(
-                    "The query provided was empty"
-                )  # github.com/intuit/QuickBooks-V3-PHP-SDK/issues/8
-            page = execute(company, statement, request.now)
-            return self._wrap(request, company, b"QueryResponse", page.json())
+            return self._query(request, company)
         if head == "cdc" and not tail and request.method == "GET":
             return self._wrap(request, company, b"CDCResponse", cdc.changes(company, request.parameters(), request.now))
         if head == "batch" and not tail and request.method == "POST":
@@ -164,21 +136,19 @@ class DataApi:
         entity = BY_PATH.get(head)
         if entity is None or "/" in tail:
             raise errors.no_such_path(request.path)
-        if request.method == "GET" and head == "exchangerate" and not tail:
-            rate = exchange_rate(company, request.parameters())
-            return self._wrap(request, company, entity.name.encode(), rate.encode())
-        if request.method == "GET" and (tail or head == "preferences"):  # a company has one record of them
-            if "R" not in entity.operations:
-                raise errors.unsupported_operation("read")
-            # The Id inside CompanyInfo is "1", whatever the realm (recorded, August 2026).
-            id_ = "1" if head == "companyinfo" and tail == company.realm else tail or "1"
-            return self._wrap(request, company, entity.name.encode(), company.read(entity, id_).encode())
+        if request.method == "GET":
+            return self._wrap(request, company, entity.name.encode(), _read(request, company, entity, tail).encode())
         if request.method == "POST" and not tail:
             request_id = request.parameters().get("requestid", "")
-            return self._respond(
-                request, company.idempotency.run(request_id, lambda: self._write(request, company, entity))
-            )
+            body = company.idempotency.run(request_id, lambda: self._write(request, company, entity))
+            return self._respond(request, body)
         raise errors.no_such_path(request.path)
+
+    def _query(self, request: Request, company: Company) -> Response:
+        statement = statement_of(request)
+        if statement is None:  # https://github.com/intuit/QuickBooks-V3-PHP-SDK/issues/8
+            raise errors.parse_error("The query provided was empty")
+        return self._wrap(request, company, b"QueryResponse", execute(company, statement, request.now).json())
 
     def _batch(self, request: Request, company: Company) -> Response:
         with _body_errors_as_faults():
@@ -217,6 +187,39 @@ class DataApi:
         # Parsed as text, numbers keep their digits.
         data = json.loads(body, parse_float=str, parse_int=str)
         return response.success(request.trace, "application/xml;charset=UTF-8", to_xml(data).encode())
+
+
+def _read(request: Request, company: Company, entity: Entity, tail: str) -> str:
+    """Return the text of the record that the rest of the path names."""
+    if entity.name == "ExchangeRate" and not tail:
+        return _exchange_rate(company, request.parameters())
+    if not tail and entity.name != "Preferences":  # a company has one record of them
+        raise errors.no_such_path(request.path)
+    if "R" not in entity.operations:
+        raise errors.unsupported_operation("read")
+    # The Id inside CompanyInfo is "1", whatever the realm (recorded, August 2026).
+    is_company = entity.name == "CompanyInfo" and tail == company.realm
+    return company.read(entity, "1" if is_company or not tail else tail)
+
+
+def _exchange_rate(company: Company, parameters: Mapping[str, str]) -> str:
+    """Return the text of an exchange rate, which has no Id (Intuit, ExchangeRate page).
+
+    Args:
+        company: Whose records.
+
+        parameters: `sourcecurrencycode`, and `asofdate` unless it is today's rate.
+
+    Raises:
+        Fault: 2020 without a currency, 610 if there is no rate of that day.
+    """
+    code = parameters.get("sourcecurrencycode")
+    if not code:
+        raise errors.required_missing("sourcecurrencycode")
+    rate = company.store.body(company.realm, "ExchangeRate", code)
+    if rate is None or parameters.get("asofdate") not in (None, decode(rate)["AsOfDate"]):
+        raise errors.not_found()
+    return rate
 
 
 def _record_of(request: Request) -> Record:
