@@ -2,7 +2,7 @@
 From a recorded exchange to a list of differences: the state it started from, the request sent, the answers compared.
 
 A state is derived from the recordings of the same company alone: what an exchange answered, what other exchanges of
-the company tell of that moment, and for a write the record as it was before.
+the company show at that time, and for a write the record as it was before.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WRITES = ("create", "update", "delete", "void")
 
 @dataclass(frozen=True)
 class Version:
-    """A record as one answer told it."""
+    """A record as one response had it."""
 
     entity: str
     id: str
@@ -60,8 +60,8 @@ def exchanges():
 
 
 @cache
-def _told():
-    """List what each exchange tells of records."""
+def _recorded_versions():
+    """List the records in each exchange."""
     found = defaultdict(list)
     for exchange in exchanges():
         text = _json_of_xml(exchange.text) if exchange.is_xml else exchange.text.strip()
@@ -131,9 +131,9 @@ def _scalar_of_xml(tag, text):
 
 def state_of(exchange):
     """Derive the records that the company held when the request came."""
-    told = _told()
+    reported = _recorded_versions()
     file = exchange.name.partition("#")[0]
-    own = [] if exchange.kind in (*WRITES, "fault", "send", "batch") else told[exchange.name]
+    own = [] if exchange.kind in (*WRITES, "fault", "send", "batch") else reported[exchange.name]
     entity = _asked_entity(exchange)
     chosen: dict[tuple[str, str], Version] = {}
     near, far = [], []
@@ -142,7 +142,7 @@ def state_of(exchange):
             continue
         if other.kind in (*WRITES, "send", "batch") and other.at >= exchange.at:
             continue
-        (near if other.name.partition("#")[0] == file else far).extend(told[other.name])
+        (near if other.name.partition("#")[0] == file else far).extend(reported[other.name])
     whole = exchange.statement is not None and "where" not in exchange.statement.lower()
     for version in sorted(far, key=lambda v: _nearness(v, exchange)):
         if not (whole and version.entity == entity) and version.created <= exchange.at:
@@ -163,7 +163,7 @@ _LEADS_TO = {"ParentRef": None, "SalesTermRef": "Term", "AssetAccountRef": "Acco
 
 
 def _as_referred_to(exchange, rows):
-    """Give what a write's answer refers to the name, and a customer the addresses, that the answer tells of it."""
+    """Give the records that a write's response refers to the names, and a customer the addresses, of that response."""
     name, answered = next((k, v) for k, v in json.loads(exchange.text).items() if isinstance(v, dict))
     sent = json.loads(exchange.body)
     for key, ref in _references(answered):
@@ -192,7 +192,7 @@ def _as_referred_to(exchange, rows):
 
 
 def _rename_in_items(rows, account):
-    """QuickBooks looks names up when it answers: an item that nobody edited told two names for its account."""
+    """QuickBooks looks names up for each response: an item that was not edited had two names for its account."""
     for key, (kind, record, _) in list(rows.items()):
         changes = {k: account for k, v in record.items() if k.endswith("AccountRef") and v["value"] == account["value"]}
         if kind == "Item" and changes:
@@ -240,7 +240,10 @@ def _before_write(exchange):
     if exchange.kind != "create":
         file = exchange.name.partition("#")[0]
         read = [
-            v for e in exchanges() if e.name.partition("#")[0] == file and e.kind == "read" for v in _told()[e.name]
+            v
+            for e in exchanges()
+            if e.name.partition("#")[0] == file and e.kind == "read"
+            for v in _recorded_versions()[e.name]
         ]
         if any(v.id == sent["Id"] and v.record["SyncToken"] == sent["SyncToken"] for v in read):
             return {}
@@ -289,7 +292,7 @@ class Bench:
         emulator = self.emulator
         emulator.clear_faults()
         emulator.limit(False)
-        emulator.set_now(_told_time(exchange))
+        emulator.set_now(_recorded_time(exchange))
         since = re.search(r"changedSince=([^&]+)", exchange.target or "")
         if since and exchange.kind == "cdc" and exchange.family.startswith("minimul"):
             # Older than the rule of thirty days, which is of 2024: asked as if they had passed just now.
@@ -398,9 +401,9 @@ class Bench:
         self.emulator._companies.store.remove(realm, "Invoice", deleted["Id"], int(moment))
 
     def _batch(self, realm, _):
-        """The answer tells two receipts as they were after; the request's stale one needs a higher SyncToken only."""
+        """The response has two receipts as they were afterwards; the stale one only needs a higher SyncToken."""
         exchange = _by_name("minimul-qbo_api/2020-oauth2/batch/basic.yml#0")
-        receipts = [v for v in _told()[exchange.name] if v.entity == "SalesReceipt"]
+        receipts = [v for v in _recorded_versions()[exchange.name] if v.entity == "SalesReceipt"]
         known = {("SalesReceipt", r.id): (r.entity, r.record, r.raw) for r in receipts}
         held = {
             id_ for id_ in ("11", "17") if self.emulator._companies.store.body(realm, "SalesReceipt", id_) is not None
@@ -442,8 +445,8 @@ class Bench:
         return self._send("POST", "/oauth2/v1/tokens/bearer", headers, body.encode())
 
 
-def _told_time(exchange):
-    """Tell the moment that the answer tells of itself, in one of its four ways."""
+def _recorded_time(exchange):
+    """Return the time that a response has, in one of four places."""
     found = re.search(r'"time": ?"([^"]+)"\s*}\s*$|<IntuitResponse[^>]* time="([^"]+)"|"time":(\d{13})', exchange.text)
     if found and found[3]:
         return datetime.fromtimestamp(int(found[3]) / 1000, UTC).isoformat()
@@ -494,9 +497,9 @@ def _of_headers(exchange, answer):
         return []
     found = []
     ours = {name.lower(): value for name, value in answer.headers.items()}
-    told = exchange.headers.get("content-type", "")
-    if told != ours.get("content-type"):
-        alike = told.lower() == str(ours.get("content-type")).lower()
+    reported = exchange.headers.get("content-type", "")
+    if reported != ours.get("content-type"):
+        alike = reported.lower() == str(ours.get("content-type")).lower()
         found.append("header ~ content-type, case of the charset" if alike else "header ~ content-type")
     if exchange.at.year >= 2020 or exchange.kind == "token":
         found += [f"header - {name}" for name in exchange.headers.keys() - ours.keys()]

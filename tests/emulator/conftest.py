@@ -1,4 +1,4 @@
-"""One emulator for the folder, as good as new for each test, and a client that knows its way."""
+"""One emulator for this folder, reset for each test, and a client for it."""
 
 import pytest
 import requests
@@ -9,7 +9,7 @@ from vantage_quickbooks.emulator.http.oauth_endpoints import TOKEN_PATH
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Tell how much of the recorded traffic the emulator answers as Intuit did."""
+    """Print how much of the recorded traffic the emulator answers as Intuit did."""
     if RESULTS.verdicts:
         terminalreporter.section("held against the real QuickBooks")
         for line in RESULTS.table():
@@ -97,10 +97,10 @@ def open_client():
 
 
 @pytest.fixture
-def stranger(emulator, open_client):
+def anonymous(emulator, open_client):
     return open_client(emulator)
 
 
 @pytest.fixture
-def client(stranger):
-    return stranger.connect()
+def client(anonymous):
+    return anonymous.connect()

@@ -1,7 +1,7 @@
 """
 The recordings beside the checkout, each exchange in one shape, whatever its file's form.
 
-What a file cannot tell (the request behind a body, the status in a fault's own text) stands here by hand, taken from
+What a file lacks (the request of a body, the status in a fault's text) is written here by hand, from
 the recordings' README and never from what the emulator answers.
 """
 
@@ -31,14 +31,14 @@ class Exchange:
 
     Attributes:
         name: File and position in it.
-        family: The company that it was recorded from: exchanges of a family tell of one state.
+        family: The company that it was recorded from: exchanges of a family are of one state.
         kind: What is counted together in the summary.
         spelling: `verbatim` (the wire's own bytes), `values` (re-serialised) or `quoted` (by hand, maybe cut).
         method: Of the request.
         target: Path below the company with the query string as it was sent, or a path of OAuth's; None if unknown.
         sent: The request's headers that matter.
         body: The request's.
-        status: None if nobody noted it.
+        status: None if it was not noted.
         headers: Of the answer, names in lower case; None where they are no evidence.
         text: The answer's body.
         at: When it was answered.
@@ -162,7 +162,7 @@ def _of_nango(name, method, url, recorded):
 
 _BOULEVARD, _HOIST, _RUCKUS = "Boulevard-ExQuickBooks/", "hoist-connector-quickbooks-online/", "ruckus-quickbooks-ruby/"
 
-# The request that must have been sent: method, target, body, status, setup. A target of None: it cannot be told.
+# The request that must have been sent: method, target, body, status, setup. A target of None: it is unknown.
 _BODIES = {
     _BOULEVARD + "api/query.json": ("GET", "query?query=SELECT%20*%20FROM%20Item", None, 200, None),
     _BOULEVARD + "api/query_error.json": ("GET", "query?query=SELECT%20*%20FROM%20NULL", None, 400, None),
@@ -214,7 +214,7 @@ _BODIES = {
 
 def _of_body(name, method, target, body, status, setup):
     text = (FOLDER / name).read_text("utf-8")
-    told = re.search(r'"?time"?[:=]\s?"([^"]+)"', text[::-1][:120][::-1]) or re.search(r'time="([^"]+)"', text)
+    reported = re.search(r'"?time"?[:=]\s?"([^"]+)"', text[::-1][:120][::-1]) or re.search(r'time="([^"]+)"', text)
     if target and "{Id}" in target:
         record = next(value for value in json.loads(text).values() if isinstance(value, dict))
         target = target.replace("{Id}", record["Id"])
@@ -229,7 +229,7 @@ def _of_body(name, method, target, body, status, setup):
         status=status,
         headers=None,
         text=text,
-        at=datetime.fromisoformat(told[1] if told else "2015-04-22T00:00:00-07:00"),
+        at=datetime.fromisoformat(reported[1] if reported else "2015-04-22T00:00:00-07:00"),
         setup=setup,
     )
 

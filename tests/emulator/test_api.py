@@ -222,8 +222,8 @@ def test_what_is_not_there_is_a_400_in_intuit_s_words(client, path, code, detail
     assert error["Detail"].startswith(detail)
 
 
-def test_outside_the_api_is_a_plain_404(stranger, emulator):
-    answer = stranger.session.get(f"{emulator.url}/v2/nothing", timeout=60)
+def test_outside_the_api_is_a_plain_404(anonymous, emulator):
+    answer = anonymous.session.get(f"{emulator.url}/v2/nothing", timeout=60)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html")
 
 

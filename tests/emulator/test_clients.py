@@ -50,7 +50,7 @@ REDIRECT = "http://localhost:9/callback"
 
 @pytest.fixture
 def insecure(monkeypatch):
-    """Both libraries speak https to Intuit and refuse anything else, unless told that this is a test."""
+    """Both libraries use https and refuse anything else, unless this variable says that it is a test."""
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
 
 

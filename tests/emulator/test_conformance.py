@@ -71,7 +71,7 @@ def test_every_recording_is_sent():
 
 @_needs_recordings
 def test_no_entry_is_left_over():
-    """Runs last in this file, when every exchange has told which entries it needs."""
+    """Runs last in this file, when every exchange has noted the entries that it needs."""
     if len(RESULTS.verdicts) < EXCHANGES:
         pytest.skip("not every exchange was sent in this run")
     assert not [entry.what for entry in LISTED if entry not in RESULTS.used]

@@ -21,11 +21,11 @@ from vantage_quickbooks.emulator.pytest_plugin import (  # noqa: F401 -- pytest 
 )
 
 
-def test_the_state_is_told(client, emulator):
-    told = client.control("GET", "state").json()
-    assert (emulator.url, emulator.realm_id) == (told["url"], told["realm_id"])
-    assert told["companies"][emulator.realm_id]["Invoice"] == 60
-    assert told["tokens"]["access_tokens_alive"] == 1
+def test_the_state_is_reported(client, emulator):
+    reported = client.control("GET", "state").json()
+    assert (emulator.url, emulator.realm_id) == (reported["url"], reported["realm_id"])
+    assert reported["companies"][emulator.realm_id]["Invoice"] == 60
+    assert reported["tokens"]["access_tokens_alive"] == 1
     assert emulator.settings() == client.control("GET", "settings").json()
     assert set(emulator.credentials()) == {"client_id", "client_secret", "refresh_token", "realm_id"}
     where = {"environment": "emulator", "emulator_url": emulator.url}
@@ -35,8 +35,8 @@ def test_the_state_is_told(client, emulator):
 def test_the_clock_moves(client):
     assert client.control("POST", "clock", json={"advance": 4000}).status_code == 200
     assert client.get("customer/1").status_code == 401
-    told = client.control("POST", "clock", json={"now": "2030-01-02T03:04:05Z"}).json()["now"]
-    assert told.startswith("2030-01-02T03:04:0")
+    reported = client.control("POST", "clock", json={"now": "2030-01-02T03:04:05Z"}).json()["now"]
+    assert reported.startswith("2030-01-02T03:04:0")
 
 
 def test_faults_are_ordered_and_cleared(client):
@@ -84,8 +84,12 @@ def test_a_reset_brings_everything_back(client, emulator):
     emulator.create("Customer", {"DisplayName": "New"})
     emulator.fault("html", times=-1)
     emulator.advance(10**7)
-    told = client.control("POST", "reset").json()
-    assert (told["companies"][emulator.realm_id]["Customer"], told["faults"], told["limits"]) == (30, [], {})
+    reported = client.control("POST", "reset").json()
+    assert (reported["companies"][emulator.realm_id]["Customer"], reported["faults"], reported["limits"]) == (
+        30,
+        [],
+        {},
+    )
     assert client.connect().get("customer/1").status_code == 200
 
 
@@ -194,7 +198,7 @@ def test_a_stop_says_what_does_not_end(open_client, monkeypatch):
     for thread in set(threading.enumerate()) - before:
         thread.join(60)
         assert not thread.is_alive()
-    store.close()  # nobody writes any more
+    store.close()  # the writer has ended
     with pytest.raises(RuntimeError, match="closed"), store.reading():
         pytest.fail("a closed store lends nothing")
 

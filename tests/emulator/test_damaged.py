@@ -83,7 +83,7 @@ def test_damaged_bodies_are_refused_or_taken(client, seed):
             again = damaged(made, chance) | {"Id": made["Id"], "SyncToken": made["SyncToken"], "sparse": True}
             answer = client.post(entity.lower() + change, json=again)
             assert answer.status_code in (200, 400), (again, answer.text)
-    for entity, path in (("Invoice", "invoice"), ("Bill", "bill")):  # whatever they are linked to by now
+    for entity, path in (("Invoice", "invoice"), ("Bill", "bill")):  # with all links they have by now
         for record in client.rows(f"SELECT * FROM {entity} MAXRESULTS 20"):
             assert client.post(f"{path}?operation=delete", json=record).status_code == 200
     assert taken > 20

@@ -1,4 +1,4 @@
-"""Everything that can go wrong on the way, when it is ordered."""
+"""Every kind of injected fault."""
 
 import json
 import threading
@@ -54,9 +54,9 @@ def test_html_timeout_and_faults_that_say_200(client, emulator):
 
 
 def test_any_fault_of_intuits(client, emulator):
-    emulator.fault("fault", code="5010", message="Stale Object Error", detail="ordered", element="")
+    emulator.fault("fault", code="5010", message="Stale Object Error", detail="injected", element="")
     answer = client.post("customer", json={"DisplayName": "Never made"})
-    error = {"Message": "Stale Object Error", "Detail": "ordered", "code": "5010", "element": ""}
+    error = {"Message": "Stale Object Error", "Detail": "injected", "code": "5010", "element": ""}
     assert (answer.status_code, answer.json()["Fault"]) == (400, {"Error": [error], "type": "ValidationFault"})
     emulator.fault("fault", status=403, type="AuthorizationFault")
     answer = client.get("customer/1")
@@ -218,22 +218,24 @@ def test_ten_at_once(open_client):
     with Emulator(limits={"per_second": 1000, "concurrent": 1}) as emulator:
         client = open_client(emulator).connect()
         limits = emulator.limits
-        assert limits.acquire(emulator.realm_id)  # somebody else's request is under way
+        assert limits.acquire(emulator.realm_id)  # another request is running
         assert client.get("customer/1").status_code == 429
         limits.release(emulator.realm_id)
         assert client.get("customer/1").status_code == 200
 
 
-def test_what_was_asked_is_told_and_no_secret(client, emulator):
+def test_the_request_log_has_every_request_and_no_secret(client, emulator):
     client.query("select * from Customer maxresults 1")
     client.post("query", data="select * from Item")
-    told = emulator.requests()
-    assert ["/oauth2/v1/tokens/bearer", *[f"/v3/company/{emulator.realm_id}/query"] * 2] == [t["path"] for t in told]
-    assert [t["statement"] for t in told[1:]] == ["select * from Customer maxresults 1", "select * from Item"]
-    assert {200} == {t["status"] for t in told}
-    assert told[1]["headers"]["accept"] == "application/json"
+    reported = emulator.requests()
+    assert ["/oauth2/v1/tokens/bearer", *[f"/v3/company/{emulator.realm_id}/query"] * 2] == [
+        t["path"] for t in reported
+    ]
+    assert [t["statement"] for t in reported[1:]] == ["select * from Customer maxresults 1", "select * from Item"]
+    assert {200} == {t["status"] for t in reported}
+    assert reported[1]["headers"]["accept"] == "application/json"
     token = client.session.headers["Authorization"].removeprefix("Bearer ")
-    everything = json.dumps([told, emulator.state(), emulator.counters()])
+    everything = json.dumps([reported, emulator.state(), emulator.counters()])
     for secret in (token, emulator.client_secret, emulator.refresh_token):
         assert secret not in everything
     emulator.reset_counters()

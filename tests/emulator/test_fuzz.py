@@ -1,4 +1,4 @@
-"""Whatever comes over a socket is answered: no 500 that nobody ordered, no hang, no crash."""
+"""Any bytes on a socket get a response: no 500 except an injected one, no hang, no crash."""
 
 # ruff: noqa: S608 -- these statements are in Intuit's language and go to no database
 

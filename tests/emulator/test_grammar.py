@@ -174,7 +174,7 @@ def test_a_page_holds_100_records_if_nobody_says_how_many():
     assert (plan("select * from Invoice").limit, plan("select * from Invoice maxresults 1000").limit) == (100, 1000)
 
 
-# Each mark as Intuit's page of the entity has it, or as somebody met it (vantage_quickbooks/emulator/entities.py).
+# Each mark as Intuit's page of the entity has it, or as reported (vantage_quickbooks/emulator/company/entities.py).
 @pytest.mark.parametrize(
     ("entity", "name", "filterable", "sortable"),
     [
@@ -310,7 +310,7 @@ statements = st.builds(
     max_results=st.none() | st.integers(1, 1000),
 )
 
-# Intuit's language as the grammar itself has it, word by word: whatever it can say is said.
+# Statements generated from the grammar itself: everything that it accepts.
 words = Lark(grammar(), parser="lalr", lexer="basic")
 keywords = [t.name for t in words.terminals if t.pattern.type == "str" and t.pattern.value.isalpha()]
 sayings = from_lark(

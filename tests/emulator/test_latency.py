@@ -120,17 +120,19 @@ def took(call):
 def test_answers_take_their_time(client, emulator):
     emulator.latency({"path": "/customer/", "fixed": 0.3})
     assert took(lambda: client.get("customer/1")) >= 0.3
-    told = client.control("GET", "latency").json()
-    assert told == {"latency": [{"path": "/customer/", "fixed": 0.3}]}
+    reported = client.control("GET", "latency").json()
+    assert reported == {"latency": [{"path": "/customer/", "fixed": 0.3}]}
     emulator.reset()
     assert emulator.state()["latency"] == []
 
 
-def test_whoever_is_turned_away_waits_too(stranger, emulator):
+def test_a_refused_request_waits_too(anonymous, emulator):
     emulator.latency(0.3)
-    assert took(lambda: stranger.get("customer/1")) >= 0.3
+    assert took(lambda: anonymous.get("customer/1")) >= 0.3
     emulator.latency(MAX_LATENCY_S)
-    assert stranger.control("GET", "state").status_code == 200  # never the control endpoints: its patience is less
+    assert (
+        anonymous.control("GET", "state").status_code == 200
+    )  # control endpoints are not delayed: the timeout is shorter
 
 
 def test_control(client, emulator):
@@ -155,7 +157,7 @@ def test_the_constructors_latency_is_there_from_the_start_and_after_a_reset():
 
 
 def test_a_slow_request_takes_up_a_place(open_client):
-    """Ten at once means ten in work, however long they take; an emulator that stops waits for nobody."""
+    """Slow requests count as concurrent; a stopping emulator ends their waits."""
     with Emulator(limits={"per_minute": 1000, "per_second": 1000, "concurrent": 1}, latency=0) as emulator:
         slow, quick = open_client(emulator).connect(), open_client(emulator).connect()
         emulator.fault("latency", seconds=MAX_LATENCY_S, path="/customer/")
@@ -168,7 +170,7 @@ def test_a_slow_request_takes_up_a_place(open_client):
         thread.start()
         while not emulator.counters()["faults_delivered"]:
             time.sleep(0.01)
-        while quick.get("invoice/1").status_code != 429:  # the slow one was ordered, and is on its way to its place
+        while quick.get("invoice/1").status_code != 429:  # the slow request is not counted yet: on its way to its place
             assert thread.is_alive()
     thread.join(60)  # an emulator that waited for it would not have stopped, and would have said so
     assert not thread.is_alive()

@@ -51,7 +51,7 @@ def test_five_hundred_a_minute(clock):
 def test_forty_batches_a_minute_beside_the_others(clock):
     limits = Limits(True, clock)
     assert run(limits, 50, clock, step=0.2, batch=True) == 40
-    assert run(limits, 10, clock, step=0.2) == 10  # what is no batch goes on
+    assert run(limits, 10, clock, step=0.2) == 10  # requests that are not batches pass
     clock.now += 60
     assert run(limits, 1, clock, batch=True) == 1
 
@@ -68,7 +68,7 @@ def test_batches_are_throttled_over_http(open_client):
         body = {"BatchItemRequest": [{"bId": "1", "Query": "select * from Customer maxresults 1"}]}
         assert [client.post("batch", json=body).status_code for _ in range(4)] == [200, 200, 429, 429]
         refused = client.post("batch", json=body)
-        # XML though JSON was asked for (every quote found), and no header that tells when to come back
+        # XML though JSON was asked for (every quote found), and no Retry-After header
         assert "errorCode=003001; statusCode=429" in refused.text
         assert refused.headers["content-type"] == "text/xml"
         assert not [name for name in refused.headers if "limit" in name.lower() or name.lower() == "retry-after"]

@@ -12,8 +12,8 @@ DAY = 86_400
 TOKEN_HEADERS = {"content-type", "cache-control", "pragma", "intuit_tid", "strict-transport-security", "server"}
 
 
-def test_a_refresh_answers_in_the_recorded_form(stranger, emulator):
-    answer = stranger.refresh()
+def test_a_refresh_answers_in_the_recorded_form(anonymous, emulator):
+    answer = anonymous.refresh()
     body = answer.json()
     assert answer.status_code == 200
     assert {"x_refresh_token_expires_in", "refresh_token", "access_token", "token_type", "expires_in"} == set(body)
@@ -28,25 +28,25 @@ def test_a_refresh_answers_in_the_recorded_form(stranger, emulator):
     assert emulator.counters()["token_requests"] == {"total": 1, "ok": 1, "failed": 0}
 
 
-def test_the_hard_end_comes_only_when_it_is_asked_for(stranger):
-    body = stranger.refresh(headers={"x-include-refresh-token-hard-expires-in": "true"}).json()
+def test_the_hard_end_comes_only_when_it_is_asked_for(anonymous):
+    body = anonymous.refresh(headers={"x-include-refresh-token-hard-expires-in": "true"}).json()
     assert 157_680_000 - 60 <= body["x_refresh_token_hard_expires_in"] <= 157_680_000
 
 
-def test_credentials_may_stand_in_the_form(stranger, emulator):
-    answer = stranger.refresh(auth=(), client_id=emulator.client_id, client_secret=emulator.client_secret)
+def test_credentials_may_stand_in_the_form(anonymous, emulator):
+    answer = anonymous.refresh(auth=(), client_id=emulator.client_id, client_secret=emulator.client_secret)
     assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("auth", [("nobody", "nothing"), ()])
-def test_a_wrong_client_is_a_401_with_a_basic_challenge(stranger, auth):
-    answer = stranger.refresh(auth=auth)
+def test_a_wrong_client_is_a_401_with_a_basic_challenge(anonymous, auth):
+    answer = anonymous.refresh(auth=auth)
     assert (answer.status_code, answer.text) == (401, '{"error":"invalid_client"}')
     assert answer.headers["www-authenticate"] == 'Basic realm="Intuit"'
 
 
-def test_a_basic_header_that_is_no_base64_is_a_wrong_client(stranger):
-    assert stranger.refresh(auth=(), headers={"Authorization": "Basic ???"}).status_code == 401
+def test_a_basic_header_that_is_not_base64_is_a_wrong_client(anonymous):
+    assert anonymous.refresh(auth=(), headers={"Authorization": "Basic ???"}).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -63,32 +63,32 @@ def test_a_basic_header_that_is_no_base64_is_a_wrong_client(stranger):
         ({"grant_type": "authorization_code"}, '{"error":"invalid_request"}'),
     ],
 )
-def test_what_cannot_be_granted_is_a_400(stranger, form, body):
+def test_what_cannot_be_granted_is_a_400(anonymous, form, body):
     given = {"token": "" if "refresh_token" not in form else None} | form
     token = given.pop("token", None)
-    answer = stranger.refresh(token, **given)
+    answer = anonymous.refresh(token, **given)
     assert (answer.status_code, answer.text.startswith(body)) == (400, True), answer.text
 
 
-def test_an_access_token_is_no_refresh_token(stranger):
-    access = stranger.refresh().json()["access_token"]
-    assert stranger.refresh(access).json()["error_description"] == "Incorrect Token type or clientID"
+def test_an_access_token_is_not_a_refresh_token(anonymous):
+    access = anonymous.refresh().json()["access_token"]
+    assert anonymous.refresh(access).json()["error_description"] == "Incorrect Token type or clientID"
 
 
-def test_daily_rotation_keeps_the_value_for_24_hours(stranger, emulator):
+def test_daily_rotation_keeps_the_value_for_24_hours(anonymous, emulator):
     first = emulator.refresh_token
-    assert first == stranger.refresh().json()["refresh_token"]
+    assert first == anonymous.refresh().json()["refresh_token"]
     emulator.advance(DAY - 60)
-    body = stranger.refresh().json()
+    body = anonymous.refresh().json()
     assert first == body["refresh_token"]
     assert 8_726_400 - DAY <= body["x_refresh_token_expires_in"] <= 8_726_400 - DAY + 61
     emulator.advance(120)
-    second = stranger.refresh().json()
+    second = anonymous.refresh().json()
     assert first != second["refresh_token"]
     assert second["x_refresh_token_expires_in"] > 8_726_300
-    lost = stranger.refresh(first)
+    lost = anonymous.refresh(first)
     assert (lost.status_code, lost.text) == (400, '{"error":"invalid_grant"}')
-    assert stranger.refresh(second["refresh_token"]).status_code == 200
+    assert anonymous.refresh(second["refresh_token"]).status_code == 200
 
 
 def test_rotation_always_and_grace(open_client):
@@ -101,13 +101,13 @@ def test_rotation_always_and_grace(open_client):
         assert client.refresh().json() == {"error": "invalid_grant"}
 
 
-def test_a_refresh_token_dies_after_101_days_and_a_chain_after_five_years(stranger, emulator):
+def test_a_refresh_token_dies_after_101_days_and_a_chain_after_five_years(anonymous, emulator):
     emulator.advance(8_726_401)
-    assert stranger.refresh().json()["error_description"] == "Incorrect or invalid refresh token"
+    assert anonymous.refresh().json()["error_description"] == "Incorrect or invalid refresh token"
     token = emulator.grant()
     for _ in range(19):
         emulator.advance(100 * DAY - 3600)
-        answer = stranger.refresh(token)
+        answer = anonymous.refresh(token)
         token = answer.json().get("refresh_token")
         if token is None:
             break
@@ -144,14 +144,14 @@ def test_an_access_token_expires(client, emulator):
     assert isinstance(answer.json()["time"], int)
 
 
-def test_tokens_can_be_expired_and_grants_revoked(client, stranger, emulator):
+def test_tokens_can_be_expired_and_grants_revoked(client, anonymous, emulator):
     assert emulator.expire_access_tokens() == 1
     assert client.get("customer/1").status_code == 401
     client.connect()
     assert emulator.revoke_grants() == 1
     assert client.get("customer/1").status_code == 401
-    assert stranger.refresh().json()["error"] == "invalid_grant"
-    assert stranger.refresh(emulator.grant()).status_code == 200
+    assert anonymous.refresh().json()["error"] == "invalid_grant"
+    assert anonymous.refresh(emulator.grant()).status_code == 200
 
 
 def test_a_changed_secret_ends_access_tokens_if_so_wished(client, emulator):
@@ -195,27 +195,27 @@ def authorize(client, emulator, decision, **changes):
     return client.session.post(url, data=asked, timeout=60, allow_redirects=False)
 
 
-def test_consent_leads_to_a_code_for_one_use(stranger, emulator):
-    page = authorize(stranger, emulator, None)
+def test_consent_leads_to_a_code_for_one_use(anonymous, emulator):
+    page = authorize(anonymous, emulator, None)
     assert page.status_code == 200
     assert "Juniper &amp; Finch" in page.text
     assert 'value="s t&amp;te"' in page.text
-    back = authorize(stranger, emulator, "approve")
+    back = authorize(anonymous, emulator, "approve")
     location = urlsplit(back.headers["location"])
     asked = {name: values[0] for name, values in parse_qs(location.query).items()}
     assert (back.status_code, location.netloc, location.path) == (302, "localhost:9", "/callback")
     assert ("1", "s t&te", emulator.realm_id) == (asked["keep"], asked["state"], asked["realmId"])
     exchange = {"grant_type": "authorization_code", "code": asked["code"], "refresh_token": None}
     form = exchange | {"redirect_uri": "http://localhost:9/callback?keep=1"}
-    assert stranger.refresh(**form).status_code == 200
-    assert stranger.refresh(**form).json()["error"] == "invalid_grant"
+    assert anonymous.refresh(**form).status_code == 200
+    assert anonymous.refresh(**form).json()["error"] == "invalid_grant"
 
 
-def test_a_code_is_bound_to_its_redirect_uri(stranger, emulator):
-    back = authorize(stranger, emulator, "approve")
+def test_a_code_is_bound_to_its_redirect_uri(anonymous, emulator):
+    back = authorize(anonymous, emulator, "approve")
     code = parse_qs(urlsplit(back.headers["location"]).query)["code"][0]
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": "http://localhost:9/other"}
-    assert stranger.refresh(**form).json()["error"] == "invalid_grant"
+    assert anonymous.refresh(**form).json()["error"] == "invalid_grant"
 
 
 @pytest.mark.parametrize(
@@ -226,8 +226,8 @@ def test_a_code_is_bound_to_its_redirect_uri(stranger, emulator):
         (None, {"scope": ""}, "invalid_scope"),
     ],
 )
-def test_a_refusal_goes_back_with_its_reason(stranger, emulator, decision, changes, error):
-    back = authorize(stranger, emulator, decision, **changes)
+def test_a_refusal_goes_back_with_its_reason(anonymous, emulator, decision, changes, error):
+    back = authorize(anonymous, emulator, decision, **changes)
     asked = parse_qs(urlsplit(back.headers["location"]).query)
     assert ([error], ["s t&te"]) == (asked["error"], asked["state"])
 
@@ -236,15 +236,15 @@ def test_a_refusal_goes_back_with_its_reason(stranger, emulator, decision, chang
     "changes",
     [{"client_id": "x"}, {"redirect_uri": "javascript:alert(1)"}, {"response_type": "token"}, {"state": ""}],
 )
-def test_nobody_is_redirected_to_where_nobody_vouches_for(stranger, emulator, changes):
-    page = authorize(stranger, emulator, None, **changes)
+def test_an_unverified_uri_is_never_redirected_to(anonymous, emulator, changes):
+    page = authorize(anonymous, emulator, None, **changes)
     assert page.status_code == 400
     assert "location" not in page.headers
 
 
 @pytest.mark.parametrize("document", ["openid_configuration", "openid_sandbox_configuration/"])
-def test_discovery_documents_lead_here(stranger, emulator, document):
-    answer = stranger.session.get(f"{emulator.url}/.well-known/{document}", timeout=60).json()
+def test_discovery_documents_lead_here(anonymous, emulator, document):
+    answer = anonymous.session.get(f"{emulator.url}/.well-known/{document}", timeout=60).json()
     assert answer["token_endpoint"] == f"{emulator.url}/oauth2/v1/tokens/bearer"
     assert answer["token_endpoint_auth_methods_supported"] == ["client_secret_post", "client_secret_basic"]
     assert len(answer) == 12
@@ -271,8 +271,8 @@ def test_the_first_grant_comes_of_the_seed():
         ("Basic " + base64.b64encode(b"a:b").decode(), "Malformed bearer token: too short or too long"),
     ],
 )
-def test_without_a_good_token_nothing_is_said(stranger, header, detail):
-    answer = stranger.get("customer/1", headers={"Authorization": header} if header else {})
+def test_without_a_valid_token_every_request_is_a_401(anonymous, header, detail):
+    answer = anonymous.get("customer/1", headers={"Authorization": header} if header else {})
     assert (401, detail) == (answer.status_code, answer.json()["fault"]["error"][0]["detail"])
     assert "x-spanid" not in answer.headers
     assert answer.headers["content-type"] == "application/json"

@@ -39,84 +39,84 @@ def revoke(client, emulator, token):
     return client.session.post(url, json={"token": token}, auth=auth, timeout=60)
 
 
-def test_a_code_sent_twice_ends_what_it_was_exchanged_for(stranger, emulator):
-    code = agree(stranger, emulator)
-    tokens = exchange(stranger, code).json()
-    stranger.session.headers["Authorization"] = f"Bearer {tokens['access_token']}"
-    assert stranger.get("customer/1").status_code == 200
-    again = exchange(stranger, code)
+def test_a_code_sent_twice_ends_what_it_was_exchanged_for(anonymous, emulator):
+    code = agree(anonymous, emulator)
+    tokens = exchange(anonymous, code).json()
+    anonymous.session.headers["Authorization"] = f"Bearer {tokens['access_token']}"
+    assert anonymous.get("customer/1").status_code == 200
+    again = exchange(anonymous, code)
     assert (again.status_code, again.json()) == (400, {"error": "invalid_grant", "error_description": "Token invalid"})
-    assert stranger.get("customer/1").status_code == 401
-    assert stranger.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
-    assert stranger.refresh().status_code == 200  # other grants live on
+    assert anonymous.get("customer/1").status_code == 401
+    assert anonymous.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
+    assert anonymous.refresh().status_code == 200  # other grants live on
 
 
-def test_a_wrong_redirect_uri_does_not_use_the_code_up(stranger, emulator):
-    code = agree(stranger, emulator)
-    assert exchange(stranger, code, "https://app.example/other").status_code == 400
-    assert exchange(stranger, code).status_code == 200
+def test_a_wrong_redirect_uri_does_not_use_the_code_up(anonymous, emulator):
+    code = agree(anonymous, emulator)
+    assert exchange(anonymous, code, "https://app.example/other").status_code == 400
+    assert exchange(anonymous, code).status_code == 200
 
 
-def test_a_code_lives_for_ten_minutes(stranger, emulator):
-    old, young = agree(stranger, emulator), agree(stranger, emulator)
+def test_a_code_lives_for_ten_minutes(anonymous, emulator):
+    old, young = agree(anonymous, emulator), agree(anonymous, emulator)
     assert old != young
     emulator.advance(590)
-    assert exchange(stranger, young).status_code == 200
+    assert exchange(anonymous, young).status_code == 200
     emulator.advance(20)
-    assert exchange(stranger, old).json()["error_description"] == "Token invalid"
+    assert exchange(anonymous, old).json()["error_description"] == "Token invalid"
 
 
-def test_without_the_scope_the_books_stay_closed(stranger, emulator):
-    tokens = exchange(stranger, agree(stranger, emulator, "openid com.intuit.quickbooks.payment")).json()
-    answer = stranger.get("customer/1", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+def test_without_the_accounting_scope_requests_are_refused(anonymous, emulator):
+    tokens = exchange(anonymous, agree(anonymous, emulator, "openid com.intuit.quickbooks.payment")).json()
+    answer = anonymous.get("customer/1", headers={"Authorization": f"Bearer {tokens['access_token']}"})
     error = answer.json()["fault"]["error"][0]
     assert (answer.status_code, error["code"]) == (403, "3100")
     assert error["detail"] == "The access token does not have sufficient scope"
     assert error["message"] == "message=AuthorizationFailed; errorCode=003100; statusCode=403"
 
 
-def test_each_rotation_begins_the_hundred_days_anew(stranger, emulator):
+def test_each_rotation_begins_the_hundred_days_anew(anonymous, emulator):
     token = emulator.refresh_token
     seen = {token}
     for _ in range(6):
         emulator.advance(90 * DAY)
-        answer = stranger.refresh(token)
+        answer = anonymous.refresh(token)
         assert answer.status_code == 200
         token = answer.json()["refresh_token"]
         assert token not in seen
         seen.add(token)
         assert 8_726_400 - 60 <= answer.json()["x_refresh_token_expires_in"] <= 8_726_400
     emulator.advance(8_726_400)
-    assert stranger.refresh(token).json()["error_description"] == "Incorrect or invalid refresh token"
+    assert anonymous.refresh(token).json()["error_description"] == "Incorrect or invalid refresh token"
 
 
-def test_within_a_day_the_value_stays_and_its_end_as_well(stranger, emulator):
-    first = stranger.refresh().json()
+def test_within_a_day_the_value_stays_and_its_end_as_well(anonymous, emulator):
+    first = anonymous.refresh().json()
     emulator.advance(5 * HOUR)
-    second = stranger.refresh().json()
+    second = anonymous.refresh().json()
     assert first["refresh_token"] == second["refresh_token"]
     assert 5 * HOUR - 2 <= first["x_refresh_token_expires_in"] - second["x_refresh_token_expires_in"] <= 5 * HOUR + 2
     assert first["access_token"] != second["access_token"]
 
 
-def test_the_five_years_end_whatever_is_refreshed(stranger, emulator):
+def test_a_chain_ends_after_five_years_despite_refreshes(anonymous, emulator):
     token = emulator.refresh_token
     asked = {"x-include-refresh-token-hard-expires-in": "true"}
     left = 157_680_000
     for _ in range(18):
         emulator.advance(100 * DAY)
         left -= 100 * DAY
-        answer = stranger.refresh(token, headers=asked)
+        answer = anonymous.refresh(token, headers=asked)
         assert answer.status_code == 200
         assert left - 60 <= answer.json()["x_refresh_token_hard_expires_in"] <= left
         token = answer.json()["refresh_token"]
     emulator.advance(left - HOUR)
-    answer = stranger.refresh(token)
+    answer = anonymous.refresh(token)
     assert answer.status_code == 200
     token = answer.json()["refresh_token"]
     emulator.advance(HOUR + 60)
-    assert stranger.refresh(token).json()["error"] == "invalid_grant"
-    assert stranger.refresh(emulator.grant()).status_code == 200  # a person has connected again
+    assert anonymous.refresh(token).json()["error"] == "invalid_grant"
+    assert anonymous.refresh(emulator.grant()).status_code == 200  # a person has connected again
 
 
 def test_the_grace_of_the_previous_token_ends_with_the_grant(open_client):
@@ -145,13 +145,13 @@ def test_of_two_refreshes_at_once_one_wins(open_client):
         assert sorted(answer.status_code for answer in answers) == [200] + [400] * 7
 
 
-def test_access_tokens_live_side_by_side(stranger, emulator):
-    tokens = [stranger.refresh().json()["access_token"] for _ in range(3)]
+def test_access_tokens_live_side_by_side(anonymous, emulator):
+    tokens = [anonymous.refresh().json()["access_token"] for _ in range(3)]
     for token in tokens:
-        assert stranger.get("customer/1", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+        assert anonymous.get("customer/1", headers={"Authorization": f"Bearer {token}"}).status_code == 200
     emulator.advance(3601)
     for token in tokens:
-        assert stranger.get("customer/1", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+        assert anonymous.get("customer/1", headers={"Authorization": f"Bearer {token}"}).status_code == 401
 
 
 def test_thousands_of_refreshes_fill_no_memory(emulator):

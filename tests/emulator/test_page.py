@@ -14,7 +14,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 class Forms(HTMLParser):
-    """Collects forms with their fields, and whatever a browser would load."""
+    """Collects forms with their fields, and the resources that a browser would load."""
 
     def __init__(self):
         super().__init__()
@@ -52,7 +52,7 @@ def test_the_page_shows_company_counts_tokens_and_requests_and_never_a_token(cli
     client.query("select * from Customer where DisplayName = '<b>&'")
     page = show(client).text
     parse(page)
-    for told in (
+    for reported in (
         "Juniper &amp; Finch Garden Works",
         "<b>60</b>",
         emulator.url,
@@ -60,18 +60,18 @@ def test_the_page_shows_company_counts_tokens_and_requests_and_never_a_token(cli
         "&lt;b&gt;&amp;",
         ">200</span>",
     ):
-        assert told in page
+        assert reported in page
     assert re.search(r"Access tokens alive</dt><dd>1<", page)
     assert emulator.requests()[-1]["intuit_tid"] in page
     assert all(value in page for value in emulator.settings().values())
     assert client.session.headers["Authorization"].removeprefix("Bearer ") not in page
 
 
-def test_before_the_first_request_how_to_connect_comes_first(stranger):
-    page = show(stranger).text
+def test_before_the_first_request_how_to_connect_comes_first(anonymous):
+    page = show(anonymous).text
     assert page.index("<h2>Connect") < page.index("<h2>Inject a fault")
-    stranger.connect()
-    page = show(stranger).text
+    anonymous.connect()
+    page = show(anonymous).text
     assert page.index("<h2>Connect") > page.index("<h2>Recent requests")
 
 
@@ -128,7 +128,7 @@ def test_an_error_is_shown_on_the_page(client, emulator):
     parse(answer.text)
 
 
-def test_every_kind_of_fault_is_told_on_the_page(client, emulator):
+def test_the_page_shows_every_kind_of_fault(client, emulator):
     for kind in KINDS:
         emulator.fault(kind, path="/x", method="GET", after=1, times=-1, chance=0.5)
     emulator.latency([{"path": "/query", "uniform": [0.1, 0.2]}, 0.5])

@@ -1,4 +1,4 @@
-"""No answer of 500 that was not ordered, and no harm from many clients at once."""
+"""No 500 except an injected one, and no damage by many concurrent clients."""
 
 # ruff: noqa: S608 -- these statements are in Intuit's language and go to no database
 

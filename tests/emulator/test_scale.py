@@ -1,4 +1,4 @@
-"""A great company: no Python objects a record on the way out, and memory flat on the way in. Counted, never timed."""
+"""A large company: no Python object per record in a page, and flat memory in a load. Counted, never timed."""
 
 import gc
 import sys

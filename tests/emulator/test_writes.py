@@ -96,7 +96,7 @@ def everything(emulator, entity):
 
 
 def assert_true(emulator):
-    """Check what must hold whatever was written."""
+    """Check the invariants of all writes."""
     invoices = {row["Id"]: row for row in everything(emulator, "Invoice")}
     payments = everything(emulator, "Payment")
     paid = defaultdict(Decimal)
@@ -137,19 +137,19 @@ def test_the_books_stay_true(emulator, seed):
 
 def test_the_same_seed_and_clock_give_the_same_answers(monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 1_900_000_000.25)
-    told = []
+    reported = []
     for _ in range(2):
         with Emulator(seed=4, limits=False) as emulator:
             history = History(emulator, 9)
             for _ in range(60):
                 history.step()
-            told.append([everything(emulator, entity) for entity in ("Customer", "Invoice", "Payment")])
-            told[-1].append(emulator.grant())
-    assert told[0] == told[1]
+            reported.append([everything(emulator, entity) for entity in ("Customer", "Invoice", "Payment")])
+            reported[-1].append(emulator.grant())
+    assert reported[0] == reported[1]
 
 
 def test_writers_and_readers_at_once(client, emulator):
-    """Every page is of one moment: an invoice's balance and its links agree in it, whoever writes meanwhile."""
+    """Every page is a consistent snapshot: an invoice's balance and its links agree, despite concurrent writes."""
     done = threading.Event()
     broken = []
 
@@ -179,7 +179,7 @@ def test_writers_and_readers_at_once(client, emulator):
 
 
 def test_a_record_is_stamped_when_it_is_written(emulator):
-    """Whoever had to wait for another's write does not date his own back."""
+    """A write that waited for another one is stamped later than it."""
     company = emulator.company()
     started, go_on = threading.Event(), threading.Event()
     made = []

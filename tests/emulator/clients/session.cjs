@@ -6,7 +6,7 @@ const QuickBooks = require('node-quickbooks')
 
 const [address, clientId, clientSecret, realm] = process.argv.slice(2)
 const redirectUri = 'http://localhost:9/callback'
-const told = {}
+const result = {}
 
 // node-quickbooks calls back; an error of axios holds what Intuit said
 const call = (qbo, name, ...args) => new Promise((resolve, reject) => {
@@ -28,7 +28,7 @@ const line = {
 async function agree (url) {
   const asked = new URL(url).searchParams
   const page = await fetch(url)
-  told.consent = page.status
+  result.consent = page.status
   const form = new URLSearchParams(asked)
   form.set('decision', 'approve')
   form.set('realm', realm)
@@ -47,12 +47,12 @@ async function authorize () {
   })
   const back = await agree(client.authorizeUri({ scope: [OAuthClient.scopes.Accounting], state: 'a state' }))
   const created = (await client.createToken(back)).getJson()
-  told.created = [created.token_type, created.expires_in, client.getToken().realmId, client.getToken().state]
-  told.accessTokenIsValid = client.isAccessTokenValid()
+  result.created = [created.token_type, created.expires_in, client.getToken().realmId, client.getToken().state]
+  result.accessTokenIsValid = client.isAccessTokenValid()
   const refreshed = (await client.refresh()).getJson()
-  told.refreshed = [refreshed.access_token !== created.access_token, refreshed.refresh_token === created.refresh_token]
+  result.refreshed = [refreshed.access_token !== created.access_token, refreshed.refresh_token === created.refresh_token]
   const info = await client.makeApiCall({ url: `v3/company/${realm}/companyinfo/${realm}` })
-  told.company = info.json.CompanyInfo.CompanyName
+  result.company = info.json.CompanyInfo.CompanyName
   return client
 }
 
@@ -67,39 +67,39 @@ async function books (token) {
   const since = new Date(Date.now() - 60_000).toISOString()
 
   const customer = await call(qbo, 'createCustomer', { DisplayName: "O'Brien & Sons" })
-  told.customer = [customer.DisplayName, (await call(qbo, 'getCustomer', customer.Id)).SyncToken]
+  result.customer = [customer.DisplayName, (await call(qbo, 'getCustomer', customer.Id)).SyncToken]
   const found = await call(qbo, 'findCustomers', { DisplayName: "O'Brien & Sons" })
-  told.found = found.QueryResponse.Customer.map((row) => row.Id === customer.Id)
+  result.found = found.QueryResponse.Customer.map((row) => row.Id === customer.Id)
   const all = await call(qbo, 'findCustomers', { fetchAll: true, limit: 7 })
-  told.all = all.QueryResponse.Customer.length
-  told.count = (await call(qbo, 'findCustomers', { count: true })).QueryResponse.totalCount
+  result.all = all.QueryResponse.Customer.length
+  result.count = (await call(qbo, 'findCustomers', { count: true })).QueryResponse.totalCount
   const changed = await call(qbo, 'updateCustomer', { ...customer, sparse: true, Notes: 'changed' })
-  told.changed = [changed.Notes, changed.SyncToken]
-  told.stale = await code(call(qbo, 'updateCustomer', { ...customer, sparse: true, Notes: 'late' }))
-  told.duplicate = await code(call(qbo, 'createCustomer', { DisplayName: "O'Brien & Sons" }))
+  result.changed = [changed.Notes, changed.SyncToken]
+  result.stale = await code(call(qbo, 'updateCustomer', { ...customer, sparse: true, Notes: 'late' }))
+  result.duplicate = await code(call(qbo, 'createCustomer', { DisplayName: "O'Brien & Sons" }))
 
   const invoice = await call(qbo, 'createInvoice', { CustomerRef: { value: customer.Id }, Line: [line] })
-  told.invoice = [invoice.TotalAmt, invoice.Balance, invoice.CustomerRef.name]
+  result.invoice = [invoice.TotalAmt, invoice.Balance, invoice.CustomerRef.name]
   const again = { CustomerRef: { value: customer.Id }, Line: [line] }
   const first = await call(qbo, 'createInvoice', { ...again, requestId: 'once' })
-  told.once = first.Id === (await call(qbo, 'createInvoice', { ...again, requestId: 'once' })).Id
-  told.voided = (await call(qbo, 'voidInvoice', { Id: first.Id, SyncToken: first.SyncToken })).Invoice.PrivateNote
+  result.once = first.Id === (await call(qbo, 'createInvoice', { ...again, requestId: 'once' })).Id
+  result.voided = (await call(qbo, 'voidInvoice', { Id: first.Id, SyncToken: first.SyncToken })).Invoice.PrivateNote
   const batch = await call(qbo, 'batch', [
     { bId: 'a', operation: 'create', Vendor: { DisplayName: 'Sage Supply' } },
     { bId: 'b', operation: 'delete', Invoice: { Id: '999999', SyncToken: '0' } },
     { bId: 'c', Query: 'select count(*) from Invoice' }
   ])
-  told.batch = batch.BatchItemResponse.map((item) => [item.bId, Object.keys(item).find((key) => key !== 'bId')])
+  result.batch = batch.BatchItemResponse.map((item) => [item.bId, Object.keys(item).find((key) => key !== 'bId')])
   const deleted = await call(qbo, 'deleteInvoice', invoice.Id)
-  told.deleted = deleted.Invoice.status
+  result.deleted = deleted.Invoice.status
   const changes = await call(qbo, 'changeDataCapture', ['Customer', 'Invoice', 'Payment'], since)
-  told.changes = changes.CDCResponse[0].QueryResponse.map((group) => Object.keys(group)[0] || '')
-  told.graves = changes.CDCResponse[0].QueryResponse[1].Invoice.filter((row) => row.status === 'Deleted').length
+  result.changes = changes.CDCResponse[0].QueryResponse.map((group) => Object.keys(group)[0] || '')
+  result.graves = changes.CDCResponse[0].QueryResponse[1].Invoice.filter((row) => row.status === 'Deleted').length
   await call(qbo, 'revokeAccess', true)
-  told.revoked = await call(qbo, 'getCustomer', '1').catch((error) => error.cause.response.status)
+  result.revoked = await call(qbo, 'getCustomer', '1').catch((error) => error.cause.response.status)
 }
 
 authorize().then((client) => books(client.getToken())).then(
-  () => console.log(JSON.stringify(told)),
+  () => console.log(JSON.stringify(result)),
   (error) => { console.error(error); process.exitCode = 1 }
 )

@@ -72,25 +72,25 @@ def row_of(entity: Entity, record: Mapping[str, Any], body: str) -> Row:
         ValueError: A time or an amount is invalid.
     """
     times = record.get("MetaData") or {}
-    name = _words(record.get("DisplayName") or record.get("Name"))
+    name = _text(record.get("DisplayName") or record.get("Name"))
     return Row(
         id=str(record.get("Id", "")),
         created=_epoch(times.get("CreateTime")),
         updated=_epoch(times.get("LastUpdatedTime")),
         active=int(record.get("Active") is not False),
-        sort_name=(_words(record.get(entity.sort_property)) or name) if entity.is_name_list else None,
+        sort_name=(_text(record.get(entity.sort_property)) or name) if entity.is_name_list else None,
         name=name,
-        txn_date=_words(record.get("TxnDate")),
-        due_date=_words(record.get("DueDate")),
-        doc_number=_words(record.get("DocNumber")),
-        customer=_words((record.get("CustomerRef") or {}).get("value")),
+        txn_date=_text(record.get("TxnDate")),
+        due_date=_text(record.get("DueDate")),
+        doc_number=_text(record.get("DocNumber")),
+        customer=_text((record.get("CustomerRef") or {}).get("value")),
         balance=_real(record.get("Balance")),
         total=_real(record.get("TotalAmt")),
         body=body,
     )
 
 
-def _words(value: Any) -> str | None:
+def _text(value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
         raise TypeError(f"{value!r} is not text")
     return value
