@@ -28,8 +28,13 @@ _CDC_WINDOW = timedelta(days=29)
 https://developer.intuit.com/app/developer/qbo/docs/learn/explore-the-quickbooks-online-api/change-data-capture"""
 
 
+def _overlap_start(started: datetime) -> datetime:
+    """Return the instant from which changes are asked for again, in whole seconds as records are stamped."""
+    return started.replace(microsecond=0) - _OVERLAP
+
+
 def _overlapped(started: str) -> str:
-    return (datetime.fromisoformat(started) - _OVERLAP).isoformat(timespec="seconds")
+    return _overlap_start(datetime.fromisoformat(started)).isoformat()
 
 
 def changed_condition(started: str) -> str:
@@ -55,7 +60,7 @@ class RecentChanges:
         """
         if started is None:
             return
-        earliest = started - _OVERLAP
+        earliest = _overlap_start(started)
         day = (earliest - timedelta(days=1)).date().isoformat()  # almost all are days older: compared as text
         for row in rows:
             updated = row["MetaData"].get("LastUpdatedTime")
