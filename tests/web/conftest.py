@@ -49,7 +49,7 @@ def site(serve, emulator, monkeypatch):
 
 @pytest.fixture
 def client(site):
-    """A client that has opened the printed address."""
+    """A signed-in client."""
     opened = Client(site)
     assert opened.get(f"/?key={site.sessions.access_key}").status_code == 200
     opened.get("/connections/demo")
@@ -73,7 +73,7 @@ def api(site):
 
 @pytest.fixture(scope="module")
 def browser():
-    """Debian's chromium, headless. Its loop must not outlive the module: other tests run loops of their own."""
+    """Debian's chromium, headless. Module scope: its event loop must not outlive the module."""
     if CHROMIUM is None:
         pytest.skip("!!! NO PAGE WAS SEEN: as root, apt-get install chromium !!!")
     from playwright.sync_api import sync_playwright

@@ -1,4 +1,4 @@
-"""A second connector, of a service that does not exist: the host must show it and work it like any other."""
+"""A second connector, of a service that does not exist: the web UI must support it like any other."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Site:
 
 
 class Client:
-    """What a browser does, without one: cookies, and the CSRF token of the last page."""
+    """An HTTP client with cookies and the CSRF token of the last page."""
 
     def __init__(self, site):
         self.site = site

@@ -1,4 +1,4 @@
-"""The API: by hand, and by what its own description says."""
+"""The HTTP API: single requests, and requests generated from its OpenAPI description."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_settings_are_validated_by_the_connectors_own_validator(api, emulator):
     assert api("POST", "/api/connectors/quickbooks/validate", json=form).json()["data"] == QUICKBOOKS.validate(form)
 
 
-def test_an_action_answers_with_the_hosts_envelope(api):
+def test_an_action_returns_an_envelope(api):
     answer = api("POST", "/api/connections/demo/call/listInvoices", json={"status": "overdue", "max_results": 3})
     body = answer.json()
     assert answer.status_code == 200
@@ -86,14 +86,14 @@ def test_an_action_answers_with_the_hosts_envelope(api):
         ("demo/call/listInvoices", b"[" * 100_000, 400, "BODY_INVALID"),
     ],
 )
-def test_a_failure_is_an_envelope_too(api, path, body, status, code):
+def test_a_failure_returns_an_envelope(api, path, body, status, code):
     answer = api("POST", f"/api/connections/{path}", data=body)
     assert answer.status_code == status
     assert answer.json()["success"] is False
     assert answer.json()["error"]["code"] == code
 
 
-def test_a_spent_grant_is_not_the_callers_fault(api, emulator):
+def test_a_revoked_grant_is_not_the_callers_fault(api, emulator):
     emulator.revoke_grants()
     answer = api("POST", "/api/connections/demo/call/getCompanyInfo")
     assert answer.status_code == 424
@@ -107,13 +107,13 @@ def test_a_cookie_needs_the_token_of_its_session(client):
     assert answer.json()["success"] is True
 
 
-def test_the_description_can_be_limited(api):
+def test_the_openapi_description_can_be_limited(api):
     for query, expected in (("action=listVendors", {"listVendors"}), ("connection=nothing", set())):
         paths = api("GET", f"/api/openapi.json?{query}").json()["paths"]
         assert {path.rpartition("/")[2] for path in paths if "/call/" in path} == expected
 
 
-def test_the_description_is_complete(api):
+def test_the_openapi_description_is_complete(api):
     described = api("GET", "/api/openapi.json").json()
     assert described["openapi"].startswith("3.1")
     for action in QUICKBOOKS.describe()["actions"]:
@@ -126,8 +126,8 @@ def test_the_description_is_complete(api):
 
 
 @pytest.mark.emulator(rotation="daily", limits=False, invoices=20, customers=10)
-def test_schemathesis_finds_no_answer_that_is_not_described(site, api):
-    """Valid and invalid requests of every operation, made from the description."""
+def test_schemathesis_finds_no_undescribed_response(site, api):
+    """Valid and invalid requests of every operation, generated from the description."""
     schema = schemathesis.openapi.from_dict(api("GET", "/api/openapi.json?group=core").json())
     headers = {"Authorization": f"Bearer {site.sessions.access_key}"}
     seen = set()

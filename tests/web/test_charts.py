@@ -1,4 +1,4 @@
-"""Rows to chart_groups: exact sums, never across currencies, and nothing lost."""
+"""Charts: exact sums, never across currencies, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def bars(rows, title, currency="USD"):
     [(0, "Current"), (1, "1–30 days"), (30, "1–30 days"), (31, "31–60 days"), (60, "31–60 days"),  # noqa: RUF001
      (61, "61–90 days"), (90, "61–90 days"), (91, "Over 90 days"), (10_000, "Over 90 days")],  # noqa: RUF001
 )  # fmt: skip
-def test_the_ages_meet_without_a_gap(days, age):
+def test_age_ranges_have_no_gap(days, age):
     found = bars([invoice(10, days)], "Receivables by age")
     assert list(found) == ["Current", "1–30 days", "31–60 days", "61–90 days", "Over 90 days"]  # noqa: RUF001
     assert {label for label, amount in found.items() if amount} == {age}
 
 
-def test_currencies_have_pictures_of_their_own_in_one_order():
+def test_each_currency_has_its_own_chart_in_the_same_order():
     rows = [invoice(5, currency="EUR"), invoice(1), invoice(2), invoice(3, currency=None)]
     for chart_group in build_charts(rows, VIEWS):
         assert [chart.currency for chart in chart_group.charts] == ["USD", "", "EUR"]
@@ -48,7 +48,7 @@ def test_sums_are_exact():
     assert bars(rows, "Receivables by age")["Current"] == Decimal("0.3")
 
 
-def test_what_is_outstanding_is_told_apart():
+def test_the_outstanding_part_is_shown_separately():
     rows = [invoice(40, status="partiallyPaid", total=100), invoice(0, status="paid", total=50)]
     chart_group = next(chart_group for chart_group in build_charts(rows, VIEWS) if chart_group.part_label)
     (chart,) = chart_group.charts
@@ -58,7 +58,7 @@ def test_what_is_outstanding_is_told_apart():
     assert chart.summary == "Invoices by payment status, USD: paid 50.00; partly paid 100.00."
 
 
-def test_those_beyond_the_limit_are_summed_up_not_lost():
+def test_rows_beyond_the_limit_are_summed_as_others():
     rows = [invoice(number, name=f"Customer {number}") for number in range(1, 13)]
     found = bars(rows, "Top customers by balance")
     assert list(found)[:2] == ["Customer 12", "Customer 11"]
@@ -67,11 +67,11 @@ def test_those_beyond_the_limit_are_summed_up_not_lost():
 
 
 @pytest.mark.parametrize("rows", [[], [{}], [{"Balance": "12"}], [{"Balance": True, "daysOverdue": 1}]])
-def test_rows_without_the_members_have_no_picture(rows):
+def test_rows_without_the_fields_have_no_chart(rows):
     assert build_charts(rows, VIEWS) == []
 
 
-def test_views_that_are_not_known_are_left_out():
+def test_unknown_views_are_left_out():
     assert build_charts([invoice(1)], [{"kind": "hologram"}]) == []
 
 
@@ -80,7 +80,7 @@ AMOUNTS = st.integers(-(10**9), 10**12) | st.floats(-1e9, 1e12, allow_nan=False)
 
 @given(st.lists(st.builds(invoice, AMOUNTS, st.integers(0, 200), st.sampled_from(["USD", "JPY", None]),
                           st.sampled_from(["paid", "open", "new"]), st.text(max_size=40))))  # fmt: skip
-def test_bars_stay_in_the_picture_and_add_up(rows):
+def test_bars_fit_the_chart_and_add_up(rows):
     for chart_group in build_charts(rows, VIEWS):
         for chart in chart_group.charts:
             assert chart.height == len(chart.bars) * ROW

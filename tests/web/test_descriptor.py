@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from fleet import BrokenPlugin, FuturePlugin, Plugin
+from fleet import BrokenPlugin, Fleet, FuturePlugin, Plugin
+from jsonschema import Draft202012Validator
 from running_site import Client
 
 ACTION = "/connections/vans/actions/"
@@ -32,6 +35,11 @@ def run(client, action, **data):
 
 def text_of(answer):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text))
+
+
+def test_the_fleet_describes_itself_by_the_contract():
+    schema = json.loads((Path(__file__).parents[2] / "schemas" / "descriptor.schema.json").read_text())
+    assert list(Draft202012Validator(schema).iter_errors(Fleet().describe())) == []
 
 
 # ---- menu ----
@@ -106,7 +114,7 @@ def test_a_destructive_action_asks_first_and_on_the_server(fleet):
     assert "V-3" not in fleet.connector.vans
 
 
-def test_a_failure_of_what_is_not_idempotent_does_not_advise_to_repeat_it(fleet):
+def test_a_failed_action_that_is_not_idempotent_is_not_advised_to_be_repeated(fleet):
     failed = run(fleet, "scrapVan", **{"field-plate": "busy", "confirmed": "1"})
     assert "may have taken effect" in failed.text
     assert "may succeed later" not in failed.text
@@ -155,7 +163,7 @@ def test_changes_are_read_since_a_full_sync(fleet):
     assert f'name="since" value="{second}"' in changes.text  # the next step is one button away
 
 
-def test_deletions_that_were_not_reported_are_not_taken_for_none(fleet):
+def test_unreported_deletions_are_not_shown_as_zero(fleet):
     first = urlsplit(run(fleet, "listVans", mode="full").url).path.rpartition("/")[2]
     fleet.connector.reports_deletions = False
     changes = run(fleet, "listVans", mode="changes", since=first)
@@ -163,7 +171,7 @@ def test_deletions_that_were_not_reported_are_not_taken_for_none(fleet):
     assert ", 0 deleted" not in changes.text
 
 
-def test_changes_since_a_run_that_is_gone_are_refused_at_the_field(fleet):
+def test_changes_since_an_expired_run_are_an_error_at_the_field(fleet):
     run(fleet, "listVans", mode="full")
     answer = run(fleet, "listVans", mode="changes", since="gone")
     assert answer.status_code == 422
@@ -197,7 +205,7 @@ def test_a_list_without_a_table_view_shows_its_key_and_flat_fields(fleet):
     assert re.findall(r'<th scope="col"[^>]*><a [^>]*>([^<]+)</a>', everything)[3:] == ["Extra"]
 
 
-def test_the_action_page_says_what_the_descriptor_says(fleet):
+def test_the_action_page_shows_the_facts_of_the_descriptor(fleet):
     page = text_of(fleet.get(ACTION + "listVans"))
     for fact in ("Primary key plate", "Last updated seen", "Deleted rows reported by the mode Changes",
                  "Polling triggers Van changed", "Safe to repeat yes", "driver (text), seen (date)"):  # fmt: skip
@@ -260,7 +268,7 @@ def test_without_script_a_button_looks_up_and_keeps_the_form(fleet):
     assert 'name="field-driver"' in none
 
 
-def test_the_name_of_a_value_that_was_looked_up_is_shown_when_the_form_comes_again(fleet):
+def test_the_label_of_a_looked_up_value_is_shown_again(fleet):
     fleet.get(ACTION + "listVans/options/driver?q=an")
     page = fleet.post(ACTION + "listVans", {"intent": "estimate", "field-driver": "D1"}).text
     assert 'data-label="Anita Reyes"' in page

@@ -40,8 +40,8 @@ const answers = {
   rjsfDefault: attempt(() => withDefaults.validateFormData(job.inputs[0], job.schema)),
   rjsf: attempt(() => job.inputs.map((input) => with2020.validateFormData(input, job.schema).errors.length === 0)),
   kinds: attempt(() => {
-    const whole = retrieveSchema(with2020, job.schema, job.schema, {});
-    return Object.fromEntries(Object.entries(whole.properties).map(([name, rules]) => [name, getSchemaType(rules)]));
+    const schema = retrieveSchema(with2020, job.schema, job.schema, {});
+    return Object.fromEntries(Object.entries(schema.properties).map(([name, rules]) => [name, getSchemaType(rules)]));
   }),
 };
 process.stdout.write(JSON.stringify(answers));
@@ -71,14 +71,14 @@ def node(npm, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_every_schema_works_as_the_page_for_hosts_says(node, name):
+def test_every_schema_works_as_docs_host_describes(node, name):
     schema = SCHEMAS[name]
     answers = node(schema, schema["examples"])
     assert answers["strict"] == [True] * len(schema["examples"])
     assert answers["rjsf"] == [True] * len(schema["examples"])
     # What happens without: the reason for the page to say so.
-    told = json.dumps(answers["rjsfDefault"])
-    assert 'no schema with key or ref \\"https://json-schema.org/draft/2020-12/schema\\"' in told
+    texts = json.dumps(answers["rjsfDefault"])
+    assert 'no schema with key or ref \\"https://json-schema.org/draft/2020-12/schema\\"' in texts
     page = (Path(__file__).parents[2] / "docs" / "host.md").read_text()
     assert "customizeValidator({ AjvClass: Ajv2020 })" in page
     assert 'ajv.addVocabulary(["x-hint", "x-format", "x-sensitive"])' in page
@@ -86,7 +86,7 @@ def test_every_schema_works_as_the_page_for_hosts_says(node, name):
         assert 'unknown keyword: "x-' in answers["bareStrict"]["error"]
 
 
-def test_a_form_has_one_input_for_each_field_of_the_type_that_is_meant(node):
+def test_a_form_has_one_input_of_the_first_type_for_each_field(node):
     schema = SCHEMAS["listInvoices.input.schema"]
     kinds = node(schema, [{}])["kinds"]
     assert kinds == {name: rules["type"][0] for name, rules in schema["properties"].items()} | {
@@ -99,7 +99,7 @@ def test_a_form_has_one_input_for_each_field_of_the_type_that_is_meant(node):
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_javascript_and_python_read_the_schemas_alike(node, name):
-    """The patterns are written for both kinds of regular expressions."""
+    """The patterns mean the same in both regular expression dialects."""
 
     @given(st.lists(objects(name), min_size=150, max_size=150))
     @settings(deadline=None, max_examples=2, suppress_health_check=list(HealthCheck))
@@ -114,7 +114,7 @@ def test_javascript_and_python_read_the_schemas_alike(node, name):
 
 
 def _is_portable(value):
-    """Whether JavaScript reads a value as what it is: its numbers are doubles, and fewer characters blanks."""
+    """Return whether JavaScript reads a value alike: its numbers are doubles, and fewer characters are blanks."""
     if isinstance(value, dict):
         return all(_is_portable(item) for pair in value.items() for item in pair)
     if isinstance(value, list):

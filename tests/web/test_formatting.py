@@ -1,4 +1,4 @@
-"""Values as people read them."""
+"""Display of values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from vantage_quickbooks.web.formatting import (
         ("1.5", "KWD", "1.500"), ("0.125", "USD", "0.125"), ("0", "", "0.00"), ("1E+3", "USD", "1,000.00"),
     ],
 )  # fmt: skip
-def test_money_has_its_currencys_decimals_and_loses_none(amount, currency, expected):
+def test_money_has_the_decimals_of_its_currency_and_loses_none(amount, currency, expected):
     assert money(Decimal(amount), currency) == expected
 
 
@@ -43,7 +43,7 @@ def test_money_has_its_currencys_decimals_and_loses_none(amount, currency, expec
         ("2026-11-23T08:37:48.542Z", "23 Nov 2026, 08:37 UTC"), ("2026-02-30", "2026-02-30"), ("1037", "1037"),
     ],
 )  # fmt: skip
-def test_dates_are_in_words(text, expected):
+def test_dates_are_readable(text, expected):
     assert instant(text) == expected
     assert instants(f"until {text}.") in {f"until {expected}.", f"until {text}."}
 
@@ -53,7 +53,7 @@ def test_dates_are_in_words(text, expected):
     [("daysOverdue", "Days overdue"), ("TotalAmt", "Total amt"), ("realmId", "Realm ID"), ("Id", "ID"),
      ("apiCalls", "API calls"), ("GSTIN", "GSTIN"), ("clock_skew", "Clock skew"), ("", "")],
 )  # fmt: skip
-def test_names_are_words(name, expected):
+def test_names_become_labels(name, expected):
     assert words(name) == expected
 
 
@@ -65,11 +65,11 @@ def test_names_are_words(name, expected):
         (["a", "b"], "a, b"), (True, "yes"), (1234567, "1,234,567"), (None, ""), ({"a": {"b": 1}}, "1 field"),
     ],
 )  # fmt: skip
-def test_what_is_nested_is_told_in_a_word_or_two(value, expected):
+def test_nested_values_have_a_short_text(value, expected):
     assert cell({"x": value}, Column("x", "X")).text == expected
 
 
-def test_long_texts_are_cut_and_kept():
+def test_long_texts_are_shortened_and_kept_in_full():
     shown = cell({"x": "a" * 300}, Column("x", "X"))
     assert len(shown.text) == 80
     assert shown.full == "a" * 300
@@ -83,7 +83,7 @@ def fields_of_rows(rows, views=()):
     return fields
 
 
-def test_the_columns_are_those_of_the_view_that_some_row_has():
+def test_columns_are_those_of_the_view_with_values():
     views = ACTIONS["listInvoices"].action.views
     rows = [{"DocNumber": "1", "Balance": 5, "Line": []}]
     fields = fields_of_rows(rows, views)
@@ -96,7 +96,7 @@ def test_the_columns_are_those_of_the_view_that_some_row_has():
     ]
 
 
-def test_a_column_is_of_numbers_if_every_value_is_one():
+def test_a_column_is_numeric_if_all_its_values_are():
     rows = [{"n": 1, "m": 1, "b": True}, {"n": None, "m": "1"}, {"n": 2.5}]
     formats = {column.field: column.format for column in columns_of(fields_of_rows(rows), show_all=True)}
     assert formats == {"n": "number", "m": "", "b": ""}
@@ -106,13 +106,13 @@ def customer(balance, currency):
     return {"customerName": "A", "Balance": balance, "CurrencyRef": {"value": currency} if currency else None}
 
 
-def test_amounts_of_one_currency_have_it_in_their_heading():
+def test_a_single_currency_is_in_the_heading():
     rows = [customer(5, "EUR"), customer(None, "USD")]
     *_, balance = columns_of(fields_of_rows(rows, ACTIONS["listCustomers"].action.views), show_all=False)
     assert (balance.label, cell(rows[0], balance).text) == ("Balance (EUR)", "5.00")
 
 
-def test_amounts_of_several_currencies_have_each_its_own_and_are_sorted_apart():
+def test_several_currencies_are_in_the_cells_and_sorted_separately():
     rows = [customer(5, "USD"), customer(300, "JPY"), customer(1, None)]
     *_, balance = columns_of(fields_of_rows(rows, ACTIONS["listCustomers"].action.views), show_all=False)
     assert balance.label == "Balance"
@@ -120,26 +120,26 @@ def test_amounts_of_several_currencies_have_each_its_own_and_are_sorted_apart():
     assert [sort_key(row, balance) for row in rows] == [("USD", 5.0), ("JPY", 300.0), ("", 1.0)]
 
 
-def test_a_table_with_a_column_for_currencies_shows_each_once_and_is_sorted_by_them_all_the_same():
+def test_a_currency_column_replaces_currencies_in_cells_but_not_in_sorting():
     rows = [{"Balance": 5, "currency": "USD"}, {"Balance": 300, "currency": "JPY"}]
     balance, _ = columns_of(fields_of_rows(rows, ACTIONS["listInvoices"].action.views), show_all=False)
     assert [cell(row, balance).text for row in rows] == ["5.00", "300"]
     assert [sort_key(row, balance)[0] for row in rows] == ["USD", "JPY"]
 
 
-def test_a_secret_is_masked_whatever_its_length():
+def test_the_mask_of_a_secret_has_a_fixed_length():
     schema = QUICKBOOKS.describe()["actions"][3]["outputSchema"]
     shown = masked({"accessToken": "t" * 900, "expiresIn": 5, "metadata": {}}, schema)
     assert shown == {"accessToken": MASK, "expiresIn": 5, "metadata": {}}
     assert masked({"a": "x", "b": None}, {}) == {"a": MASK, "b": None}  # nothing is marked: everything is
 
 
-def test_views_name_members_that_the_output_has():
+def test_views_are_of_known_kinds():
     for action in QUICKBOOKS.describe()["actions"]:
         for view in action["views"]:
             assert view["kind"] in {"table", "aging", "breakdown", "top"}
             assert view["kind"] == "table" or view["title"]
 
 
-def test_a_formula_in_a_file_is_not_run():
+def test_a_formula_in_a_csv_is_escaped():
     assert csv_text([{"a": "=1+1", "b": -5}]) == "a,b\r\n'=1+1,-5\r\n"

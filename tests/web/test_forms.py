@@ -1,4 +1,4 @@
-"""Schemas to fields, and what a browser sends back."""
+"""Schemas to fields, and submitted values to inputs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def field(rules, hints=None, *, required=False):
         ({}, {}, "text"),
     ],
 )
-def test_a_property_becomes_the_input_that_fits(rules, hints, kind):
+def test_a_property_becomes_a_field_of_the_right_kind(rules, hints, kind):
     assert field(rules, hints).kind == kind
 
 
@@ -54,7 +54,7 @@ def test_every_property_of_every_form_has_one_field(name):
     assert {made.name for made in fields_of(schema, {})} == set(schema["properties"])  # a forgotten one is not lost
 
 
-def test_a_default_is_shown_in_the_words_of_its_choice():
+def test_a_default_is_shown_by_the_label_of_its_option():
     options = [{"value": "production", "label": "Live"}]
     assert field({"type": "string", "default": "production"}, {"options": options}).default == "Live"
     assert field({"type": "integer", "default": 100}).default == "100"
@@ -83,17 +83,17 @@ def test_a_secret_is_never_shown():
         ({"type": "array", "items": {"type": "string"}}, ["a, b"], "a, b"),
     ],
 )
-def test_what_was_sent_is_read(rules, sent, expected):
+def test_submitted_values_are_parsed(rules, sent, expected):
     assert parse([field(rules)], {"x": sent}) == {"x": expected}
 
 
 @pytest.mark.parametrize("sent", [{}, {"x": []}, {"x": [""]}, {"x": ["  "]}, {"unknown": ["1"]}])
-def test_what_is_empty_or_unknown_is_left_out(sent):
+def test_empty_and_unknown_fields_are_left_out(sent):
     assert parse([field({"type": "string"})], sent) == {}
 
 
 @given(st.dictionaries(st.sampled_from([*FORMS["listInvoices"][1]["order"], "x"]), st.lists(st.text(), max_size=3)))
-def test_anything_that_is_sent_can_be_read_and_shown_again(sent):
+def test_any_submitted_values_can_be_parsed_and_shown_again(sent):
     fields = fields_of(*FORMS["listInvoices"])
     assert len(bind(fields, parse(fields, sent))) == len(fields)
 
@@ -106,7 +106,7 @@ def test_a_folded_group_with_an_error_is_unfolded():
         assert [(group.label, group.is_open) for group in groups] == [("Connection", True), ("Advanced", is_open)]
 
 
-def test_what_consent_fills_in_stands_apart_before_what_is_folded_anyway():
+def test_fields_filled_by_oauth_are_a_folded_group_of_their_own():
     schema, form = FORMS["settings"]
     groups = groups_of(bind(fields_of(schema, form), {}), form, {"refresh_token": "By hand", "realm_id": "By hand"})
     assert [group.label for group in groups] == ["Connection", "By hand", "Advanced"]

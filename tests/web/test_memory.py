@@ -1,4 +1,4 @@
-"""Results take disk, not memory; and nothing of them is left when the server ends."""
+"""Results take disk, not memory, and are deleted when the server stops."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def rss_mb(pid):
 
 @pytest.fixture
 def big(request, tmp_path):
-    """A server in a process of its own and a client that has entered."""
+    """A server in its own process, and a signed-in client."""
     (tmp_path / "tmp").mkdir()
     process = subprocess.Popen(
         [sys.executable, PROGRAM, tmp_path / "data", str(getattr(request, "param", ROWS))],
@@ -42,7 +42,7 @@ def big(request, tmp_path):
 
 
 def run_full_sync(http, base):
-    page = http.get(f"{base}/connections/big", timeout=30)
+    page = http.get(f"{base}/connections/big/actions/list", timeout=30)
     token = re.search(r'name="csrf" value="([^"]+)"', page.text)[1]
     answer = http.post(
         f"{base}/connections/big/actions/list", {"csrf": token, "mode": "full"}, allow_redirects=False, timeout=60
@@ -56,8 +56,8 @@ def run_full_sync(http, base):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="NO /proc: memory was not measured")
-def test_results_take_disk_and_no_memory(big):
-    """In memory, each row took 20 kB or so: 300 MB for these."""
+def test_results_take_disk_instead_of_memory(big):
+    """In memory each row would take about 20 kB: 300 MB for these."""
     process, http, base, _ = big
     run_full_sync(http, base)
     before = rss_mb(process.pid)
@@ -84,7 +84,7 @@ def test_pages_and_downloads_have_all_rows_in_order(big):
 
 
 @pytest.mark.parametrize("big", [1000], indirect=True)
-def test_no_more_than_twenty_results_are_kept(big):
+def test_at_most_twenty_results_are_stored(big):
     _, http, base, place = big
     runs = [run_full_sync(http, base) for _ in range(22)]
     assert http.get(runs[0], timeout=30).status_code == 404

@@ -1,4 +1,4 @@
-"""The host knows nothing of QuickBooks: a connector that it never heard of shows up and works."""
+"""The web UI knows nothing of QuickBooks: any other connector appears and works."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def plugin():
 
 @pytest.fixture
 def garage(serve, plugin):
-    """A client of a site with the garage's plugin beside the installed ones."""
+    """A signed-in client of a site with the garage's plugin."""
     site = serve(plugins=[plugin])
     client = Client(site)
     client.get(f"/?key={site.sessions.access_key}")
@@ -50,7 +50,7 @@ def test_its_form_has_a_field_of_each_kind(garage):
     }  # fmt: skip
 
 
-def test_what_is_wrong_stands_at_its_field(garage):
+def test_an_error_is_shown_at_its_field(garage):
     answer = make(garage, api_key="")
     assert answer.status_code == 422
     assert 'href="#field-api_key">Key is missing.</a>' in answer.text
@@ -74,7 +74,7 @@ def test_its_rows_are_shown_escaped_sorted_and_page_by_page(garage):
     assert len(json.loads(garage.get(f"{path}/download.json").text)["cars"]) == 250
 
 
-def test_a_defect_of_its_is_told_by_its_kind_alone(garage, caplog):
+def test_a_bug_in_a_connector_is_reported_by_its_type_only(garage, caplog):
     made = urlsplit(make(garage).url).path
     result = garage.post(f"{made}/actions/breakDown")
     assert "INTERNAL_ERROR" in result.text
@@ -82,7 +82,7 @@ def test_a_defect_of_its_is_told_by_its_kind_alone(garage, caplog):
     assert "k3y-of-the-garage" not in result.text + caplog.text
 
 
-def test_it_is_connected_with_pkce_where_it_says_so(garage, plugin):
+def test_pkce_is_used_if_the_descriptor_says_so(garage, plugin):
     made = urlsplit(make(garage).url).path
     bounce = garage.post(f"{made}/connect")
     target = re.search(r'url=([^"]+)"', bounce.text)[1].replace("&amp;", "&")
@@ -98,6 +98,6 @@ def test_it_is_connected_with_pkce_where_it_says_so(garage, plugin):
     assert "ticket" not in garage.site.host.record(record.id).settings
 
 
-def test_a_second_connector_of_one_id_is_refused(serve):
+def test_a_second_connector_with_the_same_id_is_refused(serve):
     with pytest.raises(ValueError, match="Two plugins register a connector with the id 'garage'"):
         serve(plugins=[Plugin(), Plugin()])

@@ -1,4 +1,4 @@
-"""The rows of results are on disk, private, in order, and gone when they should be."""
+"""The rows of results on disk: private, in order, and deleted in time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fill(files, rows, name="r"):
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])
-def test_they_are_private_whatever_the_umask(tmp_path, umask):
+def test_files_are_private_with_any_umask(tmp_path, umask):
     before = os.umask(umask)
     try:
         files = ResultFiles(tmp_path)
@@ -61,7 +61,7 @@ def test_nothing_is_written_before_the_first_row(files):
 
 
 @given(st.lists(st.lists(st.dictionaries(st.text(), VALUES | st.lists(VALUES), max_size=4), max_size=6), max_size=4))
-def test_what_was_appended_comes_back_as_it_was(tmp_path_factory, pages):
+def test_appended_rows_are_read_back_unchanged(tmp_path_factory, pages):
     files = ResultFiles(tmp_path_factory.mktemp("rows"))
     rows = files.new("r")
     for page in pages:
@@ -73,7 +73,7 @@ def test_what_was_appended_comes_back_as_it_was(tmp_path_factory, pages):
     files.close()
 
 
-def test_they_are_sorted_as_what_they_are_and_empty_cells_come_last(files):
+def test_rows_are_sorted_by_type_with_empty_cells_last(files):
     column = Column("n", "N", "money")
     rows = fill(files, [{"n": 10}, {"n": None}, {"n": 9}, {"n": -1}])
     assert [row["n"] for row in rows.page(0, 9, column)] == [-1, 9, 10, None]
@@ -83,26 +83,26 @@ def test_they_are_sorted_as_what_they_are_and_empty_cells_come_last(files):
     assert [row["n"] for row in mixed.page(0, 9, Column("n", "N"))] == [2, "A", "b", "\ud800"]
 
 
-def test_so_many_that_the_sort_keys_do_not_fit_into_the_cache(files):
-    """SQLite then locks the file while keys are written: who reads the rows meanwhile must not wait for that."""
+def test_sort_keys_that_exceed_the_cache(files):
+    """SQLite locks the file while it spills keys: reading rows at the same time must not wait for that."""
     rows = fill(files, [{"t": f"{number:05}{'x' * 70}"} for number in range(30_000)])
     shown = rows.page(29_998, 5, Column("t", "T"), descending=True)
     assert [row["t"][:5] for row in shown] == ["00001", "00000"]
 
 
-def test_equal_rows_stay_in_their_order_in_both_directions(files):
+def test_sorting_is_stable_in_both_directions(files):
     rows = fill(files, [{"n": 1, "i": i} for i in range(5)])
     for is_down in (False, True):
         assert [row["i"] for row in rows.page(0, 9, Column("n", "N"), descending=is_down)] == [0, 1, 2, 3, 4]
 
 
-def test_currencies_are_sorted_one_after_the_other(files):
+def test_each_currency_is_sorted_by_itself(files):
     rows = fill(files, [{"n": 5, "c": "USD"}, {"n": 300, "c": "JPY"}, {"n": 7, "c": "USD"}, {"n": 100, "c": "JPY"}])
     column = Column("n", "N", "money", "c", is_mixed=True)
     assert [row["n"] for row in rows.page(0, 9, column, descending=True)] == [300, 100, 7, 5]
 
 
-def test_what_was_dropped_is_gone_from_the_disk_and_a_reader_reads_on(files):
+def test_dropped_rows_leave_the_disk_and_an_open_reader_finishes(files):
     rows = fill(files, [{"n": n} for n in range(2000)])
     reader = iter(rows)
     assert next(reader) == {"n": 0}
@@ -113,7 +113,7 @@ def test_what_was_dropped_is_gone_from_the_disk_and_a_reader_reads_on(files):
     assert other(0, 5) == []
 
 
-def test_a_result_that_vanishes_is_no_empty_one(files):
+def test_a_deleted_result_is_an_error_not_an_empty_result(files):
     rows = fill(files, [{"n": 1}])
     files.close()
     with pytest.raises(ResultExpired):
@@ -123,7 +123,7 @@ def test_a_result_that_vanishes_is_no_empty_one(files):
     assert not files.directory.exists()
 
 
-def test_a_full_disk_says_where_and_what_to_do(files):
+def test_a_full_disk_error_names_the_directory_and_the_remedy(files):
     rows = files.new("r")
     rows._path = type(rows._path)("/dev/full")
     rows._count = 1
@@ -131,7 +131,7 @@ def test_a_full_disk_says_where_and_what_to_do(files):
         rows.append([{"n": 1}])
 
 
-def test_leftovers_of_a_killed_server_are_removed_and_those_of_a_living_one_are_not(tmp_path):
+def test_only_leftovers_of_killed_servers_are_removed(tmp_path):
     servers = [
         subprocess.Popen(
             [sys.executable, "-c", HOLD, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -1,4 +1,4 @@
-"""Who may come in, and what gets out: over HTTP, as an attacker would try."""
+"""Access control and secrets, over HTTP, as an attacker would try."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ GETS = ["/", "/connections/demo", "/connections/demo/settings", "/connections/de
 
 
 @pytest.mark.parametrize("path", GETS)
-def test_nobody_comes_in_without_the_key(site, path):
+def test_no_page_opens_without_the_key(site, path):
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"{site.sessions.cookie}=wrong"}):
         answer = requests.get(site.url + path, headers=headers, timeout=60)
         assert answer.status_code == 401
@@ -44,7 +44,7 @@ def test_nobody_comes_in_without_the_key(site, path):
 
 @pytest.mark.parametrize("path", POSTS)
 @pytest.mark.parametrize("token", [None, "", "wrong"])
-def test_a_form_without_its_token_changes_nothing(client, path, token):
+def test_a_form_without_its_csrf_token_changes_nothing(client, path, token):
     data = {} if token is None else {"csrf": token}
     answer = client.http.post(client.site.url + path, data=data)
     assert answer.status_code == 403
@@ -54,13 +54,13 @@ def test_a_form_without_its_token_changes_nothing(client, path, token):
 @pytest.mark.parametrize(
     "headers", [{"Origin": "http://evil.test"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
 )
-def test_a_form_of_another_site_is_refused_though_it_has_the_token(client, headers):
+def test_a_form_of_another_site_is_refused_even_with_the_token(client, headers):
     answer = client.post("/connections/demo/remove", headers=headers)
     assert answer.status_code == 403
     assert client.site.host.record("demo") is not None
 
 
-def test_one_sessions_token_is_no_good_in_another(client, site):
+def test_a_csrf_token_is_invalid_in_another_session(client, site):
     other = Client(site)
     other.get(f"/?key={site.sessions.access_key}")
     other.get("/connections/demo")
@@ -70,7 +70,7 @@ def test_one_sessions_token_is_no_good_in_another(client, site):
 
 
 @pytest.mark.parametrize("host", ["evil.test", "evil.test:80", "localhost", "localhost:1", "127.0.0.1.evil.test", ""])
-def test_another_hosts_name_is_refused(site, host):
+def test_an_unknown_host_header_is_refused(site, host):
     answer = requests.get(
         site.url, headers={"Host": host, "Authorization": f"Bearer {site.sessions.access_key}"}, timeout=60
     )
@@ -78,14 +78,14 @@ def test_another_hosts_name_is_refused(site, host):
     assert "Garden" not in answer.text
 
 
-def test_all_pages_go_by_one_name(site):
+def test_pages_redirect_to_one_host_name(site):
     port = urlsplit(site.url).port
     answer = requests.get(f"http://127.0.0.1:{port}/?key={site.sessions.access_key}", timeout=60, allow_redirects=False)
     assert answer.status_code == 307
     assert answer.headers["location"].startswith(f"{site.url}/?key=")
 
 
-def test_the_key_is_dropped_from_the_address_and_the_cookie_is_another(site):
+def test_the_key_is_removed_from_the_url_and_not_used_as_cookie(site):
     answer = requests.get(
         f"{site.url}/connections/demo?key={site.sessions.access_key}&x=1", timeout=60, allow_redirects=False
     )
@@ -103,7 +103,7 @@ def test_the_key_is_dropped_from_the_address_and_the_cookie_is_another(site):
 
 
 @pytest.mark.parametrize("path", [*GETS, "/static/app.css", CALLBACK_PATH])
-def test_every_answer_has_the_headers(client, path):
+def test_every_response_has_the_security_headers(client, path):
     answer = client.get(path)
     policy = answer.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; script-src 'self'; ")
@@ -125,14 +125,14 @@ def test_every_answer_has_the_headers(client, path):
 
 
 @pytest.mark.parametrize("path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2f..%2fpyproject.toml"])
-def test_files_beside_the_static_ones_are_not_served(client, path):
+def test_files_outside_static_are_not_served(client, path):
     request = requests.Request("GET", client.site.url).prepare()
     request.url = client.site.url + path
     with requests.Session() as http:
         assert http.send(request, timeout=60).status_code in {401, 404}
 
 
-def test_too_large_a_form_is_refused(client):
+def test_an_oversized_form_is_refused(client):
     assert client.post("/connections/demo/settings", {"field-client_id": "x" * 1_100_000}).status_code == 413
 
 
@@ -152,7 +152,7 @@ def consent(target, asked, emulator):
     return answer.headers["location"]
 
 
-def test_the_address_of_the_consent_follows_the_deployment_and_carries_no_secret(client, emulator):
+def test_the_authorization_url_follows_the_deployment_and_has_no_secret(client, emulator):
     target, asked = begin(client)
     assert target.startswith(f"{emulator.url}/connect/oauth2?")
     assert set(asked) == {"client_id", "response_type", "scope", "redirect_uri", "state"}
@@ -160,7 +160,7 @@ def test_the_address_of_the_consent_follows_the_deployment_and_carries_no_secret
     assert len(asked["state"]) >= 40
 
 
-def test_a_consent_is_good_in_the_browser_that_began_it_and_once(client, emulator):
+def test_a_flow_is_valid_once_and_in_the_browser_that_started_it(client, emulator):
     target, asked = begin(client)
     way_back = consent(target, asked, emulator)
     before = client.site.host.record("demo").settings["refresh_token"]
@@ -174,7 +174,7 @@ def test_a_consent_is_good_in_the_browser_that_began_it_and_once(client, emulato
     assert client.http.get(way_back).status_code == 400  # spent
 
 
-def test_the_cookie_of_a_consent_is_lax_for_the_way_back_alone(client):
+def test_the_oauth_cookie_is_lax_and_limited_to_the_callback(client):
     answer = client.post("/connections/demo/connect")
     cookie = answer.headers["set-cookie"].lower()
     assert "samesite=lax" in cookie
@@ -183,15 +183,15 @@ def test_the_cookie_of_a_consent_is_lax_for_the_way_back_alone(client):
 
 
 @pytest.mark.parametrize("brought", ["", "state=x&code=y", "code=y&realmId=1", "error=access_denied"])
-def test_a_redirect_that_nobody_asked_for_does_nothing(client, brought):
+def test_an_unexpected_callback_does_nothing(client, brought):
     answer = client.get(f"{CALLBACK_PATH}?{brought}")
     assert answer.status_code == 400
     assert "does not belong to a connection attempt" in answer.text
 
 
 @pytest.mark.parametrize("brought", ["granted", "denied", "spent", "unasked"])
-def test_no_page_stands_at_an_address_that_holds_code_and_state(client, emulator, brought):
-    """Whatever comes of it, the redirect is answered by a redirect to an address without them."""
+def test_no_page_has_a_url_with_code_and_state(client, emulator, brought):
+    """Every outcome of a callback is a redirect to a URL without them."""
     target, asked = begin(client)
     way_back = {
         "granted": lambda: consent(target, asked, emulator),
@@ -210,15 +210,15 @@ def test_no_page_stands_at_an_address_that_holds_code_and_state(client, emulator
         assert response.headers["cache-control"] == "no-store"
         assert response.headers["referrer-policy"] == "same-origin"
     assert ("Connected" in shown.text, shown.status_code) == ((True, 200) if brought == "granted" else (False, 400))
-    told = answer.text + str(answer.headers) + shown.text + str(shown.headers)
-    assert [secret for secret in secrets if secret in told and secret != "access_denied"] == []
+    shown_text = answer.text + str(answer.headers) + shown.text + str(shown.headers)
+    assert [secret for secret in secrets if secret in shown_text and secret != "access_denied"] == []
     cookie = answer.headers["set-cookie"].lower()
     assert "_outcome=" in cookie
     for word in ("httponly", "samesite=lax", f"path={CALLBACK_PATH}"):
         assert word in cookie.partition("_outcome=")[2].partition("_consent=")[0]
 
 
-def test_a_spent_code_is_explained(client, emulator):
+def test_a_used_code_is_explained(client, emulator):
     target, asked = begin(client)
     way_back = consent(target, asked, emulator)
     code = parse_qs(urlsplit(way_back).query)["code"][0]
@@ -260,7 +260,7 @@ def test_no_secret_is_in_any_page_or_log(client, emulator, caplog):
     assert [secret for secret in secrets if secret in ours] == []
 
 
-def test_an_empty_secret_keeps_the_one_that_is_stored(client, emulator):
+def test_an_empty_secret_keeps_the_stored_one(client, emulator):
     form = emulator.credentials()
     page = client.get("/connections/demo/settings").text
     assert page.count("A value is stored. Leave this empty to keep it.") == 2
@@ -271,8 +271,8 @@ def test_an_empty_secret_keeps_the_one_that_is_stored(client, emulator):
     assert record.name == "Renamed"
 
 
-def test_what_the_form_does_not_show_stays(client, emulator):
-    """Settings may be made over the API: those of an emulator name it, and no form asks for that."""
+def test_settings_that_the_form_does_not_show_are_kept(client, emulator):
+    """Settings made by a program may have more: those of an emulator name it, and no form has a field for that."""
     host = client.site.host
     settings = emulator.settings()
     host.save("quickbooks", "Emulated", settings, "demo")
@@ -283,7 +283,7 @@ def test_what_the_form_does_not_show_stays(client, emulator):
     assert host.record("demo").settings == settings | {"max_results": "9"}
 
 
-def test_a_defect_in_a_consent_leaves_the_address_that_holds_its_code(client, emulator, monkeypatch, caplog):
+def test_a_bug_in_the_callback_still_redirects_away_from_the_code(client, emulator, monkeypatch, caplog):
     target, asked = begin(client)
     way_back = consent(target, asked, emulator)
 
@@ -322,7 +322,7 @@ def test_a_sensitive_result_has_no_file(client):
 # ---- at rest ----
 
 
-def test_what_is_kept_is_encrypted_and_private(client, emulator):
+def test_stored_data_is_encrypted_and_private(client, emulator):
     client.post("/connections/demo/test")
     directory = client.site.directory
     raw = b"".join(path.read_bytes() for path in directory.iterdir())
@@ -336,7 +336,7 @@ def test_what_is_kept_is_encrypted_and_private(client, emulator):
     assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o600}
 
 
-def test_another_key_reads_nothing_and_changes_nothing(tmp_path):
+def test_a_different_key_reads_and_changes_nothing(tmp_path):
     store = Store(tmp_path / "web")
     from vantage_quickbooks.web.store import Record
 
@@ -351,7 +351,7 @@ def test_another_key_reads_nothing_and_changes_nothing(tmp_path):
     assert (tmp_path / "web/connections.sqlite3").read_bytes() == before
 
 
-def test_a_row_under_another_id_is_noticed(tmp_path):
+def test_a_row_moved_to_another_id_is_detected(tmp_path):
     from vantage_quickbooks.web.store import Record
 
     store = Store(tmp_path / "web")
@@ -363,7 +363,7 @@ def test_a_row_under_another_id_is_noticed(tmp_path):
         store.get("b")
 
 
-def test_it_binds_to_this_machine_alone_unless_told_otherwise():
+def test_it_binds_to_loopback_by_default():
     sockets = bind(None, 0)
     assert {bound.getsockname()[0] for bound in sockets} <= {"127.0.0.1", "::1"}
     for bound in sockets:
@@ -374,7 +374,7 @@ def test_it_binds_to_this_machine_alone_unless_told_otherwise():
     assert make_sessions("192.0.2.7", 8080).base_url == "http://192.0.2.7:8080"
 
 
-def test_a_defect_is_written_down_by_its_place_alone(client, caplog, monkeypatch):
+def test_a_bug_is_logged_by_its_location_only(client, caplog, monkeypatch):
     def broken():
         raise RuntimeError("a s3cret in the message")
 

@@ -1,4 +1,4 @@
-"""Requests that are never sent to their end: they hold nothing for ever, and do nothing."""
+"""Incomplete requests: they time out and have no effect."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def wait_until(is_so):
 
 
 def is_cut(connection):
-    """Whether the server has ended the connection; what it sent before is read away."""
+    """Return whether the server has closed the connection, after reading what it sent."""
     connection.setblocking(False)
     try:
         while connection.recv(65536):
@@ -62,15 +62,15 @@ def host(site):
         pytest.param(b"GET /static/app.js HTTP/1.1\r\nHost: %s\r\n\r\nGET / HT", id="half of a second request"),
     ],
 )
-def test_a_half_sent_request_does_not_stay_open(site, dial, monkeypatch, begin):
+def test_an_incomplete_request_is_closed(site, dial, monkeypatch, begin):
     monkeypatch.setattr(RequestTimeoutProtocol, "request_timeout_s", 0.5)
     connections = [dial(begin.replace(b"%s", host(site))) for _ in range(20)]
     wait_until(lambda: all(is_cut(connection) for connection in connections))
     wait_until(lambda: not site.server.server_state.connections)
 
 
-def test_bytes_that_drip_buy_no_time(site, dial, monkeypatch):
-    """Without a limit for the whole, a byte now and then keeps a connection open for ever."""
+def test_slow_bytes_do_not_extend_the_timeout(site, dial, monkeypatch):
+    """Without a limit for the complete request, occasional bytes would keep a connection open forever."""
     monkeypatch.setattr(RequestTimeoutProtocol, "request_timeout_s", 1.0)
     connection = dial(b"GET / HTTP/1.1\r\nHost: " + host(site) + b"\r\n")
     end = time.monotonic() + PATIENCE_S
@@ -83,15 +83,15 @@ def test_bytes_that_drip_buy_no_time(site, dial, monkeypatch):
                 break
 
 
-def test_four_hundred_half_sent_requests_keep_nobody_out(client, dial):
-    """Only the newest are kept; a person is answered all the while."""
+def test_four_hundred_incomplete_requests_do_not_block_others(client, dial):
+    """Only the newest stay open, and complete requests are still answered."""
     connections = [dial(b"GET / HTTP/1.1\r\nHost: x") for _ in range(400)]
     assert client.get("/").status_code == 200
     wait_until(lambda: sum(not is_cut(connection) for connection in connections) <= RequestTimeoutProtocol.max_pending)
     assert client.get("/connections/demo").status_code == 200
 
 
-def test_a_request_that_comes_in_time_is_answered_however_it_comes(site, dial):
+def test_a_request_in_time_is_answered_in_any_chunks(site, dial):
     connection = dial(b"GET /static/icon.svg HTTP/1.1\r\nHo")
     for piece in (b"st: " + host(site), b"\r\nConnection: close\r", b"\n\r", b"\n"):
         time.sleep(0.05)
@@ -101,8 +101,8 @@ def test_a_request_that_comes_in_time_is_answered_however_it_comes(site, dial):
     assert answer.endswith(b"</svg>\n")
 
 
-def test_a_long_answer_is_no_half_sent_request(site, dial, monkeypatch, emulator):
-    """The limit is for what the browser sends, not for what it waits for."""
+def test_a_slow_response_is_not_timed_out(site, dial, monkeypatch, emulator):
+    """The timeout is for the request, not for the response."""
     monkeypatch.setattr(RequestTimeoutProtocol, "request_timeout_s", 1.0)
     emulator.latency(2.5)
     path = b"/api/connections/demo/test"
@@ -115,17 +115,17 @@ def test_a_long_answer_is_no_half_sent_request(site, dial, monkeypatch, emulator
     assert b"".join(iter(lambda: connection.recv(65536), b"")).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_form_that_breaks_off_changes_nothing(site, client, dial):
-    """What arrived of it would pass for all of it."""
+def test_an_incomplete_form_changes_nothing(site, client, dial):
+    """The received part must not be taken for the complete form."""
     body = f"csrf={client.token}".encode()
     cookie = "; ".join(f"{name}={value}" for name, value in client.http.cookies.items()).encode()
     head = FORM.replace(b"%s", host(site)) + b"Cookie: " + cookie
-    whole = head + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    request = head + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     broken = dial(head + b"\r\nContent-Length: %d\r\n\r\n" % (len(body) + 100) + body)
     broken.shutdown(socket.SHUT_RDWR)
     broken.close()
     wait_until(lambda: len(site.server.server_state.connections) <= 1)
     assert site.host.record("demo")
-    answered = dial(whole)
+    answered = dial(request)
     assert answered.recv(65536).startswith(b"HTTP/1.1 303 ")
     assert site.host.record("demo") is None
