@@ -10,6 +10,7 @@ from vantage_quickbooks.config.validation import clean
 SETTINGS = "settings.schema"
 CUSTOMERS = "listCustomers.input.schema"
 INVOICES = "listInvoices.input.schema"
+PAYMENTS = "listPayments.input.schema"
 SCHEMAS = (SETTINGS, CUSTOMERS, INVOICES, "getCompanyInfo.input.schema", "getAccessToken.input.schema")
 
 FORM = {

@@ -8,7 +8,7 @@ import json
 import math
 
 import pytest
-from form_data import CUSTOMERS, FORM, INVOICES, SCHEMAS, SETTINGS, documents, objects, one, words
+from form_data import CUSTOMERS, FORM, INVOICES, PAYMENTS, SCHEMAS, SETTINGS, documents, objects, one, words
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -68,6 +68,9 @@ def test_max_results__that_is_invalid__is_a_field_error(schema, value, rule):
         (CUSTOMERS, {"fields": ["Id", {"x": 1}]}, "type", "an object is not one of them"),
         (CUSTOMERS, {"fields": ["Blance", "Nmae"]}, "enum", '"Blance" is not one of them'),
         (CUSTOMERS, {"fields": 7}, "type", "must be a list, not 7"),
+        (CUSTOMERS, {"name": "a\tb"}, "pattern", "a tab, a line break or another control character"),
+        (PAYMENTS, {"amount_from": "1e5"}, "pattern", "must be a number from -999999999999 to 999999999999, not"),
+        (PAYMENTS, {"amount_from": 1e20}, "maximum", "must be a number from -999999999999 to 999999999999, not 1e+20"),
         (CUSTOMERS, {"order_by": "Balnce DESC"}, "enum", 'Did you mean "Balance DESC"?'),
         (CUSTOMERS, {"order_by": "Id"}, "enum", "MetaData.LastUpdatedTime"),  # Intuit no longer sorts by Id
         (CUSTOMERS, {"order_by": "Balance; DROP"}, "enum", "must be one of its 36 choices"),

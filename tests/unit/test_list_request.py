@@ -162,6 +162,29 @@ def test_a_range_that_ends_before_it_begins_is_refused(first, last):
 
 
 @pytest.mark.parametrize(
+    ("amount", "written"),
+    [
+        (0, "0"),
+        (100, "100"),
+        (1250.5, "1250.5"),
+        (-0.01, "-0.01"),
+        (0.0000001, "0.0000001"),
+        (999_999_999_999.0, "999999999999.0"),
+    ],
+)
+def test_an_amount_is_written_without_an_exponent(amount, written):
+    """Intuit's parser has no `1e-07`."""
+    conditions = [f"TotalAmt >= '{written}'", f"TotalAmt <= '{written}'"]
+    assert conditions_of("listPayments", {"amount_from": amount, "amount_to": amount}) == conditions
+
+
+def test_a_range_of_amounts_that_ends_before_it_begins_is_refused():
+    with pytest.raises(InputError) as caught:
+        conditions_of("listPayments", {"amount_from": 10, "amount_to": 9.99})
+    assert (caught.value.fields[0].field, caught.value.fields[0].rule) == ("amount_to", "range")
+
+
+@pytest.mark.parametrize(
     ("data", "setting", "row_limit", "size"),
     [
         ({}, 100, None, 100),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vantage_quickbooks.catalog.query_action import check_statement
+from vantage_quickbooks.config.validation import validate_input
 from vantage_quickbooks.core import query
 from vantage_quickbooks.emulator.query import parser
 from vantage_quickbooks.errors import InputError
@@ -123,3 +124,15 @@ def test_the_words_of_a_string_never_count(text, limit):
     condition = query.compare("DocNumber", "=", text)
     statement = f"SELECT * FROM Invoice WHERE {condition} MAXRESULTS {limit}"  # noqa: S608 -- the value is quoted
     assert check_statement(statement, 100) == (statement, "Invoice", limit, False)
+
+
+@pytest.mark.parametrize("text", ["DELETE FROM Invoice", "Select", "\u017felect * from Invoice"])
+def test_the_schema_leaves_the_language_to_the_check(text):
+    """A pattern could only report an invalid character."""
+    assert validate_input("query", {"query": text}) == {"query": text}
+
+
+@pytest.mark.parametrize("text", ["SELECT\x00 * FROM Invoice", "SELECT * FROM Invoice\x85"])
+def test_the_schema_refuses_control_characters_in_a_statement(text):
+    with pytest.raises(InputError, match="control character"):
+        validate_input("query", {"query": text})

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FieldErrors", "describe_type"]
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NAME = re.compile(r"(?:[^\W\d]|[ .-]){1,64}[0-9]{0,3}")
 """A field's name, but not a token that was pasted into its place."""
 
@@ -199,7 +200,9 @@ def _message(title: str, rule: str, error: Any, shown: str) -> str:
     if rule == "type" and _is_number(error.instance) and _accepts_text_only(error.schema):
         return f"{title} must be text, but it came as a number."
     if rule == "pattern" and expected == "text":
-        return f"{title} contains an invalid character: a blank, a line break or a letter that is not ASCII."
+        if isinstance(error.instance, str) and _CONTROL.search(error.instance):
+            return f"{title} contains an invalid character: a tab, a line break or another control character."
+        return f"{title} contains an invalid character: a blank or a letter that is not ASCII."
     if rule == "maxLength":
         return f"{title} is longer than {limit} characters."
     if rule == "uniqueItems":
@@ -233,8 +236,9 @@ def _expected(rules: Mapping[str, Any]) -> str:
     least, most = rules.get("minimum"), rules.get("maximum")
     choices = [choice for choice in rules.get("enum", ()) if choice]
     kind = property_type(rules)
-    if kind == "integer":
-        return f"a whole number from {least} to {most}" if most is not None else "a whole number"
+    if kind in {"integer", "number"}:
+        number = "a whole number" if kind == "integer" else "a number"
+        return f"{number} from {least} to {most}" if most is not None else number
     if choices:
         few = ", ".join(map(str, choices))
         return f"one of {few}" if len(choices) <= _MAX_CHOICES else f"one of its {len(choices)} choices"

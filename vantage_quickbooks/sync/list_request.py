@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from vantage_quickbooks.core import query
@@ -208,13 +209,18 @@ def _amount_range(data: Mapping[str, Any], row: Filter) -> Iterable[str]:
     first, last = (data.get(name) for name in row.inputs)
     if first is not None and last is not None and first > last:
         raise _range_error(row, "It is less than", "Swap the two amounts, or leave one of them out.")
-    yield from _bounds(row, first, last)
+    yield from _bounds(row, _decimal(first), _decimal(last))
 
 
-def _bounds(row: Filter, first: Any, last: Any) -> Iterable[str]:
+def _decimal(amount: float | None) -> str | None:
+    """Return an amount as Intuit's parser takes it: without the exponent that Python writes for small numbers."""
+    return None if amount is None else format(Decimal(repr(amount)), "f")
+
+
+def _bounds(row: Filter, first: str | None, last: str | None) -> Iterable[str]:
     for operator, value, name in ((">=", first, row.inputs[0]), ("<=", last, row.inputs[1])):
         if value is not None:
-            yield query.compare(row.path, operator, str(value), field=name)
+            yield query.compare(row.path, operator, value, field=name)
 
 
 def _range_error(row: Filter, message: str, hint: str) -> InputError:
