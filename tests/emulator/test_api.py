@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-# Recorded, May 2026 (shared/wire.md, "Headers, data API").
+# Recorded, May 2026 (Nango send-invoice.test.json).
 SUCCESS_HEADERS = (
     "date content-type server strict-transport-security intuit_tid x-spanid x-amzn-trace-id x-request-id qbo-version"
     " service-time expires cache-control x-content-type-options x-xss-protection x-envoy-upstream-service-time"
