@@ -195,8 +195,8 @@ class Resource:
         path: Segment of the URL under which one record is read; None if Intuit reads none by Id.
         has_active: Whether QuickBooks hides inactive records unless asked.
         has_cdc: Whether change data capture covers it (Intuit, change data capture).
-        has_creation_order: Whether it can be sorted by MetaData.CreateTime, which full reads need. Where that is not
-            known, it is False and full reads are not offered.
+        has_creation_order: Whether it can be sorted and filtered by the times in MetaData, which full reads need. Where
+            that is not known, it is False, and full reads and `updated_since` are not offered.
         is_queryable: Whether queries find it; a singleton such as Preferences is only read.
         is_singleton: Whether a company has exactly one, read without an Id.
         has_named_ids: Whether some Ids are words, as the tax codes `TAX` and `NON` of companies in the USA.

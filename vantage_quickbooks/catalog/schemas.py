@@ -225,18 +225,19 @@ def inputs_of(resource: Resource) -> dict[str, JSON]:
                 "Read the records created, changed or deleted since the full read whose metadata had this syncCursor.",
                 "Use the syncCursor of the last full read unaltered, or read every record with all.",
             ),
+            "updated_since": {
+                "title": "Updated since",
+                "description": f"Only {several} created or changed at or after this time. A time needs its zone (RFC "
+                "3339); a bare date means the moment at which that day begins first anywhere (UTC+14), so that nothing "
+                "is missed.",
+                "type": ["string", "null"],
+                "x-format": "date-time",
+                "pattern": _optional(f"{_DATE}(?:{_TIME})?"),
+                "examples": ["2026-05-01", "2026-05-01T08:30:00-07:00"],
+                "x-hint": "Write a date like 2026-05-01, or a time with its zone like 2026-05-01T08:30:00-07:00 or "
+                "2026-05-01T15:30:00Z.",
+            },
         }
-    inputs["updated_since"] = {
-        "title": "Updated since",
-        "description": f"Only {several} created or changed at or after this time. A time needs its zone (RFC 3339); a "
-        "bare date means the moment at which that day begins first anywhere (UTC+14), so that nothing is missed.",
-        "type": ["string", "null"],
-        "x-format": "date-time",
-        "pattern": _optional(f"{_DATE}(?:{_TIME})?"),
-        "examples": ["2026-05-01", "2026-05-01T08:30:00-07:00"],
-        "x-hint": "Write a date like 2026-05-01, or a time with its zone like 2026-05-01T08:30:00-07:00 or "
-        "2026-05-01T15:30:00Z.",
-    }
     if resource.sortable:
         names = list(resource.sortable)
         inputs["order_by"] = _choice(

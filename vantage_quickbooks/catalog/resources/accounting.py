@@ -263,7 +263,7 @@ _INVENTORY_ADJUSTMENT = Resource(
     path="inventoryadjustment",
     has_cdc=False,
     has_creation_order=False,
-    examples=({"max_results": 50}, {"updated_since": "2026-05-01"}),
+    examples=({"max_results": 50},),
     source=f"{short.entity_page('inventoryadjustment')}; which conditions and orders a query accepts, and whether "
     "change "
     "data capture covers it, is not known",

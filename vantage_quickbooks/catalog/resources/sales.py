@@ -408,7 +408,7 @@ _CHANGE_ORDER = Resource(
     path="changeorder",
     has_cdc=False,
     has_creation_order=False,
-    examples=({"max_results": 50}, {"updated_since": "2026-05-01"}),
+    examples=({"max_results": 50},),
     source="Intuit's schema 6.5.3 of July 2026 (ChangeOrder, a SalesTransaction). It has no page yet: filters, sorting "
     "and "
     "change data capture are not known, so they are not offered",
