@@ -59,7 +59,12 @@ def test_sums_and_links_agree(client):
             exact = Decimal(str(detail["UnitPrice"])) * Decimal(str(detail["Qty"]))
             assert abs(exact - Decimal(str(line["Amount"]))) < Decimal("0.01")
         paid = Decimal(str(row["TotalAmt"])) - Decimal(str(row["Balance"]))
-        assert paid == sum(Decimal(str(payments[link["TxnId"]]["TotalAmt"])) for link in row["LinkedTxn"])
+        assert paid == sum(
+            Decimal(str(line["Amount"]))
+            for link in row["LinkedTxn"]
+            for line in payments[link["TxnId"]]["Line"]
+            if line["LinkedTxn"] == [{"TxnId": row["Id"], "TxnType": "Invoice"}]
+        )
         assert {line["SalesItemLineDetail"]["ItemRef"]["value"] for line in lines} <= items
         assert row["SalesTermRef"]["value"] in terms
         assert row["CustomerRef"]["name"] == customers[row["CustomerRef"]["value"]]["DisplayName"]

@@ -207,6 +207,69 @@ def test_payments_pay_several_charges_use_credits_and_leave_a_part_unapplied(usu
     }
 
 
+def of_several_invoices(company):
+    return [
+        row for row in company["Payment"].values() if [link_type(line) for line in row["Line"]].count("Invoice") > 1
+    ]
+
+
+def link_type(line):
+    (link,) = line["LinkedTxn"]
+    return link["TxnType"]
+
+
+@pytest.mark.parametrize(
+    ("seed", "customers", "invoices", "least"),
+    [
+        (1, None, None, 2),
+        (2, None, None, 2),
+        (3, None, 40, 1),
+        (4, 16, 40, 1),
+        (5, 500, 40, 1),
+        (6, 1, 41, 1),
+        (7, 120, 1500, 10),
+    ],
+)
+def test_some_payments_pay_two_or_three_invoices_of_a_customer(seed, customers, invoices, least):
+    company = company_of(seed, customers, invoices)
+    payments = of_several_invoices(company)
+    assert least <= len(payments) <= len(company["Payment"]) / 5
+    for payment in payments:
+        paid = [company["Invoice"][line["LinkedTxn"][0]["TxnId"]] for line in payment["Line"]]
+        assert len({invoice["Id"] for invoice in paid}) == len(paid) in (2, 3)
+        assert [line["Amount"] for line in payment["Line"]] == [invoice["TotalAmt"] for invoice in paid]
+        assert payment["TotalAmt"] == sum(invoice["TotalAmt"] for invoice in paid)
+        assert payment["UnappliedAmt"] == 0
+        for invoice, line in zip(paid, payment["Line"], strict=True):
+            assert invoice["LinkedTxn"] == [{"TxnId": payment["Id"], "TxnType": "Payment"}]
+            assert invoice["CustomerRef"] == payment["CustomerRef"]
+            assert invoice["CurrencyRef"] == payment["CurrencyRef"]
+            assert invoice["Balance"] == 0
+            assert invoice["TxnDate"] <= payment["TxnDate"]
+            assert invoice["MetaData"]["CreateTime"] <= payment["MetaData"]["CreateTime"]
+            assert invoice["MetaData"]["LastUpdatedTime"] == payment["MetaData"]["CreateTime"]
+            extra = {value["value"]["Name"]: value["value"]["Value"] for value in line["LineEx"]["any"]}
+            assert extra == {
+                "txnId": invoice["Id"],
+                "txnOpenBalance": str(invoice["TotalAmt"]),
+                "txnReferenceNumber": invoice["DocNumber"],
+            }
+
+
+def test_a_deposit_takes_a_payment_of_several_invoices_once():
+    deposited = Counter()
+    for seed in range(1, 30):
+        company = company_of(seed, 2, 40)
+        several = {payment["Id"]: payment for payment in of_several_invoices(company)}
+        for deposit in company["Deposit"].values():
+            for line in deposit["Line"]:
+                links = [link["TxnId"] for link in line.get("LinkedTxn", []) if link["TxnId"] in several]
+                deposited.update((seed, id_) for id_ in links)
+                assert [several[id_]["TotalAmt"] for id_ in links] in ([], [line["Amount"]])
+    assert deposited
+    assert set(deposited.values()) == {1}
+
+
 # ---- references and links --------------------------------------------------------------------------------------------
 
 

@@ -6,10 +6,14 @@ May 2026), names and amounts are ours.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import count, cycle, pairwise
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
 
+from vantage_quickbooks.emulator.company.sample.clock import DAY_S
 from vantage_quickbooks.emulator.company.sample.spelling import RATES, currency, money, row, shortest, text
 
 if TYPE_CHECKING:
@@ -46,6 +50,12 @@ _OLD = (
 )  # fmt: skip
 _YOUNG = ("open", "open", "partial", "open", "paid", "offered")
 
+_FIRST_ID = 101  # transactions count their Ids apart from name lists; those below are the books'
+_CHUNK = 1000  # invoices that are drafted before the first of them is written; memory stays at one chunk
+_INVOICES_PER_JOINING = 20  # one invoice in this many is paid together with another one
+_MOST_PAID_TOGETHER = 3
+_PAID_TOGETHER_WITHIN_S = 90 * DAY_S
+
 
 @dataclass(slots=True)
 class Deposited:
@@ -62,6 +72,72 @@ class Deposited:
     room: int
     payments: list[tuple[str, int]] = field(default_factory=list)
     latest: int = 0
+
+
+@dataclass(slots=True)
+class _Payment:
+    """A payment before it is written."""
+
+    id: str
+    at: int
+    invoices: list[_Invoice]
+
+
+@dataclass(slots=True)
+class _Invoice:
+    """An invoice before it is written: its payment may still be joined with another one."""
+
+    index: int
+    customer: Customer
+    id: str
+    state: str
+    created: int
+    updated: int
+    issued: date
+    due: date
+    term: tuple[str, str]
+    lines: list[str]
+    taxed: int
+    tax: int
+    total: int
+    paid: int
+    payment: _Payment | None = None
+
+
+def _join_payments(invoices: Sequence[_Invoice]) -> None:
+    """Let some payments pay two or three invoices: those that one customer paid in full closest to each other."""
+    paid: defaultdict[str, list[_Invoice]] = defaultdict(list)
+    for invoice in invoices:
+        if invoice.payment and invoice.paid == invoice.total:
+            paid[invoice.customer.id].append(invoice)
+    neighbors = []
+    for of_customer in paid.values():
+        of_customer.sort(key=attrgetter("updated"))
+        neighbors += [(later.updated - earlier.updated, earlier, later) for earlier, later in pairwise(of_customer)]
+    neighbors.sort(key=itemgetter(0))
+    left = len(invoices) // _INVOICES_PER_JOINING
+    for apart, earlier, later in neighbors:
+        if not left or apart > _PAID_TOGETHER_WITHIN_S:
+            return
+        if earlier.payment and later.payment:
+            left -= _join(earlier.payment, later.payment)
+
+
+def _join(one: _Payment, other: _Payment) -> bool:
+    """Make one payment of two, unless it would pay too many invoices.
+
+    The payment of the newest invoice remains, at the time of the later one, so it comes after all of its invoices.
+    The Id of the other one stays free.
+    """
+    invoices = sorted([*one.invoices, *other.invoices], key=attrgetter("index"))
+    if len(invoices) > _MOST_PAID_TOGETHER:
+        return False
+    joint = one if one.invoices[-1] is invoices[-1] else other
+    joint.at, joint.invoices = max(one.at, other.at), invoices
+    for invoice in invoices:
+        invoice.payment = joint
+        invoice.updated = joint.at
+    return True
 
 
 class Invoices:
@@ -85,6 +161,9 @@ class Invoices:
         self._deposits = iter(deposits)
         self._deposit = next(self._deposits, None)
         self._lines = [self._line_fragments(index) for index in range(len(SOLD))]
+        self._ids = count(_FIRST_ID)
+        self._old = cycle(_OLD)
+        self._young = cycle(_YOUNG)
         self.tax = 0
         """Sales tax on all of them, in cents of the home currency."""
         self.received = 0
@@ -109,73 +188,63 @@ class Invoices:
         Yields:
             Entity names and rows.
         """
-        rnd = self._random
-        days, total = self._clock.days, self._number
-        old = young = 0
-        number = 100  # transactions count their Ids apart from name lists
-        for index in range(total):
-            age = days - (days * (index + 1)) // total
-            term_id, term_name, term_days = TERMS[(0, 1, 2, 2, 2, 3)[rnd.randrange(6)]]
-            issued = self._clock.today - timedelta(days=age)
-            due = issued + timedelta(days=term_days)
-            if due < self._clock.today:
-                state = _OLD[old % len(_OLD)]
-                old += 1
-            else:
-                state = _YOUNG[young % len(_YOUNG)]
-                young += 1
-            some = (index % 7 == 3 and self._customers.foreign) or self._customers.buyers
-            customer = some[rnd.randrange(len(some))]
-            number += 1
-            invoice_id = str(number)
-            paid_id = ""
-            if state in ("paid", "discounted", "partial"):
-                number += 1
-                paid_id = str(number)
-            entered = self._clock.noon(issued) + rnd.randrange(-9000, 9000)
-            created = min(entered, self._clock.now - 60 + index * 60 // total)
-            invoice, amount, paid, updated = self._invoice(
-                customer=customer,
-                id_=invoice_id,
-                number=str(1001 + index),
-                state=state,
-                paid_id=paid_id,
-                created=created,
-                issued=issued,
-                due=due,
-                term=(term_id, term_name),
-            )
-            yield "Invoice", invoice
-            if paid_id:
-                yield (
-                    "Payment",
-                    self._payment(
-                        customer=customer,
-                        id_=paid_id,
-                        invoice=(invoice_id, str(1001 + index)),
-                        paid=paid,
-                        total=amount,
-                        at=updated,
-                    ),
-                )
-            customer.balance += amount - paid
-            customer.touched = max(customer.touched, updated)
+        for start in range(0, self._number, _CHUNK):
+            chunk = [self._draft(index) for index in range(start, min(start + _CHUNK, self._number))]
+            _join_payments(chunk)
+            for invoice in chunk:
+                yield "Invoice", self._invoice(invoice)
+                if (payment := invoice.payment) and payment.invoices[-1] is invoice:
+                    yield "Payment", self._payment(payment)
+                    payment.invoices.clear()  # or the cycle of references would keep both until a garbage collection
+            del chunk  # before the next one is drafted: memory stays at one
 
-    def _invoice(
-        self,
-        *,
-        customer: Customer,
-        id_: str,
-        number: str,
-        state: str,
-        paid_id: str,
-        created: int,
-        issued: date,
-        due: date,
-        term: tuple[str, str],
-    ) -> tuple[Row, int, int, int]:
+    def _draft(self, index: int) -> _Invoice:
         rnd = self._random
-        voided = state == "voided"
+        days, number = self._clock.days, self._number
+        term_id, term_name, term_days = TERMS[(0, 1, 2, 2, 2, 3)[rnd.randrange(6)]]
+        issued = self._clock.today - timedelta(days=days - (days * (index + 1)) // number)
+        due = issued + timedelta(days=term_days)
+        state = next(self._old if due < self._clock.today else self._young)
+        some = (index % 7 == 3 and self._customers.foreign) or self._customers.buyers
+        customer = some[rnd.randrange(len(some))]
+        id_ = str(next(self._ids))
+        payment_id = str(next(self._ids)) if state in ("paid", "discounted", "partial") else ""
+        entered = self._clock.noon(issued) + rnd.randrange(-9000, 9000)
+        created = min(entered, self._clock.now - 60 + index * 60 // number)
+        lines, subtotal, taxed = self._draw_lines(customer, voided=state == "voided")
+        discount = 0
+        if state in ("discounted", "offered"):
+            discount = (subtotal + 5) // 10
+            taxed -= (taxed + 5) // 10
+            lines.append(
+                f'{{"Amount":{money(discount)},"DetailType":"DiscountLineDetail","DiscountLineDetail":'
+                '{"PercentBased":true,"DiscountPercent":10,"DiscountAccountRef":'
+                '{"value":"15","name":"Discounts given"}}}'
+            )
+        tax = (taxed * TAX_PER_MILLE + 500) // 1000
+        total = subtotal - discount + tax
+        paid = {"paid": total, "discounted": total, "partial": total * 2 // 5}.get(state, 0)
+        updated = created
+        if payment_id or state == "voided":
+            later = rnd.randrange(DAY_S, 20 * DAY_S)
+            updated = min(created + later, max(created, self._clock.now - 60))
+        customer.balance += total - paid
+        customer.touched = max(customer.touched, updated)
+        term = term_id, term_name
+        invoice = _Invoice(
+            index, customer, id_, state, created, updated, issued, due, term, lines, taxed, tax, total, paid
+        )
+        if payment_id:
+            invoice.payment = _Payment(payment_id, updated, [invoice])
+        return invoice
+
+    def _draw_lines(self, customer: Customer, *, voided: bool) -> tuple[list[str], int, int]:
+        """Draw what is invoiced.
+
+        Returns:
+            The lines with the subtotal's, the subtotal, and what of it is taxed.
+        """
+        rnd = self._random
         subtotal = taxed = 0
         lines = []
         for n in range(1, 2 + rnd.randrange(4)):
@@ -190,48 +259,40 @@ class Invoices:
             quantity = shortest(quarters * 25)
             lines.append(f'{{"Id":"{n}","LineNum":{n},{before}{money(cents)}{detail % (quantity, code)}')
         lines.append(f'{{"Amount":{money(subtotal)},"DetailType":"SubTotalLineDetail","SubTotalLineDetail":{{}}}}')
-        discount = 0
-        if state in ("discounted", "offered"):
-            discount = (subtotal + 5) // 10
-            taxed -= (taxed + 5) // 10
-            lines.append(
-                f'{{"Amount":{money(discount)},"DetailType":"DiscountLineDetail","DiscountLineDetail":'
-                '{"PercentBased":true,"DiscountPercent":10,"DiscountAccountRef":'
-                '{"value":"15","name":"Discounts given"}}}'
-            )
-        tax = (taxed * TAX_PER_MILLE + 500) // 1000
-        total = subtotal - discount + tax
-        paid = {"paid": total, "discounted": total, "partial": total * 2 // 5}.get(state, 0)
-        balance = total - paid
-        updated = created
-        if paid_id or voided:
-            later = rnd.randrange(86400, 20 * 86400)
-            updated = min(created + later, max(created, self._clock.now - 60))
+        return lines, subtotal, taxed
+
+    def _invoice(self, invoice: _Invoice) -> Row:
+        customer, total, payment = invoice.customer, invoice.total, invoice.payment
+        balance = total - invoice.paid
+        tax = money(invoice.tax)
         tax_detail = (
-            f'{{"TxnTaxCodeRef":{{"value":"2"}},"TotalTax":{money(tax)},"TaxLine":[{{"Amount":{money(tax)},'
+            f'{{"TxnTaxCodeRef":{{"value":"2"}},"TotalTax":{tax},"TaxLine":[{{"Amount":{tax},'
             '"DetailType":"TaxLineDetail","TaxLineDetail":{"TaxRateRef":{"value":"3"},"PercentBased":true,'
-            f'"TaxPercent":{TAX_PERCENT},"NetAmountTaxable":{money(taxed)}}}}}]}}'
-            if tax
+            f'"TaxPercent":{TAX_PERCENT},"NetAmountTaxable":{money(invoice.taxed)}}}}}]}}'
+            if invoice.tax
             else '{"TotalTax":0}'
         )
         foreign = customer.currency != "USD"
         rate = RATES[customer.currency]
         home = f'"HomeTotalAmt":{money(round(total * rate))},' if foreign else ""
-        sync = 1 if updated != created else 0
-        times = self._clock.spell(created), self._clock.spell(updated)
+        created = updated = self._clock.spell(invoice.created)
+        sync = 0
+        if invoice.updated != invoice.created:
+            updated, sync = self._clock.spell(invoice.updated), 1
+        number, issued, due = str(1001 + invoice.index), invoice.issued.isoformat(), invoice.due.isoformat()
         body = (
             '{"AllowIPNPayment":false,"AllowOnlinePayment":false,"AllowOnlineCreditCardPayment":false,'
-            f'"AllowOnlineACHPayment":false,"domain":"QBO","sparse":false,"Id":"{id_}","SyncToken":"{sync}",'
-            f'"MetaData":{{"CreateTime":"{times[0]}","LastModifiedByRef":{{"value":"{USER}"}},'
-            f'"LastUpdatedTime":"{times[1]}"}},"CustomField":[],"DocNumber":"{number}","TxnDate":"{issued}",'
-            f'"CurrencyRef":{currency(customer.currency)},'
+            f'"AllowOnlineACHPayment":false,"domain":"QBO","sparse":false,"Id":"{invoice.id}","SyncToken":"{sync}",'
+            f'"MetaData":{{"CreateTime":"{created}","LastModifiedByRef":{{"value":"{USER}"}},'
+            f'"LastUpdatedTime":"{updated}"}},"CustomField":[],"DocNumber":"{number}",'
+            f'"TxnDate":"{issued}","CurrencyRef":{currency(customer.currency)},'
             + (f'"ExchangeRate":{rate},' if foreign else "")
-            + ('"PrivateNote":"Voided",' if voided else "")
-            + (f'"LinkedTxn":[{{"TxnId":"{paid_id}","TxnType":"Payment"}}],' if paid_id else '"LinkedTxn":[],')
-            + f'"Line":[{",".join(lines)}],"TxnTaxDetail":{tax_detail},"CustomerRef":{customer.ref},'
+            + ('"PrivateNote":"Voided",' if invoice.state == "voided" else "")
+            + (f'"LinkedTxn":[{{"TxnId":"{payment.id}","TxnType":"Payment"}}],' if payment else '"LinkedTxn":[],')
+            + f'"Line":[{",".join(invoice.lines)}],"TxnTaxDetail":{tax_detail},"CustomerRef":{customer.ref},'
             '"CustomerMemo":{"value":"Thank you for letting us look after your garden."},'
-            f'{customer.bill_to}"FreeFormAddress":true,"SalesTermRef":{{"value":"{term[0]}","name":"{term[1]}"}},'
-            f'"DueDate":"{due}","TotalAmt":{money(total)},{home}"ApplyTaxAfterDiscount":false,'
+            f'{customer.bill_to}"FreeFormAddress":true,"SalesTermRef":{{"value":"{invoice.term[0]}","name":'
+            f'"{invoice.term[1]}"}},"DueDate":"{due}","TotalAmt":{money(total)},{home}"ApplyTaxAfterDiscount":false,'
             f'"PrintStatus":"{"NotSet" if customer.email else "NeedToPrint"}",'
             f'"EmailStatus":"{"EmailSent" if customer.email else "NotSet"}",'
             + (f'"BillEmail":{{"Address":"{customer.email}"}},' if customer.email else "")
@@ -239,47 +300,37 @@ class Invoices:
             + (f',"HomeBalance":{money(round(balance * rate))}' if foreign else "")
             + "}"
         )
-        self.tax += round(tax * rate) if foreign else tax
-        self.received += round(paid * rate) if foreign else paid
-        invoice = row(
-            id_,
-            created,
-            updated,
+        self.tax += round(invoice.tax * rate) if foreign else invoice.tax
+        return row(
+            invoice.id,
+            invoice.created,
+            invoice.updated,
             body,
-            txn_date=issued.isoformat(),
-            due_date=due.isoformat(),
+            txn_date=issued,
+            due_date=due,
             doc_number=number,
             customer=customer.id,
             balance=balance / 100,
             total=total / 100,
         )
-        return invoice, total, paid, updated
 
-    def _payment(
-        self, *, customer: Customer, id_: str, invoice: tuple[str, str], paid: int, total: int, at: int
-    ) -> Row:
-        invoice_id, number = invoice
-        deposit = self._deposit_of(customer, id_, paid, at) if self._deposit else ""
-        day = self._clock.date_of(at).isoformat()
-        extra = ",".join(
-            '{"name":"{http://schema.intuit.com/finance/v3}NameValue","declaredType":'
-            '"com.intuit.schema.finance.v3.NameValue","scope":"javax.xml.bind.JAXBElement$GlobalScope",'
-            f'"value":{{"Name":"{name}","Value":"{value}"}},"nil":false,"globalScope":true,"typeSubstituted":false}}'
-            for name, value in (
-                ("txnId", invoice_id),
-                ("txnOpenBalance", f"{total // 100}.{total % 100:02d}"),
-                ("txnReferenceNumber", number),
-            )
-        )
+    def _payment(self, payment: _Payment) -> Row:
+        customer, at = payment.invoices[0].customer, payment.at
+        cents = sum([invoice.paid for invoice in payment.invoices])
+        self.received += round(cents * RATES[customer.currency]) if customer.currency != "USD" else cents
+        deposit = self._deposit_of(customer, payment.id, cents, at) if self._deposit else ""
+        entered = self._clock.spell(at)
+        day = entered[:10]
+        lines = ",".join([_paid_line(invoice) for invoice in payment.invoices])
         body = (
-            f'{{"CustomerRef":{customer.ref},"DepositToAccountRef":{{"value":"4"}},"TotalAmt":{money(paid)},'
-            f'"UnappliedAmt":0,"ProcessPayment":false,"domain":"QBO","sparse":false,"Id":"{id_}","SyncToken":"0",'
-            f'{self._clock.meta(at, at)},"TxnDate":"{day}","CurrencyRef":{currency(customer.currency)},'
+            f'{{"CustomerRef":{customer.ref},"DepositToAccountRef":{{"value":"4"}},"TotalAmt":{money(cents)},'
+            f'"UnappliedAmt":0,"ProcessPayment":false,"domain":"QBO","sparse":false,"Id":"{payment.id}",'
+            f'"SyncToken":"0","MetaData":{{"CreateTime":"{entered}","LastUpdatedTime":"{entered}"}},"TxnDate":"{day}",'
+            f'"CurrencyRef":{currency(customer.currency)},'
             + (f'"LinkedTxn":[{{"TxnId":"{deposit}","TxnType":"Deposit"}}],' if deposit else "")
-            + f'"Line":[{{"Amount":{money(paid)},"LinkedTxn":[{{"TxnId":"{invoice_id}","TxnType":"Invoice"}}],'
-            f'"LineEx":{{"any":[{extra}]}}}}]}}'
+            + f'"Line":[{lines}]}}'
         )
-        return row(id_, at, at, body, txn_date=day, customer=customer.id, total=paid / 100)
+        return row(payment.id, at, at, body, txn_date=day, customer=customer.id, total=cents / 100)
 
     def _deposit_of(self, customer: Customer, id_: str, paid: int, at: int) -> str:
         """Put a payment into the deposit that is being filled; return its Id, or nothing if there is none."""
@@ -291,3 +342,24 @@ class Invoices:
         if len(deposit.payments) == deposit.room:
             self._deposit = next(self._deposits, None)
         return deposit.id
+
+
+def _paid_line(invoice: _Invoice) -> str:
+    """Write a payment's line, with what QuickBooks says there of what is paid (recorded)."""
+    opened = f"{invoice.total // 100}.{invoice.total % 100:02d}"
+    extra = ",".join(
+        [
+            '{"name":"{http://schema.intuit.com/finance/v3}NameValue","declaredType":'
+            '"com.intuit.schema.finance.v3.NameValue","scope":"javax.xml.bind.JAXBElement$GlobalScope",'
+            f'"value":{{"Name":"{name}","Value":"{value}"}},"nil":false,"globalScope":true,"typeSubstituted":false}}'
+            for name, value in (
+                ("txnId", invoice.id),
+                ("txnOpenBalance", opened),
+                ("txnReferenceNumber", 1001 + invoice.index),
+            )
+        ]
+    )
+    return (
+        f'{{"Amount":{money(invoice.paid)},"LinkedTxn":[{{"TxnId":"{invoice.id}","TxnType":"Invoice"}}],'
+        f'"LineEx":{{"any":[{extra}]}}}}'
+    )
