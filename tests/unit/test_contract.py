@@ -6,6 +6,8 @@ import dataclasses
 import inspect
 import json
 import re
+import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -383,6 +385,16 @@ def test_a_menu_has_no_schemas_and_an_action_alone_has_them():
     assert QUICKBOOKS.describe_action("listInvoices") == described["actions"][1]
     with pytest.raises(KeyError):
         QUICKBOOKS.describe_action("quickbooksListInvoices")
+
+
+def test_a_menu_imports_nothing_that_runs_actions():
+    script = (
+        "import sys; from vantage_quickbooks import QUICKBOOKS; QUICKBOOKS.describe(schemas=False);"
+        "print([name for name in sys.modules if name.startswith(('vantage_quickbooks.sync', 'vantage_quickbooks.api',"
+        " 'vantage_quickbooks.auth', 'vantage_quickbooks.core.responses', 'requests', 'orjson', 'jsonschema'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_the_four_first_actions_are_the_core_and_groups_follow_in_order():

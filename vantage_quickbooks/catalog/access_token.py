@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.contract import Action
+from vantage_quickbooks.catalog.descriptions import GET_ACCESS_TOKEN
 from vantage_quickbooks.core.tokens import iso
 from vantage_quickbooks.sync.page import metadata
 
@@ -23,16 +23,7 @@ _iso = functools.lru_cache(maxsize=256)(iso)  # the same three instants for as l
 class GetAccessToken:
     """Implements `handler.Handler`."""
 
-    action = Action(
-        group="core",
-        id="getAccessToken",
-        title="Get access token",
-        description="Returns a valid OAuth access token for the QuickBooks API, refreshed first if necessary. "
-        "The result is a secret.",
-        sensitive_output=True,
-        agent_visible=False,
-        examples=({},),
-    )
+    action = GET_ACCESS_TOKEN
 
     def run(
         self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext, row_limit: int | None = None

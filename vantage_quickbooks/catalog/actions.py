@@ -1,4 +1,4 @@
-"""Every action of the connector, by id, in the order in which a host shows them."""
+"""The handler of every action, by id, in the order in which a host shows the actions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vantage_quickbooks.catalog.access_token import GetAccessToken
 from vantage_quickbooks.catalog.company_info import GetCompanyInfo
-from vantage_quickbooks.catalog.descriptions import get_description, list_description
+from vantage_quickbooks.catalog.descriptions import DESCRIPTIONS
 from vantage_quickbooks.catalog.get_action import GetAction
 from vantage_quickbooks.catalog.list_action import ListAction
 from vantage_quickbooks.catalog.query_action import QueryAction
@@ -17,19 +17,17 @@ if TYPE_CHECKING:
 
 __all__ = ["ACTIONS"]
 
-FIRST = ("listCustomers", "listInvoices", "getCompanyInfo", "getAccessToken")
-
 
 def _handlers() -> dict[str, Handler]:
-    handlers: list[Handler] = [GetCompanyInfo(), GetAccessToken(), QueryAction()]
+    core: list[Handler] = [GetCompanyInfo(), GetAccessToken(), QueryAction()]
+    handlers = {handler.action.id: handler for handler in core}
     for resource in RESOURCES:
-        if resource.is_queryable:
-            handlers.append(ListAction(resource, list_description(resource)))
-        if resource.path is not None:
-            handlers.append(GetAction(resource, get_description(resource)))
-    by_id = {handler.action.id: handler for handler in handlers}
-    return {id_: by_id[id_] for id_ in (*FIRST, *(id_ for id_ in by_id if id_ not in FIRST))}
+        if resource.list_id in DESCRIPTIONS:
+            handlers[resource.list_id] = ListAction(resource, DESCRIPTIONS[resource.list_id])
+        if resource.get_id in DESCRIPTIONS:
+            handlers[resource.get_id] = GetAction(resource, DESCRIPTIONS[resource.get_id])
+    return {id_: handlers[id_] for id_ in DESCRIPTIONS}
 
 
 ACTIONS = _handlers()
-"""The handlers by action id: the four that the product began with, then the query, then the rows of the catalog."""
+"""The handlers by action id."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.contract import Action
+from vantage_quickbooks.catalog.descriptions import GET_COMPANY_INFO
 from vantage_quickbooks.sync.page import metadata
 
 if TYPE_CHECKING:
@@ -19,15 +19,7 @@ __all__ = ["GetCompanyInfo"]
 class GetCompanyInfo:
     """Implements `handler.Handler`."""
 
-    action = Action(
-        group="core",
-        id="getCompanyInfo",
-        title="Get company information",
-        description="Reads the QuickBooks company: name, legal name, addresses, contacts, country, time zone, fiscal "
-        "year and subscription.",
-        rows_key="companyInfo",
-        examples=({},),
-    )
+    action = GET_COMPANY_INFO
 
     def run(
         self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext, row_limit: int | None = None

@@ -1,26 +1,71 @@
-"""Describes the list and get actions of an entity as data, from its row."""
+"""Describes every action as data: the core actions here, the list and get actions of an entity from its row.
+
+Nothing here runs an action: a host that shows a menu imports no handlers.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vantage_quickbooks.catalog.resources import RESOURCES
 from vantage_quickbooks.contract import Action, Cost, FlatField, Keys, Limits, Trigger
 
 if TYPE_CHECKING:
     from vantage_quickbooks.catalog.resource import Column, Resource
 
-__all__ = ["get_description", "list_description"]
+__all__ = ["DESCRIPTIONS", "GET_ACCESS_TOKEN", "GET_COMPANY_INFO", "QUERY"]
 
 LIMITS = Limits(concurrent_requests=10, requests_per_second=10, requests_per_minute=500, max_page_size=1000)
 """Of one company and app: https://developer.intuit.com/app/developer/qbo/docs/learn/limits-and-throttles"""
 
+_ONE_CALL = Cost("call", 1, 1, "One API call.")
+
+GET_COMPANY_INFO = Action(
+    group="core",
+    id="getCompanyInfo",
+    title="Get company information",
+    description="Reads the QuickBooks company: name, legal name, addresses, contacts, country, time zone, fiscal "
+    "year and subscription.",
+    rows_key="companyInfo",
+    examples=({},),
+    cost=(_ONE_CALL,),
+    limits=LIMITS,
+)
+
+GET_ACCESS_TOKEN = Action(
+    group="core",
+    id="getAccessToken",
+    title="Get access token",
+    description="Returns a valid OAuth access token for the QuickBooks API, refreshed first if necessary. "
+    "The result is a secret.",
+    sensitive_output=True,
+    agent_visible=False,
+    examples=({},),
+    cost=(Cost("call", 0, 0, "No API call; a token request if the token has to be refreshed."),),
+)
+
+QUERY = Action(
+    id="query",
+    title="Run a query",
+    description="Runs one SELECT statement of the QuickBooks query language and returns its rows, for people who "
+    "know that language. At most 1,000 rows; as many as the connection's setting unless the statement says MAXRESULTS.",
+    rows_key="rows",
+    group="core",
+    examples=(
+        {"query": "SELECT * FROM Invoice WHERE Balance > '0' ORDERBY DueDate MAXRESULTS 50"},
+        {"query": "SELECT COUNT(*) FROM Customer"},
+    ),
+    cost=(_ONE_CALL,),
+    limits=LIMITS,
+)
+
 _FULL_READ: dict[str, Any] = {"all": True}
 
-_CORE = ("listCustomers", "listInvoices")
-"""The lists among the core actions, which hosts show first."""
+_FIRST = ("listCustomers", "listInvoices", "getCompanyInfo", "getAccessToken")
+"""The actions that hosts show first."""
 
 
-def list_description(resource: Resource) -> Action:
+def _describe_list(resource: Resource) -> Action:
     """Return the list action of an entity as data."""
     has_full = resource.has_creation_order
     return Action(
@@ -32,7 +77,7 @@ def list_description(resource: Resource) -> Action:
         examples=tuple(dict(example) for example in resource.examples) or ({},),
         views=(_table(resource), *(dict(view) for view in resource.views)),
         full_read_input=_FULL_READ if has_full else None,
-        group="core" if resource.list_id in _CORE else resource.group,
+        group="core" if resource.list_id in _FIRST else resource.group,
         modes=("page", "full", "changes") if has_full else ("page",),
         keys=_keys(resource),
         triggers=(_trigger(resource),) if has_full else (),
@@ -42,21 +87,23 @@ def list_description(resource: Resource) -> Action:
     )
 
 
-def get_description(resource: Resource) -> Action:
+def _describe_get(resource: Resource) -> Action:
     """Return the get action of an entity as data."""
-    article = "an" if resource.name[0] in "aeiou" else "a"
-    which = "" if resource.is_singleton else " by its Id"
+    if resource.is_singleton:
+        title, description, example = f"Get {resource.name}", resource.description, {}
+    else:
+        article = "an" if resource.name[0] in "aeiou" else "a"
+        title, example = f"Get {article} {resource.name}", {"id": "24"}
+        description = f"Reads one {resource.name} by its Id, as Intuit sent it, with flat fields."
     return Action(
         id=resource.get_id,
-        title=f"Get {resource.name if resource.is_singleton else f'{article} {resource.name}'}",
-        description=f"Reads one {resource.name}{which}, as Intuit sent it, with flat fields. One API call."
-        if not resource.is_singleton
-        else f"{resource.description} One API call.",
+        title=title,
+        description=f"{description} One API call.",
         rows_key=resource.record_key,
-        examples=({},) if resource.is_singleton else ({"id": "24"},),
+        examples=(example,),
         group=resource.group,
         keys=_keys(resource),
-        cost=(Cost("call", 1, 1, "One API call."),),
+        cost=(_ONE_CALL,),
         limits=LIMITS,
         flat_fields=_flat_fields(resource),
     )
@@ -96,7 +143,11 @@ def _costs(resource: Resource) -> tuple[Cost, ...]:
     costs = (Cost("page", 1, 1, page),)
     if not resource.has_creation_order:
         return costs
-    deletions = "one for deletions" if resource.has_cdc else "a listing of all Ids"
+    deletions = (
+        "one for deletions (with 1,000 changes or more, a listing of all Ids)"
+        if resource.has_cdc
+        else "a listing of all Ids"
+    )
     return (
         *costs,
         Cost("full", 2, 2, "One API call per 1,000 records, and two more.", 1000, 1000),
@@ -130,3 +181,18 @@ def _column(column: Column, resource: Resource) -> dict[str, Any]:
     if column.format == "status" and resource.status:
         shown["values"] = {name: dict(value) for name, value in resource.status.values.items()}
     return shown
+
+
+def _describe_all() -> dict[str, Action]:
+    actions = [GET_COMPANY_INFO, GET_ACCESS_TOKEN, QUERY]
+    for resource in RESOURCES:
+        if resource.is_queryable:
+            actions.append(_describe_list(resource))
+        if resource.path is not None:
+            actions.append(_describe_get(resource))
+    by_id = {action.id: action for action in actions}
+    return {id_: by_id[id_] for id_ in (*_FIRST, *(id_ for id_ in by_id if id_ not in _FIRST))}
+
+
+DESCRIPTIONS = _describe_all()
+"""The actions by id: the four that the product began with, then the query, then the rows of the catalog."""

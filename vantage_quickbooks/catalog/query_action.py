@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vantage_quickbooks.contract import Action
+from vantage_quickbooks.catalog.descriptions import QUERY
 from vantage_quickbooks.core import query
 from vantage_quickbooks.errors import FieldError, InputError, UnexpectedResponseError
 from vantage_quickbooks.sync.page import metadata
@@ -51,18 +51,7 @@ class Statement(NamedTuple):
 class QueryAction:
     """Implements `handler.Handler`."""
 
-    action = Action(
-        id="query",
-        title="Run a query",
-        description="Runs one SELECT statement of the QuickBooks query language and returns its rows, for people who "
-        "know that language. One API call; at most 1,000 rows, 100 unless the statement says MAXRESULTS.",
-        rows_key="rows",
-        group="core",
-        examples=(
-            {"query": "SELECT * FROM Invoice WHERE Balance > '0' ORDERBY DueDate MAXRESULTS 50"},
-            {"query": "SELECT COUNT(*) FROM Customer"},
-        ),
-    )
+    action = QUERY
 
     def run(
         self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext, row_limit: int | None = None

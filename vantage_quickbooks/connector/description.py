@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.catalog.actions import ACTIONS
+from vantage_quickbooks.catalog.descriptions import DESCRIPTIONS
 from vantage_quickbooks.config.schema_files import load_schema
 from vantage_quickbooks.config.settings import GRANT_FIELDS
 from vantage_quickbooks.contract import CAPABILITIES, CONTRACT_VERSION, CONTRACT_VERSIONS, Group, describe_action
@@ -48,7 +48,7 @@ def describe(*, schemas: bool = True) -> dict[str, Any]:
         "displayName": "QuickBooks Online",
         "version": version("vantage-quickbooks"),
         "category": "commerce",
-        "description": "Customers, invoices and company information from QuickBooks Online.",
+        "description": "Customers, sales, purchases, lists and accounts of a company in QuickBooks Online.",
         "icon": {"mediaType": "image/svg+xml", "dataUri": _ICON},
         "authType": "oauth2_refresh_token",
         "auth": {
@@ -71,7 +71,7 @@ def describe(*, schemas: bool = True) -> dict[str, Any]:
         "settingsForm": load_schema("settings.form"),
         "capabilities": list(CAPABILITIES),
         "groups": [{"id": group.id, "title": group.title} for group in GROUPS],
-        "actions": [_describe(handler.action, schemas=schemas) for handler in ACTIONS.values()],
+        "actions": [_describe(action, schemas=schemas) for action in DESCRIPTIONS.values()],
     }
 
 
@@ -81,7 +81,7 @@ def describe_one(action_id: str) -> dict[str, Any]:
     Raises:
         KeyError: There is no such action.
     """
-    return _describe(ACTIONS[action_id].action, schemas=True)
+    return _describe(DESCRIPTIONS[action_id], schemas=True)
 
 
 def _describe(action: Action, *, schemas: bool) -> dict[str, Any]:
