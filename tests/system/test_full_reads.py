@@ -7,6 +7,7 @@ import dataclasses
 import gzip
 import itertools
 import json
+import math
 import os
 import threading
 import time
@@ -568,6 +569,27 @@ def test_changes_come_with_deletions(company):
     assert changed["metadata"]["deletions"] == "cdc"
     quiet = connection.invoke("listInvoices", {"sync_cursor": changed["metadata"]["syncCursor"]})
     assert quiet["count"] == 0
+
+
+@pytest.mark.parametrize(("count", "calls"), [(0, 3), (1, 3), (999, 3), (1000, 2 + 1 + 1 + 3)])
+def test_a_change_read_costs_what_its_descriptor_says(company, count, calls):
+    """With 1000 changes, edits during the read are asked for, and all Ids are listed to find deletions."""
+    emulator, connection = company
+    History(company, "Payment", [])
+    cursor = connection.invoke("listPayments", {"all": True})["metadata"]["syncCursor"]
+    emulator.advance(60)
+    for _ in range(count):
+        emulator.advance(1)
+        emulator.create("Payment", {"CustomerRef": {"value": "1"}, "TotalAmt": 10})
+    emulator.advance(60)
+    result = connection.invoke("listPayments", {"sync_cursor": cursor})
+
+    assert (result["count"], result["metadata"]["apiCalls"]) == (count, calls)
+    assert result["metadata"]["deletions"] == ("idListing" if count >= 1000 else "cdc")
+    (cost,) = (cost for cost in QUICKBOOKS.describe_action("listPayments")["cost"] if cost["mode"] == "changes")
+    if count < 1000:
+        assert calls <= cost["apiCalls"] + math.ceil(count / cost["recordsPerApiCall"])
+    assert "1,000 changes or more, a listing of all Ids" in cost["text"]
 
 
 def test_a_read_of_what_is_new_since_a_time_is_followed_up_like_any_other(company):

@@ -75,9 +75,17 @@ class RecentChanges:
 
 
 def read_deletions(
-    client: QuickBooksClient, request: ListRequest, call: CallContext, started: str
+    client: QuickBooksClient, request: ListRequest, call: CallContext, started: str, changed: int
 ) -> tuple[dict[str, Any], str]:
     """Read what was deleted since a read that began at *started*.
+
+    Args:
+        client: Sends the requests.
+        request: The request for changes.
+        call: The call.
+        started: When the earlier read began, an ISO 8601 instant.
+        changed: Records changed since then. Change data capture would contain them too: with `MAX_CHANGES` of them it
+            may be cut, so it is not asked.
 
     Returns:
         The members of the result, and how they were learned: `deleted` by change data capture (`cdc`), or, where that
@@ -87,7 +95,7 @@ def read_deletions(
         ConnectorError: See `QuickBooksClient.request`.
     """
     resource = request.resource
-    if resource.has_cdc and call.now() - datetime.fromisoformat(started) < _CDC_WINDOW:
+    if resource.has_cdc and changed < MAX_CHANGES and call.now() - datetime.fromisoformat(started) < _CDC_WINDOW:
         try:
             found = client.changes([resource.entity], _overlapped(started), call)[resource.entity]
             if len(found) < MAX_CHANGES:
@@ -114,4 +122,8 @@ def _existing_ids(client: QuickBooksClient, resource: Resource, request: ListReq
         has_cdc=resource.has_cdc,
         size=request.size,
     )
-    return [row["Id"] for batch in read for row in batch.rows]
+    ids: list[str] = []
+    for batch in read:
+        ids += [row["Id"] for row in batch.rows]
+        del batch  # one page in memory at a time
+    return ids

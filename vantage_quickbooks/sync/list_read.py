@@ -112,7 +112,7 @@ class _PageTransform:
         deletions: dict[str, Any] = {}
         if batch.is_last and self._since is not None:
             deletions, members["deletions"] = read_deletions(
-                self._client, self._request, self._call, self._since["started"]
+                self._client, self._request, self._call, self._since["started"], read.state.count
             )
         self._position += len(rows)
         if self._call.progress:
