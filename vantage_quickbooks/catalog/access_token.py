@@ -1,4 +1,4 @@
-"""The action that hands out the access token: the one in hand while it is valid, a new one when it is not."""
+"""The action that returns a valid access token, refreshed first if necessary."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Reads pages, whole entities and changes."""
+"""Reads pages of an entity, all of its records, or what changed."""

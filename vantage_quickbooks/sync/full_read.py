@@ -197,12 +197,12 @@ class FullRead:
     # ---- scan --------------------------------------------------------------------------------------------------------
 
     def _scan(self) -> Iterator[Batch]:
-        came, is_all = self._take_first_page()
+        taken, is_all = self._take_first_page()
         is_short = is_all and self._is_behind_count()
         self._is_over = is_all and not is_short and self._needs_no_proof()
         yield from self._emit()
         if not is_all:
-            yield from self._scan_rest(self._plan(came))
+            yield from self._scan_rest(self._plan(taken))
         elif is_short:
             yield from self._read_on()
         if self.state.boundary_times and not self._is_proven():
@@ -251,7 +251,7 @@ class FullRead:
                 return first
         raise IncompleteReadError(
             f"QuickBooks counts {counted} {self._statement.entity} records and sends none. Try again later.",
-            details={"came": 0, "counted": counted},
+            details={"received": 0, "counted": counted},
         )
 
     def _trim_partial_second(self, first: Decoded) -> Decoded:
@@ -264,9 +264,9 @@ class FullRead:
             return first
         return Decoded(first.rows[:kept], first.sort_keys[:kept], first.time)
 
-    def _plan(self, came: int) -> range:
-        """Return the positions of the pages after the first, of which *came* records were taken."""
-        planned = page_positions((self.counted or 0) - self.state.count + came, self._size, came)
+    def _plan(self, taken: int) -> range:
+        """Return the positions of the pages after the first, of which *taken* records count."""
+        planned = page_positions((self.counted or 0) - self.state.count + taken, self._size, taken)
         self._check_max_api_calls(len(planned))
         return planned
 
@@ -359,13 +359,13 @@ class FullRead:
         bound = query.compare(CREATED, "<", self.started.replace(microsecond=0).isoformat())
         return self._client.count(self._statement.also(bound), self._call)
 
-    def _came(self) -> int:
-        """Return how many records came of those that the count covers."""
+    def _received(self) -> int:
+        """Return how many of the records that the count covers were received."""
         return self.state.count - self.state.created_after_start
 
     def _is_behind_count(self) -> bool:
-        """Return whether fewer records came than QuickBooks counts; a difference is counted once more."""
-        return self.counted is not None and self._came() < self.counted and self._came() < self._count()
+        """Return whether fewer records were received than QuickBooks counts; a difference is counted again."""
+        return self.counted is not None and self._received() < self.counted and self._received() < self._count()
 
     def _is_proven(self) -> bool:
         return self._is_provable and self.state.is_verified_by(self.counted)
@@ -384,23 +384,23 @@ class FullRead:
             )
 
     def _check_count(self) -> None:
-        """Reject a read to which fewer records came than QuickBooks still counts.
+        """Reject a read that received fewer records than QuickBooks still counts.
 
         Where edits can make a record cease to meet the conditions, a difference proves nothing. Then the read has
         continued until an answer held nothing new, which only a server that sends one record at a time could fake.
         """
         if self._is_over or (not self._is_immutable and self._largest > 1) or not self._is_behind_count():
             return
-        came, counted = self._came(), self._count()
+        received, counted = self._received(), self._count()
         raise IncompleteReadError(
-            f"{came} {self._statement.entity} records came, and QuickBooks counts {counted}. Read again.",
-            details={"came": came, "counted": counted},
+            f"QuickBooks counts {counted} {self._statement.entity} records and sent {received}. Read again.",
+            details={"received": received, "counted": counted},
         )
 
     def _no_progress(self) -> UnexpectedResponseError:
         return UnexpectedResponseError(
             f"QuickBooks sends the same {self._statement.entity} records again and again. Try again later.",
-            details={"came": self.state.count, "counted": self.counted},
+            details={"received": self.state.count, "counted": self.counted},
         )
 
     # ---- records displaced by edits ----------------------------------------------------------------------------------
@@ -491,7 +491,7 @@ class FullRead:
 
     def _is_untouched(self) -> bool:
         """Ask change data capture whether anything was edited since the read began; any doubt counts as yes."""
-        if not self._has_cdc or self.state.has_edits or self.started is None or self._came() < (self.counted or 0):
+        if not self._has_cdc or self.state.has_edits or self.started is None or self._received() < (self.counted or 0):
             return False
         try:
             entity, since = self._statement.entity, _written(self.started - _CLOCK_MARGIN)
