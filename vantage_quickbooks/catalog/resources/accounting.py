@@ -15,8 +15,8 @@ _ACCOUNT = Resource(
     plural="accounts",
     group="accounting",
     kind="list",
-    description="Lists the chart of accounts with type, number and current balance. "
-    "Active accounts only, unless asked otherwise; alphabetical by name.",
+    description="Lists the chart of accounts with type, number and current balance. Active accounts only, unless "
+    "asked otherwise; alphabetical by name.",
     properties=properties(f"""
         {short.LIST} Name SubAccount:boolean ParentRef Description FullyQualifiedName AccountAlias TxnLocationType
         Active:boolean Classification AccountType AccountSubType AcctNum CurrentBalance:decimal
@@ -77,8 +77,7 @@ _ACCOUNT = Resource(
     has_active=True,
     examples=({"max_results": 50}, {"type": "Bank"}, {"active": "all", "name": "Checking%"}),
     source=f"{short.entity_page('account')}, which marks nothing; Intuit's samples filter by AccountType, "
-    "AccountSubType "
-    "and Classification, and public clients filter and sort by Name and sort by AccountType",
+    "AccountSubType and Classification, and public clients filter and sort by Name and sort by AccountType",
 )
 
 _JOURNAL_ENTRY = Resource(
@@ -138,8 +137,7 @@ _DEPOSIT = Resource(
     views=(short.top("Top accounts by deposits", "depositAccountName", "Account"),),
     examples=({"max_results": 50}, {"txn_date_from": "2026-01-01"}),
     source=f"{short.entity_page('deposit')}; TxnDate is not marked, yet public clients filter and sort by it; "
-    "QuickBooks "
-    "rejects TotalAmt in a condition",
+    "QuickBooks rejects TotalAmt in a condition",
 )
 
 _TRANSFER = Resource(
@@ -179,8 +177,7 @@ _RECURRING_TRANSACTION = Resource(
     group="accounting",
     kind="other",
     description="Lists the templates of recurring transactions (bills, invoices, journal entries and others) with "
-    "name, "
-    "schedule, next date and amount. Pages only, in QuickBooks' own order.",
+    "name, schedule, next date and amount. Pages only, in QuickBooks' own order.",
     properties=properties("""
         Bill:object CreditMemo:object Deposit:object Estimate:object Invoice:object JournalEntry:object Purchase:object
         PurchaseOrder:object RefundReceipt:object SalesReceipt:object Transfer:object VendorCredit:object
@@ -238,8 +235,7 @@ _RECURRING_TRANSACTION = Resource(
     template_key=True,
     examples=({"max_results": 50}, {"type": "Bill"}),
     source=f"{short.entity_page('recurringtransaction')}; records and the condition on Type as other clients' live "
-    "tests "
-    "have them (for Bill). Whether it can be sorted by creation is not known",
+    "tests have them (for Bill). Whether it can be sorted by creation is not known",
 )
 
 _INVENTORY_ADJUSTMENT = Resource(
@@ -265,8 +261,7 @@ _INVENTORY_ADJUSTMENT = Resource(
     has_creation_order=False,
     examples=({"max_results": 50},),
     source=f"{short.entity_page('inventoryadjustment')}; which conditions and orders a query accepts, and whether "
-    "change "
-    "data capture covers it, is not known",
+    "change data capture covers it, is not known",
 )
 
 _BUDGET = Resource(
@@ -300,8 +295,8 @@ _JOURNAL_CODE = Resource(
     plural="journal codes",
     group="accounting",
     kind="list",
-    description="Lists journal codes, under which French companies book transactions. "
-    "Active journal codes only, unless asked otherwise.",
+    description="Lists journal codes, under which French companies book transactions. Active journal codes only, "
+    "unless asked otherwise.",
     properties=properties(f"{short.LIST} CustomField:list Name Type Description Active:boolean {short.ENVELOPE}"),
     columns=short.table("Id Name", Column("Type", "Type"), Column("Description", "Description"), "Active"),
     sortable={**short.TIMES},
@@ -310,8 +305,7 @@ _JOURNAL_CODE = Resource(
     has_cdc=False,
     examples=({"max_results": 50}, {"active": "all"}),
     source=f"{short.entity_page('journalcode')}, which marks no property of its own as filterable or sortable; Active "
-    "as in "
-    "all name lists. For French companies only",
+    "as in all name lists. For French companies only",
 )
 
 _EXCHANGE_RATE = Resource(
@@ -321,8 +315,7 @@ _EXCHANGE_RATE = Resource(
     group="accounting",
     kind="other",
     description="Lists the exchange rates that a company with multicurrency uses: currency, home currency, rate and "
-    "date. "
-    "Pages only, in QuickBooks' own order.",
+    "date. Pages only, in QuickBooks' own order.",
     properties=properties(f"""
         SyncToken MetaData:times CustomField:list SourceCurrencyCode TargetCurrencyCode Rate:decimal AsOfDate
         {short.ENVELOPE}
@@ -352,8 +345,7 @@ _EXCHANGE_RATE = Resource(
     primary_key=("SourceCurrencyCode", "TargetCurrencyCode", "AsOfDate"),
     examples=({"max_results": 50}, {"currency": "EUR"}),
     source=f"{short.entity_page('exchangerate')}: it has no Id and is read by currency and date; Intuit's samples "
-    "filter by "
-    "SourceCurrencyCode. Whether it can be sorted is not known",
+    "filter by SourceCurrencyCode. Whether it can be sorted is not known",
 )
 
 _TAX_AGENCY = Resource(
@@ -390,8 +382,8 @@ _TAX_CODE = Resource(
     plural="tax codes",
     group="accounting",
     kind="list",
-    description="Lists tax codes with the tax rates that they apply to sales and purchases. "
-    "Active tax codes only, unless asked otherwise; alphabetical by name.",
+    description="Lists tax codes with the tax rates that they apply to sales and purchases. Active tax codes only, "
+    "unless asked otherwise; alphabetical by name.",
     properties=properties(f"""
         {short.LIST} Name Description Active:boolean Hidden:boolean Taxable:boolean TaxGroup:boolean
         SalesTaxRateList:object PurchaseTaxRateList:object AdjustmentTaxRateList:object TaxCodeConfigType
@@ -422,8 +414,8 @@ _TAX_RATE = Resource(
     plural="tax rates",
     group="accounting",
     kind="list",
-    description="Lists tax rates in percent with their agencies and the times for which they apply. "
-    "Active tax rates only, unless asked otherwise; alphabetical by name.",
+    description="Lists tax rates in percent with their agencies and the times for which they apply. Active tax rates "
+    "only, unless asked otherwise; alphabetical by name.",
     properties=properties(f"""
         {short.LIST} Name Description Active:boolean RateValue:decimal AgencyRef TaxReturnLineRef EffectiveTaxRate:list
         SpecialTaxType DisplayType OriginalTaxRate:reference {short.ENVELOPE}

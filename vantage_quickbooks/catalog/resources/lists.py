@@ -14,8 +14,8 @@ _ITEM = Resource(
     plural="items",
     group="lists",
     kind="list",
-    description="Lists products and services (items) with type, prices, accounts and quantity on hand. "
-    "Active items only, unless asked otherwise; alphabetical by name.",
+    description="Lists products and services (items) with type, prices, accounts and quantity on hand. Active items "
+    "only, unless asked otherwise; alphabetical by name.",
     properties=properties(f"""
         {short.LIST} Name Sku Description Active:boolean SubItem:boolean ParentRef Level:integer FullyQualifiedName
         Taxable:boolean SalesTaxIncluded:boolean UnitPrice:decimal RatePercent:decimal Type IncomeAccountRef
@@ -80,8 +80,8 @@ _CLASS = Resource(
     plural="classes",
     group="lists",
     kind="list",
-    description="Lists classes, which divide income and expenses by segment, with their parents. "
-    "Active classes only, unless asked otherwise; alphabetical by full name.",
+    description="Lists classes, which divide income and expenses by segment, with their parents. Active classes only, "
+    "unless asked otherwise; alphabetical by full name.",
     properties=properties(f"""
         {short.LIST} Name SubClass:boolean ParentRef FullyQualifiedName Active:boolean {short.ENVELOPE}
     """),
@@ -103,8 +103,8 @@ _DEPARTMENT = Resource(
     plural="departments",
     group="lists",
     kind="list",
-    description="Lists departments, which QuickBooks shows as locations, with their parents and addresses. "
-    "Active departments only, unless asked otherwise; alphabetical by full name.",
+    description="Lists departments, which QuickBooks shows as locations, with their parents and addresses. Active "
+    "departments only, unless asked otherwise; alphabetical by full name.",
     properties=properties(f"""
         {short.LIST} Name SubDepartment:boolean ParentRef FullyQualifiedName Active:boolean Address:address
         {short.ENVELOPE}
@@ -132,8 +132,8 @@ _TERM = Resource(
     plural="terms",
     group="lists",
     kind="list",
-    description="Lists payment terms, such as Net 30, with due days and discounts. "
-    "Active terms only, unless asked otherwise; alphabetical by name.",
+    description="Lists payment terms, such as Net 30, with due days and discounts. Active terms only, unless asked "
+    "otherwise; alphabetical by name.",
     properties=properties(f"""
         {short.LIST} Name Active:boolean Type DiscountPercent:decimal DueDays:integer DiscountDays:integer
         DayOfMonthDue:integer DueNextMonthDays:integer DiscountDayOfMonth:integer {short.ENVELOPE}
@@ -162,8 +162,8 @@ _PAYMENT_METHOD = Resource(
     plural="payment methods",
     group="lists",
     kind="list",
-    description="Lists payment methods, such as cash, check or a credit card. "
-    "Active payment methods only, unless asked otherwise.",
+    description="Lists payment methods, such as cash, check or a credit card. Active payment methods only, unless "
+    "asked otherwise.",
     properties=properties(f"{short.LIST} Name Active:boolean Type {short.ENVELOPE}"),
     columns=short.table("Id Name", Column("Type", "Type"), "Active"),
     filters=(short.name_filter("payment methods", "Check"),),
@@ -180,17 +180,16 @@ _CUSTOMER_TYPE = Resource(
     plural="customer types",
     group="lists",
     kind="list",
-    description="Lists customer types, by which a company groups its customers. "
-    "Active customer types only, unless asked otherwise.",
+    description="Lists customer types, by which a company groups its customers. Active customer types only, unless "
+    "asked otherwise.",
     properties=properties(f"{short.LIST} Name ParentRef FullyQualifiedName Active:boolean {short.ENVELOPE}"),
     columns=short.table("Id Name Active"),
     sortable={**short.TIMES},
     path="customertype",
     has_active=True,
     examples=({"max_results": 50}, {"active": "all"}),
-    source=f"{short.entity_page('customertype')}, which marks no property of its own as filterable or sortable; Active "
-    "as "
-    "in all name lists",
+    source=f"{short.entity_page('customertype')}, which marks no property of its own as filterable or sortable; "
+    "Active as in all name lists",
 )
 
 _EMPLOYEE = Resource(
@@ -199,8 +198,8 @@ _EMPLOYEE = Resource(
     plural="employees",
     group="lists",
     kind="list",
-    description="Lists employees with names, email, phone, hire date and rates. "
-    "Active employees only, unless asked otherwise; alphabetical by display name.",
+    description="Lists employees with names, email, phone, hire date and rates. Active employees only, unless asked "
+    "otherwise; alphabetical by display name.",
     properties=properties(f"""
         {short.PERSON} EmployeeType EmployeeNumber SSN PrimaryAddr:address OtherAddr:list BillableTime:boolean
         BillRate:decimal CostRate:decimal BirthDate Gender HiredDate ReleasedDate Notes {short.ENVELOPE}
@@ -236,8 +235,8 @@ _COMPANY_CURRENCY = Resource(
     plural="company currencies",
     group="lists",
     kind="list",
-    description="Lists the foreign currencies that a company with multicurrency uses. "
-    "Active currencies only, unless asked otherwise.",
+    description="Lists the foreign currencies that a company with multicurrency uses. Active currencies only, unless "
+    "asked otherwise.",
     properties=properties(f"{short.LIST} CustomField:list Code Name Active:boolean {short.ENVELOPE}"),
     columns=short.table("Id", Column("Code", "Code"), "Name Active"),
     flat=(FlatField("currency", ("Code",), "text", "ISO 4217 code."),),
@@ -246,8 +245,7 @@ _COMPANY_CURRENCY = Resource(
     has_active=True,
     examples=({"max_results": 50}, {"active": "all"}),
     source=f"{short.entity_page('companycurrency')}, which marks no property of its own as filterable or sortable; "
-    "Active "
-    "as in all name lists",
+    "Active as in all name lists",
 )
 
 _ATTACHABLE = Resource(
@@ -257,8 +255,7 @@ _ATTACHABLE = Resource(
     group="lists",
     kind="other",
     description="Lists attachments (files and notes) with name, size, type and the record they belong to. Newest "
-    "first. "
-    "Download addresses expire after a few minutes.",
+    "first. Download addresses expire after a few minutes.",
     properties=properties(f"""
         {short.LIST} CustomField:list AttachableRef:list FileName FileAccessUri TempDownloadUri Size:integer ContentType
         Category Lat Long PlaceName Note Tag ThumbnailFileAccessUri ThumbnailTempDownloadUri {short.ENVELOPE}

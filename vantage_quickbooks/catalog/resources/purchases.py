@@ -16,8 +16,8 @@ _VENDOR = Resource(
     plural="vendors",
     group="purchases",
     kind="list",
-    description="Lists vendors (suppliers) with names, email, phone, address and the balance you owe them. "
-    "Active vendors only, unless asked otherwise; alphabetical by display name.",
+    description="Lists vendors (suppliers) with names, email, phone, address and the balance you owe them. Active "
+    "vendors only, unless asked otherwise; alphabetical by display name.",
     properties=properties(f"""
         {short.PERSON} DefaultTaxCodeRef Notes BillAddr:address ShipAddr:address TaxIdentifier TaxIdEffectiveDate
         TermRef Balance:decimal BillRate:decimal CostRate:decimal OpenBalanceDate AcctNum Vendor1099:boolean CurrencyRef
@@ -51,8 +51,8 @@ _BILL = Resource(
     plural="bills",
     group="purchases",
     kind="transaction",
-    description="Lists bills from vendors with dates, amounts, payment status (paid, partiallyPaid, open, overdue) and "
-    "days overdue, and sums up what you owe by currency and status. Newest first.",
+    description="Lists bills from vendors with dates, amounts, payment status (paid, partiallyPaid, open, overdue) "
+    "and days overdue, and sums up what you owe by currency and status. Newest first.",
     properties=properties(f"""
         {short.TRANSACTION} VendorRef APAccountRef TotalAmt:decimal Memo GlobalTaxCalculation SalesTermRef DueDate
         RemitToAddr:address ShipAddr:address VendorAddr:address Balance:decimal HomeBalance:decimal LessCIS:decimal
@@ -95,8 +95,8 @@ _BILL_PAYMENT = Resource(
     plural="bill payments",
     group="purchases",
     kind="transaction",
-    description="Lists payments of bills, with vendor, total, and the bank or credit card account that paid. "
-    "Newest first.",
+    description="Lists payments of bills, with vendor, total, and the bank or credit card account that paid. Newest "
+    "first.",
     properties=properties(f"""
         {short.TRANSACTION} VendorRef VendorAddr:address APAccountRef PayType CheckPayment:object
         CreditCardPayment:object TotalAmt:decimal ProcessBillPayment:boolean {short.ENVELOPE}
@@ -174,8 +174,7 @@ _PURCHASE = Resource(
     group="purchases",
     kind="transaction",
     description="Lists purchases that were paid at once (expenses, checks and credit card charges) with payee, "
-    "account, "
-    "payment type and total. Newest first.",
+    "account, payment type and total. Newest first.",
     properties=properties(f"""
         {short.TRANSACTION} AccountRef PaymentMethodRef PaymentRefNum PaymentType CheckPayment:object
         CreditCardPayment:object EntityRef Credit:boolean RemitToAddr:address TotalAmt:decimal Memo PrintStatus
@@ -212,8 +211,7 @@ _PURCHASE = Resource(
     views=(short.top("Top payees by purchases", "payeeName", "Payee"),),
     examples=({"max_results": 50}, {"payment_type": "CreditCard"}, {"txn_date_from": "2026-01-01"}),
     source=f"{short.entity_page('purchase')}: its text filters by PaymentType; TxnDate and DocNumber are not marked, "
-    "yet "
-    "public clients filter and sort by them; QuickBooks rejects EntityRef in a condition",
+    "yet public clients filter and sort by them; QuickBooks rejects EntityRef in a condition",
 )
 
 _PURCHASE_ORDER = Resource(

@@ -16,8 +16,8 @@ _CUSTOMER = Resource(
     plural="customers",
     group="sales",
     kind="list",
-    description="Lists QuickBooks customers (and jobs) with names, email, phone, addresses and open balance. "
-    "Active customers only, unless asked otherwise; alphabetical by display name.",
+    description="Lists QuickBooks customers (and jobs) with names, email, phone, addresses and open balance. Active "
+    "customers only, unless asked otherwise; alphabetical by display name.",
     properties=properties("""
         Id SyncToken MetaData:times AttachableRef:list IntuitId Title GivenName MiddleName FamilyName Suffix
         FullyQualifiedName CompanyName DisplayName PrintOnCheckName Active:boolean V4IDPseudonym PrimaryPhone:phone
@@ -123,8 +123,7 @@ _ESTIMATE = Resource(
     group="sales",
     kind="transaction",
     description="Lists estimates (quotes) with customer, dates, total and status (pending, accepted, closed, "
-    "rejected), "
-    "and says which pending ones have expired. Newest first.",
+    "rejected), and says which pending ones have expired. Newest first.",
     properties=properties(f"""
         {short.SALES_TRANSACTION} TxnStatus ExpirationDate AcceptedBy AcceptedDate {short.ENVELOPE}
     """),
@@ -158,8 +157,7 @@ _SALES_RECEIPT = Resource(
     group="sales",
     kind="transaction",
     description="Lists sales receipts: sales that were paid at once, with customer, total, payment method and the "
-    "account "
-    "that the money went to. Newest first.",
+    "account that the money went to. Newest first.",
     properties=properties(f"{short.SALES_TRANSACTION} LessCIS:decimal {short.ENVELOPE}"),
     columns=short.table(
         "DocNumber customerName TxnDate",
@@ -308,8 +306,8 @@ _REIMBURSE_CHARGE = Resource(
     plural="reimburse charges",
     group="sales",
     kind="transaction",
-    description="Lists billable expenses that customers are to reimburse, and whether they have been invoiced. "
-    "Newest first.",
+    description="Lists billable expenses that customers are to reimburse, and whether they have been invoiced. Newest "
+    "first.",
     properties=properties(f"""
         {short.TRANSACTION} CustomerRef Amount:decimal HomeTotalAmt:decimal HasBeenInvoiced:boolean {short.ENVELOPE}
     """),
@@ -341,8 +339,7 @@ _TIME_ACTIVITY = Resource(
     group="sales",
     kind="transaction",
     description="Lists hours worked by employees and vendors, for which customer and service, with rates and whether "
-    "they "
-    "are billable. Newest first.",
+    "they are billable. Newest first.",
     properties=properties(f"""
         {short.LIST} TimeZone TxnDate NameOf EmployeeRef VendorRef OtherNameRef CustomerRef DepartmentRef ItemRef
         ClassRef PayrollItemRef ProjectRef BillableStatus Taxable:boolean HourlyRate:decimal CostRate:decimal
@@ -409,9 +406,8 @@ _CHANGE_ORDER = Resource(
     has_cdc=False,
     has_creation_order=False,
     examples=({"max_results": 50},),
-    source="Intuit's schema 6.5.3 of July 2026 (ChangeOrder, a SalesTransaction). It has no page yet: filters, sorting "
-    "and "
-    "change data capture are not known, so they are not offered",
+    source="Intuit's schema 6.5.3 of July 2026 (ChangeOrder, a SalesTransaction). It has no page yet: filters, "
+    "sorting and change data capture are not known, so they are not offered",
 )
 
 SALES = (
