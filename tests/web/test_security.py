@@ -27,9 +27,11 @@ POSTS = [
     "/api/connectors/quickbooks/validate",
     "/api/connections/demo/test",
     "/api/connections/demo/call/getAccessToken",
+    "/api/connections/demo/estimate/listInvoices",
 ]
 GETS = ["/", "/connections/demo", "/connections/demo/settings", "/connections/demo/actions/getAccessToken",
-        "/connectors/quickbooks/new", "/api/connectors", "/api/openapi.json", "/nowhere"]  # fmt: skip
+        "/connectors/quickbooks/new", "/api/connectors", "/api/openapi.json", "/nowhere",
+        "/connections/demo/actions/listInvoices/options/customer_id"]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", GETS)

@@ -1,5 +1,4 @@
-"""
-Charts of rows, as the `views` of an action describe them: which member is the amount, the age, the currency.
+"""Charts of rows, as the `views` of an action describe them: which member is the amount, the age, the currency.
 
 Amounts are summed as exact decimals and never across currencies: each currency has a chart of its own. A chart is a set
 of labeled bars with figures, so that color never carries meaning alone, and a table with the same figures.
