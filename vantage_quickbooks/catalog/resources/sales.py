@@ -266,7 +266,6 @@ _PAYMENT = Resource(
     columns=short.table(
         "Id customerName TxnDate",
         Column("PaymentRefNum", "Reference"),
-        Column("paymentMethodName", "Method"),
         "TotalAmt",
         Column("unappliedAmount", "Unapplied", "money", "currency"),
         "currency",
