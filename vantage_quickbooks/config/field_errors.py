@@ -228,7 +228,7 @@ def _remedy(rule: str, error: Any, rules: Mapping[str, Any], wrong: Any) -> str:
 
 def _accepts_text_only(rules: Mapping[str, Any]) -> bool:
     kinds = rules.get("type", ())
-    return _expected(rules) in {"text", "digits only"} and "integer" not in kinds
+    return _expected(rules) in {"text", "digits only", "a SELECT statement"} and "integer" not in kinds
 
 
 def _expected(rules: Mapping[str, Any]) -> str:
@@ -246,6 +246,7 @@ def _expected(rules: Mapping[str, Any]) -> str:
         "digits": "digits only",
         "date": "a calendar date",
         "date-time": "a date, or a time with its zone",
+        "statement": "a SELECT statement",
     }
     return formats.get(
         rules.get("x-format", ""),
