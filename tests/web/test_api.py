@@ -93,6 +93,12 @@ def test_a_failure_returns_an_envelope(api, path, body, status, code):
     assert answer.json()["error"]["code"] == code
 
 
+def test_too_few_api_calls_are_the_callers_to_change(api):
+    answer = api("POST", "/api/connections/demo/call/listInvoices", json={"all": True, "max_api_calls": 1})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["code"] == "RESULT_INCOMPLETE"
+
+
 def test_a_revoked_grant_is_not_the_callers_fault(api, emulator):
     emulator.revoke_grants()
     answer = api("POST", "/api/connections/demo/call/getCompanyInfo")

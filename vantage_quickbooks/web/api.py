@@ -214,7 +214,13 @@ def _failure(code: str, message: str) -> Response:
 
 
 def _response(outcome: Mapping[str, Any]) -> Response:
-    status = 200 if outcome["success"] else STATUSES.get(outcome["error"]["code"], 502)
+    status = 200 if outcome["success"] else _error_status(outcome["error"])
     wait = None if outcome["success"] else outcome["error"].get("retryAfter")
     headers = {"Retry-After": str(max(1, round(wait)))} if wait else None
     return JSONResponse(outcome, status, headers)
+
+
+def _error_status(error: Mapping[str, Any]) -> int:
+    if error["code"] == "RESULT_INCOMPLETE" and not error["retryable"]:
+        return 422  # the input allows too few API calls
+    return STATUSES.get(error["code"], 502)
