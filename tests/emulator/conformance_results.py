@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 
 class _Results:
     KINDS = (
@@ -36,3 +38,29 @@ class _Results:
 
 RESULTS = _Results()
 """Of this run."""
+
+
+# ---- a pytest plugin: the table at the end of a run, also if a worker of pytest-xdist has run the tests -----------------
+
+_LINES = []
+
+
+def pytest_sessionfinish(session):
+    lines = RESULTS.table() if RESULTS.verdicts else []
+    _LINES.extend(lines)
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["conformance"] = lines
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """One worker runs all tests of a file (`--dist loadfile`)."""
+    _LINES.extend(getattr(node, "workeroutput", {}).get("conformance", ()))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Report how much of the recorded traffic the emulator answers as Intuit did."""
+    if _LINES:
+        terminalreporter.section("held against the real QuickBooks")
+        for line in _LINES:
+            terminalreporter.write_line(line)

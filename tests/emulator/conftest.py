@@ -2,19 +2,9 @@
 
 import pytest
 import requests
-from emulator.conformance_results import RESULTS
 
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.emulator.http.oauth_endpoints import TOKEN_PATH
-
-
-def pytest_terminal_summary(terminalreporter):
-    """Print how much of the recorded traffic the emulator answers as Intuit did."""
-    if RESULTS.verdicts:
-        terminalreporter.section("held against the real QuickBooks")
-        for line in RESULTS.table():
-            terminalreporter.write_line(line)
-
 
 PATIENCE_S = 60  # far more than any answer takes, on a busy machine too
 
