@@ -40,7 +40,7 @@ RESULTS = _Results()
 """Of this run."""
 
 
-# ---- a pytest plugin: the table at the end of a run, also if a worker of pytest-xdist has run the tests -----------------
+# ---- pytest plugin: the table at the end of a run, also if a worker of pytest-xdist ran the tests --------------------
 
 _LINES = []
 

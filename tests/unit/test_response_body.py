@@ -126,7 +126,9 @@ def test_a_body_of_many_members_is_their_contents_joined(parts):
     assert ResponseBody(b"".join(gzip.compress(part) for part in parts), is_compressed=True).read() == b"".join(parts)
 
 
-@pytest.mark.parametrize("rest", [b"\0", b"garbage", gzip.compress(b"more", mtime=0)[:-1], gzip.compress(b"", mtime=0)[:5]])
+@pytest.mark.parametrize(
+    "rest", [b"\0", b"garbage", gzip.compress(b"more", mtime=0)[:-1], gzip.compress(b"", mtime=0)[:5]]
+)
 def test_data_after_a_member_is_a_member_or_damage(rest):
     with pytest.raises(UnexpectedResponseError, match="damaged"):
         ResponseBody(gzip.compress(b"{}") + rest, is_compressed=True).read()
