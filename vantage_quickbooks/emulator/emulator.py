@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import signal
 import threading
 from typing import TYPE_CHECKING, Any, Self
@@ -175,13 +176,18 @@ def serve(port: int = 0, *, on_ready: Callable[[Emulator], None] | None = None, 
         ValueError: The data cannot be read, or an argument is invalid.
         OSError: The port is taken, or the database cannot be written.
     """
-    done = threading.Event()
-    previous = {number: signal.signal(number, lambda *_: done.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    # An Event would deadlock: a handler that runs while the main thread enters `wait` takes the same lock. The queue's
+    # `put` may run in a signal handler (https://docs.python.org/3/library/queue.html#queue.SimpleQueue.put).
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+    previous = {
+        number: signal.signal(number, lambda received, _: signals.put(received))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         with Emulator(port, **options) as emulator:
             if on_ready is not None:
                 on_ready(emulator)
-            done.wait()
+            signals.get()
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
