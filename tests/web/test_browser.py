@@ -56,13 +56,15 @@ def test_a_column_is_sorted_in_place_and_announces_its_order(open_page):
 
 
 def test_invalid_settings_are_reported_by_field_and_the_summary_has_the_focus(open_page):
+    from playwright.sync_api import expect  # waits without evaluating text, which the page's CSP forbids
+
     page = open_page()
     page.get_by_role("link", name="New connection").click()
     page.fill("#field-client_secret", "typed-s3cret")
     page.fill("#field-max_results", "lots")
     page.get_by_role("button", name="Save", exact=True).click()
     page.wait_for_selector("#errors")
-    page.wait_for_function("document.activeElement.id === 'errors'")  # autofocus acts a moment later
+    expect(page.locator("#errors")).to_be_focused()  # autofocus acts a moment later
     assert page.title().startswith("Error: ")
     field = page.locator("#field-max_results")
     assert field.get_attribute("aria-invalid") == "true"
@@ -70,7 +72,7 @@ def test_invalid_settings_are_reported_by_field_and_the_summary_has_the_focus(op
     texts = [page.locator(f"#{name}").inner_text() for name in field.get_attribute("aria-describedby").split()]
     assert any("whole number from 1 to 1000" in text for text in texts)
     page.get_by_role("link", name="Client ID is missing.").click()
-    page.wait_for_function("document.activeElement.id === 'field-client_id'")
+    expect(page.locator("#field-client_id")).to_be_focused()
     assert "typed-s3cret" not in page.content()
     assert page.locator("#field-client_secret").input_value() == ""
     assert page.problems == []
