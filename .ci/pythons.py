@@ -1,8 +1,7 @@
-"""
-Run the unit tests, the emulator's and the demo on each Python that pyproject.toml declares, but the one that runs this.
+"""Runs unit tests, emulator tests and the demo on each Python that pyproject.toml declares, except the current one.
 
-An interpreter is looked for on PATH and among pyenv's. Each gets a virtual environment of its own, like `.venv-3.12`,
-kept until pyproject.toml changes. An interpreter that is not here is skipped, and that is said at the end.
+Interpreters are searched for on PATH and in pyenv. Each gets its own virtual environment, such as `.venv-3.12`, which
+is kept until pyproject.toml changes. A missing interpreter is skipped and reported at the end.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""
-A PostgreSQL of the test run's own: in a temporary directory, on loopback, with a password, gone at the end.
+"""A PostgreSQL of the test run's own: in a temporary directory, on loopback, with a password, gone at the end.
 
 It touches no service of the machine. `make test` installs the server's programs where it can (`.ci/system-packages`).
 """

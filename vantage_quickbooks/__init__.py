@@ -19,7 +19,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Resolve public names at their first use, so that importing the package costs nothing (PEP 562)."""
-    from importlib import import_module  # noqa: PLC0415 -- as above
+    from importlib import import_module  # noqa: PLC0415 -- for PEP 562
 
     if name == "__version__":
         return import_module("importlib.metadata").version("vantage-quickbooks")

@@ -91,7 +91,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """How the rows of a list are told apart and compared. Dots lead into nested members.
+    """How the rows of a list are identified and compared. Dots separate nested members.
 
     Attributes:
         primary_key: The members that identify a row, together.
@@ -109,11 +109,11 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Polling for new and changed rows: call an action again and again, and carry the state from call to call.
+    """Polling for new and changed rows: call an action repeatedly, and pass the state from call to call.
 
-    1. Call `action` with `start_input`. Its rows are the present state, not events.
-    2. Keep what the result holds at `state_path`.
-    3. At each poll call `action` with `{state_input: state}`. Its rows are the events. Keep the new state.
+    1. Call `action` with `start_input`. Its rows are the initial state, not events.
+    2. Store the value at `state_path` of the result.
+    3. At each poll, call `action` with `{state_input: state}`. Its rows are the events. Store the new state.
 
     Attributes:
         id: `invoiceChanged`; unique within the connector.
@@ -139,7 +139,7 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a call takes of the provider's API.
+    """The API calls that a call of an action takes.
 
     A call that returns n rows takes at most `api_calls + ceil(n / records_per_api_call)` API calls, or `api_calls`
     where `records_per_api_call` is None; metered calls likewise. Retries and concurrent edits at the provider come on
@@ -150,8 +150,8 @@ class Cost:
         api_calls: The part that does not depend on the number of rows.
         metered_calls: Those of them that the provider counts or charges for.
         text: The same in words.
-        records_per_api_call: One more API call for each so many rows.
-        records_per_metered_call: One more metered call for each so many rows.
+        records_per_api_call: Number of rows for each further API call.
+        records_per_metered_call: Number of rows for each further metered call.
     """
 
     mode: Literal["call", "page", "full", "changes"]
@@ -226,7 +226,7 @@ class Action:
         full_read_input: What to add to an input to read all rows instead of a page; None if there is no such input.
         group: Id of the group that lists it; empty if the connector has no groups.
         modes: How a list can be read: a `page`, `full`, `changes` since an earlier read. Empty for other actions.
-        keys: How rows are told apart; None where there are no rows.
+        keys: How rows are identified; None where there are no rows.
         triggers: What a host can poll with this action.
         cost: API calls by mode, or one entry of the mode `call`.
         limits: What the provider allows for this action.
@@ -456,7 +456,7 @@ class Connection(Protocol):
             `rows_key` (the member of `data` that contains the rows; None if there is none). See `envelope`.
         """
 
-    def invoke(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- as above
+    def invoke(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- the host's word
         """Run an action and return its result, the `data` of its envelope.
 
         Raises:
@@ -464,13 +464,13 @@ class Connection(Protocol):
                 envelope.
         """
 
-    async def ainvoke(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- as above
+    async def ainvoke(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- the host's word
         """Run an action without blocking the event loop; otherwise the same as `invoke`."""
 
     def stream(
         self,
         action_id: str,
-        input: Mapping[str, Any] | None = None,  # noqa: A002 -- as above
+        input: Mapping[str, Any] | None = None,  # noqa: A002 -- the host's word
         *,
         as_: Literal["results", "ndjson"] = "results",
     ) -> Iterator[Any]:
@@ -486,7 +486,7 @@ class Connection(Protocol):
             Exception: As for `invoke`, from the page that failed.
         """
 
-    def estimate(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- as above
+    def estimate(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- the host's word
         """Return `totalCount` and `apiCalls`: the number of records of a full read, and its API calls."""
 
     def api_calls(self) -> dict[str, int]:
@@ -621,7 +621,7 @@ def as_node_output(
             unwrap. `port`: the same under `output1`.
 
     Returns:
-        The node's output. A failure has an `error` and no rows in any view: an empty list beside an error would paint
+        The node's output. A failure has an `error` and no rows in any view: an empty list beside an error would show
         "0 open invoices" on a dashboard.
 
     Raises:
@@ -653,7 +653,7 @@ _UNKNOWN: Any = object()
 
 
 def _rows_key(envelope: Mapping[str, Any], action: Action | Mapping[str, Any] | str | None) -> Any:
-    """Return the member that holds the rows: None where there is none, `_UNKNOWN` where nothing says which."""
+    """Return the member that holds the rows: None if there are no rows, `_UNKNOWN` if neither argument names it."""
     meta: Mapping[str, Any] = envelope.get("meta") or {}
     if action is None or isinstance(action, str):
         action_id, rows_key = action, meta.get("rows_key", _UNKNOWN)

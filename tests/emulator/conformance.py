@@ -1,5 +1,4 @@
-"""
-From a recorded exchange to a list of differences: the state it started from, the request sent, the answers compared.
+"""From a recorded exchange to a list of differences: the state it started from, the request sent, the answers compared.
 
 A state is derived from the recordings of the same company alone: what an exchange answered, what other exchanges of
 the company show at that time, and for a write the record as it was before.

@@ -1,5 +1,4 @@
-"""
-Every difference between the recordings and the emulator that is allowed to stand, with its reason.
+"""Every difference between the recordings and the emulator that is allowed to stand, with its reason.
 
 `docs/emulator.md` has the same list as a table, and a test holds the two together. A difference that is not here fails
 its exchange; an entry that nothing needs any more fails too.

@@ -1,5 +1,4 @@
-"""
-The recordings beside the checkout, each exchange in one shape, whatever its file's form.
+"""The recordings beside the checkout, each exchange in one shape, whatever its file's form.
 
 What a file lacks (the request of a body, the status in a fault's text) is written here by hand, from
 the recordings' README and never from what the emulator answers.

@@ -121,7 +121,7 @@ def test_disconnecting_ends_the_newest_link_and_forgets_the_chain(emulator, conn
     assert caught.value.code == "REAUTHORIZATION_REQUIRED"
     again = connection.disconnect()  # Intuit knows of no grant any more: that is as good
     assert again["revoked"] is False
-    assert "tokens are forgotten" in again["message"]
+    assert "tokens were deleted" in again["message"]
 
 
 def test_a_host_that_keeps_credentials_keeps_none_of_a_chain_that_ended(emulator, deployment):

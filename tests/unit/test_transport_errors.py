@@ -1,5 +1,4 @@
-"""
-Every error of the HTTP libraries is translated, and the translation contains nothing of the request.
+"""Every error of the HTTP libraries is translated, and the translation contains nothing of the request.
 
 A new error class in a later release of requests or oauthlib fails these tests until it is handled.
 """

@@ -1,5 +1,4 @@
-"""
-Other people's form libraries, from npm: what docs/host.md says of them holds.
+"""Other people's form libraries, from npm: what docs/host.md says of them holds.
 
 ajv is the validator of most JavaScript hosts, @rjsf/validator-ajv8 that of react-jsonschema-form.
 """

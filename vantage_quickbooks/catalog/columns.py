@@ -1,4 +1,4 @@
-"""The columns of each action's rows as a table: always the same, in the same order, whatever the rows hold.
+"""The columns of each action's rows as a table: always the same, in the same order, for any rows.
 
 They follow from the catalog: `Id`, the flat fields, then the known properties. An object of known members is a column
 for each of them, `CustomerRef.value`. A list, or an object without known members, is one column of JSON text.
@@ -67,7 +67,7 @@ class Columns:
 
         Args:
             row: The record.
-            cell: Makes a cell of a text, a number or a boolean; it is given objects and lists as JSON text.
+            cell: Converts a text, a number or a boolean to a cell; objects and lists are passed as JSON text.
         """
         cells = [""] * len(self.names)
         _place(row, self.places, cells, cell)
@@ -79,7 +79,7 @@ def columns_for(action_id: str, fields: Iterable[str] | None = None) -> Columns 
 
     Args:
         action_id: A list or get action, `listInvoices`.
-        fields: The top-level properties that were asked for; None means all.
+        fields: The top-level properties that were requested; None means all.
     """
     resource = _by_action().get(action_id)
     return None if resource is None else columns_of(resource, fields)
@@ -90,7 +90,7 @@ def columns_of(resource: Resource, fields: Iterable[str] | None = None) -> Colum
 
     Args:
         resource: The row of the catalog.
-        fields: The top-level properties that were asked for; None means all.
+        fields: The top-level properties that were requested; None means all.
     """
     wanted = None if fields is None else {"Id", *fields}
     properties = [

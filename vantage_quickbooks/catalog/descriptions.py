@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["DESCRIPTIONS", "GET_ACCESS_TOKEN", "GET_COMPANY_INFO", "QUERY"]
 
 LIMITS = Limits(concurrent_requests=10, requests_per_second=10, requests_per_minute=500, max_page_size=1000)
-"""Of one company and app: https://developer.intuit.com/app/developer/qbo/docs/learn/limits-and-throttles"""
+"""Limits of one company and app.
+
+Source: https://developer.intuit.com/app/developer/qbo/docs/learn/limits-and-throttles.
+"""
 
 _ONE_CALL = Cost("call", 1, 1, "One API call.")
 
@@ -195,4 +198,4 @@ def _describe_all() -> dict[str, Action]:
 
 
 DESCRIPTIONS = _describe_all()
-"""The actions by id: the four that the product began with, then the query, then the rows of the catalog."""
+"""The actions by id: the four core actions, then the query, then the actions of the catalog's rows."""

@@ -25,7 +25,7 @@ _GROUPS = {"sales": "Sales", "purchases": "Purchases", "lists": "Lists", "accoun
 
 
 def write_tables(page: str) -> str:
-    """Return the page with its generated parts, each between `<!-- name -->` and `<!-- end name -->`, written anew."""
+    """Return the page with its parts between `<!-- generated: name -->` and `<!-- end: name -->` regenerated."""
     for name, text in {"actions": _actions(), "filters": _filters()}.items():
         part = re.compile(rf"(?<=<!-- generated: {name} -->\n).*?(?=<!-- end: {name} -->)", re.DOTALL)
         page = part.sub(lambda _, text=text: text, page)  # type: ignore[misc]  # bound now, not at the end of the loop

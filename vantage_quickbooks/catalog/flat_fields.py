@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 __all__ = ["PARENT", "TEMPLATE_TYPE", "flat_fields_reader"]
 
 PARENT = "/.."
-"""What ends a path to a full name, `Plants:Trees`, of which the parent's part is meant, `Plants`."""
+"""Suffix of a path to a full name, `Plants:Trees`: the field is the parent's part of it, `Plants`."""
 
 TEMPLATE_TYPE = "*"
-"""The path that stands for the type of a template."""
+"""The path of the type of a template."""
 
 
 def flat_fields_reader(resource: Resource) -> Callable[[Mapping[str, Any], date], dict[str, Any]]:
@@ -24,7 +24,7 @@ def flat_fields_reader(resource: Resource) -> Callable[[Mapping[str, Any], date]
 
     Returns:
         A function of a record, as Intuit sent it, and of the company's date. It returns all flat fields of the row, in
-        the row's order, and raises `UnexpectedResponseError` for a record that lacks what its status follows from.
+        the row's order, and raises `UnexpectedResponseError` for a record that has no status.
     """
     getters = [(field.name, _getter(field)) for field in resource.flat]
     compute = resource.status.compute if resource.status else None
@@ -62,7 +62,7 @@ def _getter(field: FlatField) -> Callable[[Mapping[str, Any]], Any]:
 
 
 def _walk(value: Any, path: list[str]) -> Any:
-    """Return what stands at a path; None where nothing does: empty objects occur on the wire (recorded)."""
+    """Return the value at a path; None if there is none: QuickBooks sends empty objects, too (recorded)."""
     for name in path:
         if isinstance(value, list):
             value = value[int(name)] if name.isdigit() and int(name) < len(value) else None

@@ -37,7 +37,7 @@ def generated_files() -> dict[str, str]:
 
 
 def main(root: Path) -> None:
-    """Write the generated files below *root*, and remove those that no row makes any more."""
+    """Write the generated files below *root*, and remove those that no row generates any more."""
     files = generated_files()
     folder = root / "schemas"
     for path in folder.glob("*.json"):

@@ -6,10 +6,10 @@ QuickBooks has no field for the payment status. It follows from other properties
 | Status | When |
 |---|---|
 | `voided` | total, balance and all lines are 0 and the private note begins with "Voided" (invoices) |
-| `paid` | nothing is owed |
-| `overdue` | something is owed, and the due date lies before the company's today |
-| `partiallyPaid` | something is owed, less than the total, and it is not overdue |
-| `open` | all of it is owed, and it is not overdue |
+| `paid` | the balance is not positive |
+| `overdue` | the balance is positive, and the due date is before today's date at the company |
+| `partiallyPaid` | the balance is positive and less than the total, and the due date has not passed |
+| `open` | the balance is the total, and the due date has not passed |
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ class ListAction:
         return shaped | deletions | {"metadata": metadata}
 
     def _shape(self, request: ListRequest, records: list[Record], today: date, scope: str) -> Record:
-        """Return the members of a result, but for its metadata; records keep the chosen fields and get flat ones."""
+        """Return the members of a result except its metadata; records keep the chosen fields and get flat ones."""
         flat = [self._read_flat(record, today) for record in records]
         summarize = self.resource.summarize
         summary = {} if summarize is None else {"summary": summarize(zip(records, flat, strict=True), scope)}

@@ -29,15 +29,15 @@ _TOKEN = re.compile(
 """The tokens of the language, as recorded messages of its parser list them. It has no comments."""
 
 _BOUNDS = {"startposition": 2**31 - 1, "maxresults": query.MAX_PAGE}
-_HINT = "Write SELECT * FROM Invoice, say."
+_HINT = "Write a statement such as SELECT * FROM Invoice."
 
 
 class Statement(NamedTuple):
     """A statement that was checked.
 
     Attributes:
-        text: As it is sent.
-        entity: What it reads, as the statement spells it.
+        text: The statement as it is sent.
+        entity: The entity that it reads, as spelled in the statement.
         limit: Maximum number of rows.
         is_count: Whether it is a COUNT(*), which has a number in place of rows.
     """
@@ -95,8 +95,8 @@ class QueryAction:
 def check_statement(text: str, max_results: int, row_limit: int | None = None) -> Statement:
     """Check a statement before it costs an API call.
 
-    What the check leaves to QuickBooks (names, conditions) can only fail there: the statement reads one entity, and no
-    more rows than its limit.
+    Names and conditions are left to QuickBooks, where they can only fail: the statement reads one entity, and no more
+    rows than its limit.
 
     Args:
         text: The statement.
@@ -140,8 +140,8 @@ def _tokens(text: str) -> list[re.Match[str]]:
         found = _TOKEN.match(text, position)
         if found is None:
             raise _invalid(
-                f"Character {position + 1} begins nothing that the query language has.",
-                "Put texts in single quotes, with \\' for an apostrophe, and leave out comments.",
+                f"Character {position + 1} does not begin a token of the query language.",
+                "Put text in single quotes, with \\' for an apostrophe, and leave out comments.",
             )
         position = found.end()
         if found.lastgroup:
@@ -158,7 +158,8 @@ def _number(clause: str, tokens: list[re.Match[str]], words: list[str]) -> re.Ma
     is_whole = number.isdigit() and len(number) <= len(str(maximum))
     if words.count(clause) > 1 or not is_whole or not 1 <= int(number) <= maximum:
         raise _invalid(
-            f"{clause.upper()} takes one number from 1 to {maximum}.", f"Write {clause.upper()} 50, say, and only once."
+            f"{clause.upper()} takes one number from 1 to {maximum}.",
+            f"Write, for example, {clause.upper()} 50, and only once.",
         )
     return tokens[index]
 

@@ -1,4 +1,4 @@
-"""The row of the catalog: what the connector must know of one entity, as data.
+"""The row of the catalog: what the connector knows about one entity, as data.
 
 `resources` holds the rows. From a row come the list action, the get action, their schemas and forms, the documentation
 row, and the columns of tables. A row holds strings, numbers and other rows; the few things that no row can express
@@ -42,7 +42,7 @@ class Property:
         type: What its values are.
         members: Of an object: which kind of object (`address`, `phone`, `email`, `times`, ...; see
             `columns.MEMBERS`), so that its members become columns. Empty: one column of JSON.
-        in_tables: Whether tables of all properties have a column for it; asked for by name, it always has one.
+        in_tables: Whether tables of all properties have a column for it; if requested by name, it always has one.
     """
 
     name: str
@@ -111,7 +111,7 @@ class FlatField:
 
     Attributes:
         name: `customerName`.
-        paths: Where its value stands in the record, `CustomerRef.name`; the first path that holds a value other than
+        paths: Where its value is in the record, `CustomerRef.name`; the first path that holds a value other than
             an empty text counts, otherwise None. A number is a place in a list, from 0. `FullyQualifiedName/..` is
             the full name of the parent. Under a `template_key`, paths begin inside the template, and `*` is the
             template's type. No path: `Status` computes it.
@@ -203,7 +203,7 @@ class Resource:
         primary_key: Properties that identify a record together, where it has no Id.
         template_key: Whether each record is an object with one member, named by the type of its template, that holds
             the properties, as RecurringTransaction's are.
-        views: Pictures beside the table.
+        views: Charts beside the table.
         examples: Inputs of the list action that work.
         source: Where the facts of this row come from.
     """
@@ -259,7 +259,7 @@ class Resource:
 
     @property
     def flat_fields(self) -> tuple[FlatField, ...]:
-        """All flat fields in the order in which they stand behind a record's own properties."""
+        """All flat fields in the order in which they follow a record's own properties."""
         return self.flat + (self.status.fields if self.status else ())
 
 

@@ -210,11 +210,11 @@ NAME_SORT_KEYS = {
     "PrintOnCheckName": "Name on checks",
 }
 
-# ---- pictures --------------------------------------------------------------------------------------------------------
+# ---- charts ----------------------------------------------------------------------------------------------------------
 
 
 def breakdown(title: str, by: str, amount: str, amount_label: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the picture of *amount* by status, with what of it is outstanding."""
+    """Return the chart of *amount* by status, with the outstanding part of each sum."""
     return {
         "kind": "breakdown",
         "title": title,
@@ -229,12 +229,12 @@ def breakdown(title: str, by: str, amount: str, amount_label: str, values: Mappi
 
 
 def aging(title: str) -> dict[str, Any]:
-    """Return the picture of open balances by days overdue."""
+    """Return the chart of open balances by days overdue."""
     return {"kind": "aging", "title": title, "amount": "Balance", "days": "daysOverdue", "currency": "currency"}
 
 
 def top(title: str, by: str, by_label: str, amount: str = "TotalAmt") -> dict[str, Any]:
-    """Return the picture of the eight greatest sums of *amount*, by the flat field *by*."""
+    """Return the chart of the eight largest sums of *amount*, by the flat field *by*."""
     return {
         "kind": "top",
         "title": title,
@@ -330,13 +330,13 @@ def id_filter(what: str, path: str, plural: str, options_from: str, example: str
 
 
 def linked_id_filter(plural: str, path: str) -> Filter:
-    """Return the filter by the Id of a linked record of any entity, which no one list offers."""
+    """Return the filter by the Id of a linked record of any entity, so no single list offers the choices."""
     return Filter(
         "linked_id",
         path,
         "id",
         "Linked ID",
-        f"Only {plural} of the record with this Id; combine it with linked_type, for Ids are unique within an entity.",
+        f"Only {plural} of the record with this Id. Combine it with linked_type: Ids are unique only within an entity.",
         "Enter the Id that the record's list action returns.",
         ("130",),
         placeholder="130",

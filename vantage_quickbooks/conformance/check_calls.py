@@ -58,7 +58,7 @@ def test_connection_has_the_methods_of_its_capabilities(subject: Subject) -> Non
 
 
 def test_connection_is_tested(subject: Subject) -> None:
-    """`test()` says what was checked; with settings that work all is well."""
+    """`test()` reports what was checked; with settings that work, every check succeeds."""
     subject.needs("test")
     report = attempt("test()", subject.connection.test)
     reason = not_json(report, "the report")
@@ -93,7 +93,7 @@ def test_call_succeeds_and_matches_the_output_schema(subject: Subject, action_id
 
 @pytest.mark.calls_actions
 def test_call_names_itself_in_the_envelope(subject: Subject, action_id: str) -> None:
-    """`meta.action` and `meta.rows_key`, so that a host can hand the rows on."""
+    """`meta.action` and `meta.rows_key`, so that a host can pass the rows on."""
     envelope = subject.call(action_id, subject.working_input(action_id))
     for member, expected in (("action", action_id), ("rows_key", subject.actions[action_id].get("rowsKey"))):
         if member in envelope["meta"] and envelope["meta"][member] != expected:
@@ -103,12 +103,12 @@ def test_call_names_itself_in_the_envelope(subject: Subject, action_id: str) -> 
         node = attempt(f"as_node_output(..., {view!r})", as_node_output, envelope, subject.actions[action_id], view)
         handed = (node if view == "rows" else node["output1"])["data"]
         if handed != rows:
-            broken(f"the view {view} of {action_id} does not hand on the rows")
+            broken(f"the view {view} of {action_id} does not pass on the rows")
 
 
 @pytest.mark.calls_actions
 def test_rows_have_their_keys_and_flat_fields(subject: Subject, action_id: str) -> None:
-    """A host tells rows apart, and shows flat fields, without knowing the provider."""
+    """A host identifies rows, and shows flat fields, without knowing the provider."""
     action = subject.actions[action_id]
     rows = subject.rows(action_id, subject.result(action_id))
     seen: set[str] = set()
@@ -238,7 +238,7 @@ def test_full_read_is_estimated(subject: Subject, action_id: str) -> None:
 
 @pytest.mark.calls_actions
 def test_triggers_start_and_poll(subject: Subject, action_id: str) -> None:
-    """The state of one call goes into the next."""
+    """The state of one call is the input of the next."""
     triggers = subject.actions[action_id].get("triggers") or pytest.skip("the action has no triggers")
     for trigger in triggers:
         what = f"trigger {trigger['id']}"

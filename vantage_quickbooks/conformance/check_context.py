@@ -76,7 +76,7 @@ def test_calls_are_audited(subject: Subject) -> None:
 
 
 def test_observers_that_fail_do_no_harm(subject: Subject) -> None:
-    """A call succeeds, whatever an observer raises."""
+    """A call succeeds even if an observer raises."""
     if not (subject.has("audit") or subject.has("progress")):
         pytest.skip("the descriptor's capabilities have neither audit nor progress")
 
@@ -89,7 +89,7 @@ def test_observers_that_fail_do_no_harm(subject: Subject) -> None:
 
 
 def test_progress_reaches_its_end(subject: Subject) -> None:
-    """A full read reports how many of how many, and never fewer than before."""
+    """A full read reports how many records of how many were read; the number never decreases."""
     subject.needs("progress")
     action_id = next((key for key in subject.callable_ids() if subject.actions[key].get("fullReadInput")), None)
     if action_id is None:

@@ -47,7 +47,7 @@ def test_id_is_the_connectors(subject: Subject) -> None:
 
 
 def test_contract_version_is_one_of_those_offered(subject: Subject) -> None:
-    """The rule of change."""
+    """A host can read which major versions are offered."""
     offered = subject.descriptor.get("contractVersions", ["1"])
     version = subject.descriptor.get("contractVersion")
     if not (isinstance(version, str) and is_offered(version, offered)):

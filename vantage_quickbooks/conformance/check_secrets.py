@@ -67,7 +67,7 @@ def _needs_secrets(subject: Subject) -> None:
 
 @contextmanager
 def _logs() -> Iterator[io.StringIO]:
-    """Collect what all loggers write, at their most talkative."""
+    """Collect what all loggers write at level DEBUG."""
     text = io.StringIO()
     handler, root = logging.StreamHandler(text), logging.getLogger()
     level = root.level

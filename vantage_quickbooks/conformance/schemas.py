@@ -1,8 +1,7 @@
-"""JSON Schemas (draft 2020-12) of what crosses the border: the descriptor and the envelope.
+"""JSON Schemas (draft 2020-12) of the descriptor and the envelope.
 
-They are published as `schemas/descriptor.schema.json` and `schemas/envelope.schema.json`, which
-`write` writes. Members that a minor version added are optional,
-and unknown members are allowed: see "The rule of change" in docs/host.md.
+`write` publishes them as `schemas/descriptor.schema.json` and `schemas/envelope.schema.json`. Members that a minor
+version added are optional, and unknown members are allowed: see "Versions of the contract" in docs/host.md.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 JSON = dict[str, Any]
 
 INPUT_TYPES = ("String", "Numeric", "Boolean", "Dropdown", "Date", "Object", "Array", "Array of Strings")
-"""The words for a field of a form: `inputType`."""
+"""The values of `inputType` of a form's field."""
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEXT: JSON = {"type": "string", "minLength": 1}
@@ -105,8 +104,8 @@ _COST = _object(
     mode=_TEXT,
     apiCalls=_described(_COUNT, "API calls that do not depend on the number of rows."),
     meteredCalls=_described(_COUNT, "Those of them that the provider counts or charges for."),
-    recordsPerApiCall=_described(_LIMIT, "One more API call for each so many rows."),
-    recordsPerMeteredCall=_described(_LIMIT, "One more metered call for each so many rows."),
+    recordsPerApiCall=_described(_LIMIT, "Number of rows for each further API call."),
+    recordsPerMeteredCall=_described(_LIMIT, "Number of rows for each further metered call."),
     text=_described(_TEXT, "The same in words."),
 )
 

@@ -185,7 +185,7 @@ class Subject:
 
     @functools.cached_property
     def descriptor_problem(self) -> str | None:
-        """Why the descriptor is not plain JSON, or where it does not match its schema; None if all is well."""
+        """Why the descriptor is not plain JSON, or where it does not match its schema; None if it does."""
         reason = not_json(self.descriptor, "descriptor")
         if reason:
             return f"describe() is not plain JSON: {reason}"
@@ -296,7 +296,7 @@ class Subject:
         return self.connect()
 
     def close(self) -> None:
-        """Close all connections; whether `close` works is another check's matter."""
+        """Close all connections; another check tests `close`."""
         for connection in self._connections:
             try:
                 connection.close()

@@ -50,11 +50,11 @@ _log = logging.getLogger(__name__)
 
 
 class NDJSON(bytes):
-    """Records of one page, one a line, each in the exact bytes that Intuit sent.
+    """Records of one page, one per line, each in the exact bytes that Intuit sent.
 
     Attributes:
         metadata: As in a result: `cursor`, `complete`, `apiCalls` and the others.
-        records: How many there are.
+        records: Number of records.
     """
 
     metadata: dict[str, Any]
@@ -147,7 +147,7 @@ class Connection:
         return self._run(action_id, input, self._context.row_limit, self._start_call())
 
     def call(self, action_id: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002 -- the host's word
-        """Run an action and return the host's envelope; never raises for what a connector can expect.
+        """Run an action and return the host's envelope; do not raise for expected failures.
 
         Returns:
             `{"success": true, "data": ..., "meta": ...}` or `{"success": false, "error": ..., "meta": ...}`; `meta`
@@ -267,11 +267,11 @@ class Connection:
         return self._observers.api_calls()
 
     def test(self) -> dict[str, Any]:
-        """Prove the settings by the cheapest real calls: one token, one read of the company.
+        """Verify the settings with two requests: get a token, read the company.
 
         Returns:
             `ok`, a list of `checks` (`name`, `ok`, `message` and, where it failed, `error`), `warnings` about
-            settings that look wrong, and the `apiCalls` it took. Never raises for what a connector can expect.
+            settings that look wrong, and the `apiCalls` it took. Expected failures are not raised.
         """
         call = self._start_call()
         checks = self._checks(call)
@@ -287,22 +287,22 @@ class Connection:
         }
 
     def disconnect(self) -> dict[str, Any]:
-        """Revoke the grant at Intuit and forget its tokens. Connecting again needs a person's consent.
+        """Revoke the grant at Intuit and delete its tokens. Connecting again needs a user's consent.
 
         Returns:
-            `revoked` (False where Intuit knew of no grant any more) and a `message`.
+            `revoked` (False if Intuit did not know the grant any more) and a `message`.
 
         Raises:
-            ConnectorError: Intuit could not be asked, or refuses; nothing was forgotten.
+            ConnectorError: Intuit is unreachable, or refuses; nothing was deleted.
         """
         call = self._start_call()
 
         def run() -> dict[str, Any]:
             is_ended = self._get_client().authorizer.disconnect(call)
             message = (
-                "Intuit has ended the connection, and its tokens are forgotten."
+                "Intuit has ended the connection, and its tokens were deleted."
                 if is_ended
-                else "Intuit knew of no such connection any more; its tokens are forgotten."
+                else "Intuit did not know this connection any more. Its tokens were deleted."
             )
             return {"revoked": is_ended, "message": message}
 
@@ -318,7 +318,7 @@ class Connection:
             if call.refreshed and not token["refreshed"]:
                 token = self._translate_errors(call, self._test_token, call)
         except (AuthenticationError, TokenStoreError) as error:
-            # QuickBooks refused the token that looked valid, and there is no other: it is the token that fails.
+            # QuickBooks refused the token that looked valid, and there is no other one: the check of the token fails.
             return [_failed("token", error)]
         except ConnectorError as error:
             return [{"name": "token", "ok": True, **token}, _failed("company", error)]
@@ -344,7 +344,7 @@ class Connection:
         }
 
     def _where(self) -> str:
-        """Say which server the connection speaks to, where it is not Intuit's own."""
+        """Return which environment the connection uses, and which server if it is not Intuit's own."""
         environment, api_url = self._settings.environment, self._endpoints.api_url
         if environment == EMULATOR:
             return f"on the emulator at {api_url}"
@@ -379,16 +379,17 @@ class Connection:
         return handler.run(self._get_client(), valid, call, row_limit)
 
     def _translate_errors(self, call: CallContext, run: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Let expected errors out with the call's facts added, and turn a defect into an InternalError."""
+        """Raise expected errors with the call's facts added, and a defect as an InternalError."""
         failure: ConnectorError
         try:
             return run(*args, **kwargs)
         except ConnectorError as error:
             failure = error
-        except Exception:  # noqa: BLE001 -- whatever it is, the host gets an error it knows
-            self._log.error("request %s failed by a defect:\n%s", call.request_id, self._redact(traceback.format_exc()))
+        except Exception:  # noqa: BLE001 -- the host gets an error that it knows
+            text = self._redact(traceback.format_exc())
+            self._log.error("request %s failed because of a bug:\n%s", call.request_id, text)
             failure = InternalError(
-                f"The connector failed by a defect of its own. Report it with request id {call.request_id} and the log."
+                f"The connector failed because of a bug. Report it with request id {call.request_id} and the log."
             )
         failure.details.setdefault("apiCalls", call.api_calls)
         failure.details.setdefault("meteredCalls", call.metered_calls)
@@ -398,10 +399,10 @@ class Connection:
         raise failure.without_traceback()
 
     def _get_client(self) -> QuickBooksClient:
-        """Return the client, made at its first use: this is where requests and oauthlib are imported."""
+        """Return the client. It is created at first use, because it imports requests and oauthlib."""
         client = self._client
         if client is None:
-            from vantage_quickbooks.api.client import QuickBooksClient  # noqa: PLC0415 -- lazily, see above
+            from vantage_quickbooks.api.client import QuickBooksClient  # noqa: PLC0415 -- see the docstring
 
             with self._lock:
                 client = self._client

@@ -1,8 +1,7 @@
-"""
-The connector that the plugin registers.
+"""The connector that the plugin registers.
 
-A host loads hundreds of plugins at its start, so importing and registering this one imports nothing that costs: each
-method fetches what it needs when it is called.
+A host loads hundreds of plugins at its start, so importing and registering this one imports nothing expensive: each
+method imports what it needs when it is called.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class QuickBooksConnector:
         """Check a settings form's data; opens nothing.
 
         Args:
-            settings: What the form holds.
+            settings: The values of the form.
 
         Returns:
             `valid`, the `fields` that are wrong (all of them), and `warnings` about values that look wrong.
@@ -75,7 +74,7 @@ class QuickBooksConnector:
         Args:
             settings: What the settings form holds.
             context: What the host knows about its calls, and its callables.
-            deployment: The operator's choices; by default what the environment variables say.
+            deployment: The operator's options; by default those of the environment variables.
             **seams: `store`, `new_call`, `rate_limiter` and `intercept` of `Connection`.
 
         Raises:
@@ -89,18 +88,18 @@ class QuickBooksConnector:
             return Connection(Settings.parse(settings), context, deployment, **seams)
         except SettingsError as error:
             failure = error
-        del settings  # a crash reporter would print it, secrets and all
+        del settings  # a crash reporter would print it with its secrets
         raise failure.without_traceback()
 
     def authorization_url(
         self, settings: Mapping[str, Any], *, redirect_uri: str, state: str, deployment: Deployment | None = None
     ) -> str:
-        """Return the address at which a person gives consent; opens nothing.
+        """Return the URL of the consent page; opens nothing.
 
         Args:
-            settings: What the form holds; the fields that connecting fills in may be missing.
-            redirect_uri: Where Intuit leads back to; one that is registered with the app.
-            state: A text that cannot be guessed; it comes back with the redirect (RFC 6749 section 10.12).
+            settings: The values of the form; the fields that connecting fills in may be missing.
+            redirect_uri: Where Intuit redirects the browser; must be registered with the app.
+            state: A text that cannot be guessed; the redirect returns it (RFC 6749 section 10.12).
             deployment: As for `connect`.
 
         Raises:
@@ -113,12 +112,12 @@ class QuickBooksConnector:
     def exchange_code(
         self, settings: Mapping[str, Any], *, code: str, redirect_uri: str, deployment: Deployment | None = None
     ) -> dict[str, Any]:
-        """Turn what the redirect brought into settings.
+        """Exchange the code of the redirect for settings.
 
         Args:
             settings: As for `authorization_url`.
             code: The redirect's `code`.
-            redirect_uri: The very address given to `authorization_url`.
+            redirect_uri: The same as for `authorization_url`.
             deployment: As for `connect`.
 
         Returns:
@@ -126,7 +125,7 @@ class QuickBooksConnector:
 
         Raises:
             SettingsError: The settings are wrong.
-            ConnectorError: Intuit refuses, or could not be asked.
+            ConnectorError: Intuit refuses, or is unreachable.
         """
         from vantage_quickbooks.connector import authorization  # noqa: PLC0415 -- imported when called
 

@@ -62,8 +62,8 @@ def describe(*, schemas: bool = True) -> dict[str, Any]:
             "pkce": False,  # Intuit documents none
             "grantFields": list(GRANT_FIELDS),
             "callbackFields": {"realmId": "realm_id"},
-            "redirectHelp": "Intuit takes http://localhost addresses with development keys (sandbox companies) only; "
-            "production keys need an https address.",
+            "redirectHelp": "Intuit accepts http://localhost for development keys (sandbox companies) only; "
+            "production keys need an https URL.",
         },
         "docsUrl": "https://developer.intuit.com/app/developer/qbo/docs/get-started/get-client-id-and-client-secret",
         "permissions": {"connect": "manage_integrations", "invoke": "run_workflows"},

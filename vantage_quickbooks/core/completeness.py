@@ -24,7 +24,7 @@ Theory of operation
    a. as many of the received records were created before the snapshot time as were counted,
    b. no gap was found, no record arrived twice, and no page ended at or after the snapshot time, and
    c. the conditions do not depend on anything that an edit changes, so the counted set can only lose records.
-   Proof: suppose a record that existed during the whole read is missing. By (a) and (c), another record was received
+   Proof: suppose a record that existed during the entire read is missing. By (a) and (c), another record was received
    and deleted before the count. Only the first page was requested before the count, so that record was on the first
    page. Its deletion moves all later records forward by one position, so the second page does not begin with the last
    record of the first: a gap, which contradicts (b). One case could hide the gap: records of the second in which the
@@ -39,7 +39,7 @@ Theory of operation
    two numbers are not comparable.
 7. Deduplication. A record is returned once, by its Id.
 
-Result: every record that exists and meets the conditions during the whole read is returned exactly once, in its state
+Result: every record that exists and meets the conditions during the entire read is returned exactly once, in its state
 at some instant of the read. Records created, deleted or changed during the read may or may not appear.
 """
 
@@ -64,7 +64,7 @@ __all__ = [
 ]
 
 SortKey = tuple[str, str]
-"""Where a record stands in the order of creation: its creation time as Intuit writes it, and its Id."""
+"""The position of a record in the order of creation: its creation time as Intuit writes it, and its Id."""
 
 
 def creation_time(key: SortKey) -> datetime:

@@ -4,7 +4,7 @@ Pure: values in, values out.
 
 Rules
 1. A chain (in OAuth terms: a refresh token family) begins with the refresh token in the settings form and continues
-   with the tokens that Intuit issues in exchange. Each token that a user pastes begins a chain of its own, named by
+   with the tokens that Intuit issues in exchange. Each token that a user pastes begins a new chain, whose name is
    `chain_key`.
 2. A record contains the fingerprint of the client id and secret with which its tokens were obtained. If the client
    secret changes, the record's access token is not used any more; the chain continues from its newest refresh token.

@@ -29,7 +29,7 @@ https://developer.intuit.com/app/developer/qbo/docs/learn/explore-the-quickbooks
 
 
 def _overlap_start(started: datetime) -> datetime:
-    """Return the instant from which changes are asked for again, in whole seconds as records are stamped."""
+    """Return the instant from which changes are requested again, in whole seconds as records are stamped."""
     return started.replace(microsecond=0) - _OVERLAP
 
 

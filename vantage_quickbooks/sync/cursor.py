@@ -1,8 +1,8 @@
 """Cursors: where an interrupted read continues, and since when the next one looks for changes.
 
-A cursor is an opaque text. It belongs to a company, an environment, an entity and a question, and is signed with a key
-derived from the client secret: an altered one, or one of another connection or question, is rejected. itsdangerous
-signs and encodes it: https://itsdangerous.palletsprojects.com/en/stable/url_safe/
+A cursor is an opaque text. It belongs to a company, an environment, an entity and a selection of its records, and is
+signed with a key derived from the client secret: an altered one, or one of another connection or selection, is
+rejected. itsdangerous signs and encodes it: https://itsdangerous.palletsprojects.com/en/stable/url_safe/
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ __all__ = ["CursorSerializer"]
 _VERSION = "2"
 
 _MAX_STATE = 1 << 22
-"""Bytes of a decompressed state: more is never written."""
+"""Maximum size of a decompressed state in bytes; no state that is written has more."""
 
 
 class CursorSerializer:
-    """Writes and reads the cursors of one connection and one question.
+    """Writes and reads the cursors of one connection and one selection.
 
     Args:
         settings: The connection's settings.
-        question: Everything that decides which records are asked for; another question rejects the cursor.
+        selection: Everything that decides which records are read; with another selection, the cursor is rejected.
     """
 
-    def __init__(self, settings: Settings, *question: str) -> None:
-        bound = "\0".join((_VERSION, settings.environment, settings.realm_id, *question))
+    def __init__(self, settings: Settings, *selection: str) -> None:
+        bound = "\0".join((_VERSION, settings.environment, settings.realm_id, *selection))
         key = hmac.new(settings.client_secret.reveal().encode(), b"cursor", hashlib.sha256).digest()
         self._signer = Signer(key, salt=hashlib.sha256(bound.encode()).digest(), digest_method=hashlib.sha256)
 
@@ -55,7 +55,7 @@ class CursorSerializer:
             field: Name of the input that it came in, for the error.
 
         Raises:
-            InputError: It was altered, or belongs to another connection or another question.
+            InputError: It was altered, or belongs to another connection or another selection.
         """
         try:
             packed = base64_decode(self._signer.unsign(cursor))

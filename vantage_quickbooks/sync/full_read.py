@@ -1,9 +1,8 @@
-"""
-Reads every record of an entity: pages in parallel within Intuit's limits, in order, with flat memory.
+"""Reads every record of an entity: pages in parallel within Intuit's limits, in order, with flat memory.
 
-`core.completeness` has the rules that prove a read complete. The first page comes first, then QuickBooks' count: two
-calls where the page holds everything. The other pages are fetched several at a time, and each is decoded only when it
-is its turn; until then it is compressed text.
+`core.completeness` has the rules that prove a read complete. The first page is read first, then QuickBooks' count: two
+calls if the page contains everything. The other pages are fetched several at a time. Each stays compressed until it is
+decoded, in order.
 
 One page is in memory at a time: a generator's local variables live as long as it is suspended, so decoded rows are
 handed on through `_fresh`, and no local variable holds them while a batch is yielded.
@@ -77,7 +76,7 @@ class Batch:
 
 
 class _Task(NamedTuple):
-    """A page to decode next: how many records were asked for, how to get it, and whether it may be short."""
+    """A page to decode next: how many records were requested, how to get it, and whether it may be short."""
 
     asked: int
     load: Callable[[], Decoded]
@@ -129,10 +128,10 @@ class FullRead:
         decoder: Makes rows and sort keys of an answer.
 
     Attributes:
-        state: How far the read is proven.
-        counted: What QuickBooks counted of the records created before the second in which the read began.
+        state: How far the read has come.
+        counted: QuickBooks' count of the records created before the second in which the read began.
         started: When the read began, by QuickBooks' clock.
-        reconciled: Whether gaps or boundaries were asked for again.
+        reconciled: Whether gaps or boundaries were requested again.
     """
 
     def __init__(
@@ -184,7 +183,7 @@ class FullRead:
                 has_ended = batch.is_last
                 yield batch
                 del batch  # one page in memory at a time
-                self._call.restart_timeout()  # the consumer's time is not the read's
+                self._call.restart_timeout()  # the time that the consumer takes does not count
                 if has_ended:
                     return
             yield Batch([], None, is_last=True)
@@ -229,13 +228,13 @@ class FullRead:
         duplicates = self.state.duplicates
         kept = first if is_all else self._trim_partial_second(first)
         self._take(kept)
-        self.state.duplicates = duplicates  # continuing from a cursor begins with the last record: an intended overlap
+        self.state.duplicates = duplicates  # a resumed read begins with the last record: an intended overlap
         if self.counted is None:
             self.counted = self._count()
         return len(kept.rows), is_all
 
     def _first_page(self) -> Decoded:
-        """Read the first page; read it again where it is empty and QuickBooks counts records."""
+        """Read the first page; read it again if it is empty although QuickBooks counts records."""
         for _ in range(_MAX_TIE_ATTEMPTS):
             first = self._page(1, self._size)
             if self.started is None:
@@ -255,11 +254,11 @@ class FullRead:
         )
 
     def _trim_partial_second(self, first: Decoded) -> Decoded:
-        """Trim the first page after the last second that it surely holds in full; rule 5 of `core.completeness`."""
+        """Trim the first page to the seconds that it certainly contains completely; rule 5 of `core.completeness`."""
         if not self._is_provable or self.counted is not None:
             return first
         kept = count_complete_seconds(first.sort_keys)
-        if 2 * kept < self._size:  # reading so many again would cost a page: prove the read by its boundaries
+        if 2 * kept < self._size:  # reading that many again would cost a page: verify by boundaries
             self._is_provable = False
             return first
         return Decoded(first.rows[:kept], first.sort_keys[:kept], first.time)
@@ -281,8 +280,8 @@ class FullRead:
             if task.is_planned or self._fresh or is_end:
                 stale = 0
             elif (stale := stale + 1) * (self._size - 1) > len(self.state.ids) + self._size:
-                raise self._no_progress()  # more pages hold nothing new than all records so far can fill
-            # Many deletions, or a server that sent less than it was asked for: read on behind the last record.
+                raise self._no_progress()  # more pages without new records than all records so far could fill
+            # Many deletions, or a server that sent less than requested: continue after the last record.
             is_short = is_end and (not task.may_be_short or self._is_behind_count())
             self._is_over = is_end and not is_short and self._needs_no_proof()
             yield from self._emit()
@@ -292,7 +291,7 @@ class FullRead:
                 return
 
     def _take_held(self) -> int:
-        """Take the page that waited for its gap; return how many records it has."""
+        """Take the page that was held until its gap was read; return its number of records."""
         page, self._held = self._held, None
         if page is None:
             raise AssertionError  # only called after a page was loaded  # pragma: no cover
@@ -309,7 +308,7 @@ class FullRead:
     def _page(self, position: int, size: int, *where: str) -> Decoded:
         """Fetch and decode one page now, joining its parts if it comes in parts.
 
-        A page in parts is not one instant: where the parts meet is a boundary like those between pages.
+        A page in parts is not a snapshot: the times at which parts meet are boundaries, like those between pages.
         """
         for _ in range(_MAX_TIE_ATTEMPTS):
             joined: Decoded | None = None
@@ -386,8 +385,8 @@ class FullRead:
     def _check_count(self) -> None:
         """Reject a read that received fewer records than QuickBooks still counts.
 
-        Where edits can make a record cease to meet the conditions, a difference proves nothing. Then the read has
-        continued until an answer held nothing new, which only a server that sends one record at a time could fake.
+        If edits can make a record cease to meet the conditions, a difference proves nothing. Then the read has
+        continued until a response had no new record, which only a server that sends one record at a time could fake.
         """
         if self._is_over or (not self._is_immutable and self._largest > 1) or not self._is_behind_count():
             return
@@ -406,16 +405,16 @@ class FullRead:
     # ---- records displaced by edits ----------------------------------------------------------------------------------
 
     def _read_on(self) -> Iterator[Batch]:
-        """Read on after an answer that was shorter than asked, although QuickBooks counts more records."""
+        """Continue after a response with fewer records than requested, although QuickBooks counts more."""
         self.state.has_edits = True
         if self.state.last is not None:
             yield from self._reread_gap(self.state.last, None)
 
     def _reread_gap(self, start: SortKey, end: SortKey | None) -> Iterator[Batch]:
-        """Read all that was created from *start* to *end*, both included (None: to the end of the read).
+        """Read all records created from *start* to *end*, both inclusive (None: to the end of the read).
 
-        A short answer does not prove an end: the read continues until it has reached *end*, or an answer holds nothing
-        new and QuickBooks counts no more.
+        A short response does not prove an end: the read continues until it has reached *end*, or until a response has
+        no new record and QuickBooks counts no more.
         """
         self.reconciled = True
         upper = () if end is None else (query.compare(CREATED, "<=", end[0]),)
@@ -485,12 +484,12 @@ class FullRead:
         if self._is_untouched():
             return
         self.reconciled = True
-        self._bounds = self._bounds[:1]  # boundaries may lie before the place where a cursor continued
+        self._bounds = self._bounds[:1]  # boundaries may be earlier than the record at which the read was resumed
         for created in list(self.state.boundary_times):
             yield from self._reread_gap((created, ""), (created, ""))
 
     def _is_untouched(self) -> bool:
-        """Ask change data capture whether anything was edited since the read began; any doubt counts as yes."""
+        """Return whether nothing was edited since the read began, by change data capture; False in case of doubt."""
         if not self._has_cdc or self.state.has_edits or self.started is None or self._received() < (self.counted or 0):
             return False
         try:

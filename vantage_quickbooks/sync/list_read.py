@@ -79,7 +79,7 @@ class _PageTransform:
         self._call = call
         self._make_page = make_page
         self._decodes = decodes
-        self._cursors = CursorSerializer(client.settings, entity, request.question)
+        self._cursors = CursorSerializer(client.settings, entity, request.selection)
         self._sync_cursors = CursorSerializer(client.settings, entity, "changes")
         self._since = (
             None if request.sync_cursor is None else self._sync_cursors.loads(request.sync_cursor, "sync_cursor")

@@ -21,13 +21,13 @@ __all__ = ["CHANGES_INPUTS", "FULL_READ_ONLY", "PAGE_ONLY", "ListRequest"]
 Mode = Literal["page", "full", "changes"]
 
 PAGE_ONLY = ("start_position", "order_by")
-"""Inputs that do not go with `all`: a full read has an order of its own."""
+"""Inputs that cannot be combined with `all`: a full read has its own order."""
 
 FULL_READ_ONLY = ("cursor", "max_api_calls")
 """Inputs that need `all` or `sync_cursor`."""
 
 CHANGES_INPUTS = ("all", "max_results", "fields", "max_api_calls", "cursor", "sync_cursor")
-"""The only inputs that go with `sync_cursor`, which asks for every change."""
+"""The only inputs that can be combined with `sync_cursor`, which reads every change."""
 
 _NOT_CONDITIONS = {"all", "max_results", "max_api_calls", "cursor"}
 """Inputs that do not decide which records come: a cursor stays valid when they differ."""
@@ -56,9 +56,9 @@ class ListRequest:
         status: The computed status that records must have; None means any.
         fields: Top-level properties to keep, beside Id; None means all.
         cursor: Where an interrupted full read continues.
-        sync_cursor: From which full read on changes are wanted.
+        sync_cursor: The full read since which changes are read.
         max_api_calls: API calls that a full read may send; None means no limit.
-        question: Everything that decides which records come, as text: a cursor belongs to it.
+        selection: Everything that decides which records are read, as text: a cursor belongs to it.
         has_mutable_filters: Whether an edit can make a record begin or cease to meet the conditions.
         may_sync: Whether the result may carry a `syncCursor`.
     """
@@ -75,7 +75,7 @@ class ListRequest:
     cursor: str | None
     sync_cursor: str | None
     max_api_calls: int | None
-    question: str
+    selection: str
     has_mutable_filters: bool
     may_sync: bool
 
@@ -124,7 +124,7 @@ class ListRequest:
             cursor=data.get("cursor"),
             sync_cursor=data.get("sync_cursor"),
             max_api_calls=data.get("max_api_calls"),
-            question=json.dumps({key: data[key] for key in sorted(set(data) - _NOT_CONDITIONS)}, sort_keys=True),
+            selection=json.dumps({key: data[key] for key in sorted(set(data) - _NOT_CONDITIONS)}, sort_keys=True),
             has_mutable_filters=bool(filters or prefilter or mode == "changes"),
             may_sync=not set(data) - _COMPATIBLE_WITH_SYNC,
         )
@@ -242,7 +242,7 @@ _CONDITIONS = {
 def _updated_since(data: Mapping[str, Any]) -> Iterable[str]:
     """Yield the condition for `updated_since`.
 
-    A bare date means the first moment at which it is that day anywhere on earth, so that nothing is missed.
+    A bare date means the first moment of that day anywhere on earth, so that nothing is missed.
     """
     value = data.get("updated_since")
     if value is None:

@@ -1,4 +1,4 @@
-"""Reads one page of an entity, and describes it: where it stands, and what may follow."""
+"""Reads one page of an entity, and describes it: its position, and what may follow."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Page:
 def read_page(client: QuickBooksClient, statement: Select, call: CallContext) -> Page:
     """Run *statement* and read its page.
 
-    More may follow whenever the page is as full as was asked: Intuit's own counts do not help, `maxResults` is the
-    number returned and `totalCount` comes for some entities only (recorded).
+    More may follow whenever the page has as many records as requested. Intuit's own counts do not help: `maxResults`
+    is the number returned, and `totalCount` is returned for some entities only (recorded).
 
     Raises:
         UnexpectedResponseError: The answer is not a page of this entity; nothing of it is used.
@@ -120,7 +120,7 @@ def metadata(client: QuickBooksClient, call: CallContext, **more: Any) -> dict[s
 def page_metadata(
     client: QuickBooksClient, call: CallContext, request: ListRequest, page: Page, **more: Any
 ) -> dict[str, Any]:
-    """Return the metadata of a page: where it stands, in what order, and what may follow."""
+    """Return the metadata of a page: its position, its order, and what may follow."""
     return metadata(
         client,
         call,

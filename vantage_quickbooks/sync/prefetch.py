@@ -53,11 +53,11 @@ class PageFetcher:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def ahead(self, positions: range) -> Iterator[tuple[int, int, ResponseBody]]:
-        """Fetch several pages at a time; yield each in its turn, with its position and size."""
+        """Fetch several pages at a time; yield them in order, each with its position and size."""
         if not positions:
             return
         fetchers = ThreadPoolExecutor(PREFETCHED_PAGES, thread_name_prefix="quickbooks-page")
-        # One thread for all, or each of the others would come to keep some megabytes of memory for a page.
+        # One thread for all pages: each further thread would keep some megabytes of memory for a page.
         decompressor = ThreadPoolExecutor(1, thread_name_prefix="quickbooks-decompress")
         self._pools = [fetchers, decompressor]
         waiting: deque[tuple[int, Future[list[tuple[int, ResponseBody]]]]] = deque()

@@ -1,6 +1,6 @@
 """Charts of rows, as the `views` of an action describe them: which member is the amount, the age, the currency.
 
-Amounts are summed as exact decimals and never across currencies: each currency has a chart of its own. A chart is a set
+Amounts are summed as exact decimals and never across currencies: each currency has its own chart. A chart is a set
 of labeled bars with figures, so that color never carries meaning alone, and a table with the same figures.
 """
 
@@ -35,7 +35,7 @@ class Bar:
 
     Attributes:
         label: Its label.
-        amount: The sum it stands for.
+        amount: The sum that it shows.
         part: The part of the sum, such as what is outstanding; None in charts without parts.
         count: Number of rows.
         tone: Its meaning, which decides its color.

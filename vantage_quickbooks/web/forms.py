@@ -170,7 +170,7 @@ def groups_of(
     Args:
         bound: The fields.
         form: The form description.
-        extra: Fields of an additional folded group, whatever the description says, with its heading.
+        extra: Fields of an additional folded group that the description does not contain, with its heading.
     """
     extra = extra or {}
     described = [group for group in form.get("groups", []) if isinstance(group, dict)]

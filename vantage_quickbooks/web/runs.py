@@ -1,4 +1,4 @@
-"""Running calls, each in a thread of its own, and their results, whose rows are on disk (see `rows`)."""
+"""Running calls, each in its own thread, and their results, whose rows are on disk (see `rows`)."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ class Runs:
         return [run for run in runs if run.sync_state is not None and run.action and run.action["id"] == action_id]
 
     def start(self, run: Run) -> bool:
-        """Start a run in a thread of its own. Return False if too many are running."""
+        """Start a run in its own thread. Return False if too many are running."""
         with self._lock:
             if sum(other.state == "running" for other in self._runs.values()) >= _MAX_CONCURRENT_RUNS:
                 return False

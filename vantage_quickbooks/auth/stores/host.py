@@ -116,7 +116,7 @@ class HostStore:
             raise
         except Exception as error:  # noqa: BLE001 -- a host may raise anything, and its text may contain a secret
             if getattr(error, "code", None) == CredentialConflict.code:
-                # A host that serves several connectors has one class of its own for all.
+                # A host that serves several connectors raises one class for all of them, so the code decides.
                 raise conflict_error() from None
             raise _host_error("save", STORE_UNWRITABLE, error) from None
 

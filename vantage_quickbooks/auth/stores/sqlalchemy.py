@@ -2,8 +2,8 @@
 
 Needs the extra `database` and the driver of the database.
 
-There are two tables: the records, and one row per chain to lock. The lock is a row lock, `SELECT ... FOR UPDATE`, in a
-transaction and a connection of its own that stay open during a refresh. It stops only those who refresh the same chain,
+There are two tables: the records, and one row per chain to lock. The lock is a row lock, `SELECT ... FOR UPDATE`, in
+its own connection and transaction, which stay open during a refresh. It blocks only refreshes of the same chain and
 works behind a connection pooler, and the server releases it when the holder's connection ends. The row is not the
 record's row, so that the holder's save does not wait for the holder's lock.
 
@@ -60,7 +60,7 @@ POLL_INTERVAL_S = 0.05
 """Pause between attempts to lock a row where the server is polled: a refresh takes some tenths of a second."""
 
 MAX_LOCK_TIMEOUT_S = 86_400.0
-"""PostgreSQL report milliseconds in 32 bits (https://www.postgresql.org/docs/current/config-setting.html)."""
+"""PostgreSQL has timeouts of 32-bit milliseconds (https://www.postgresql.org/docs/current/config-setting.html)."""
 
 LOCK_NOT_AVAILABLE = "55P03"
 """Source: https://www.postgresql.org/docs/current/errcodes-appendix.html."""

@@ -36,7 +36,7 @@ _CUSTOMER = Resource(
     ),
     flat=(
         FlatField(
-            "customerName", ("DisplayName", "FullyQualifiedName"), "text", "Display name, or the fullest name there is."
+            "customerName", ("DisplayName", "FullyQualifiedName"), "text", "Display name; the full name if it has none."
         ),
         short.EMAIL,
         short.PHONE,

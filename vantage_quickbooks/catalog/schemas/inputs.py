@@ -185,8 +185,8 @@ def inputs_of(resource: Resource) -> dict[str, JSON]:
             "updated_since": {
                 "title": "Updated since",
                 "description": f"Only {several} created or changed at or after this time. A time needs its zone (RFC "
-                "3339); a bare date means the moment at which that day begins first anywhere (UTC+14), so that nothing "
-                "is missed.",
+                "3339); a bare date means the first moment of that day anywhere on earth (UTC+14), so that nothing is "
+                "missed.",
                 "type": ["string", "null"],
                 "x-format": "date-time",
                 "pattern": optional(f"{DATE}(?:{TIME})?"),
@@ -247,7 +247,7 @@ def list_input(resource: Resource) -> JSON:
         resource.list_id,
         f"List {resource.plural}",
         "input",
-        f"Which {resource.plural} to return, how many and in what order. Everything is optional; filters add up. "
+        f"Which {resource.plural} to return, how many and in what order. All inputs are optional; all filters apply. "
         'Strings are trimmed; null, "" and [] mean not given.',
     )
     schema |= {

@@ -72,7 +72,7 @@ _COUNT: JSON = {"description": "Number of records in this result.", "type": "int
 _METADATA: dict[str, JSON] = {
     "realmId": {"description": "The QuickBooks company that answered.", "type": "string"},
     "environment": {
-        "description": "Which QuickBooks answered.",
+        "description": "The environment that answered.",
         "type": "string",
         "enum": ["production", "sandbox", "emulator"],
     },
@@ -88,7 +88,7 @@ _METADATA: dict[str, JSON] = {
         "minimum": 0,
     },
     "meteredCalls": {
-        "description": "The successful ones among apiCalls: only these does Intuit meter.",
+        "description": "The successful ones among apiCalls; Intuit meters only these.",
         "type": "integer",
         "minimum": 0,
     },

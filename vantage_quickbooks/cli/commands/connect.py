@@ -64,7 +64,7 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="colo
 @port_option(8765, "Port of the redirect address; default 8765.")
 @click.option("--redirect-uri", metavar="URL", help="The registered address, if a proxy forwards it to the port.")
 @click.option("--no-browser", is_flag=True, help="Only print the address; do not open a browser.")
-@click.option("--force", is_flag=True, help="Overwrite FILE whatever it contains.")
+@click.option("--force", is_flag=True, help="Overwrite FILE regardless of its content.")
 @emulator_option
 @verbose_option
 def command(

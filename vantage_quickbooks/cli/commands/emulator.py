@@ -57,7 +57,7 @@ __all__ = ["command"]
     type=click.Path(),
     help="Write the settings of this emulator to FILE (mode 0600).",
 )
-@click.option("--force", is_flag=True, help="Overwrite FILE whatever it contains.")
+@click.option("--force", is_flag=True, help="Overwrite FILE regardless of its content.")
 def command(
     port: int,
     data: str | None,
