@@ -61,7 +61,7 @@ def test_the_page_shows_company_counts_tokens_and_requests_and_never_a_token(cli
         ">200</span>",
     ):
         assert reported in page
-    assert re.search(r"Access tokens alive</dt><dd>1<", page)
+    assert re.search(r"Valid access tokens</dt><dd>1<", page)
     assert emulator.requests()[-1]["intuit_tid"] in page
     assert all(value in page for value in emulator.settings().values())
     assert client.session.headers["Authorization"].removeprefix("Bearer ") not in page

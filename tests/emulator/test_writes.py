@@ -25,7 +25,6 @@ class History:
 
     Args:
         emulator: That it drives from Python.
-
         seed: Decides it.
     """
 

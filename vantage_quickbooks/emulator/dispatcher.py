@@ -1,4 +1,4 @@
-"""Takes every request to where it belongs: control endpoints, an injected fault, the data API or OAuth."""
+"""Routes every request: to the control endpoints, an injected fault, the data API or OAuth."""
 
 from __future__ import annotations
 
@@ -33,15 +33,10 @@ class Dispatcher:
 
     Args:
         world: The state.
-
         companies: The world's companies.
-
         faults: The world's fault rules.
-
         latency: The world's latency.
-
         request_log: The world's request log.
-
         stopping: Set when the server stops; ends every wait.
     """
 
@@ -69,7 +64,7 @@ class Dispatcher:
         self._responder = FaultResponder(self._api, world.oauth, self._route, stopping)
 
     def __call__(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Response:
-        """Response a request; a defect of the emulator becomes a response with status 500."""
+        """Respond to a request; a defect of the emulator becomes a response with status 500."""
         now = self._world.now()
         request = Request(method, path, query, headers, body, Trace.begin(now), now, wait=self._stopping.wait)
         try:

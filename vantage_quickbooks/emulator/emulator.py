@@ -25,32 +25,21 @@ if TYPE_CHECKING:
 
 
 class Emulator(World):
-    """A local QuickBooks on a port of its own.
+    """A local QuickBooks on its own port.
 
     Args:
         port: 0 takes a free one.
-
         data: A folder of saved Intuit responses, served byte for byte; None generates a sample company.
-
         customers: The sample company's number of customers; None is 30, written by hand.
-
         invoices: The sample company's number of invoices; None is 60.
-
         seed: Decides the sample company, client id, client secret, realm id and the first refresh token.
-
         database: A SQLite file that keeps the company; None is a temporary one.
-
         rotation: `daily` (a refresh token changes after 24 hours) or `always` (with every refresh).
-
         previous_token_grace_s: Seconds for which a replaced refresh token still works.
-
         access_token_lifetime_s: Seconds for which an access token is valid.
-
         limits: True for Intuit's (500 a minute, 10 a second, 10 at once, 40 batches a minute, per company), False for
             none, or a mapping that overrides some of `limits.DEFAULTS`.
-
         latency: How long responses take: seconds, a distribution, or rules for some paths; see faults/latency.py.
-
         host: The address to listen on.
 
     Raises:
@@ -167,9 +156,7 @@ def serve(port: int = 0, *, on_ready: Callable[[Emulator], None] | None = None, 
 
     Args:
         port: 0 takes a free one.
-
         on_ready: Called with the emulator once it serves.
-
         **options: The other arguments of `Emulator`.
 
     Raises:

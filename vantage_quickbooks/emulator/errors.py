@@ -26,19 +26,12 @@ class Fault(Exception):  # noqa: N818 -- Intuit's own word; an Error is what a F
 
     Attributes:
         status: HTTP status.
-
         code: Intuit's number, as text.
-
         message: Intuit's heading.
-
         detail: Intuit's explanation; None from the gateway, and then XML has no element.
-
         element: The property at fault; None leaves the key out, "" is sent.
-
         type: Intuit's class of fault.
-
         gateway: Sent by the gateway: lower-case JSON, or indented XML.
-
         timed: Whether the body has a time.
     """
 
@@ -79,7 +72,6 @@ class Fault(Exception):  # noqa: N818 -- Intuit's own word; an Error is what a F
 
         Args:
             time: The company's local time, for the service.
-
             milliseconds: The epoch in milliseconds, for the gateway.
 
         Source: recorded, 2020 (minimul error/401.yml, error/400.yml).
@@ -178,9 +170,7 @@ def unsupported_property(entity: str, name: str, known: Sequence[str]) -> Fault:
 
     Args:
         entity: The entity's name.
-
         name: The property.
-
         known: The entity's properties.
 
     Source: recorded, 2020 (minimul error/400_json.yml); Intuit lists more properties of an invoice (83).

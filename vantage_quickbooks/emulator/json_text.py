@@ -46,7 +46,6 @@ def encode(value: Any, key: str = "") -> str:
 
     Args:
         value: Plain data. A `Decimal` is an amount unless its key has plain numbers.
-
         key: The key of the value.
 
     Source: recorded, 2015 to 2022 (556 of 556 amounts, 614 of 614 zeros).

@@ -25,34 +25,24 @@ if TYPE_CHECKING:
 
 
 class World:
-    """What an emulator knows, and what its owner can do to it. Thread-safe.
+    """The state of an emulator, and the methods that control it. Thread-safe.
 
     The control endpoints call the methods of this class over HTTP; `Emulator` adds a server to it.
 
     Attributes:
         realm_id: The first company's id.
-
         oauth: The app's credentials, grants and tokens.
-
         limits: Intuit's limits.
-
         crashes: Defects of the emulator itself, one text each; the list is expected to stay empty.
 
     Args:
-        seed: Decided the credentials and the sample company.
-
+        seed: Decides the credentials and the sample company.
         realm_id: The first company's id.
-
-        clock: Moves times, tokens and limits.
-
+        clock: The clock of times, tokens and limits.
         companies: Not opened yet.
-
         oauth: The authorization server.
-
         limits: Intuit's limits.
-
         latency: How long responses take.
-
         address: Host and port to listen on.
     """
 
@@ -158,7 +148,6 @@ class World:
 
         Args:
             new: The new secret; None generates one.
-
             invalidate_tokens: Access tokens issued before stop working. Intuit documents neither.
 
         Returns:
@@ -197,17 +186,11 @@ class World:
 
         Args:
             kind: One of `faults.injector.KINDS`; docs/emulator.md describes each.
-
             path: Only requests whose path contains this text; None is all.
-
             method: Only requests of this method; None is all.
-
             times: How many requests to hit; -1 is without end.
-
             after: How many matching requests to let pass first.
-
             chance: The share of the remaining matching requests to hit, from 0 to 1; the seed decides which.
-
             **options: The kind's own options.
 
         Raises:
@@ -308,9 +291,7 @@ class World:
 
         Args:
             entity: Its name, such as `Invoice`.
-
             record: As in the body of a request.
-
             realm_id: The company; None is the first.
 
         Returns:

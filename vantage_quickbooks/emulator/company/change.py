@@ -32,13 +32,9 @@ class Change:
 
     Attributes:
         entity: The record's entity.
-
         lookup: Finds the records that it refers to.
-
         today: The company's date.
-
         created: Whether the record is new.
-
         touched: The properties that a sparse update sent; None for a create or a full update.
     """
 

@@ -24,17 +24,11 @@ class Companies:
 
     Args:
         realm_id: The first company's id.
-
         now: Returns the time as epoch seconds.
-
         seed: Decides the first company's sample data.
-
         data: A folder of saved Intuit responses for the first company; None generates a sample company.
-
         customers: The sample company's number of customers; None is the 30 of customers.csv.
-
         invoices: The sample company's number of invoices; None is 60.
-
         database: A SQLite file that keeps the companies; None is a temporary one.
 
     Raises:

@@ -36,7 +36,7 @@ _DEBTORS = {"Invoice": ("Customer", "CustomerRef"), "Bill": ("Vendor", "VendorRe
 _LINK_TYPES = {"BillPayment": "BillPaymentCheck"}  # recorded, 2026 (Nango bills)
 _MODIFIER = {"LastModifiedByRef": {"value": "9130350000000017"}}  # invented
 _SINGLETONS = ("CompanyInfo", "Preferences")  # a company has one; its Id is "1" and need not be sent
-_WRAPPED = "RecurringTransaction"  # its records stand inside the name of what they are templates of
+_WRAPPED = "RecurringTransaction"  # its records are wrapped in the name of the entity that they are templates of
 _OTHER_USER = "Robin Vale"  # invented: the user named when an object is stale
 
 
@@ -45,7 +45,7 @@ def _modifier(entity: Entity) -> Record:
 
 
 def _template_of(record: Record) -> tuple[str, Record]:
-    """Unwrap a recurring transaction: the entity whose template it is, and the record inside; nothing if it is bare."""
+    """Return the entity that a recurring transaction is a template of, and the record inside; "" and {} if neither."""
     for name in shapes.TEMPLATES:
         if isinstance(record.get(name), dict):
             return name, record[name]
@@ -57,18 +57,13 @@ class Company:
 
     Attributes:
         store: The records.
-
         realm: The company's id.
-
         zone: Its time zone.
-
         idempotency: The responses of writes with a request id.
 
     Args:
         store: The records.
-
         realm: The company's id.
-
         now: Returns the time as epoch seconds. A record is stamped when it is written and not when the request came
             (recorded, 2020: LastUpdatedTime later than `time`).
     """
@@ -108,9 +103,7 @@ class Company:
 
         Args:
             entities: One group for each.
-
             since: Epoch seconds; changes in this second are included.
-
             limit: The maximum of objects in all groups together; the first groups are filled first.
 
         Returns:
@@ -179,7 +172,6 @@ class Company:
 
         Args:
             entity: Its entity.
-
             sent: The body; read-only properties are ignored.
 
         Returns:
@@ -233,7 +225,6 @@ class Company:
 
         Args:
             entity: Its entity.
-
             sent: The body, with Id and SyncToken.
 
         Returns:
@@ -263,7 +254,6 @@ class Company:
 
         Args:
             entity: Its entity.
-
             sent: Id and SyncToken.
 
         Returns:
@@ -286,7 +276,6 @@ class Company:
 
         Args:
             entity: Its entity.
-
             sent: Id and SyncToken.
 
         Returns:

@@ -20,11 +20,8 @@ class Property:
 
     Attributes:
         name: As Intuit spells it; statements can use any case.
-
         type: Decides how its values compare.
-
         filterable: WHERE can name it.
-
         sortable: ORDERBY can name it.
     """
 
@@ -40,21 +37,13 @@ class Entity:
 
     Attributes:
         name: In statements and as the key of JSON bodies.
-
         path: In URLs.
-
         operations: Letters of the supported operations: C create, R read, Q query, U update, D delete, V void.
-
         is_name_list: By default sorted by name and without inactive records; its records are never deleted.
-
         name_property: The property with a record's name: DisplayName or Name.
-
         sort_property: The property by which a name list is sorted.
-
         has_total_count: A SELECT of it returns `totalCount` (recorded, May 2026).
-
         rejects_unknown: All its properties are known, so that a body with another one is refused.
-
         properties: By lower-case name.
     """
 

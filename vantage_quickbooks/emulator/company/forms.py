@@ -27,7 +27,6 @@ def complete_transaction(change: Change, record: Record) -> Record:
 
     Args:
         change: The write.
-
         record: The transaction.
 
     Raises:

@@ -27,7 +27,6 @@ class IdempotencyCache:
 
         Args:
             request_id: Unique in the company; an empty one disables the cache.
-
             write: Does the work. A refusal is not remembered, so that the request can be repeated.
 
         Returns:

@@ -29,7 +29,6 @@ def apply_name(change: Change, record: Record) -> Record:
 
     Args:
         change: The write.
-
         record: The record.
 
     Raises:
@@ -95,11 +94,8 @@ def with_reference_names(key: str, value: Any, lookup: RecordLookup, entity: str
 
     Args:
         key: The property's name.
-
         value: Its value.
-
         lookup: Finds the records.
-
         entity: The entity that has the property.
 
     Raises:

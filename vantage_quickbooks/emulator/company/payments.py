@@ -41,7 +41,6 @@ def amounts_paid(entity: str, record: Record) -> dict[str, Decimal]:
 
     Args:
         entity: The entity that it pays: Invoice or Bill.
-
         record: A payment.
 
     Returns:
@@ -66,9 +65,7 @@ def unapply(record: Record, entity: str, id: str) -> Record:  # noqa: A002 -- In
 
     Args:
         record: The payment.
-
         entity: The entity that it paid: Invoice or Bill.
-
         id: The paid record's Id.
 
     Returns:
@@ -90,11 +87,10 @@ def void(entity: Entity, record: Record) -> Record:
 
     Args:
         entity: Its entity.
-
         record: The transaction.
 
     Returns:
-        The transaction with a note that begins with `Voided`; a payment also loses its lines, for it pays nothing.
+        The transaction with a note that begins with `Voided`; a payment also loses its lines.
 
     Source: recorded (invoice); Intuit's pages (payment, bill payment).
     """

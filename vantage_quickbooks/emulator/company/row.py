@@ -16,29 +16,17 @@ class Row(NamedTuple):
 
     Attributes:
         id: Intuit's Id, as text.
-
         created: MetaData.CreateTime, epoch seconds.
-
         updated: MetaData.LastUpdatedTime, epoch seconds.
-
         active: 1 or 0; 1 for entities without Active.
-
         sort_name: The value by which a name list is sorted.
-
         name: DisplayName or Name.
-
         txn_date: TxnDate.
-
         due_date: DueDate.
-
         doc_number: DocNumber.
-
         customer: CustomerRef.value.
-
         balance: Balance.
-
         total: TotalAmt.
-
         body: The JSON text, as it is served.
     """
 
@@ -62,9 +50,7 @@ def row_of(entity: Entity, record: Mapping[str, Any], body: str) -> Row:
 
     Args:
         entity: Its entity.
-
         record: Its data.
-
         body: Its text, as it is to be served.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What QuickBooks makes of a record that is written: checks, defaults, computed values and the order of keys.
+"""How QuickBooks completes a record that is written: checks, defaults, computed values and the order of keys.
 
 Every entity takes the same steps, driven by the tables in shapes.py; names.py, forms.py and payments.py have the rules
 that a table cannot express. Properties without a recorded or documented rule are stored as sent.
@@ -80,7 +80,6 @@ def apply_defaults(change: Change, record: Record) -> Record:
 
     Args:
         change: The write.
-
         record: All properties that the record is to have.
 
     Returns:

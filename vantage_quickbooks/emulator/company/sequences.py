@@ -1,4 +1,4 @@
-"""Ids and document numbers: each one more than the highest that was ever given."""
+"""Ids and document numbers: each is one more than the highest that was ever assigned."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ class Sequences:
 
     Args:
         store: The company's records.
-
         realm: The company's id.
     """
 
@@ -34,7 +33,7 @@ class Sequences:
         self._highest_numbers: dict[str, int] = {}
 
     def next_id(self, entity: Entity) -> int:
-        """Return the next Id; a deleted record's Id is not given again.
+        """Return the next Id; a deleted record's Id is not assigned again.
 
         A name list has its own sequence; all transactions share one (recorded).
         """
@@ -44,7 +43,7 @@ class Sequences:
         return self._highest_ids[names[0]] + 1
 
     def use_id(self, entity: Entity, number: int) -> None:
-        """Note that an Id was given."""
+        """Record that an Id was assigned."""
         self._highest_ids[entity.name if entity.is_name_list else _TRANSACTIONS[0]] = number
 
     def next_doc_number(self, entity: str) -> str:
@@ -56,7 +55,7 @@ class Sequences:
         return str(self._highest_numbers[names[0]] + 1)
 
     def use_doc_number(self, entity: str, number: Any) -> None:
-        """Note that a document number was given, by QuickBooks or by hand."""
+        """Record that a document number was assigned, by QuickBooks or by a user."""
         names = shapes.DOC_NUMBER_SEQUENCES.get(entity)
         if names and names[0] in self._highest_numbers:
             self._highest_numbers[names[0]] = max(self._highest_numbers[names[0]], _number(number))

@@ -35,7 +35,7 @@ REQUIRED_PROPERTIES: Mapping[str, tuple[str, ...]] = {
     "Transfer": ("FromAccountRef", "ToAccountRef", "Amount"),
     "VendorCredit": ("VendorRef", "Line"),
 }
-"""What a create must hold; of name lists it is the name."""
+"""Properties that a create requires; of name lists, the name."""
 
 SALES_FORMS = frozenset({"ChangeOrder", "CreditMemo", "Estimate", "Invoice", "RefundReceipt", "SalesReceipt"})
 """Forms with a customer's addresses, a subtotal, discounts and tax."""
@@ -49,7 +49,7 @@ OPEN_BALANCES: Mapping[str, tuple[str, ...]] = {
     "Invoice": ("Balance",),
     "VendorCredit": ("Balance",),
 }
-"""What is left of a total: all of it at first."""
+"""Open balances; initially the total."""
 
 DOC_NUMBER_SEQUENCES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(
@@ -61,13 +61,13 @@ DOC_NUMBER_SEQUENCES: Mapping[str, tuple[str, ...]] = {
 """Entities that get a DocNumber, and those whose numbers are one sequence (recorded: the sandbox's 1001 to 1037)."""
 
 WITH_DUE_DATE = frozenset({"Bill", "Invoice"})
-"""What falls due."""
+"""Transactions with a due date."""
 
 LINES_WITHOUT_LINE_NUM = frozenset({"JournalEntry", "Purchase"})
 """Lines that have an Id and no LineNum (recorded, 2026)."""
 
 LINES_AS_SENT = frozenset({"BillPayment", "Payment"})
-"""Lines that get neither."""
+"""Lines that get neither Id nor LineNum."""
 
 WITH_MODIFIER = frozenset({"Invoice", "PurchaseOrder"})
 """Entities whose MetaData names the user who changed them (recorded, 2026)."""
@@ -76,10 +76,13 @@ TEMPLATES = (
     "Bill", "CreditMemo", "Deposit", "Estimate", "Invoice", "JournalEntry", "Purchase", "PurchaseOrder",
     "RefundReceipt", "SalesReceipt", "Transfer", "VendorCredit",
 )  # fmt: skip
-"""What a recurring transaction can be a template of (Intuit, RecurringTransaction page)."""
+"""Entities that a recurring transaction can be a template of.
+
+Source: https://developer.intuit.com/app/developer/qbo/docs/api/accounting/all-entities/recurringtransaction.
+"""
 
 NOT_IN_TEMPLATES = frozenset({"DocNumber", "DueDate", "TxnDate"})
-"""What each transaction gets that is made of a template, and not the template."""
+"""Properties that a transaction created from a template gets, but not the template itself."""
 
 _SALES_FORM: dict[str, Any] = {
     "CustomField": [],
@@ -156,7 +159,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     },
     "VendorCredit": _PURCHASE | {"LinkedTxn": []},
 }  # fmt: skip
-"""What a create fills in when it is not sent."""
+"""Defaults of a create."""
 
 _SALES_DETAIL: dict[str, Any] = {"TaxCodeRef": {"value": "NON"}}
 _EXPENSE_DETAIL: dict[str, Any] = {"BillableStatus": "NotBillable", "TaxCodeRef": {"value": "NON"}}
@@ -165,7 +168,7 @@ DETAIL_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "AccountBasedExpenseLineDetail": _EXPENSE_DETAIL,
     "ItemBasedExpenseLineDetail": _EXPENSE_DETAIL,
 }
-"""What is filled in inside a line."""
+"""Defaults inside a line."""
 
 REFERENCE_TARGETS: Mapping[str, str] = {
     "CustomerRef": "Customer",
@@ -196,7 +199,7 @@ REFERENCE_TARGETS: Mapping[str, str] = {
     ),
     "AccountRef": "Account",
 }
-"""References that come back with the name of what they lead to."""
+"""References that are returned with the name of the record that they refer to."""
 
 LINE_KEY_ORDER = ("Id", "LineNum", "Description", "Amount", "LinkedTxn", "Received", "DetailType")
 DETAIL_KEY_ORDER = (

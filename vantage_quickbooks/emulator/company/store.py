@@ -47,7 +47,7 @@ _BULK = 5_000  # rows in one call: large enough for speed, small enough to keep 
 _LOCK_TIMEOUT_S = 60  # waits for another process that locks the file
 _CLOSE_TIMEOUT_S = 5  # waits for a writer when the store is closed
 _LOADING_KB = 32_000
-_PAGE_SIZE = 16_384  # of SQLite's usual 4 kB an invoice of 2.5 kB leaves the rest unused
+_PAGE_SIZE = 16_384  # in SQLite's default of 4 kB, an invoice of 2.5 kB would leave the rest unused
 
 
 class Store:
@@ -156,7 +156,6 @@ class Store:
 
         Args:
             realm: The company.
-
             entity: The entity's name.
         """
         key = (realm, entity)
@@ -172,7 +171,6 @@ class Store:
 
         Args:
             realm: The company.
-
             records: Entity names and rows; read once and never all in memory.
 
         Returns:
@@ -200,7 +198,6 @@ class Store:
 
         Args:
             realm: The company.
-
             records: Entity names and rows; read once and never all in memory.
 
         Returns:
@@ -247,9 +244,7 @@ class Store:
 
         Args:
             realm: The company.
-
             entity: The entity's name.
-
             row: The record.
         """
         kind = self.kind(realm, entity)
@@ -265,11 +260,8 @@ class Store:
 
         Args:
             realm: The company.
-
             entity: The entity's name.
-
             id: The record's Id.
-
             now: Epoch seconds.
         """
         kind = self.kind(realm, entity)
@@ -286,9 +278,7 @@ class Store:
 
         Args:
             realm: The company.
-
             entity: The entity's name.
-
             id: The record's Id.
         """
         kind = self.kind(realm, entity)
@@ -303,9 +293,7 @@ class Store:
 
         Args:
             realm: The company.
-
             entity: The entity's name.
-
             name: DisplayName or Name.
         """
         kind = self.kind(realm, entity)

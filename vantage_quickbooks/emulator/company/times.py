@@ -11,7 +11,7 @@ DEFAULT_ZONE = "America/Los_Angeles"
 def zone_of(name: str) -> tzinfo:
     """Return a time zone by its name in CompanyInfo.DefaultTimeZone.
 
-    Pacific standard time stands in for a name that this machine does not know, or if it has no zone data.
+    Pacific standard time is used for a name that this machine does not know, or if the machine has no zone data.
     """
     try:
         return ZoneInfo(name)
@@ -24,7 +24,6 @@ def local_time(epoch: float, zone: tzinfo) -> str:
 
     Args:
         epoch: Seconds.
-
         zone: The company's.
     """
     return datetime.fromtimestamp(int(epoch), zone).isoformat()

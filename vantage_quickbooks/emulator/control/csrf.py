@@ -1,7 +1,7 @@
 """Rejects requests to the page and the control endpoints that another web page sends.
 
 The emulator runs on the machine of a person who also browses the web. A hostile page can make the person's browser send
-requests to the emulator: a form across sites, or a host name of its own that it points to 127.0.0.1 (DNS rebinding). A
+requests to the emulator: by a form across sites, or by its own host name, redirected to 127.0.0.1 (DNS rebinding). A
 browser adds headers that say where a request comes from, and a page cannot forge them
 (https://developer.mozilla.org/en-US/docs/Web/HTTP/Headers/Sec-Fetch-Site). curl and other programs add none and are
 admitted.
@@ -25,9 +25,7 @@ def rejection_reason(method: str, headers: Mapping[str, str], own_host: str) -> 
 
     Args:
         method: The request's method.
-
         headers: By lower-case name.
-
         own_host: The name that the emulator listens on.
     """
     host = headers.get("host", "")

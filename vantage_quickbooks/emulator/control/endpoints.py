@@ -151,9 +151,8 @@ def handle(world: World, request: Request) -> Response | None:
     """Answer a control request, or show the page.
 
     Args:
-        world: To be controlled.
-
-        request: Any; the body is JSON, a form's fields, or empty.
+        world: The world to control.
+        request: The request; its body is JSON, a form's fields, or empty.
 
     Returns:
         JSON; 400 with `{"error": ...}` for a mistake, 403 for another web page, 404 with the list of endpoints. A

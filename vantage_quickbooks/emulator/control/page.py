@@ -30,7 +30,7 @@ _DONE = {
     "limits": "The limits were changed.",
     "tokens/expire": "All access tokens have expired. Clients must refresh.",
     "grants": "A new grant was added; its refresh token is shown below.",
-    "grants/revoke": "All grants are revoked. The refresh tokens are dead until a reset or a new grant.",
+    "grants/revoke": "All grants are revoked. Refresh tokens are invalid until a reset or a new grant.",
 }
 _ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
@@ -60,9 +60,7 @@ def render(world: World, asked: Mapping[str, str], *, error: str = "") -> str:
 
     Args:
         world: The world of a running emulator.
-
         asked: The page's own parameters: `done` (the action that a button ran) and `refresh`.
-
         error: Why a button's action failed.
     """
     state = world.state()
@@ -105,7 +103,7 @@ def _facts(state: Mapping[str, Any]) -> str:
     limits = ", ".join(f"{number:,} {_label(name)}" for name, number in state["limits"].items())
     moment = state["now"]
     facts = [
-        ("Access tokens alive", f"{tokens['access_tokens_alive']:,}", _plural(tokens["grants"], "grant")),
+        ("Valid access tokens", f"{tokens['access_tokens_alive']:,}", _plural(tokens["grants"], "grant")),
         ("API requests", f"{asked['total']:,}", statuses or "none yet"),
         ("Token requests", f"{issued['total']:,}", f"{issued['failed']:,} refused"),
         ("Max concurrent", f"{counters['max_concurrent']:,}", _plural(counters["connections"], "connection")),

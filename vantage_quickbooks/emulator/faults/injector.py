@@ -99,7 +99,7 @@ class FaultRule:
         self.options = _complete_options(self.kind, self.options)
 
     def matches(self, method: str, path: str) -> bool:
-        """Return whether the rule is meant for such requests at all."""
+        """Return whether the rule applies to such requests, regardless of its counts and its chance."""
         if self.path and self.path not in path:
             return False
         if self.method and self.method != method:
@@ -152,7 +152,6 @@ class FaultInjector:
 
         Args:
             method: The request's method.
-
             path: Its path, without the query string.
         """
         with self._lock:

@@ -28,15 +28,10 @@ class _Rule:
 
     Attributes:
         data: As it was specified, fit for JSON.
-
         kind: `fixed`, `uniform` or `lognormal`.
-
         first: The seconds, the lower bound, or the median.
-
         second: The upper bound, or the 99th percentile.
-
         path: Part of the paths to which it applies; None is all.
-
         method: The method to which it applies; None is all.
     """
 
@@ -62,7 +57,6 @@ class Latency:
 
     Args:
         spec: The latency at the start and after a reset.
-
         seed: Decides the drawn times.
 
     Raises:
@@ -84,7 +78,7 @@ class Latency:
         """Set the latency, and restart the random numbers.
 
         Args:
-            spec: See the head of this module.
+            spec: See the docstring of this module.
 
         Raises:
             ValueError: The spec is invalid.
@@ -101,7 +95,6 @@ class Latency:
 
         Args:
             method: The request's method.
-
             path: Its path, without the query string.
         """
         with self._lock:

@@ -23,11 +23,8 @@ class FaultResponder:
 
     Args:
         api: Writes refusals.
-
         oauth: Knows the text by which Intuit quotes a token.
-
         route: Answers a request as if there were no fault.
-
         stopping: Set when the emulator stops; ends every wait.
     """
 

@@ -22,19 +22,16 @@ MAX_ITEMS = 30
 _BESIDES = frozenset({"bId", "operation", "optionsData"})
 
 Write = Callable[[Entity, dict[str, Any], str, str], bytes]
-"""Carries out one operation: entity, record, operation, bId; returns the record's text."""
+"""Executes one operation: entity, record, operation, bId; returns the record's text."""
 
 
 def run(company: Company, sent: object, write: Write, now: float) -> bytes:
     """Execute a batch.
 
     Args:
-        company: Whose records.
-
+        company: The company.
         sent: The body.
-
         write: Executes an item that writes.
-
         now: Epoch seconds, for the statements.
 
     Returns:

@@ -27,10 +27,8 @@ def changes(company: Company, parameters: dict[str, str], now: float) -> bytes:
     """Answer a request for changes.
 
     Args:
-        company: Whose records.
-
+        company: The company.
         parameters: `entities`, separated by commas, and `changedSince`.
-
         now: Epoch seconds.
 
     Returns:

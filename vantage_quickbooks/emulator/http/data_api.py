@@ -34,11 +34,8 @@ class DataApi:
 
     Args:
         oauth: Checks access tokens.
-
         limits: Throttles.
-
         find_company: Returns a company by its realm id, or None.
-
         first_company: Returns the company whose time zone applies to a refusal without a company.
     """
 
@@ -73,11 +70,8 @@ class DataApi:
 
         Args:
             request: The refused request.
-
             fault: The reason.
-
             company: Its time zone applies; None is the first company's.
-
             as_xml: The format; None chooses as QuickBooks does.
 
         Returns:
@@ -197,7 +191,7 @@ def _read(request: Request, company: Company, entity: Entity, tail: str) -> str:
         raise errors.no_such_path(request.path)
     if "R" not in entity.operations:
         raise errors.unsupported_operation("read")
-    # The Id inside CompanyInfo is "1", whatever the realm (recorded, August 2026).
+    # The Id inside CompanyInfo is "1" in every realm (recorded, August 2026).
     is_company = entity.name == "CompanyInfo" and tail == company.realm
     return company.read(entity, "1" if is_company or not tail else tail)
 
@@ -206,8 +200,7 @@ def _exchange_rate(company: Company, parameters: Mapping[str, str]) -> str:
     """Return the text of an exchange rate, which has no Id (Intuit, ExchangeRate page).
 
     Args:
-        company: Whose records.
-
+        company: The company.
         parameters: `sourcecurrencycode`, and `asofdate` unless it is today's rate.
 
     Raises:

@@ -22,7 +22,7 @@ DEFAULTS: Mapping[str, int] = {
     "concurrent": 10,
     "batches_per_minute": 40,
 }
-# The second is a little short: the way here jitters.
+# The window of a second is shorter, because the time between client and emulator varies.
 _WINDOWS_S: Mapping[str, float] = {"per_minute": 60.0, "per_second": 0.95, "batches_per_minute": 60.0}
 
 
@@ -38,7 +38,6 @@ class Limits:
 
     Args:
         chosen: True for Intuit's, False for none, or a mapping that overrides some of `DEFAULTS`.
-
         now: Returns the time as epoch seconds.
     """
 
@@ -81,7 +80,6 @@ class Limits:
 
         Args:
             realm: The company.
-
             batch: Whether it is a batch.
 
         Returns:

@@ -45,9 +45,7 @@ class OAuthEndpoints:
 
     Args:
         oauth: The authorization server.
-
         url: Returns the emulator's address.
-
         companies: Returns the companies that a person can choose: realm ids and names.
     """
 

@@ -19,21 +19,13 @@ class Request:
 
     Attributes:
         method: GET, POST ...
-
         path: Without the query string, not decoded.
-
         query: The query string, not decoded.
-
         headers: By lower-case name; of repeated headers the last.
-
         body: The bytes.
-
         trace: The ids that its response will have.
-
         now: Epoch seconds when it arrived: `time` in the response.
-
         delay_s: Latency to add.
-
         wait: Waits for seconds.
     """
 

@@ -22,15 +22,10 @@ class Response:
 
     Attributes:
         status: HTTP status.
-
         headers: Names and values in order, without length, date and connection.
-
         body: The bytes before compression.
-
         chunked: Send in chunks, without a length, and compressed if the client accepts that.
-
         transfer: Send completely, cut off, in two halves, or reset the connection instead.
-
         pause_s: Seconds between the two halves.
     """
 
@@ -48,7 +43,6 @@ class Trace:
 
     Attributes:
         tid: An AWS X-Ray id: epoch second and random digits (recorded since 2020).
-
         started: `perf_counter` when the request began.
     """
 
@@ -81,9 +75,7 @@ def success(trace: Trace, content_type: str, body: bytes) -> Response:
 
     Args:
         trace: The request's ids.
-
         content_type: The body's type.
-
         body: The bytes.
     """
     elapsed = int((time.perf_counter() - trace.started) * 1000) + 20
@@ -115,15 +107,10 @@ def refusal(
 
     Args:
         trace: The request's ids.
-
         status: HTTP status.
-
         content_type: The body's type; JSON has no charset (recorded).
-
         body: The bytes.
-
         *more: Further headers.
-
         service: Sent by the service and not by the gateway, whose 401 lacks some headers.
 
     Returns:

@@ -79,11 +79,8 @@ class Server(ThreadingHTTPServer):
 
     Args:
         address: Host and port; port 0 takes a free one.
-
         handle: Answers a request: method, path, query string, headers and body.
-
         report_crash: Called with what failed outside of `handle`.
-
         counts: Counts connections and concurrent requests.
     """
 
@@ -116,7 +113,7 @@ class Server(ThreadingHTTPServer):
         return f"http://{host if isinstance(host, str) else host.decode()}:{port}"
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Count a new connection, and serve it in a thread of its own.
+        """Count a new connection, and serve it in its own thread.
 
         The base class forgets daemon threads, so `close` could not wait for them.
         """

@@ -46,7 +46,6 @@ class OAuthError(Exception):
 
     Attributes:
         status: HTTP status.
-
         body: The JSON body, in order.
     """
 
@@ -63,7 +62,7 @@ def _invalid_grant(description: str | None = None) -> OAuthError:
 
 @dataclass(slots=True)
 class Chain:
-    """What one authorization began: a refresh token family."""
+    """A refresh token family, which one authorization started."""
 
     realm: str
     refresh_token: str
@@ -111,24 +110,18 @@ class _PreviousToken:
 
 
 class AuthorizationServer:
-    """One app at Intuit, and all that was authorized for it. Thread-safe.
+    """One app at Intuit, with its grants and tokens. Thread-safe.
 
     Attributes:
         first_refresh_token: The first grant's; the seed decides it.
-
         granted_refresh_token: The latest grant's for the first company.
 
     Args:
         seed: Decides client id, client secret and the first refresh token.
-
         realm_id: The company of the first grant.
-
         now: Returns the time as epoch seconds.
-
         rotation: `daily` or `always`.
-
         previous_token_grace_s: Seconds for which a replaced refresh token still works.
-
         access_token_lifetime_s: Seconds for which a new access token is valid.
     """
 
@@ -235,9 +228,7 @@ class AuthorizationServer:
 
         Args:
             realm_id: The company that the person chose.
-
             redirect_uri: The URI to which the code is bound.
-
             scopes: The scopes that the person consented to.
         """
         with self._lock:
@@ -250,9 +241,7 @@ class AuthorizationServer:
 
         Args:
             form: The fields of the body.
-
             authorization: The header, or None when the credentials are in the form.
-
             hard_expiry: Whether the request asks for the end of the five years too.
 
         Returns:
@@ -287,13 +276,11 @@ class AuthorizationServer:
             return answer
 
     def revoke(self, token: str | None, form: Mapping[str, str], authorization: str | None) -> None:
-        """Cut the app off from a company: either token kills the grant.
+        """Disconnect the app from a company: revoking either token ends the grant.
 
         Args:
             token: An access or refresh token.
-
             form: May hold client id and secret.
-
             authorization: The header.
 
         Raises:

@@ -24,13 +24,9 @@ class Page:
 
     Attributes:
         entity: The selected entity.
-
         records: The records' JSON texts separated by commas, encoded: one object, however many there are.
-
         number: How many records.
-
         start: The STARTPOSITION in force.
-
         count: The result of COUNT(*), or None.
     """
 
@@ -65,10 +61,8 @@ def execute(company: Company, text: str, now: float) -> Page:
     """Execute a statement.
 
     Args:
-        company: Whose records.
-
+        company: The company.
         text: In Intuit's query language.
-
         now: Epoch seconds, for CURRENT_DATE.
 
     Returns:

@@ -54,7 +54,6 @@ def unexpected_token(statement: str, error: UnexpectedToken) -> str:
 
     Args:
         statement: The statement.
-
         error: Where the parser stopped.
     """
     token = error.token
@@ -86,7 +85,6 @@ def lexical_error(statement: str, start: int) -> str:
 
     Args:
         statement: The statement.
-
         start: The position of the first character that is not part of a token.
     """
     at = start

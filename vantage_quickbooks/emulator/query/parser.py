@@ -11,7 +11,7 @@ Rules of the language, each with its evidence:
 
 * Keywords, entities, properties and values are case-insensitive (Intuit, "Data queries",
   https://developer.intuit.com/app/developer/qbo/docs/learn/explore-the-quickbooks-online-api/data-queries).
-* Strings stand in single quotes. `\'` and `\\` are the only escapes. An empty string, a double quote or any other
+* Strings are in single quotes. `\'` and `\\` are the only escapes. An empty string, a double quote or any other
   backslash is a lexical error (recorded, irregular_char.yml).
 * An unquoted number is accepted after `=` and in `IN`, as documented, and refused after the range operators (live test
   of December 2025, unconfirmed: always quote).

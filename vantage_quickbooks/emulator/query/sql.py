@@ -41,21 +41,13 @@ class Plan:
 
     Attributes:
         entity: The selected entity.
-
         where: SQL conditions over `record r` and `body b`.
-
         parameters: Their values.
-
         order: SQL sort keys.
-
         needs_body: Whether `body b` must be joined.
-
         offset: Records to skip.
-
         limit: Maximum of records to return.
-
         fields: The selected properties, as Intuit spells them; empty is all.
-
         count: Whether only the number of records is selected.
     """
 
@@ -75,9 +67,7 @@ def compile_statement(statement: Statement, *, today: date, zone: tzinfo) -> Pla
 
     Args:
         statement: As parsed.
-
         today: The company's date, for CURRENT_DATE.
-
         zone: The company's time zone, for times without an offset.
 
     Raises:

@@ -11,7 +11,6 @@ class Value:
 
     Attributes:
         kind: `text`, `number`, `bool` or `today`.
-
         text: Its value, without quotes and escapes.
     """
 
@@ -30,9 +29,7 @@ class Condition:
 
     Attributes:
         name: The property.
-
         operator: `=`, `<`, `>`, `<=`, `>=`, `LIKE` or `IN`.
-
         values: One literal; one or more for IN.
     """
 
@@ -52,17 +49,11 @@ class Statement:
 
     Attributes:
         entity: Its name as written.
-
         fields: The selected properties; empty is all.
-
         count: Whether only the number of records is selected.
-
         where: Conditions, combined by AND.
-
         order: Properties, and whether descending.
-
         start: STARTPOSITION, or None.
-
         max_results: MAXRESULTS, or None.
     """
 

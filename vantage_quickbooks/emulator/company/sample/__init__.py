@@ -1,7 +1,7 @@
 """The sample company: one invented here, which fills every entity that can be queried.
 
 Dates depend on today, so that an overdue invoice is overdue whenever the emulator starts. Key order and spelling are
-QuickBooks' (recorded, 2015 to 2026); names, amounts and figures are ours.
+QuickBooks' (recorded, 2015 to 2026); names and amounts are ours.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from vantage_quickbooks.emulator.company.sample.books import Books, amount
 
 
 def add_accounts(books: Books) -> None:
-    """Add all accounts; their balances follow with `complete_accounts`."""
+    """Add all accounts; `complete_accounts` sets their balances."""
     full_names: dict[str, str] = {}
     table = (resources.files(__package__) / "accounts.csv").read_text("utf-8")
     for line in csv.DictReader(table.splitlines()):
@@ -34,12 +34,12 @@ def add_accounts(books: Books) -> None:
 
 
 def complete_accounts(books: Books) -> None:
-    """Give the accounts the balances that the transactions leave."""
+    """Set the balances of the accounts, which follow from the transactions."""
     table = (resources.files(__package__) / "accounts.csv").read_text("utf-8")
     lines = list(csv.DictReader(table.splitlines()))
     own = {line["id"]: _balance(books, line["id"]) for line in lines}
     below: defaultdict[str, int] = defaultdict(int)
-    for line in reversed(lines):  # children stand below their parents
+    for line in reversed(lines):  # children come after their parents
         below[line["parent"]] += own[line["id"]] + below[line["id"]]
     for id_, cents in own.items():
         body = books.entry("Account", id_)

@@ -1,4 +1,4 @@
-"""Money on its way between accounts: deposits, transfers, card payments, and entries of the journal."""
+"""Banking: deposits, transfers, credit card payments and journal entries."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _CASH_BACK = 20000
 
 
 def add_banking(books: Books) -> None:
-    """Add what needs no invoice."""
+    """Add the transactions that do not depend on invoices."""
     for account, cents in _OPENING:
         line: Record = {
             "Id": "1",
@@ -94,7 +94,7 @@ def add_banking(books: Books) -> None:
 
 
 def plan_deposits(books: Books) -> None:
-    """Add the deposit of receipts, and places for the deposits of payments on invoices, which are still to come."""
+    """Add the deposit of receipts, and placeholders for the deposits of payments on invoices."""
     lines = []
     for entity, key in _OTHERS:
         if books.has(entity, key):
@@ -117,7 +117,7 @@ def plan_deposits(books: Books) -> None:
 
 
 def complete_deposits(books: Books, deposits: Iterable[Deposited]) -> None:
-    """Write the deposits of payments on invoices, now that these are known; one without payments goes."""
+    """Complete the deposits of payments on invoices, now that the payments are known; remove those without any."""
     for (key, *_), deposit in zip(DEPOSITS, deposits, strict=True):
         if not deposit.payments:
             books.remove("Deposit", key)

@@ -1,8 +1,8 @@
-"""Collects the records that stand beside customers and invoices, with the accounts that they post to.
+"""Collects all records except customers and invoices, and posts them to accounts.
 
-There are some hundreds of them at any size of the company, so they are plain dictionaries until they are written.
-Transactions point to each other by keys, `@bill-rent`, which become Ids once all of them are known: Ids follow the
-order of entry. Amounts are integers, in cents.
+There are a few hundred of them at any size of the company, so they are plain dictionaries until they are written.
+Transactions refer to each other by keys, such as `@bill-rent`, which are replaced by Ids once all transactions are
+known: Ids follow the order of entry. Amounts are integers, in cents.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 FIRST_INVOICE_ID = 101
-"""Ids below are for the transactions that are collected here."""
+"""Lower Ids are for the transactions that are collected here."""
 
 HOME = "USD"
 _KEY = re.compile(r'"@([a-z0-9-]+)"')
@@ -44,12 +44,12 @@ _OFFICE_LAG_S = 60
 
 
 def amount(cents: int) -> Decimal:
-    """Return an amount of money; it is spelled with two decimals."""
+    """Return an amount of money, which is written with two decimals."""
     return Decimal(cents) / 100
 
 
 def plain(cents: int) -> int | float:
-    """Return a price or a rate; it is spelled without superfluous zeros."""
+    """Return a price or a rate, which is written without trailing zeros."""
     return cents / 100 if cents % 100 else cents // 100
 
 
@@ -65,11 +65,11 @@ class _Entry:
 
 
 class Books:
-    """The records of one company beside its customers and invoices.
+    """All records of one company except its customers and invoices.
 
     Args:
         clock: The company's days.
-        customers: Who is sold to.
+        customers: The company's customers.
         seed: Decides the minute of each entry.
     """
 
@@ -77,16 +77,16 @@ class Books:
         self.clock = clock
         self.today = clock.today
         self._customers = customers.domestic
-        self._random = random.Random(f"books {seed}")  # its own, or invoices would depend on it
+        self._random = random.Random(f"books {seed}")  # a separate one, so that invoices do not depend on it
         self._entries: dict[tuple[str, str], _Entry] = {}
         self._by_name: dict[tuple[str, str], Record] = {}
         self._ids: dict[str, str] = {}
         self.balances: defaultdict[str, int] = defaultdict(int)
-        """What was posted to each account by its Id, debits positive, in the account's currency."""
+        """Sum of the postings to each account, by its Id: debits are positive, in the account's currency."""
         self.owed: defaultdict[str, int] = defaultdict(int)
-        """What is owed to each vendor by its Id, in the vendor's currency."""
+        """Balance of each vendor, by its Id, in the vendor's currency."""
         self.stock: defaultdict[str, int] = defaultdict(int)
-        """How many of each inventory item there are, by its Id."""
+        """Quantity on hand of each inventory item, by its Id."""
 
     # ---- name lists ----
 
@@ -96,12 +96,12 @@ class Books:
         """Add an entry of a name list.
 
         Args:
-            entity: Its name.
-            id_: Of the entry.
+            entity: The entity's name.
+            id_: Id of the entry.
             body: The record without its envelope.
-            days_before: When it was entered, in days before the first invoice could be.
+            days_before: When it was entered, in days before the earliest possible invoice.
             token: SyncToken.
-            minutes: How much later than that.
+            minutes: Minutes to add to that time.
         """
         name = str(body.get("FullyQualifiedName") or body.get("DisplayName") or body.get("Name") or body.get("Code"))
         at = self.clock.ago(self.clock.days + days_before) + 60 * minutes
@@ -113,7 +113,7 @@ class Books:
         return dict(self._by_name[entity, name])
 
     def bare_ref(self, entity: str, name: str) -> Record:
-        """Return a reference without a name, as some come (recorded)."""
+        """Return a reference without a name; QuickBooks sends some of them so (recorded)."""
         return {"value": self._by_name[entity, name]["value"]}
 
     def entry(self, entity: str, key: str) -> Record:
@@ -151,13 +151,13 @@ class Books:
         """Add a transaction.
 
         Args:
-            entity: Its name.
-            key: What other transactions call it.
-            days_ago: TxnDate, and the day on which it was entered; below 0 it is counted back from the first day on
+            entity: The entity's name.
+            key: The key by which other transactions refer to it.
+            days_ago: TxnDate, and the day on which it was entered; a negative number counts back from the first day on
                 which there can be an invoice.
             body: The record without its envelope.
-            template: Of a recurring transaction: what the record is wrapped in.
-            token: SyncToken, if it was changed since.
+            template: Of a recurring transaction: the entity whose name wraps the record.
+            token: SyncToken, if it was changed after its creation.
         """
         days_ago = days_ago if days_ago >= 0 else self.clock.days - days_ago
         noon = self.clock.noon(self.clock.day(days_ago))
@@ -170,7 +170,7 @@ class Books:
         self._entries[entity, key] = _Entry(entity, key, body, at, at)
 
     def remove(self, entity: str, key: str) -> None:
-        """Take a transaction out again; its Id stays free."""
+        """Remove a transaction; its Id stays unused."""
         del self._entries[entity, key]
 
     def has(self, entity: str, key: str) -> bool:
@@ -178,17 +178,17 @@ class Books:
         return (entity, key) in self._entries
 
     def link(self, entity: str, key: str, other: str, other_key: str, line: str | None = None) -> Record:
-        """Return the LinkedTxn that leads from a transaction to another one, and add the way back.
+        """Return the LinkedTxn from a transaction to another one, and add the link back.
 
         Args:
-            entity: What leads there.
+            entity: Entity of the transaction that gets the returned link.
             key: Its key.
-            other: What it leads to.
+            other: Entity of the linked transaction.
             other_key: Its key.
             line: TxnLineId.
 
         Returns:
-            For a line or for the head of the first transaction.
+            The link, for a line or the top level of the first transaction.
         """
         self._entries[other, other_key].body.setdefault("LinkedTxn", []).append(
             {"TxnId": f"@{key}", "TxnType": _LINK_TYPES.get(entity, entity)}
@@ -196,7 +196,7 @@ class Books:
         return {"TxnId": f"@{other_key}", "TxnType": other} | ({"TxnLineId": line} if line is not None else {})
 
     def touch(self, entity: str, key: str, by: tuple[str, str]) -> None:
-        """Note that a later transaction changed an earlier one: what pays a bill changes its balance."""
+        """Record that a later transaction changed an earlier one, as a payment changes a bill's balance."""
         changed, cause = self._entries[entity, key], self._entries[by]
         changed.updated = max(changed.updated, cause.created)
         changed.token += 1
@@ -206,7 +206,7 @@ class Books:
         self.balances[self.account(account)] += cents
 
     def spend(self, lines: Sequence[Record], sign: int = 1, rate: float = 1.0) -> None:
-        """Debit what expense lines are for: accounts, or the stock of inventory items at cost."""
+        """Debit the accounts of expense lines, or the stock of their inventory items at cost."""
         for line in lines:
             cents = sign * round(int(line["Amount"] * 100) * rate)
             detail = line[line["DetailType"]]

@@ -39,9 +39,9 @@ class Clock:
         return datetime.fromtimestamp(instant, self.zone).date()
 
     def spell(self, instant: int) -> str:
-        """Spell an instant as MetaData does, as `local_time` does."""
+        """Format an instant as in MetaData; see `local_time`."""
         return datetime.fromtimestamp(instant, self.zone).isoformat()
 
     def meta(self, created: int, updated: int) -> str:
-        """Spell MetaData as a member of a record."""
+        """Format MetaData as a member of a record."""
         return f'"MetaData":{{"CreateTime":"{self.spell(created)}","LastUpdatedTime":"{self.spell(updated)}"}}'

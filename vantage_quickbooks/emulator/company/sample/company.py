@@ -48,7 +48,7 @@ def company_info(clock: Clock) -> Row:
 
 
 def preferences() -> Record:
-    """Make the company's Preferences, without their envelope."""
+    """Return the company's Preferences, without their envelope."""
     messages = {
         f"{form}Message": {"Subject": f"{form} from {COMPANY_NAME}", "Message": "Yours, with thanks."}
         for form in ("Invoice", "Estimate", "SalesReceipt", "Statement")

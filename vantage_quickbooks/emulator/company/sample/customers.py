@@ -1,4 +1,4 @@
-"""The customers: thirty made by hand, one of each kind that has ever surprised a client, and any number made up."""
+"""The customers: thirty written by hand, including the kinds that are difficult for clients, and generated ones."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ class Customer:
     ref: str
     bill_to: str  # BillAddr and ShipAddr, as an invoice has them
     email: str
-    address: dict[str, str] = field(default_factory=dict)  # what a record that is no invoice has of BillAddr
+    address: dict[str, str] = field(default_factory=dict)  # BillAddr in records other than invoices
     balance: int = 0
     touched: int = 0
     created: int = 0
 
 
 def _people() -> list[_Person]:
-    """Read the hand-made customers: one of each kind that has ever surprised a client."""
+    """Read the customers written by hand, which include the kinds that are difficult for clients."""
     table = (resources.files(__package__) / "customers.csv").read_text("utf-8")
     return list(csv.DictReader(table.splitlines()))
 
@@ -72,8 +72,8 @@ class Customers:
 
     Args:
         clock: The company's days.
-        rnd: Decides all chance.
-        number: How many; None is the hand-made thirty.
+        rnd: Source of all random choices.
+        number: Number of customers; None is the thirty written by hand.
     """
 
     def __init__(self, clock: Clock, rnd: random.Random, number: int | None) -> None:
@@ -97,7 +97,7 @@ class Customers:
         currency = person.get("currency") or "USD"
         active, taxable = not person.get("inactive"), bool(person.get("taxable"))
         email = person["email"]
-        shown = name if active else f"{name} (deleted)"  # recorded: the names of inactive ones carry the suffix
+        shown = name if active else f"{name} (deleted)"  # recorded: names of inactive customers have the suffix
         full = f"{self._full_names[parent]}:{shown}" if parent is not None else shown
         number = str(index + 1)
         region = f'"CountrySubDivisionCode":"{state}",' if state else ""
@@ -181,7 +181,7 @@ class Customers:
         }
 
     def rows(self) -> Iterator[tuple[str, Row]]:
-        """Write the records, with the balances that the invoices have left.
+        """Write the records, with the balances that follow from the invoices.
 
         Yields:
             The entity's name and rows.

@@ -1,4 +1,4 @@
-"""Puts the sample company together: its lists and transactions, then invoices at any scale, then all balances."""
+"""Generates the sample company: its lists and transactions, then invoices at any scale, then all balances."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.emulator.company.row import Row
 
 _DEFAULT_INVOICES = 60
-_MANY_INVOICES = 1000  # from here on the history is longer
+_MANY_INVOICES = 1000  # with more invoices, the history is longer
 _RECEIVABLE = {"USD": "Accounts Receivable (A/R)"} | {
     code: f"Accounts Receivable (A/R) - {code}" for code in ("CAD", "EUR")
 }
@@ -33,11 +33,11 @@ class Sample:
     """The records of one invented company: the same seed on the same day makes the same records.
 
     Args:
-        seed: Decides all chance.
+        seed: Decides all random choices.
         now: Epoch seconds; the history ends here.
         zone: The company's time zone.
-        customers: How many; None is the hand-made thirty.
-        invoices: How many; None is sixty.
+        customers: Number of customers; None is the thirty written by hand.
+        invoices: Number of invoices; None is sixty.
     """
 
     def __init__(

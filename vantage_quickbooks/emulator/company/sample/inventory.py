@@ -1,4 +1,4 @@
-"""The stock: what was there at first, and what was missing when it was counted."""
+"""Inventory adjustments: the opening stock, and shrinkage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vantage_quickbooks.emulator.company.sample.books import Books
 
-# Key, days ago, number, account, note, which customer it was for, full names of items and how many more there are.
+# Key, days ago, number, account, note, index of the customer, full names of items and changes of their quantity.
 _ADJUSTMENTS: tuple[tuple[str, int, str, str, str, int | None, tuple[tuple[str, int], ...]], ...] = (
     ("stock-opening", -4, "1", "Opening Balance Equity", "Opening stock", None,
      (("Irrigation supplies:Sprinkler head", 60), ("Irrigation supplies:Valve, 1 inch", 24),
@@ -19,7 +19,7 @@ _ADJUSTMENTS: tuple[tuple[str, int, str, str, str, int | None, tuple[tuple[str, 
 
 
 def add_adjustments(books: Books) -> None:
-    """Add adjustments of the stock; each item's value follows at its cost."""
+    """Add inventory adjustments, which change the inventory asset by the items' cost."""
     for key, days_ago, number, account, note, index, differences in _ADJUSTMENTS:
         customer = books.customer_ref(index) if index is not None else None
         lines = []

@@ -1,7 +1,7 @@
-"""Invoices and the payments on them, written straight as text: a million must not cost a million dictionaries.
+"""Invoices and the payments on them, written directly as text, so that a million needs no million dictionaries.
 
-Fragments are made once (a customer's address, an item's line). Key order and spelling are QuickBooks' (recorded,
-May 2026), names and amounts are ours.
+Fragments are formatted once (a customer's address, an item's line). Key order and spelling are QuickBooks' (recorded,
+May 2026); names and amounts are ours.
 """
 
 from __future__ import annotations
@@ -43,29 +43,29 @@ SOLD = (
 )  # fmt: skip
 TERMS = (("1", "Due on receipt", 0), ("2", "Net 15", 15), ("3", "Net 30", 30), ("4", "Net 60", 60))
 
-# What becomes of invoices whose due date has passed, and of those whose has not. Cycles and no dice:
-# every state occurs at every seed. "discounted" is paid, "offered" is open; both carry a discount line.
+# States of invoices whose due date has passed, and of the others. They are assigned in cycles, not at random, so that
+# every state occurs with every seed. "discounted" is paid, "offered" is open; both have a discount line.
 _OLD = (
     "paid", "paid", "overdue", "paid", "partial", "discounted", "paid", "voided", "paid", "overdue", "paid",
 )  # fmt: skip
 _YOUNG = ("open", "open", "partial", "open", "paid", "offered")
 
-_FIRST_ID = 101  # transactions count their Ids apart from name lists; those below are the books'
-_CHUNK = 1000  # invoices that are drafted before the first of them is written; memory stays at one chunk
-_INVOICES_PER_JOINING = 20  # one invoice in this many is paid together with another one
+_FIRST_ID = 101  # transactions and name lists have separate Ids; lower ones belong to `Books`
+_CHUNK = 1000  # invoices that are drafted at a time: memory stays at one chunk
+_INVOICES_PER_JOINING = 20  # one in this many invoices is paid together with another one
 _MOST_PAID_TOGETHER = 3
 _PAID_TOGETHER_WITHIN_S = 90 * DAY_S
 
 
 @dataclass(slots=True)
 class Deposited:
-    """What of the payments went into one deposit.
+    """The payments in one deposit.
 
     Attributes:
-        id: The deposit's.
-        room: How many payments it takes.
-        payments: Their Ids and amounts in cents.
-        latest: When the last of them was received, in epoch seconds.
+        id: Id of the deposit.
+        room: Number of payments that it takes.
+        payments: Ids and amounts in cents of its payments.
+        latest: When the last payment was received, in epoch seconds.
     """
 
     id: str
@@ -105,7 +105,7 @@ class _Invoice:
 
 
 def _join_payments(invoices: Sequence[_Invoice]) -> None:
-    """Let some payments pay two or three invoices: those that one customer paid in full closest to each other."""
+    """Let some payments pay two or three invoices: those that one customer paid in full in close succession."""
     paid: defaultdict[str, list[_Invoice]] = defaultdict(list)
     for invoice in invoices:
         if invoice.payment and invoice.paid == invoice.total:
@@ -124,10 +124,10 @@ def _join_payments(invoices: Sequence[_Invoice]) -> None:
 
 
 def _join(one: _Payment, other: _Payment) -> bool:
-    """Make one payment of two, unless it would pay too many invoices.
+    """Join two payments into one, unless it would pay too many invoices.
 
-    The payment of the newest invoice remains, at the time of the later one, so it comes after all of its invoices.
-    The Id of the other one stays free.
+    The payment of the newer invoice remains, at the time of the later payment, so it comes after all of its invoices.
+    The Id of the other payment stays unused.
     """
     invoices = sorted([*one.invoices, *other.invoices], key=attrgetter("index"))
     if len(invoices) > _MOST_PAID_TOGETHER:
@@ -145,10 +145,10 @@ class Invoices:
 
     Args:
         clock: The company's days.
-        rnd: Decides all chance.
-        customers: Who is invoiced; their balances follow.
-        number: How many invoices.
-        deposits: What the first payments in dollars are deposited with.
+        rnd: Source of all random choices.
+        customers: The customers; their balances are updated.
+        number: Number of invoices.
+        deposits: The deposits that take the first payments in dollars.
     """
 
     def __init__(
@@ -165,9 +165,9 @@ class Invoices:
         self._old = cycle(_OLD)
         self._young = cycle(_YOUNG)
         self.tax = 0
-        """Sales tax on all of them, in cents of the home currency."""
+        """Sales tax of all invoices, in cents of the home currency."""
         self.received = 0
-        """What all payments brought, in cents of the home currency."""
+        """Sum of all payments, in cents of the home currency."""
 
     @staticmethod
     def _line_fragments(index: int) -> tuple[str, str, int, bool]:
@@ -195,8 +195,8 @@ class Invoices:
                 yield "Invoice", self._invoice(invoice)
                 if (payment := invoice.payment) and payment.invoices[-1] is invoice:
                     yield "Payment", self._payment(payment)
-                    payment.invoices.clear()  # or the cycle of references would keep both until a garbage collection
-            del chunk  # before the next one is drafted: memory stays at one
+                    payment.invoices.clear()  # otherwise the reference cycle would keep both until a garbage collection
+            del chunk  # before the next one is drafted, so that memory stays at one chunk
 
     def _draft(self, index: int) -> _Invoice:
         rnd = self._random
@@ -239,17 +239,17 @@ class Invoices:
         return invoice
 
     def _draw_lines(self, customer: Customer, *, voided: bool) -> tuple[list[str], int, int]:
-        """Draw what is invoiced.
+        """Draw the lines of an invoice at random.
 
         Returns:
-            The lines with the subtotal's, the subtotal, and what of it is taxed.
+            The lines including the subtotal line, the subtotal, and its taxable part.
         """
         rnd = self._random
         subtotal = taxed = 0
         lines = []
         for n in range(1, 2 + rnd.randrange(4)):
             before, detail, price, taxable = self._lines[rnd.randrange(len(self._lines))]
-            quarters = rnd.randrange(2, 33)  # quantities of half an hour and more, in quarters
+            quarters = rnd.randrange(2, 33)  # from half an hour, in quarters of an hour
             cents = price * quarters // 4
             if voided:
                 cents = quarters = 0
@@ -333,7 +333,7 @@ class Invoices:
         return row(payment.id, at, at, body, txn_date=day, customer=customer.id, total=cents / 100)
 
     def _deposit_of(self, customer: Customer, id_: str, paid: int, at: int) -> str:
-        """Put a payment into the deposit that is being filled; return its Id, or nothing if there is none."""
+        """Add a payment to the current deposit; return the deposit's Id, or "" if there is none."""
         deposit = self._deposit
         if deposit is None or customer.currency != "USD":
             return ""
@@ -345,7 +345,7 @@ class Invoices:
 
 
 def _paid_line(invoice: _Invoice) -> str:
-    """Write a payment's line, with what QuickBooks says there of what is paid (recorded)."""
+    """Write a payment's line, with the recorded facts about the invoice that is paid."""
     opened = f"{invoice.total // 100}.{invoice.total % 100:02d}"
     extra = ",".join(
         [

@@ -25,7 +25,7 @@ _COGS = "Cost of Goods Sold"
 _PLANTS = "Sales of materials:Plants and trees"
 _PARTS = "Sales of materials:Irrigation parts"
 
-# What invoices sell comes first, with the same Ids, names and prices; here is what they cost.
+# The items of invoices come first, with the same Ids, names and prices; this table adds their costs.
 _COSTS = {
     "Flagstone": (820, f"{_COGS}:Stone and aggregate"),
     "Mulch": (2700, f"{_COGS}:Plants and soil"),
@@ -73,15 +73,15 @@ _MORE = (
 )  # fmt: skip
 KIT = (("8", "Drip line", "NonInventory", 2), ("15", "Irrigation supplies:Valve, 1 inch", "Inventory", 1),
        ("14", "Irrigation supplies:Sprinkler head", "Inventory", 6))  # fmt: skip
-"""What the drip starter kit consists of: Id, full name, type and quantity."""
+"""Components of the drip starter kit: Id, full name, type and quantity."""
 
 
-# Who is asked first for an item.
+# Preferred vendor of each item.
 _PREFERRED = {"14": "Ironbark Irrigation Supply", "15": "Ironbark Irrigation Supply", "18": "Cascade Nursery Wholesale"}
 
 
 def add_items(books: Books) -> None:
-    """Add all items; the stock of inventory follows with `complete_items`."""
+    """Add all items; `complete_items` sets the stock of inventory items."""
     for number, (name, description, price, (_, account), kind) in enumerate(SOLD, 1):
         cost, expense = _COSTS.get(name, (0, ""))
         _add(books, _Item(str(number), kind, name, "", description, price, account, cost, expense))
@@ -90,7 +90,7 @@ def add_items(books: Books) -> None:
 
 
 def complete_items(books: Books) -> None:
-    """Give the inventory items their stock, and some a preferred vendor."""
+    """Set the stock of inventory items, and the preferred vendor of some."""
     for id_, vendor in _PREFERRED.items():
         books.entry("Item", id_)["PrefVendorRef"] = books.ref("Vendor", vendor)
     for item in _MORE:

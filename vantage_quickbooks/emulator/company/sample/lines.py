@@ -1,4 +1,4 @@
-"""The lines of forms: what is sold, what is bought, and what they add up to."""
+"""The lines of transactions: sales, expenses, and their totals."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def sold(books: Books, item: str, quantity: float, *, taxable: bool = True, unit
     """Make a line of a sales form.
 
     Args:
-        books: Where the item is.
-        item: Its full name.
-        quantity: How many.
-        taxable: Whether the customer pays tax on what is taxable.
-        unit: The price in cents; None is the item's.
+        books: The records, with the item.
+        item: The item's full name.
+        quantity: The quantity.
+        taxable: Whether the customer pays tax on taxable items.
+        unit: The price in cents; None is the item's price.
 
     Returns:
         The line, without Id and number.
@@ -51,7 +51,7 @@ def sold(books: Books, item: str, quantity: float, *, taxable: bool = True, unit
 
 
 def bundle(books: Books, item: str, inner: Sequence[Record]) -> Record:
-    """Make a line of a bundle, which holds the lines of what it consists of."""
+    """Make a line of a bundle, which contains the lines of its components."""
     return {
         "Description": books.named("Item", item)["Name"],
         "Amount": amount(sum(cents_of(line) for line in inner)),
@@ -66,7 +66,7 @@ def bundle(books: Books, item: str, inner: Sequence[Record]) -> Record:
 
 
 def each_sold(lines: Iterable[Record]) -> Iterable[Record]:
-    """Walk the lines that sell an item, those of bundles too."""
+    """Yield the lines that sell an item, including those inside bundles."""
     for line in lines:
         if line["DetailType"] == "SalesItemLineDetail":
             yield line
@@ -116,7 +116,7 @@ def form(lines: Sequence[Record], *, discount: int = 0) -> tuple[Record, int]:
 
 
 def tax_detail(tax: int, taxed: int) -> Record:
-    """Make TxnTaxDetail of the tax and what is taxed, in cents."""
+    """Make TxnTaxDetail from the tax and the taxable amount, in cents."""
     if not tax:
         return {"TotalTax": amount(0)}
     return {
@@ -180,12 +180,12 @@ def bought(books: Books, item: str, quantity: int) -> Record:
 
 
 def numbered(lines: Iterable[Record], *, line_numbers: bool = True, linked: bool = False) -> list[Record]:
-    """Give expense lines their Ids.
+    """Assign Ids to expense lines.
 
     Args:
         lines: Without Ids.
         line_numbers: Whether the form numbers its lines too.
-        linked: Whether every line says what it is linked with, even if that is nothing (bills, recorded).
+        linked: Whether every line has LinkedTxn, even if it is empty (bills, recorded).
 
     Returns:
         The lines in QuickBooks' order of keys.
@@ -200,7 +200,7 @@ def numbered(lines: Iterable[Record], *, line_numbers: bool = True, linked: bool
 
 
 def name_value(name: str, value: str) -> Record:
-    """Make one entry of the untyped extras that payments and purchases have (recorded)."""
+    """Make one name-value pair of the untyped extras of payments and purchases (recorded)."""
     return {
         "name": "{http://schema.intuit.com/finance/v3}NameValue",
         "declaredType": "com.intuit.schema.finance.v3.NameValue",

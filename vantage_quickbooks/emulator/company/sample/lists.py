@@ -45,7 +45,7 @@ _DEPARTMENTS = (
     ("4", "Santa Cruz yard (deleted)", ""),
 )
 _CUSTOMER_TYPES = ("Homeowner", "Business", "Institution", "Wholesale")
-# Name, type, description: journal codes exist in France alone, where auditors demand them.
+# Name, type, description. Journal codes exist in French companies only.
 _JOURNAL_CODES = (
     ("VT", "Sales", "Ventes"),
     ("HA", "Expenses", "Achats"),
@@ -100,7 +100,7 @@ def add_exchange_rates(books: Books) -> None:
 
 
 def _entry(name: str) -> Record:
-    """Make an entry of a name and whether it is active, which its name shows (recorded)."""
+    """Make an entry from a name, which shows whether the entry is active (recorded)."""
     return {"Name": name, "Active": not name.endswith(_DELETED)}
 
 

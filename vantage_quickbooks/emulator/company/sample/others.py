@@ -1,4 +1,4 @@
-"""What is neither a name nor a transaction: budgets, attachments, templates of recurring transactions."""
+"""Records that are neither in name lists nor transactions: budgets, attachments and recurring transactions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BUDGET = (
     ("Vehicle expenses:Fuel", 26000),
 )
 _SEASON = (60, 70, 95, 125, 140, 130, 110, 105, 110, 100, 85, 70)
-# Key, days ago, entity and key of what it is attached to, file name, its kind, bytes, note.
+# Key, days ago, entity and key of the record it is attached to, file name, its kind, bytes, note.
 _ATTACHMENTS: tuple[tuple[str, int, tuple[str, str] | None, str, str, int, str], ...] = (
     ("attachment-plan", 18, ("Estimate", "estimate-accepted"), "planting-plan.pdf", "application/pdf", 184320, ""),
     ("attachment-bill", 35, ("Bill", "bill-stone"), "cv-stoneworks-1188.pdf", "application/pdf", 61440, ""),

@@ -18,7 +18,7 @@ _EMPLOYEES = (
 
 
 def add_vendors(books: Books) -> None:
-    """Add all vendors; their balances follow with `complete_vendors`."""
+    """Add all vendors; `complete_vendors` sets their balances."""
     table = (resources.files(__package__) / "vendors.csv").read_text("utf-8")
     for number, line in enumerate(csv.DictReader(table.splitlines()), 1):
         active = not line["inactive"]
@@ -56,7 +56,7 @@ def add_vendors(books: Books) -> None:
 
 
 def complete_vendors(books: Books) -> None:
-    """Give the vendors the balances that bills and credits leave."""
+    """Set the balances of the vendors, which follow from bills and credits."""
     for number in range(1, 28):
         books.entry("Vendor", str(number))["Balance"] = amount(books.owed[str(number)])
 
@@ -85,5 +85,5 @@ def _object(key: str, value: str | None) -> Record:
 
 
 def _filled(record: Record) -> Record:
-    """Leave out what has no value: absent values are absent keys (recorded)."""
+    """Return the members that have a value: QuickBooks omits the others (recorded)."""
     return {key: value for key, value in record.items() if value}

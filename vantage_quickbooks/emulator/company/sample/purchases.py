@@ -1,4 +1,4 @@
-"""What the company buys: orders, bills in all states and their payments, credits, checks, cash and cards."""
+"""Purchases: orders, bills in all states and their payments, vendor credits, and expenses by check, cash and card."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _HEAD, _VALVE = "Irrigation supplies:Sprinkler head", "Irrigation supplies:Valve
 _CONTROLLER, _LAVENDER = "Irrigation supplies:Controller, 8 zones", "Plants:Lavender, 1 gallon"
 _MAPLE, _SOIL = "Plants:Trees:Japanese maple, 15 gallon", "Potting soil"
 
-# Key, vendor, days ago, term, the vendor's number, currency, lines: account, cents, text and the customer who is to
-# reimburse it; or items with quantities.
+# Key, vendor, days ago, term, the vendor's number, currency, lines: account, cents, text and the customer that
+# reimburses it; or items with quantities.
 _BILLS: tuple[tuple[str, str, int, str, str, str, tuple[tuple[Any, ...], ...]], ...] = (
     ("bill-insurance", "Blue Heron Insurance Agency", 110, "Net 30", "BH-88121", HOME,
      (("Insurance:Liability insurance", 132000, "Liability insurance, half a year", None),)),
@@ -59,7 +59,7 @@ _CREDITS: tuple[tuple[str, str, int, str, tuple[tuple[Any, ...], ...]], ...] = (
     ("vendor-credit-stone", "Castro Valley Stoneworks", 15, "1188-R",
      (("Cost of Goods Sold:Stone and aggregate", 12000, "Broken flagstone", None),)),
 )  # fmt: skip
-# Key, days ago, account, number, bills with what is paid of them in cents (None is all), credits used.
+# Key, days ago, account, number, bills with the amounts paid in cents (None is all), credits used.
 _PAYMENTS: tuple[tuple[str, int, str, str, tuple[tuple[str, int | None], ...], tuple[str, ...]], ...] = (
     ("bill-payment-insurance-1", 95, _CHECKING, "1051", (("bill-insurance", 44000),), ()),
     ("bill-payment-lawyer", 72, _CHECKING, "1054", (("bill-lawyer", None),), ()),
@@ -72,7 +72,7 @@ _PAYMENTS: tuple[tuple[str, int, str, str, tuple[tuple[str, int | None], ...], t
     ("bill-payment-irrigation", 28, _CHECKING, "1065", (("bill-irrigation", None),), ("vendor-credit-heads",)),
     ("bill-payment-stone", 6, _MASTERCARD, "3", (("bill-stone", 40000),), ()),
 )
-# Key, vendor, days ago, memo, items with quantities, and what they were bought with in the end.
+# Key, vendor, days ago, memo, items with quantities, and the transaction that closes the order.
 _ORDERS: tuple[tuple[str, str, int, str, tuple[tuple[str, int], ...], tuple[str, str] | None], ...] = (
     ("order-plants", "Cascade Nursery Wholesale", 88, "Deliver to the Napa yard",
      ((_LAVENDER, 60), (_MAPLE, 4)), ("Bill", "bill-plants")),
@@ -81,7 +81,7 @@ _ORDERS: tuple[tuple[str, str, int, str, tuple[tuple[str, int], ...], tuple[str,
     ("order-soil", "Jade Mountain Soils", 37, "", ((_SOIL, 50),), ("Purchase", "check-soil")),
     ("order-trees", "Cascade Nursery Wholesale", 7, "Call before delivery", ((_MAPLE, 6), ("Gravel", 3)), None),
 )  # fmt: skip
-# How QuickBooks numbers the kinds of expenses inside PurchaseEx (recorded).
+# Numbers of the kinds of expenses inside PurchaseEx (recorded).
 _CHECK, _EXPENSE, _CARD_CREDIT = "3", "54", "11"
 
 
@@ -96,7 +96,7 @@ class _Expense(NamedTuple):
     cents: int
     text: str
     customer: int | None
-    code: str  # what kind of expense
+    code: str  # kind of the expense
 
 
 _PURCHASES = (
@@ -156,7 +156,7 @@ _SOIL_CHECK = _Expense(
 
 
 def add_bills(books: Books) -> None:
-    """Add bills and the charges for what customers are to reimburse."""
+    """Add bills, and the charges for expenses that customers reimburse."""
     for key, vendor, days_ago, term, number, code, items in _BILLS:
         lines = numbered(_lines(books, items), linked=True)
         total = sum(cents_of(line) for line in lines)
@@ -294,7 +294,7 @@ def add_orders(books: Books) -> None:
 
 
 def _ordered(line: Record) -> Record:
-    """Put Received where it stands in an order's line (recorded)."""
+    """Add Received at its recorded position in an order's line."""
     if "Received" not in line:
         return line
     head = {key: line[key] for key in ("Id", "LineNum", "Description", "Amount", "Received") if key in line}
@@ -329,7 +329,7 @@ def _owe(books: Books, vendor: str, account: str, cents: int) -> None:
 
 
 def _pay(books: Books, key: str, kind: str, paid: str, part: int | None) -> int:
-    """Take a payment's part from a bill's or a credit's balance; None takes all of it."""
+    """Subtract a payment from the balance of a bill or credit; None pays all of it."""
     record = books.entry(kind, paid)
     cents = int(record["Balance"] * 100) if part is None else part
     record["Balance"] -= amount(cents)
@@ -339,7 +339,7 @@ def _pay(books: Books, key: str, kind: str, paid: str, part: int | None) -> int:
 
 
 def _add_charge(books: Books, key: str, bill: str, *, billed: bool) -> None:
-    """Add the charge for a bill's line that a customer is to reimburse."""
+    """Add the charge for a bill's line that a customer reimburses."""
     record = books.entry("Bill", bill)
     line = record["Line"][0]
     detail = line[line["DetailType"]]

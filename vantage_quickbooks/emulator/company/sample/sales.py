@@ -1,8 +1,8 @@
-"""Sales beside the invoices: estimates, receipts, refunds, credits and the payments that they and old charges meet.
+"""Sales other than invoices: estimates, receipts, refunds, credit memos, and payments on journal entries.
 
-An invoice knows its payment, and neither changes. So the customers' balances stay the sum of their open invoices:
-what is unapplied (a credit, a part of a payment) is met by an equal charge that is open. These charges are entries
-of the journal, taken over from earlier books; payments pay several of them.
+A customer's balance is the sum of its open invoices, because an invoice and its payment do not change later. Therefore
+each unapplied amount (of a credit memo or a payment) has an open charge of the same amount. These charges are journal
+entries, taken over from earlier books; payments pay several of them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MEMO = {"value": "Thank you for letting us look after your garden."}
 _HEAD, _VALVE = "Irrigation supplies:Sprinkler head", "Irrigation supplies:Valve, 1 inch"
 _LAVENDER, _MAPLE = "Plants:Lavender, 1 gallon", "Plants:Trees:Japanese maple, 15 gallon"
 
-# Key, which customer, days ago, state, days until it expires, items with quantities, percent of discount.
+# Key, index of the customer, days ago, state, days until it expires, items with quantities, percent of discount.
 _ESTIMATES: tuple[tuple[str, int, int, str, int, tuple[tuple[str, int], ...], int], ...] = (
     ("estimate-expired", 4, 96, "Pending", 30, (("Garden design", 6), ("Planting, hourly", 12)), 0),
     ("estimate-rejected", 7, 75, "Rejected", 30, (("Flagstone", 220), ("Planting, hourly", 30)), 0),
@@ -29,12 +29,12 @@ _ESTIMATES: tuple[tuple[str, int, int, str, int, tuple[tuple[str, int], ...], in
     ("estimate-accepted", 2, 18, "Accepted", 30, (("Olive tree, 24 inch box", 4), ("Garden design", 8)), 10),
     ("estimate-pending", 12, 6, "Pending", 30, (("Irrigation check", 2), (_HEAD, 24)), 0),
 )  # fmt: skip
-# Key, which customer, days ago, state, items with quantities.
+# Key, index of the customer, days ago, state, items with quantities.
 _CHANGE_ORDERS: tuple[tuple[str, int, int, str, tuple[tuple[str, int], ...]], ...] = (
     ("change-order-1", 3, 16, "Accepted", (("Drip line", 3), ("Planting, hourly", 4))),
     ("change-order-2", 4, 5, "Pending", (("Lighting set", 1),)),
 )
-# Key, which customer (None is a walk-in), days ago, number, payment method, its number, account, items.
+# Key, index of the customer (None is a walk-in), days ago, number, payment method, its number, account, items.
 _RECEIPTS: tuple[tuple[str, int | None, int, str, str, str, str, tuple[tuple[str, int], ...]], ...] = (
     ("receipt-plants", 8, 120, "901", "Visa", "", "Checking", ((_LAVENDER, 12), (_MAPLE, 1))),
     ("receipt-time", 5, 52, "902", "Check", "2231", "Checking", ()),
@@ -42,18 +42,18 @@ _RECEIPTS: tuple[tuple[str, int | None, int, str, str, str, str, tuple[tuple[str
     ("receipt-walkin", None, 26, "904", "Cash", "", "Undeposited Funds", ((_LAVENDER, 3), ("Potting soil", 2))),
     ("receipt-expense", 1, 25, "905", "Check", "1187", "Undeposited Funds", ()),
 )
-# Key, which customer, days ago, number, payment method, account, items.
+# Key, index of the customer, days ago, number, payment method, account, items.
 _REFUNDS = (
     ("refund-plants", 8, 111, "906", "Check", "Checking", ((_LAVENDER, 4),)),
     ("refund-visit", 10, 22, "907", "Bank transfer", "Checking", (("Maintenance visit", 1),)),
 )
-# Key, which customer, days ago, number, items.
+# Key, index of the customer, days ago, number, items.
 _CREDITS = (
     ("credit-applied", 11, 40, "908", (("Irrigation check", 1),)),
     ("credit-partly", 13, 36, "909", (("Garden design", 2),)),
     ("credit-open", 14, 9, "910", (("Soil test", 1),)),
 )
-# Journal entry, line, which customer, cents.
+# Journal entry, line, index of the customer, cents.
 CHARGES = (
     ("charges-1", "0", 0, 41000),
     ("charges-1", "1", 9, 18000),
@@ -90,7 +90,7 @@ _PAYMENTS = (
     ),
     _Payment("payment-charge", 13, 20, 5000, (("charges-2", "2", 5000),), account="Checking", method="Cash"),
 )  # fmt: skip
-# Key, who worked (an employee or a vendor), which customer, days ago, item, hours, minutes, state, what was done.
+# Key, employee or vendor, index of the customer, days ago, item, hours, minutes, state, description.
 _TIME = (
     ("time-1", "Amara Diallo", 5, 55, "Garden design", 4, 30, "HasBeenBilled", "Planting plan, first draft"),
     ("time-2", "Amara Diallo", 5, 54, "Garden design", 2, 0, "HasBeenBilled", "Planting plan, second draft"),
@@ -193,7 +193,7 @@ def add_receipts(books: Books) -> None:
 
 
 def add_credits(books: Books) -> None:
-    """Add credit memos, and payments on the charges of earlier books with and without them."""
+    """Add credit memos, and payments on the charges of earlier books, with and without credit memos."""
     if books.customer(0) is None:
         return
     _add_charges(books)
@@ -268,7 +268,7 @@ def _add_payment(books: Books, row: _Payment) -> None:
 
 
 def _paid(link: Record, cents: int, opened: int, number: str) -> Record:
-    """Make a payment's line, with what QuickBooks says there of what is paid (recorded)."""
+    """Make a payment's line, with the recorded facts about the transaction that is paid."""
     extra = (("txnId", link["TxnId"]), ("txnOpenBalance", f"{opened / 100:.2f}"), ("txnReferenceNumber", number))
     return {
         "Amount": amount(cents),
@@ -299,7 +299,7 @@ def _special_lines(books: Books, key: str, *, taxable: bool) -> list[Record]:
 
 
 def _post_sale(books: Books, lines: list[Record], sums: Record, sign: int) -> None:
-    """Credit the income of a sale and the tax on it, and take what is sold from stock at cost."""
+    """Credit the income of a sale and its tax, and take its items from stock at cost."""
     books.post("Sales tax payable", -sign * tax_of(sums))
     for line in sums["Line"]:
         if line["DetailType"] == "DiscountLineDetail":
@@ -316,7 +316,7 @@ def _post_sale(books: Books, lines: list[Record], sums: Record, sign: int) -> No
 
 
 def _sale(books: Books, customer: Customer | None, number: str, sums: Record) -> Record:
-    """Make what all sales forms have in common."""
+    """Make the members that all sales forms have in common."""
     body: Record = {"CustomField": [], "DocNumber": number, "CurrencyRef": books.currency(), **sums}
     if customer:
         body |= {"CustomerRef": {"value": customer.id, "name": customer.name}, "CustomerMemo": _MEMO}

@@ -1,4 +1,4 @@
-"""How the sample company spells JSON: amounts, texts and rows, for records that are written straight as text."""
+"""Formats JSON as QuickBooks does: amounts, texts and rows, for records that are written directly as text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RATES = {"USD": 1.0, "CAD": 0.73, "EUR": 1.08, "CHF": 1.13, "MXN": 0.052}
 
 
 def money(cents: int) -> str:
-    """Spell an amount as QuickBooks does.
+    """Format an amount as QuickBooks does.
 
     Args:
         cents: The amount in hundredths.
@@ -33,27 +33,27 @@ def money(cents: int) -> str:
 
 
 def shortest(cents: int) -> str:
-    """Spell a unit price: no superfluous zeros."""
+    """Format a unit price without trailing zeros."""
     return money(cents).rstrip("0").rstrip(".") if cents % 100 else str(cents // 100)
 
 
 def text(value: str) -> str:
-    """Spell a JSON string; characters beyond ASCII stay as they are."""
+    """Format a JSON string; characters beyond ASCII are not escaped."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def object_of(key: str, value: str | None) -> str:
-    """Spell an object of one text; nothing if there is no value."""
+    """Format an object with one text member; "" if there is no value."""
     return f'{{"{key}":{text(value)}}}' if value else ""
 
 
 def members(**values: str) -> str:
-    """Spell the members that are not empty, with a comma before each."""
+    """Format the members that are not empty, with a comma before each."""
     return "".join(f",{text(key)}:{value}" for key, value in values.items() if value)
 
 
 def currency(code: str) -> str:
-    """Spell a CurrencyRef."""
+    """Format a CurrencyRef."""
     return f'{{"value":"{code}","name":"{CURRENCIES[code]}"}}'
 
 
@@ -73,7 +73,7 @@ def row(
     balance: float | None = None,
     total: float | None = None,
 ) -> Row:
-    """Make a row of a record's text and what it is found and ordered by; see `Row`."""
+    """Make a row from a record's text and the values by which it is found and sorted; see `Row`."""
     return Row(
         id_, created, updated, active, sort_name, name, txn_date, due_date, doc_number, customer, balance, total, body
     )

@@ -20,7 +20,7 @@ _RATES = (
     ("2", "Washoe County", "2", Decimal("1.415")),
     ("3", "California", "1", Decimal("8.5")),
 )
-# Id, name, taxable, Ids of the rates. The first three every US company has; they are named on lines.
+# Id, name, taxable, Ids of the rates. Every US company has the first three; lines name them.
 _CODES: tuple[tuple[str, str, bool, tuple[str, ...]], ...] = (
     ("TAX", "TAX", True, ()),
     ("NON", "NON", False, ()),
@@ -39,7 +39,7 @@ def add_taxes(books: Books) -> None:
             "TaxTrackedOnPurchases": False,
             "TaxTrackedOnSales": True,
         }
-        if number == 1:  # no return to the second one is due yet
+        if number == 1:  # no tax return of the second agency is due yet
             body["LastFileDate"] = (books.today.replace(day=1) - timedelta(days=1)).isoformat()
         books.listed("TaxAgency", str(number), body)
     names = {}
