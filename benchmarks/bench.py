@@ -28,10 +28,10 @@ _LATENCIES_S = (0.0, 0.15, 0.05)
 _ROUNDS = 3
 _STARTS = 15
 _SLOW_S = 10.0
-"""A client that takes longer is run once in a cell, unless a target hangs on it."""
+"""A client that takes longer is run once in a cell, unless a target depends on it."""
 
 _TOO_SLOW_S = 50.0
-"""One that takes longer without any latency is not run at the middle latency: it lies between its neighbours."""
+"""One that takes longer without any latency is not run at the middle latency: the other two bound its result."""
 
 _TIMEOUT_S = 900.0
 
@@ -40,8 +40,8 @@ class Benchmark:
     """One run of everything.
 
     Args:
-        clients: Who takes part.
-        rounds: How often.
+        clients: The clients to run.
+        rounds: Number of runs of each client.
     """
 
     def __init__(self, clients: Sequence[Client], rounds: int) -> None:
@@ -102,19 +102,19 @@ class Benchmark:
             return None
 
     def small_costs(self, starts: int) -> None:
-        """Measure what a host pays often."""
+        """Measure the costs that a host pays often."""
         with Emulated(_SMALL) as emulator:
             self.results.micro = micro(self._pythons["ours"], emulator, starts)
 
 
 def main() -> None:
-    """Run as the command line says."""
+    """Run the benchmark by the command line's options."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--quick", action="store_true", help="10,000 invoices, 0 and 150 ms, one run each")
     parser.add_argument("--full", action="store_true", help="stream a million invoices, too")
-    parser.add_argument("--rounds", type=int, default=None, help=f"runs of each client, {_ROUNDS} unless told")
+    parser.add_argument("--rounds", type=int, default=None, help=f"runs of each client, default {_ROUNDS}")
     parser.add_argument("--only", action="append", help="clients whose name holds this; writes nothing")
     parser.add_argument("--output", type=Path, help="for the results; of --quick it is .cache/RESULTS.md")
     args = parser.parse_args()
@@ -140,7 +140,7 @@ def main() -> None:
 
 
 def _with_million(benchmark: Benchmark) -> Benchmark:
-    """Read a million with ours alone: for the memory."""
+    """Read a million invoices with ours alone, to measure memory."""
     huge = Benchmark([client for client in CLIENTS if client.name in {STREAM, BULK}], 1)
     huge.install()
     huge.size(_HUGE, _LATENCIES_S[:1])

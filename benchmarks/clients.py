@@ -1,4 +1,4 @@
-"""Who is measured: a virtual environment with pinned packages, a script in `run/`, a variant."""
+"""The clients to measure: for each a virtual environment with pinned packages, a script in `run/`, and a variant."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ class Client:
     """One row of the tables.
 
     Attributes:
-        name: As it stands in the tables.
+        name: Its name in the tables.
         environment: Key of `ENVIRONMENTS`.
         script: File in `run/`.
-        variant: What the script is told.
+        variant: Argument of the script.
         output: How the rows come: `counted` (the script hands them to Python and counts), `lines` of JSON, `singer`
             or `airbyte` messages, one JSON `array`, files that were `loaded`, or `none`.
         note: How it is run, for the reader of the results.
@@ -30,12 +30,12 @@ class Client:
 
     @property
     def floor(self) -> bool:
-        """Whether it is no client, but what every client costs at least."""
+        """Whether it is the minimum cost of every client, and not a client itself."""
         return self.output == "none"
 
     @property
     def always(self) -> bool:
-        """Whether it is run in every round, however slow: the targets compare these."""
+        """Whether it is run in every round even if it is slow, because the targets compare it."""
         return self.environment == "ours" or self.name in {SESSION, PYTHON_QUICKBOOKS}
 
 
@@ -48,7 +48,7 @@ ENVIRONMENTS: dict[str, Sequence[str]] = {
     "dlt": ("dlt==1.31.0",),
     "qbo-cli": ("qbo-cli==0.9.0",),
 }
-"""What pip installs into each; what else comes along is printed in the results."""
+"""What pip installs into each environment; the results list the dependencies that matter."""
 
 STREAM = "ours, streamed"
 BULK = "ours, bulk"

@@ -1,4 +1,4 @@
-"""The emulator, seen from the benchmark: started once for a size, then told latencies and asked for its counters."""
+"""The emulator of the benchmark: started once per size; sets latencies and reads counters over HTTP."""
 
 import base64
 import hashlib
@@ -32,7 +32,7 @@ class Emulated:
         )
         line = self._process.stdout.readline() if self._process.stdout else ""
         if not line:
-            raise RuntimeError("the emulator did not start; above it says why")
+            raise RuntimeError("the emulator did not start; its error was printed before this")
         self._told: dict[str, Any] = json.loads(line)
         # One connection for all that is asked here, so that it is not counted among the clients'.
         self._connection = http.client.HTTPConnection(urlsplit(self._told["url"]).netloc)

@@ -1,10 +1,10 @@
-"""What a great company costs the emulator, and how fast it serves pages of 1,000 invoices.
+"""What a large company costs the emulator, and how fast it serves pages of 1,000 invoices.
 
     python benchmarks/emulator_scale.py --invoices 1000000
 
-Prints how long the load takes, the file and the memory; a page at the front, in the middle and
-at the end beside the bare read of the same rows by sqlite3; and pages a second to parallel clients
-in a process of their own, who read the bytes and throw them away.
+Prints the duration of the load, the size of the file and the memory; the time of a page at the start, in the middle and
+at the end, compared with reading the same rows by sqlite3; and pages per second to parallel clients in a separate
+process, which read and discard the bytes.
 """
 
 import argparse
@@ -62,11 +62,11 @@ def _measure(invoices: int, pages: int, database: str) -> None:
             statement = f"SELECT * FROM Invoice STARTPOSITION {offset + 1} MAXRESULTS {PAGE}"  # noqa: S608 -- Intuit's
             company = emulator.company()
             joined = _best(lambda company=company, statement=statement: execute(company, statement, time.time()).json())
-            told = []
+            over_http = []
             for encoding in ("identity", "gzip"):
                 session.headers["Accept-Encoding"] = encoding
-                told.append(_best(_get(session, f"{url}?query={quote(statement)}")))
-            print(f"  {name:18}{bare:11.1f} ms{joined:19.1f} ms{told[0]:14.1f} ms{told[1]:9.1f} ms")
+                over_http.append(_best(_get(session, f"{url}?query={quote(statement)}")))
+            print(f"  {name:18}{bare:11.1f} ms{joined:19.1f} ms{over_http[0]:14.1f} ms{over_http[1]:9.1f} ms")
         print(f"\npages a second, {pages} pages, clients in another process")
         for encoding in ("identity", "gzip"):
             session.headers["Accept-Encoding"] = encoding

@@ -23,15 +23,15 @@ _SHOWN = {
 
 
 class InstallError(Exception):
-    """pip could not install what an environment needs; the message is its last words."""
+    """pip could not install what an environment needs; the message is its last line."""
 
 
 def python_of(name: str, requirements: Sequence[str]) -> str:
-    """Return the interpreter of an environment, which is made if it is not there or not what is wanted.
+    """Return the interpreter of an environment, which is created if it is missing or out of date.
 
     Args:
-        name: Of the environment.
-        requirements: What pip is told.
+        name: Name of the environment.
+        requirements: Arguments of pip.
 
     Raises:
         InstallError: pip failed.

@@ -33,14 +33,14 @@ class SkippedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one run took.
+    """The measurements of one run.
 
     Attributes:
         wall_s: From the start of the process to its end.
         cpu_s: Its processor time, with its children's.
         read_s: The part from the first request to the last row, without interpreter and imports.
         read_cpu_s: Processor time of that part.
-        peak_mb: The most memory it had.
+        peak_mb: Maximum memory.
         imported_mb: Memory when all was imported and nothing was read.
         calls: Requests that the data API got.
         connections: TCP connections that the emulator accepted.
@@ -66,14 +66,14 @@ def measure(client: Client, python: str, emulator: Emulated, latency_s: float, t
     """Run a client once.
 
     Args:
-        client: Which.
+        client: The client.
         python: Interpreter of its environment.
-        emulator: That it reads from.
-        latency_s: Of every answer.
-        timeout_s: After which the client is killed.
+        emulator: The emulator that it reads from.
+        latency_s: Latency of every answer in seconds.
+        timeout_s: Seconds after which the client is killed.
 
     Returns:
-        What it took.
+        The measurements.
 
     Raises:
         SkippedError: It could not be run, or failed.

@@ -17,7 +17,7 @@ _SPECS = "from vantage_quickbooks import hookspecs; m.add_hookspecs(hookspecs)"
 _STARTS = {
     "bare": _MANAGER,
     "plugin": f"{_MANAGER}; {_SPECS}; from vantage_quickbooks import plugin; m.register(plugin); {_USE}",
-    "search": f"{_MANAGER}; m.load_setuptools_entrypoints('nobody')",
+    "search": f"{_MANAGER}; m.load_setuptools_entrypoints('no-such-group')",
     "found": f"{_MANAGER}; {_SPECS}; m.load_setuptools_entrypoints('vantage'); {_USE}",
 }
 
@@ -27,7 +27,7 @@ class Micro:
     """Small costs.
 
     Attributes:
-        token_us: Of `getAccessToken` with a valid token in hand.
+        token_us: Microseconds of `getAccessToken` with a valid cached token.
         plugin_ms: Import, registration and the hook's call, over bare Python with pluggy.
         found_ms: The same by way of the entry point, over a search for entry points that finds none.
         bare_ms: Python with pluggy and a plugin manager.

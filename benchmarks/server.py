@@ -1,4 +1,4 @@
-"""The emulator as a process of its own: prints where it is, and serves until its standard input ends."""
+"""The emulator as a separate process: prints its address, and serves until its standard input ends."""
 
 import json
 import sys

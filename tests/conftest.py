@@ -1,4 +1,4 @@
-"""What every test may use: an emulator over HTTP, connections to it, and the rules for cassettes."""
+"""Fixtures of all tests: an emulator over HTTP, connections to it, and the rules for cassettes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def deployment(emulator):
 
 @pytest.fixture
 def patient_call():
-    """Makes calls that wait without waiting, and tell how long they would have."""
+    """Make calls that record their waits instead of waiting."""
     return recording_call([])
 
 
@@ -114,7 +114,7 @@ SECRET_KEYS = ("access_token", "refresh_token", "id_token")
 
 @pytest.fixture(scope="module")
 def vcr_cassette_dir(request):
-    """Cassettes stand at the top level, one folder a test module."""
+    """Cassettes are at the top level, in one folder per test module."""
     return str(request.config.rootpath / "cassettes" / request.node.path.stem.removeprefix("test_"))
 
 

@@ -31,7 +31,7 @@ def npm(request, tmp_path_factory):
 
 
 def _install(packages, directory):
-    """Fetch beside *directory* and rename, so that what is there is whole, whoever else fetches it or is killed."""
+    """Fetch next to *directory* and rename, so that it is always complete, even if another run fetches or is killed."""
     with tempfile.TemporaryDirectory(dir=directory.parent) as parent:
         place = Path(parent, "whole")
         command = ["npm", "install", "--prefix", str(place), "--ignore-scripts", "--no-audit", "--no-fund", *packages]

@@ -37,7 +37,7 @@ def postgresql_url() -> Iterator[str]:
 
 @pytest.fixture
 def fresh_postgresql_url(postgresql_url: str) -> Iterator[str]:
-    """URL of a database in which nobody has made a table yet."""
+    """URL of a database without tables."""
     psycopg = pytest.importorskip("psycopg")
     name = f"fresh_{secrets.token_hex(4)}"
     admin = postgresql_url.replace("postgresql+psycopg://", "postgresql://")

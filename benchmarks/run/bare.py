@@ -1,4 +1,4 @@
-"""What one writes without a library: requests alone, a session with orjson; and the floor, which only drains bytes."""
+"""Clients without a library: requests alone, a session with orjson; and the floor, which only reads bytes."""
 
 import http.client
 import json
@@ -46,10 +46,10 @@ def _session(seen: Seen) -> None:
 
 
 def _drain(at_once: str, order: str = "") -> None:
-    """Fetch the pages that there are with so many connections, and look at nothing.
+    """Fetch all pages with several connections, and discard them.
 
     Args:
-        at_once: How many.
+        at_once: Number of connections.
         order: `created`: in the order that our connector asks for, which costs the emulator more than its default.
     """
     clause = "ORDERBY MetaData.CreateTime, DocNumber " if order else ""

@@ -12,23 +12,23 @@ task = job()
 
 
 class Statements(BasePaginator):
-    """Counts on in the statement: QuickBooks knows no other way of paging."""
+    """Increases the position in the statement, which is QuickBooks' only way of paging."""
 
     def __init__(self) -> None:
         super().__init__()
         self._start = 1
 
     def init_request(self, request: Request) -> None:
-        """Ask for the first page."""
+        """Request the first page."""
         self.update_request(request)
 
     def update_state(self, response: Response, data: list[Any] | None = None) -> None:  # noqa: ARG002 -- dlt's signature
-        """Go on behind this page, if it was full."""
+        """Continue after this page, if it was full."""
         self._start += PAGE
         self._has_next_page = len(data or ()) == PAGE
 
     def update_request(self, request: Request) -> None:
-        """Ask for the next page."""
+        """Request the next page."""
         request.params = (request.params or {}) | {
             "query": f"SELECT * FROM Invoice STARTPOSITION {self._start} MAXRESULTS {PAGE}"  # noqa: S608 -- numbers alone
         }

@@ -1,4 +1,4 @@
-"""What every client's script shares: its job, a stop-watch, and a count of what came. Standard library only."""
+"""What every client's script shares: its job, time measurement, and a count of rows. Standard library only."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def skip(why: str) -> None:
 
 
 class Seen:
-    """Counts rows and distinct Ids in a byte an Id, so that the counting does not show in the memory measured."""
+    """Counts rows and distinct Ids with one byte per Id, so that counting does not affect the measured memory."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -45,12 +45,12 @@ class Seen:
 
     @property
     def distinct(self) -> int:
-        """How many different Ids came."""
+        """Number of different Ids."""
         return self._ids.count(1)
 
 
 def _memory_mb(name: str) -> float:
-    """Return VmRSS or VmHWM; unlike getrusage's, they know nothing of the process that started this one."""
+    """Return VmRSS or VmHWM, which, unlike getrusage, do not include the process that started this one."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(name + ":"):
             return int(line.split()[1]) / 1024
@@ -63,7 +63,7 @@ def _cpu_s() -> float:
 
 @contextmanager
 def reading(report: str) -> Iterator[Seen]:
-    """Measure the block: what came before it is start-up, what is inside is reading.
+    """Measure the block as reading; the time before it is start-up.
 
     Args:
         report: File for the figures.

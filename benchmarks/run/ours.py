@@ -14,7 +14,7 @@ ALL = {"all": True}
 
 
 def main() -> None:
-    """Read all invoices as the job says."""
+    """Read all invoices in the job's variant."""
     task = job()
     variant, limits = task["variant"].split(":")
     settings = {name: task[name] for name in ("client_id", "client_secret", "refresh_token", "realm_id")}

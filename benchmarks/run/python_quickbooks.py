@@ -6,7 +6,7 @@ from quickbooks import QuickBooks
 from quickbooks.objects.invoice import Invoice
 
 task = job()
-QuickBooks.api_url_v3 = task["url"] + "/v3"  # where it asks: a class attribute
+QuickBooks.api_url_v3 = task["url"] + "/v3"  # the API URL is a class attribute
 auth = AuthClient(
     client_id=task["client_id"],
     client_secret=task["client_secret"],

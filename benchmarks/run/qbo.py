@@ -13,7 +13,7 @@ from qbo_cli.cli import main
 task = job()
 qbo_cli.client.PROD_BASE = task["url"] + "/v3/company"
 qbo_cli.auth.TOKEN_URL = task["url"] + "/oauth2/v1/tokens/bearer"
-home = Path.home() / ".qbo"  # the benchmark gives each run a home of its own
+home = Path.home() / ".qbo"  # the benchmark gives each run its own home directory
 home.mkdir()
 names = ("client_id", "client_secret", "realm_id")
 (home / "config.json").write_text(json.dumps({"prod": {name: task[name] for name in names}}))

@@ -1,4 +1,4 @@
-"""What `getAccessToken` costs while the token in hand is valid: microseconds a call, through `connection.invoke`."""
+"""The cost of `getAccessToken` while the cached token is valid: microseconds per call of `connection.invoke`."""
 
 import timeit
 

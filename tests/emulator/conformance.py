@@ -280,7 +280,7 @@ class Answer:
 
 
 class Bench:
-    """One emulator, and a company of its own for each exchange."""
+    """One emulator, with a separate company for each exchange."""
 
     def __init__(self, emulator):
         self.emulator = emulator

@@ -1,7 +1,7 @@
-"""Every difference between the recordings and the emulator that is allowed to stand, with its reason.
+"""Every accepted difference between the recordings and the emulator, with its reason.
 
-`docs/emulator.md` has the same list as a table, and a test holds the two together. A difference that is not here fails
-its exchange; an entry that nothing needs any more fails too.
+`docs/emulator.md` has the same list as a table, and a test compares the two. A difference that is not listed fails its
+exchange; an entry that no exchange needs any more fails too.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from fnmatch import fnmatchcase
 
 @dataclass(frozen=True)
 class Listed:
-    """A difference that stands.
+    """An accepted difference.
 
     Attributes:
-        side: `Intuit` (Intuit itself has changed since, or differs from day to day), `recording` (an artefact of how
+        side: `Intuit` (Intuit itself has changed since, or differs from day to day), `recording` (an artifact of how
             it was recorded, quoted or shortened), `emulator` (the emulator does otherwise) or `unserved` (the emulator
             refuses what Intuit serves).
         what: For people: what differs.
@@ -110,7 +110,7 @@ LISTED = [
         ("transcribed/token-invalid_grant-*", "intuit-oauth-jsclient/errorResponse.json"),
         ("body > .", "body ~ error_description"),
     ),
-    # ---- artefacts ----
+    # ---- artifacts ----
     Listed(
         "recording",
         "quotations without `time`, without the list of expected tokens, or with only the Fault's content",

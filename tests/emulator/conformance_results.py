@@ -1,4 +1,4 @@
-"""What became of each exchange, for the table that a test run prints at its end."""
+"""The result of each exchange, for the table that a test run prints at its end."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class _Results:
         self.used.update(used)
 
     def table(self):
-        """Make lines: how many exchanges of each kind are the same, and what became of the others.
+        """Return lines: how many exchanges of each kind are the same, and the results of the others.
 
-        `but for the era`: all that differs is what Intuit itself has changed since, or what the recording spoilt.
+        `but for the era`: all differences are changes by Intuit since then, or artifacts of the recording.
         """
         counted = Counter(self.verdicts.values())
         lines = ["kind        recorded   the same   but for the era   differ as listed   not served   differ otherwise"]
@@ -61,6 +61,6 @@ def pytest_testnodedown(node):
 def pytest_terminal_summary(terminalreporter):
     """Report how much of the recorded traffic the emulator answers as Intuit did."""
     if _LINES:
-        terminalreporter.section("held against the real QuickBooks")
+        terminalreporter.section("compared with the real QuickBooks")
         for line in _LINES:
             terminalreporter.write_line(line)

@@ -10,7 +10,7 @@ PATIENCE_S = 60  # far more than any answer takes, on a busy machine too
 
 
 class Client:
-    """A plain HTTP client with a token; it knows nothing of the connector."""
+    """A plain HTTP client with a token, independent of the connector."""
 
     def __init__(self, emulator):
         self.emulator = emulator

@@ -1,7 +1,7 @@
 """The recordings beside the checkout, each exchange in one shape, whatever its file's form.
 
-What a file lacks (the request of a body, the status in a fault's text) is written here by hand, from
-the recordings' README and never from what the emulator answers.
+What a file lacks (the request of a body, the status in a fault's text) was added here by hand from the README of the
+recordings, never from the emulator's answers.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ class Exchange:
         name: File and position in it.
         family: The company that it was recorded from: exchanges of a family are of one state.
         kind: What is counted together in the summary.
-        spelling: `verbatim` (the wire's own bytes), `values` (re-serialised) or `quoted` (by hand, maybe cut).
+        spelling: `verbatim` (the wire's own bytes), `values` (re-serialized) or `quoted` (by hand, maybe cut).
         method: Of the request.
         target: Path below the company with the query string as it was sent, or a path of OAuth's; None if unknown.
         sent: The request's headers that matter.
         body: The request's.
         status: None if it was not noted.
-        headers: Of the answer, names in lower case; None where they are no evidence.
+        headers: Of the answer, names in lower case; None if they are not reliable.
         text: The answer's body.
         at: When it was answered.
-        setup: How the emulator is brought there, if its data alone do not do it; a name in conformance.py.
+        setup: How the emulator gets into this state, if its data is not sufficient; a name in conformance.py.
     """
 
     name: str

@@ -28,7 +28,7 @@ def test_a_success_carries_the_recorded_headers(client):
     assert answer.headers["expires"] == "0"
 
 
-def test_a_refusal_carries_fewer(client):
+def test_a_refusal_has_fewer_headers(client):
     answer = client.query("select * from Custmoer")
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/json"
@@ -37,7 +37,7 @@ def test_a_refusal_carries_fewer(client):
     assert {"intuit_tid", "x-spanid", "x-amzn-trace-id", "strict-transport-security"} <= set(answer.headers)
 
 
-def test_gzip_when_it_is_welcome(client):
+def test_gzip_if_the_client_accepts_it(client):
     zipped = client.query("select * from Customer", headers={"Accept-Encoding": "gzip"})
     plain = client.query("select * from Customer", headers={"Accept-Encoding": "identity"})
     assert (zipped.headers.get("content-encoding"), plain.headers.get("content-encoding")) == ("gzip", None)
@@ -55,13 +55,13 @@ def test_the_envelope_and_its_time(client, emulator):
     assert "-08:00" in client.get("customer/1").json()["time"]
 
 
-def test_only_some_entities_tell_a_total(client):
+def test_only_some_entities_return_a_total_count(client):
     invoices = client.query("select * from Invoice maxresults 3").json()["QueryResponse"]
     assert list(invoices) == ["Invoice", "startPosition", "maxResults", "totalCount"]
     assert "totalCount" not in client.query("select * from Payment").json()["QueryResponse"]
 
 
-def test_nothing_found_and_past_the_end_are_empty(client):
+def test_no_matches_and_positions_past_the_end_are_empty(client):
     assert client.query("select * from Invoice where DocNumber = 'none'").json()["QueryResponse"] == {}
     assert client.query("select * from Invoice startposition 1000").json()["QueryResponse"] == {}
     assert client.query("select * from TaxPayment").json()["QueryResponse"] == {}
@@ -81,7 +81,7 @@ def test_the_default_orders(client):
     assert sorted(moments, reverse=True) == moments
 
 
-def test_pages_make_up_the_whole(client):
+def test_pages_together_contain_all_records(client):
     whole = client.ids("select * from Invoice maxresults 1000")
     pages = [client.ids(f"select * from Invoice startposition {at} maxresults 25") for at in (1, 26, 51, 76)]
     assert [len(page) for page in pages] == [25, 25, 10, 0]
@@ -182,13 +182,13 @@ def test_sorting_by_several_keys(client):
     assert sorted(keys, reverse=True) == keys
 
 
-def test_asked_for_fields_come_with_id_domain_and_sparse(client):
+def test_selected_fields_come_with_id_domain_and_sparse(client):
     row = client.rows("select displayname, MetaData.CreateTime from Customer maxresults 1")[0]
     assert {"domain", "sparse", "Id", "MetaData", "DisplayName"} == set(row)
     assert (row["sparse"], list(row["MetaData"])) == (True, ["CreateTime"])
 
 
-def test_money_keeps_its_spelling_when_projected(client):
+def test_selected_amounts_keep_their_format(client):
     answer = client.query("select Balance, Line from Invoice where Balance > '0' maxresults 1")
     assert re.search(r'"Balance":\d+\.\d\d[,}]', answer.text)
 
@@ -215,7 +215,7 @@ def test_reading_one_record(client, emulator):
         ("reports/ProfitAndLoss", "500", "Operation Could not find resource", True),
     ],
 )
-def test_what_is_not_there_is_a_400_in_intuit_s_words(client, path, code, detail, timed):
+def test_a_missing_record_or_path_is_a_400_in_intuits_words(client, path, code, detail, timed):
     answer = client.get(path)
     error = answer.json()["Fault"]["Error"][0]
     assert (400, code, timed) == (answer.status_code, error["code"], "time" in answer.json())
@@ -228,7 +228,7 @@ def test_outside_the_api_is_a_plain_404(anonymous, emulator):
 
 
 @pytest.mark.parametrize("accept", ["*/*", None, "application/xml"])
-def test_xml_for_who_does_not_ask_for_json(client, accept):
+def test_a_client_that_does_not_ask_for_json_gets_xml(client, accept):
     headers = {"Accept": accept}
     found = client.query("select * from Invoice where LinkedTxn = 'x'", headers=headers)
     assert (found.status_code, found.headers["content-type"]) == (400, "application/xml")
@@ -253,7 +253,7 @@ def test_connections_are_kept_alive(client, emulator):
     assert before == emulator.counters()["connections"]
 
 
-def test_other_methods_and_odd_bodies_are_answered(client):
+def test_other_methods_and_invalid_bodies_get_a_response(client):
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS"):
         assert client.request(method, "customer/1").status_code == 400
     assert client.request("HEAD", "customer/1").text == ""

@@ -98,11 +98,11 @@ def test_a_refused_item_leaves_the_others_alone(client, item, expected):
     assert done["Customer"]["DisplayName"] == "Mira Lund"
 
 
-def test_an_item_that_is_none(client):
+def test_an_invalid_item_is_refused(client):
     assert [code(item) for item in batch(client, "x", {"Query": "select * from Customer"})] == ["2010", "2020"]
 
 
-def test_thirty_items_and_no_more(client):
+def test_a_batch_has_at_most_thirty_items(client):
     items = [{"bId": str(n), "Query": "select * from Customer maxresults 1"} for n in range(31)]
     assert len(batch(client, *items[:30])) == 30
     answer = client.post("batch", json={"BatchItemRequest": items})
@@ -119,7 +119,7 @@ def test_thirty_items_and_no_more(client):
         (b'{"BatchItemRequest": {}}', "2020"),
     ],
 )
-def test_what_is_no_batch_is_refused_whole(client, body, expected):
+def test_a_body_that_is_not_a_batch_is_refused(client, body, expected):
     answer = client.post("batch", data=body, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["Fault"]["Error"][0]["code"]) == (400, expected)
 

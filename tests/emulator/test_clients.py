@@ -114,7 +114,7 @@ def test_intuit_oauth_finds_its_endpoints(auth, emulator):
     assert auth.revoke_endpoint == f"{emulator.url}/v2/oauth2/tokens/revoke"
 
 
-def test_intuit_oauth_walks_through_the_consent(auth, emulator):
+def test_intuit_oauth_completes_the_consent(auth, emulator):
     back = agree(auth, emulator)
     assert (back["state"], back["realmId"]) == ("a state", emulator.realm_id)
     auth.get_bearer_token(back["code"], realm_id=back["realmId"])
@@ -140,7 +140,7 @@ def test_intuit_oauth_refreshes_and_revokes(auth, emulator):
     assert json.loads(refusal.value.content)["error"] == "invalid_grant"
 
 
-def test_intuit_oauth_tells_a_wrong_secret(auth):
+def test_intuit_oauth_reports_a_wrong_secret(auth):
     auth.client_secret = "wrong"
     with pytest.raises(AuthClientError) as refusal:
         auth.refresh()

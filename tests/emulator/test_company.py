@@ -42,7 +42,7 @@ def test_a_new_customer_gets_what_quickbooks_gives(client):
     assert client.ids("select * from Customer where DisplayName = 'mira lund'") == ["31"]
 
 
-def test_a_job_hangs_under_its_customer(client):
+def test_a_job_belongs_to_its_customer(client):
     body = {"DisplayName": "Lot 16", "Job": True, "ParentRef": {"value": "3"}}
     job = client.post("customer", json=body).json()["Customer"]
     assert (
@@ -89,7 +89,7 @@ def test_a_body_that_cannot_be_read_is_refused(client, body):
     assert fault(client.post("customer", data=body, headers={"Content-Type": "application/json"}))["code"] == "2010"
 
 
-def test_an_invoice_is_reckoned(client):
+def test_the_totals_of_an_invoice_are_computed(client):
     discount = {
         "DetailType": "DiscountLineDetail",
         "DiscountLineDetail": {"PercentBased": True, "DiscountPercent": 10},

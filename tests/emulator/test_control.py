@@ -39,7 +39,7 @@ def test_the_clock_moves(client):
     assert reported.startswith("2030-01-02T03:04:0")
 
 
-def test_faults_are_ordered_and_cleared(client):
+def test_faults_are_added_and_cleared(client):
     order = {"kind": "status", "status": 503, "path": "/customer/", "times": 2}
     listed = client.control("POST", "faults", json=order).json()["faults"]
     assert [(fault["status"], fault["times"]) for fault in listed] == [(503, 2)]
@@ -138,8 +138,8 @@ def test_start_and_stop_leave_nothing_behind(tmp_path, monkeypatch):
 HEAVY = "query?query=select%20*%20from%20Invoice%20maxresults%201000"
 
 
-def test_a_stop_waits_for_what_is_in_work(open_client):
-    """Requests of every kind are under way: none goes on without a store, and no thread is left."""
+def test_a_stop_waits_for_requests_in_progress(open_client):
+    """Requests of every kind are in progress: none continues without a store, and no thread is left."""
     before = set(threading.enumerate())
     emulator = Emulator(invoices=1000, customers=50, limits=False)
     for _ in range(3):
@@ -162,7 +162,7 @@ def test_a_stop_waits_for_what_is_in_work(open_client):
                 assert (set(), []) == (set(threading.enumerate()) - before, emulator.crashes)
 
 
-def test_a_stop_says_what_does_not_end(open_client, monkeypatch):
+def test_a_stop_reports_a_thread_that_does_not_end(open_client, monkeypatch):
     monkeypatch.setattr("vantage_quickbooks.emulator.http.server._STOP_TIMEOUT_S", 0.2)
     monkeypatch.setattr("vantage_quickbooks.emulator.company.store._CLOSE_TIMEOUT_S", 0.2)
     before = set(threading.enumerate())
@@ -228,14 +228,14 @@ def test_serve_says_when_it_is_ready_and_ends_on_a_signal(number):
         assert process.wait(60) == 0
 
 
-def test_the_fixture_for_others_is_as_good_as_new(quickbooks_emulator):  # noqa: F811 -- pytest's way
+def test_the_fixture_resets_the_emulator_for_each_test(quickbooks_emulator):  # noqa: F811 -- pytest's way
     assert quickbooks_emulator.counters()["api_requests"]["total"] == 0
     assert quickbooks_emulator.url.startswith("http://127.0.0.1:")
     assert quickbooks_emulator.state()["tokens"]["grants"] == 1
 
 
 @pytest.mark.parametrize("time", ["first", "second"])
-def test_a_grant_that_ended_in_one_test_is_not_remembered_in_the_next(quickbooks_emulator, time):  # noqa: F811 -- see above
+def test_a_grant_that_ended_in_one_test_is_not_remembered_in_the_next(quickbooks_emulator, time):  # noqa: F811 -- pytest's way
     deployment = Deployment(api_url=quickbooks_emulator.url, oauth_url=quickbooks_emulator.url, token_store="memory:")
     with QUICKBOOKS.connect(quickbooks_emulator.settings(), deployment=deployment) as connection:
         assert connection.test()["ok"], time
@@ -250,7 +250,7 @@ def test_importing_the_package_loads_nothing():
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def test_garbage_on_the_line_hurts_nobody(client, emulator):
+def test_invalid_requests_do_not_disturb_other_clients(client, emulator):
     host, port = emulator.url.removeprefix("http://").split(":")
     for noise in (
         b"\x00\xff\r\n\r\n",

@@ -1,7 +1,6 @@
-"""Almost right: every property asked for in every way, and true bodies with some of their parts gone or odd.
+"""Almost valid requests: every property in every clause, and valid bodies with missing or invalid parts.
 
-The fuzz of `test_fuzz.py` sends what means nothing; this sends what nearly means something, which
-goes deeper before it is refused.
+`test_fuzz.py` sends random requests, most of which fail early; these are processed further before they are refused.
 """
 
 # ruff: noqa: S608 -- these statements are in Intuit's language and go to no database
@@ -66,7 +65,7 @@ def damaged(body, chance):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_damaged_bodies_are_refused_or_taken(client, seed):
+def test_damaged_bodies_are_refused_or_accepted(client, seed):
     chance = random.Random(seed)
     client.post("vendor", json={"DisplayName": "v"})
     client.post("bill", json=BODIES["Bill"])
@@ -92,7 +91,7 @@ def test_damaged_bodies_are_refused_or_taken(client, seed):
 @pytest.mark.parametrize(
     "entity", [entity for entity in ENTITIES.values() if "Q" in entity.operations], ids=lambda entity: entity.name
 )
-def test_every_property_can_be_asked_for_or_is_refused(emulator, entity):
+def test_every_property_can_be_requested_or_is_refused(emulator, entity):
     if entity.name in BODIES and entity.name != "Customer":
         emulator.create("Vendor", {"DisplayName": "v"})
         emulator.create("Bill", BODIES["Bill"])
@@ -109,13 +108,13 @@ def test_every_property_can_be_asked_for_or_is_refused(emulator, entity):
                 assert fault.code == "4001", statement  # noqa: PT017 -- it may be answered as well
 
 
-def test_a_property_inside_a_list_is_asked_for(client):
+def test_a_property_inside_a_list_can_be_selected(client):
     id_ = client.post("attachable", json=BODIES["Attachable"]).json()["Attachable"]["Id"]
     (row,) = client.rows(f"SELECT AttachableRef.EntityRef.type FROM Attachable WHERE Id = '{id_}'")
     assert row["AttachableRef"] == [{"EntityRef": {"type": "Invoice"}}]
 
 
-def test_half_a_character_is_no_text(client):
+def test_a_lone_surrogate_is_refused(client):
     answer = client.post("customer", json={"DisplayName": "\ud800"})
     assert (answer.status_code, answer.json()["Fault"]["Error"][0]["code"]) == (400, "2010")
     assert client.control("POST", "faults", json={"kind": "html", "path": "\ud800"}).status_code == 400
@@ -123,7 +122,7 @@ def test_half_a_character_is_no_text(client):
     assert whole.json()["Customer"]["DisplayName"] == "\U0001f33f"
 
 
-def test_an_invoice_goes_whose_payment_has_a_line_without_links(client):
+def test_an_invoice_can_be_deleted_if_its_payment_has_a_line_without_links(client):
     invoice = client.post("invoice", json=BODIES["Invoice"]).json()["Invoice"]
     lines = [{"Amount": 1, "LinkedTxn": [{"TxnId": invoice["Id"], "TxnType": "Invoice"}]}, {"Amount": 1}]
     payment = client.post("payment", json=BODIES["Payment"] | {"Line": lines}).json()["Payment"]

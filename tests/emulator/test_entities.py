@@ -1,4 +1,4 @@
-"""Every entity that the API lists: what may be done with it is done, and what may not is refused."""
+"""Every entity that the API lists: its operations work, and other operations are refused."""
 
 # ruff: noqa: S608 -- these statements are in Intuit's language and go to no database
 
@@ -29,7 +29,7 @@ def journal(posting):
     }
 
 
-# What Intuit's page of each entity says a create must hold; {vendor} stands for a vendor made before.
+# The properties that a create requires by Intuit's page of the entity; {vendor} is replaced by an existing vendor.
 CREATES = {
     "Account": {"Name": "Petty cash", "AccountType": "Bank"},
     "Attachable": {"Note": "a note", "FileName": "plan.txt"},
@@ -113,7 +113,7 @@ def make(client, emulator, name):
 
 
 def inside(name, record):
-    """What stands inside the type of a recurring transaction's template; of all others the record itself."""
+    """Return the record inside a recurring transaction's template; of all others, the record itself."""
     return next(iter(record.values())) if name == "RecurringTransaction" else record
 
 
@@ -167,7 +167,7 @@ def test_what_may_be_updated_is(client, emulator, name):
 
 
 class _Known:
-    """Stands in for the emulator when the vendor is already there."""
+    """Replaces the emulator if the vendor exists already."""
 
     def __init__(self, made):
         self.made = made
@@ -232,7 +232,7 @@ def test_the_void_of_a_bill_fails_with_status_200(client):
 
 @pytest.mark.parametrize("name", can("V"))
 @pytest.mark.parametrize("parameters", [{"operation": "void"}, {"operation": "update", "include": "void"}])
-def test_a_void_leaves_the_record_and_takes_the_money(client, emulator, name, parameters):
+def test_a_void_keeps_the_record_and_sets_its_amounts_to_zero(client, emulator, name, parameters):
     made = make(client, emulator, name)
     key = {"Id": made["Id"], "SyncToken": "0"}
     voided = client.post(ENTITIES[name].path, params=parameters, json=key).json()[name]
@@ -243,7 +243,7 @@ def test_a_void_leaves_the_record_and_takes_the_money(client, emulator, name, pa
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_an_unknown_one_is_not_found(client, name):
+def test_an_unknown_record_is_not_found(client, name):
     path = ENTITIES[name].path
     assert code(client.get(f"{path}/987654321")) == "610"
     if "U" in ENTITIES[name].operations:
@@ -252,7 +252,7 @@ def test_an_unknown_one_is_not_found(client, name):
 
 
 @pytest.mark.parametrize("name", sorted(set(CREATES) - {"Attachable", "Budget", "InventoryAdjustment"}))
-def test_what_a_create_must_hold_is_asked_for(client, name):
+def test_a_create_without_a_required_property_is_refused(client, name):
     error = fault(client.post(ENTITIES[name].path, json={}))
     assert error["code"] == "2020"
     assert error["Detail"] == f"Required parameter {error['element']} is missing in the request"
@@ -306,7 +306,7 @@ def test_company_info_is_updated_with_its_own_id(client, emulator):
     assert code(client.post("companyinfo", params={"operation": "delete"}, json=key)) == "500"
 
 
-def test_a_moved_company_tells_the_time_of_its_new_home(client, emulator):
+def test_a_company_whose_time_zone_changed_uses_the_new_one(client, emulator):
     emulator.update("CompanyInfo", {"Id": "1", "DefaultTimeZone": "Asia/Tokyo"})
     answer = client.get("customer/1").json()
     assert answer["time"].endswith("+09:00")
@@ -334,7 +334,7 @@ def test_references_come_back_with_their_names(client, emulator):
     assert make(client, emulator, "Deposit")["DepositToAccountRef"]["name"] == "Checking"
 
 
-def test_a_bill_is_owed_and_its_payment_is_carried_over(client, emulator):
+def test_a_bill_and_its_payment_change_the_vendors_balance(client, emulator):
     bill = make(client, emulator, "Bill")
     vendor = bill["VendorRef"]["value"]
     assert client.get(f"vendor/{vendor}").json()["Vendor"]["Balance"] == 40

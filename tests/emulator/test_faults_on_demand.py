@@ -21,7 +21,7 @@ def test_a_status_in_each_body(client, emulator):
     assert emulator.counters()["faults_delivered"] == 4
 
 
-def test_throttling_is_xml_unless_json_is_ordered(client, emulator):
+def test_throttling_is_xml_unless_json_is_requested(client, emulator):
     emulator.fault("throttle", retry_after=3)
     answer = client.get("customer/1")
     assert (answer.status_code, answer.headers["content-type"], answer.headers["retry-after"]) == (429, "text/xml", "3")
@@ -37,7 +37,7 @@ def test_throttling_is_xml_unless_json_is_ordered(client, emulator):
     assert isinstance(body["time"], int)
 
 
-def test_html_timeout_and_faults_that_say_200(client, emulator):
+def test_html_timeouts_and_faults_with_status_200(client, emulator):
     emulator.fault("html")
     page = client.get("customer/1")
     assert (page.status_code, page.headers["content-type"]) == (503, "text/html")
@@ -63,14 +63,14 @@ def test_any_fault_of_intuits(client, emulator):
     assert (answer.status_code, answer.json()["Fault"]["type"]) == (403, "AuthorizationFault")
 
 
-def test_a_lost_response_leaves_a_record_that_nobody_knows_of(client, emulator):
+def test_a_lost_response_leaves_a_record_unknown_to_the_client(client, emulator):
     emulator.fault("response_lost", method="POST")
     with pytest.raises(requests.ConnectionError):
         client.post("customer", json={"DisplayName": "Made and lost"})
     assert client.ids("select * from Customer where DisplayName = 'Made and lost'")
 
 
-def test_an_answer_in_two_halves_arrives_whole(client, emulator):
+def test_a_response_in_two_halves_is_complete(client, emulator):
     for path in ("customer/1", "customer/none"):
         emulator.fault("drip", seconds=0.1)
         begun = time.monotonic()
@@ -78,7 +78,7 @@ def test_an_answer_in_two_halves_arrives_whole(client, emulator):
         assert time.monotonic() - begun >= 0.1
 
 
-def test_broken_json_is_framed_well(client, emulator):
+def test_broken_json_has_valid_framing(client, emulator):
     emulator.fault("broken_json")
     answer = client.get("customer/1")
     assert answer.status_code == 200
@@ -98,7 +98,7 @@ def test_a_share_of_the_requests_is_hit_the_same_from_the_same_seed(client, emul
     assert emulator.faults()[0]["chance"] == 0.3
 
 
-def test_an_expired_token_that_is_not(client, emulator):
+def test_a_valid_token_is_refused_as_expired(client, emulator):
     emulator.fault("expired_token")
     answer = client.get("customer/1")
     assert (answer.status_code, "Token expired: AB0" in answer.text) == (401, True)
@@ -120,7 +120,7 @@ def test_resets_and_broken_bodies(client, emulator):
     assert client.get("customer/1").status_code == 200
 
 
-def test_a_lost_token_response_leaves_only_the_emulator_knowing(open_client):
+def test_a_lost_token_response_rotates_the_token(open_client):
     with Emulator(rotation="always", limits=False) as emulator:
         client = open_client(emulator)
         emulator.fault("token_response_lost")
@@ -152,7 +152,7 @@ def test_latency_waits_and_hang_ends_without_an_answer(client, emulator):
         client.get("customer/1")
 
 
-def test_a_hang_does_not_outlast_the_emulator(open_client):
+def test_a_hang_ends_when_the_emulator_stops(open_client):
     with Emulator() as emulator:
         client = open_client(emulator).connect()
         emulator.fault("hang", seconds=600)
@@ -187,7 +187,7 @@ def test_a_hang_does_not_outlast_the_emulator(open_client):
         ("fault", {"code": 5010}),
     ],
 )
-def test_an_impossible_order_is_refused(emulator, kind, options):
+def test_an_invalid_fault_rule_is_refused(emulator, kind, options):
     with pytest.raises(ValueError, match=r"fault|times|after|chance|path"):
         emulator.fault(kind, **options)
 
@@ -207,14 +207,14 @@ def test_limits_refuse_the_eleventh_of_a_second_and_the_501st_of_a_minute(open_c
         assert {200} == {client.get("customer/1").status_code for _ in range(30)}
 
 
-def test_limits_are_each_company_s_own_and_can_be_refused(emulator):
+def test_each_company_has_its_own_limits_and_invalid_ones_are_refused(emulator):
     with pytest.raises(ValueError, match="unknown limit"):
         Emulator(limits={"per_day": 5})
     with pytest.raises(ValueError, match="positive"):
         emulator.limit({"per_minute": 0})
 
 
-def test_ten_at_once(open_client):
+def test_ten_requests_can_run_at_once(open_client):
     with Emulator(limits={"per_second": 1000, "concurrent": 1}) as emulator:
         client = open_client(emulator).connect()
         limits = emulator.limits

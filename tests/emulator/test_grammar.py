@@ -170,7 +170,7 @@ def test_statements_print_in_one_canonical_form(statement, canonical):
     assert parse(canonical) == parse(statement)
 
 
-def test_a_page_holds_100_records_if_nobody_says_how_many():
+def test_a_page_has_100_records_by_default():
     assert (plan("select * from Invoice").limit, plan("select * from Invoice maxresults 1000").limit) == (100, 1000)
 
 
@@ -220,7 +220,7 @@ def property_rows():
     return rows + [f"| {name} | {' | '.join(' '.join(m.split()) for m in marks)} |" for name, marks in _MARKS.items()]
 
 
-def test_the_docs_tell_what_can_be_filtered_and_sorted():
+def test_the_docs_list_what_can_be_filtered_and_sorted():
     listed = re.search(r"<!-- properties -->\n(.*?)\n<!-- /properties -->", DOCS.read_text("utf-8"), re.DOTALL)[1]
     assert property_rows() == listed.splitlines()
 
@@ -251,12 +251,12 @@ def test_an_attachment_is_found_by_what_it_is_attached_to():
         "2026-05-05T03:00:00",  # without an offset: the company's zone
     ],
 )
-def test_a_time_may_be_told_in_any_zone(moment):
+def test_a_time_can_have_any_offset(moment):
     asked = plan(f"select * from Invoice where MetaData.LastUpdatedTime >= '{moment}'")
     assert asked.parameters == (1_777_975_200.0,)
 
 
-def test_a_plus_sign_that_was_not_encoded_is_no_offset():
+def test_an_unencoded_plus_sign_is_not_an_offset():
     with pytest.raises(Fault, match="invalid value"):  # a bare + in a URL is a blank
         plan("select * from Invoice where MetaData.CreateTime >= '2026-05-05T15:30:00 05:30'")
 
@@ -327,7 +327,7 @@ sayings = from_lark(
 
 
 @given(sayings)
-def test_whatever_the_grammar_accepts_prints_and_parses_to_the_same(saying):
+def test_every_statement_of_the_grammar_prints_and_parses_to_the_same(saying):
     with contextlib.suppress(Fault):  # OR, ITERATOR and a second entity are accepted by the grammar and refused after
         statement = parse(saying)
         assert statement == parse(str(statement))
@@ -335,7 +335,7 @@ def test_whatever_the_grammar_accepts_prints_and_parses_to_the_same(saying):
 
 
 @given(statements)
-def test_whatever_prints_parses_to_the_same(statement):
+def test_every_printed_statement_parses_to_the_same(statement):
     assert statement == parse(str(statement))
 
 

@@ -62,7 +62,7 @@ def test_a_refusal_is_not_remembered(client, emulator):
     assert client.post("customer", params=asked, json=taken).status_code == 200
 
 
-def test_a_lost_answer_is_found_again(client, emulator):
+def test_a_lost_response_is_returned_again(client, emulator):
     emulator.fault("truncate", path="/invoice")
     before = count(client)
     with pytest.raises(OSError, match=r"."):
@@ -135,7 +135,7 @@ def test_a_reset_forgets(client, emulator):
     assert client.post("customer", params={"requestid": "r"}, json=body).json()["time"] != first.json()["time"]
 
 
-def test_no_id_is_given_twice(client, emulator):
+def test_no_id_is_assigned_twice(client, emulator):
     first = emulator.create("Invoice", INVOICE)
     emulator.delete("Invoice", first["Id"])
     second = emulator.create("Payment", {"CustomerRef": {"value": "1"}, "TotalAmt": 1})

@@ -24,7 +24,7 @@ def test_what_a_class_inherits_comes_before_its_own():
     )
 
 
-def test_a_reference_tells_its_name_and_type_as_attributes():
+def test_a_reference_has_its_name_and_type_as_attributes():
     # quoted, March 2023: github.com/intuit/QuickBooks-V3-PHP-SDK/issues/477
     assert xml({"EntityRef": {"value": "1", "type": "Customer"}}, "AttachableRef") == (
         '<AttachableRef><EntityRef type="Customer">1</EntityRef></AttachableRef>'
@@ -64,7 +64,7 @@ def test_a_body_is_read_as_json_would_have_it():
 
 
 @pytest.mark.parametrize("text", ["", "{}", "<Customer>", "<Customer><Balance>much</Balance></Customer>"])
-def test_what_is_no_record_is_refused(text):
+def test_xml_that_is_not_a_record_is_refused(text):
     with pytest.raises(ValueError, match=r"no element|not well-formed|not a number"):
         from_xml(text)
 

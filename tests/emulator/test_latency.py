@@ -1,4 +1,4 @@
-"""Latency as distributions: what they draw, for whom, the same from the same seed."""
+"""Latency: its distributions, its rules, and the same values from the same seed."""
 
 import contextlib
 import statistics
@@ -48,7 +48,7 @@ def test_the_same_seed_draws_the_same():
     assert [latency.draw("GET", "/query") for _ in range(3)] == first
 
 
-def test_the_first_rule_that_fits_counts():
+def test_the_first_rule_that_matches_applies():
     spec = [
         {"path": "/query", "method": "post", "fixed": 1},
         {"path": "/query", "fixed": 2},
@@ -80,7 +80,7 @@ def test_the_first_rule_that_fits_counts():
         ["x"],
     ],
 )
-def test_what_is_impossible_is_refused_and_changes_nothing(spec):
+def test_an_invalid_latency_is_refused_and_changes_nothing(spec):
     latency = Latency(0.5, 1)
     with pytest.raises(ValueError, match="latency"):
         latency.choose(spec)
@@ -98,12 +98,12 @@ def test_what_is_impossible_is_refused_and_changes_nothing(spec):
         ("/query=0..1", {"path": "/query", "uniform": [0.0, 1.0]}),
     ],
 )
-def test_a_rule_as_people_write_it(text, rule):
+def test_a_rule_is_parsed_from_a_command_line(text, rule):
     assert parse(text) == rule
 
 
 @pytest.mark.parametrize("text", ["", "soon", "1..2..3", "2..1", "median=1", "/query=", "a=b=c"])
-def test_a_rule_that_is_none(text):
+def test_an_invalid_rule_is_refused(text):
     with pytest.raises(ValueError, match="latency"):
         parse(text)
 
@@ -117,7 +117,7 @@ def took(call):
     return time.monotonic() - begun
 
 
-def test_answers_take_their_time(client, emulator):
+def test_responses_are_delayed(client, emulator):
     emulator.latency({"path": "/customer/", "fixed": 0.3})
     assert took(lambda: client.get("customer/1")) >= 0.3
     reported = client.control("GET", "latency").json()
@@ -156,7 +156,7 @@ def test_the_constructors_latency_is_there_from_the_start_and_after_a_reset():
     assert emulator._latency.rules() == [{"uniform": (0.1, 0.2)}]
 
 
-def test_a_slow_request_takes_up_a_place(open_client):
+def test_a_slow_request_counts_as_concurrent(open_client):
     """Slow requests count as concurrent; a stopping emulator ends their waits."""
     with Emulator(limits={"per_minute": 1000, "per_second": 1000, "concurrent": 1}, latency=0) as emulator:
         slow, quick = open_client(emulator).connect(), open_client(emulator).connect()

@@ -48,7 +48,7 @@ def test_five_hundred_a_minute(clock):
     assert run(limits, 1, clock) == 1
 
 
-def test_forty_batches_a_minute_beside_the_others(clock):
+def test_forty_batches_a_minute_in_addition_to_the_other_limits(clock):
     limits = Limits(True, clock)
     assert run(limits, 50, clock, step=0.2, batch=True) == 40
     assert run(limits, 10, clock, step=0.2) == 10  # requests that are not batches pass
@@ -56,7 +56,7 @@ def test_forty_batches_a_minute_beside_the_others(clock):
     assert run(limits, 1, clock, batch=True) == 1
 
 
-def test_a_refused_batch_takes_no_place(clock):
+def test_a_refused_batch_is_not_counted(clock):
     limits = Limits({"batches_per_minute": 1, "per_minute": 3, "per_second": 1000}, clock)
     assert run(limits, 9, clock, batch=True) == 1
     assert run(limits, 9, clock) == 2

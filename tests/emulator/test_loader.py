@@ -48,7 +48,7 @@ def test_each_record_keeps_its_own_text(folder, open_client):
         assert client.get("companyinfo/1").status_code == 200
 
 
-def test_of_a_record_that_comes_twice_the_later_is_taken(tmp_path):
+def test_of_a_record_that_occurs_twice_the_later_is_loaded(tmp_path):
     for name, day in (("a", "05"), ("b", "04")):
         record = {"Id": "1", "Name": name, "MetaData": {"LastUpdatedTime": f"2026-01-{day}T00:00:00Z"}}
         (tmp_path / f"{name}.json").write_text(json.dumps({"Item": record}))
@@ -70,7 +70,7 @@ def test_a_folder_that_cannot_be_loaded_says_why(tmp_path, name, text, message):
         Emulator(data=tmp_path).start()
 
 
-def test_a_folder_that_is_none_is_refused(tmp_path):
+def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match="is not a folder"):
         Emulator(data=tmp_path / "nowhere").start()
     with pytest.raises(ValueError, match="not both"):

@@ -28,12 +28,12 @@ def test_a_refresh_answers_in_the_recorded_form(anonymous, emulator):
     assert emulator.counters()["token_requests"] == {"total": 1, "ok": 1, "failed": 0}
 
 
-def test_the_hard_end_comes_only_when_it_is_asked_for(anonymous):
+def test_the_hard_expiry_is_returned_on_request_only(anonymous):
     body = anonymous.refresh(headers={"x-include-refresh-token-hard-expires-in": "true"}).json()
     assert 157_680_000 - 60 <= body["x_refresh_token_hard_expires_in"] <= 157_680_000
 
 
-def test_credentials_may_stand_in_the_form(anonymous, emulator):
+def test_credentials_can_be_in_the_form(anonymous, emulator):
     answer = anonymous.refresh(auth=(), client_id=emulator.client_id, client_secret=emulator.client_secret)
     assert answer.status_code == 200
 
@@ -101,7 +101,7 @@ def test_rotation_always_and_grace(open_client):
         assert client.refresh().json() == {"error": "invalid_grant"}
 
 
-def test_a_refresh_token_dies_after_101_days_and_a_chain_after_five_years(anonymous, emulator):
+def test_a_refresh_token_expires_after_101_days_and_a_chain_after_five_years(anonymous, emulator):
     emulator.advance(8_726_401)
     assert anonymous.refresh().json()["error_description"] == "Incorrect or invalid refresh token"
     token = emulator.grant()
@@ -154,7 +154,7 @@ def test_tokens_can_be_expired_and_grants_revoked(client, anonymous, emulator):
     assert anonymous.refresh(emulator.grant()).status_code == 200
 
 
-def test_a_changed_secret_ends_access_tokens_if_so_wished(client, emulator):
+def test_a_changed_secret_can_end_access_tokens(client, emulator):
     emulator.rotate_client_secret("brand-new", invalidate_tokens=False)
     assert client.get("customer/1").status_code == 200
     emulator.rotate_client_secret()
@@ -243,14 +243,14 @@ def test_an_unverified_uri_is_never_redirected_to(anonymous, emulator, changes):
 
 
 @pytest.mark.parametrize("document", ["openid_configuration", "openid_sandbox_configuration/"])
-def test_discovery_documents_lead_here(anonymous, emulator, document):
+def test_discovery_documents_contain_the_emulators_addresses(anonymous, emulator, document):
     answer = anonymous.session.get(f"{emulator.url}/.well-known/{document}", timeout=60).json()
     assert answer["token_endpoint"] == f"{emulator.url}/oauth2/v1/tokens/bearer"
     assert answer["token_endpoint_auth_methods_supported"] == ["client_secret_post", "client_secret_basic"]
     assert len(answer) == 12
 
 
-def test_the_first_grant_comes_of_the_seed():
+def test_the_seed_decides_the_first_grant():
     first, again, other = Emulator(seed=7), Emulator(seed=7), Emulator(seed=8)
     assert (first.refresh_token, first.client_id, first.client_secret, first.realm_id) == (
         again.refresh_token,

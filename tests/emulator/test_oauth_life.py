@@ -57,7 +57,7 @@ def test_a_wrong_redirect_uri_does_not_use_the_code_up(anonymous, emulator):
     assert exchange(anonymous, code).status_code == 200
 
 
-def test_a_code_lives_for_ten_minutes(anonymous, emulator):
+def test_a_code_is_valid_for_ten_minutes(anonymous, emulator):
     old, young = agree(anonymous, emulator), agree(anonymous, emulator)
     assert old != young
     emulator.advance(590)
@@ -75,7 +75,7 @@ def test_without_the_accounting_scope_requests_are_refused(anonymous, emulator):
     assert error["message"] == "message=AuthorizationFailed; errorCode=003100; statusCode=403"
 
 
-def test_each_rotation_begins_the_hundred_days_anew(anonymous, emulator):
+def test_each_rotation_restarts_the_hundred_days(anonymous, emulator):
     token = emulator.refresh_token
     seen = {token}
     for _ in range(6):
@@ -90,7 +90,7 @@ def test_each_rotation_begins_the_hundred_days_anew(anonymous, emulator):
     assert anonymous.refresh(token).json()["error_description"] == "Incorrect or invalid refresh token"
 
 
-def test_within_a_day_the_value_stays_and_its_end_as_well(anonymous, emulator):
+def test_within_a_day_the_refresh_token_and_its_expiry_stay_the_same(anonymous, emulator):
     first = anonymous.refresh().json()
     emulator.advance(5 * HOUR)
     second = anonymous.refresh().json()
@@ -145,7 +145,7 @@ def test_of_two_refreshes_at_once_one_wins(open_client):
         assert sorted(answer.status_code for answer in answers) == [200] + [400] * 7
 
 
-def test_access_tokens_live_side_by_side(anonymous, emulator):
+def test_several_access_tokens_are_valid_at_once(anonymous, emulator):
     tokens = [anonymous.refresh().json()["access_token"] for _ in range(3)]
     for token in tokens:
         assert anonymous.get("customer/1", headers={"Authorization": f"Bearer {token}"}).status_code == 200
@@ -154,7 +154,7 @@ def test_access_tokens_live_side_by_side(anonymous, emulator):
         assert anonymous.get("customer/1", headers={"Authorization": f"Bearer {token}"}).status_code == 401
 
 
-def test_thousands_of_refreshes_fill_no_memory(emulator):
+def test_thousands_of_refreshes_do_not_fill_the_memory(emulator):
     form = {"grant_type": "refresh_token", "client_id": emulator.client_id, "client_secret": emulator.client_secret}
     token = emulator.refresh_token
     for _ in range(25):
@@ -165,7 +165,7 @@ def test_thousands_of_refreshes_fill_no_memory(emulator):
     assert len(emulator.oauth._access_tokens) <= 2_100
 
 
-def test_tokens_come_of_the_seed_and_never_twice():
+def test_the_seed_decides_tokens_and_none_is_issued_twice():
     form = {"grant_type": "refresh_token"}
     drawn = []
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""The page at `/`, its buttons, and who may press them."""
+"""The page at `/`, its buttons, and which requests are accepted."""
 
 import re
 from html.parser import HTMLParser
@@ -147,7 +147,7 @@ def test_parameters_put_nothing_on_the_page(client):
     assert "<script" not in show(client, done="<script>", refresh='"><script>').text
 
 
-def test_the_page_is_no_part_of_the_traffic(client, emulator):
+def test_the_page_is_not_counted_as_traffic(client, emulator):
     before = emulator.counters()["api_requests"], len(emulator.requests())
     emulator.fault("reset", times=-1)
     assert show(client).status_code == 200
@@ -157,13 +157,13 @@ def test_the_page_is_no_part_of_the_traffic(client, emulator):
     assert (head.status_code, head.text) == (200, "")
 
 
-def test_the_page_may_be_nobodys_frame_and_runs_nothing(client):
+def test_the_page_cannot_be_framed_and_runs_nothing(client):
     headers = show(client).headers
     assert (headers["x-frame-options"], headers["cache-control"]) == ("DENY", "no-store")
     assert "default-src 'none'" in headers["content-security-policy"]
 
 
-# ---- who may press ----
+# ---- accepted requests ----
 
 
 @pytest.mark.parametrize(
@@ -179,12 +179,12 @@ def test_the_page_may_be_nobodys_frame_and_runs_nothing(client):
         {"Host": "[", "Sec-Fetch-Site": "same-origin"},
     ],
 )
-def test_another_web_page_presses_nothing(client, emulator, headers):
+def test_requests_of_another_web_page_are_rejected(client, emulator, headers):
     answer = client.control("POST", "faults", data={"kind": "reset"}, headers=headers | BROWSER)
     assert (answer.status_code, emulator.faults()) == (403, [])
 
 
-def test_a_name_that_a_stranger_may_own_shows_nothing(client, emulator):
+def test_a_host_name_that_others_can_register_is_rejected(client, emulator):
     for path in ("/", "/_emulator/settings", "/_emulator/state"):
         answer = client.session.get(emulator.url + path, headers={"Host": "evil.example"}, timeout=60)
         assert (answer.status_code, emulator.client_secret in answer.text) == (403, False)
@@ -202,7 +202,7 @@ def test_a_name_that_a_stranger_may_own_shows_nothing(client, emulator):
         "host.docker.internal",
     ],
 )
-def test_programs_and_the_page_itself_are_let_in(host):
+def test_programs_and_the_page_itself_are_accepted(host):
     assert rejection_reason("POST", {"host": host}, "127.0.0.1") is None
     own = {"host": host, "origin": f"http://{host}", "sec-fetch-site": "same-origin"}
     assert rejection_reason("POST", own, "127.0.0.1") is None
@@ -214,14 +214,14 @@ def test_the_name_that_the_emulator_listens_on_is_its_own():
     assert rejection_reason("GET", {}, "127.0.0.1") is None  # HTTP/1.0 knows no Host
 
 
-def test_a_program_gets_json_whatever_content_type_curl_claims(client):
+def test_a_program_gets_json_with_any_content_type(client):
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = client.control("POST", "faults", data='{"kind": "reset", "path": "/x"}', headers=kind)
     assert answer.json()["faults"][0]["kind"] == "reset"
     assert client.control("POST", "faults/clear").json() == {"faults": []}
 
 
-def test_the_lines_for_a_shell_name_this_emulator():
+def test_the_shell_commands_name_this_emulator():
     with Emulator(seed=7) as emulator:
         page = requests.get(emulator.url, timeout=60).text
     assert f"{emulator.client_id}:{emulator.client_secret}" in page

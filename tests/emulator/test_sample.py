@@ -1,4 +1,4 @@
-"""The sample company: every state, honest sums, any size."""
+"""The sample company: every status, correct sums, any size."""
 
 # ruff: noqa: S608 -- these statements are in Intuit's language and go to no database
 
@@ -24,7 +24,7 @@ def state(invoice, today):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_every_state_of_payment_is_there_whatever_the_seed(open_client, seed):
+def test_every_payment_status_occurs_with_every_seed(open_client, seed):
     with Emulator(seed=seed, limits=False) as emulator:
         client = open_client(emulator).connect()
         rows = client.rows("select * from Invoice maxresults 1000")
@@ -75,14 +75,14 @@ def test_sums_and_links_agree(client):
         assert owed[id_] + sum(owed[job["Id"]] for job in jobs) == Decimal(str(row["BalanceWithJobs"]))
 
 
-def test_odd_names_are_there(client):
+def test_unusual_names_occur(client):
     names = {row["DisplayName"] for row in client.rows("select * from Customer")}
     assert any("'" in name for name in names)
     assert any("&" in name for name in names)
     assert any(not name.isascii() for name in names)
 
 
-def test_nothing_lies_in_the_future_but_due_dates(client, emulator):
+def test_only_due_dates_are_in_the_future(client, emulator):
     today = emulator.company().today(emulator.now()).isoformat()
     for row in client.rows("select * from Invoice maxresults 1000"):
         assert row["TxnDate"] <= today
@@ -156,5 +156,5 @@ def test_a_database_keeps_the_company(tmp_path, open_client):
 @pytest.mark.parametrize(
     ("cents", "text"), [(0, "0"), (5, "0.05"), (63900, "639.00"), (-26100, "-261.00"), (-5, "-0.05")]
 )
-def test_money_is_spelled_as_on_the_wire(cents, text):
+def test_amounts_are_formatted_as_on_the_wire(cents, text):
     assert text == money(cents)

@@ -1,7 +1,6 @@
 """The sample company fills every entity, and its records agree with each other at every seed and size.
 
-The balances are checked against a ledger of its own, which posts what the records say and knows nothing of how they
-were made.
+The balances are checked against a separate ledger, which posts the records' amounts, independently of the generator.
 """
 
 # ruff: noqa: S608 -- these statements are in Intuit's language and go to no database
@@ -71,7 +70,7 @@ def usual():
 
 
 def unwrapped(entity, record):
-    """A recurring transaction's record stands inside the type of its template."""
+    """Return a record without its envelope: a recurring transaction is wrapped in the type of its template."""
     return next(iter(record.values())) if entity == "RecurringTransaction" else record
 
 
@@ -99,7 +98,7 @@ def test_every_entity_answers_records_by_query_and_by_id(client, name):
     rows = client.rows(f"select * from {name} maxresults 1000")
     assert rows
     assert client.query(f"select count(*) from {name}").json()["QueryResponse"]["totalCount"] == len(rows)
-    if name == "ExchangeRate":  # read by its currency, for it has no Id
+    if name == "ExchangeRate":  # it has no Id and is read by its currency
         return
     for row in rows[:3]:
         id_ = unwrapped(name, row)["Id"]
@@ -289,7 +288,7 @@ def test_references_lead_to_records_and_have_their_names(company):
                 target = value.get("type") or TARGETS.get(key)
                 target = target or ("Account" if key.endswith("AccountRef") else None)
                 if key == "EntityRef" and not target:
-                    target = "Customer"  # of a journal entry; its Type stands beside the reference
+                    target = "Customer"  # of a journal entry; its Type is beside the reference
                 if key == "ItemRef":
                     target = "Item"
                 target = entity if key == "ParentRef" else target
@@ -336,7 +335,7 @@ def test_links_lead_both_ways(company):
     assert count > 30
 
 
-def test_attachments_hang_on_records(company):
+def test_attachments_belong_to_records(company):
     for record in company["Attachable"].values():
         for reference in record.get("AttachableRef", []):
             assert reference["EntityRef"]["value"] in company[reference["EntityRef"]["type"]]
@@ -357,7 +356,7 @@ def test_transactions_share_a_sequence_of_ids(company):
 
 
 class Ledger:
-    """Posts records to accounts, as their own words say."""
+    """Posts records to accounts by their own amounts and references."""
 
     def __init__(self, company):
         self.company = company

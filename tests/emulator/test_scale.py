@@ -45,8 +45,8 @@ def test_a_page_is_one_object_however_many_records(great):
     assert (type(page.records), page.number, len(page.records) > 1_500_000) == (bytes, 1000, True)
 
 
-def test_nor_do_records_become_objects_on_the_way(great):
-    """At no time during a page: SQLite's memory is not Python's, what Python takes is a few times the page."""
+def test_records_do_not_become_objects_while_a_page_is_built(great):
+    """SQLite's memory is not Python's; Python's memory stays within a few times the size of the page."""
     company = great.company()
     statement = PAGE.format(15_001)
     size = len(execute(company, statement, time.time()).json())
@@ -62,7 +62,7 @@ def test_nor_do_records_become_objects_on_the_way(great):
     assert sum(statistic.count for statistic in snapshot.statistics("filename")) < 500
 
 
-def test_pages_make_the_whole_in_order_over_http(great, open_client):
+def test_pages_over_http_contain_all_records_in_order(great, open_client):
     client = open_client(great).connect()
     ids, times = [], []
     for start in range(1, INVOICES + 1, 1000):
@@ -76,7 +76,7 @@ def test_pages_make_the_whole_in_order_over_http(great, open_client):
 
 
 def test_loading_keeps_memory_flat():
-    """A great load holds a batch of rows and no more."""
+    """A large load has only one batch of rows in memory."""
     sample = Sample(seed=1, now=time.time(), zone=zone_of(DEFAULT_ZONE), customers=50, invoices=INVOICES)
     held = []
     gc.collect()  # see blocks_of
@@ -95,7 +95,7 @@ def test_loading_keeps_memory_flat():
     assert max(held) - held[0] < 1.5 * first_batch
 
 
-def test_a_great_load_leaves_indexes_and_a_journal_for_readers_beside_a_writer(great):
+def test_a_bulk_load_leaves_indexes_and_a_journal_for_concurrent_readers(great):
     with great.company().store.reading() as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         plan = str(
@@ -105,7 +105,7 @@ def test_a_great_load_leaves_indexes_and_a_journal_for_readers_beside_a_writer(g
     assert "TEMP B-TREE" not in plan
 
 
-def test_a_great_load_that_fails_leaves_nothing():
+def test_a_bulk_load_that_fails_leaves_nothing():
     def broken():
         yield from list(Sample(seed=1, now=time.time(), zone=zone_of(DEFAULT_ZONE)).records())
         raise ValueError("broken")

@@ -1,4 +1,4 @@
-"""Histories of writes: the books stay true, the times stay honest, and readers see one moment at a time."""
+"""Histories of writes: balances and times stay correct, and readers see consistent snapshots."""
 
 import json
 import random
@@ -122,7 +122,7 @@ def assert_true(emulator):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_books_stay_true(emulator, seed):
+def test_the_balances_stay_correct(emulator, seed):
     history = History(emulator, seed)
     created = {}
     for number in range(150):
@@ -212,7 +212,7 @@ def test_an_edit_that_moves_no_money_leaves_the_customer_alone(emulator):
     assert emulator.read("Customer", "1") == before
 
 
-def test_an_invoice_that_goes_leaves_its_payment_unapplied(emulator):
+def test_a_deleted_invoice_leaves_its_payment_unapplied(emulator):
     for remove in (emulator.delete, emulator.void):
         invoice = emulator.create("Invoice", {"CustomerRef": {"value": "1"}, "Line": [line(50)]})
         link = {"Amount": 30, "LinkedTxn": [{"TxnId": invoice["Id"], "TxnType": "Invoice"}]}
@@ -237,7 +237,7 @@ def test_what_is_sent_empty_is_not_stored_and_clears_what_was(emulator):
         emulator.update("Customer", {"Id": made["Id"], "DisplayName": ""})
 
 
-def test_new_lines_get_ids_of_their_own(emulator):
+def test_new_lines_get_new_ids(emulator):
     made = emulator.create("Invoice", {"CustomerRef": {"value": "1"}, "Line": [line(1), line(2)]})
     kept = made["Line"][1]
     changed = emulator.update("Invoice", {"Id": made["Id"], "Line": [kept, line(3)]})

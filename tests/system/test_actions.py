@@ -39,19 +39,19 @@ def test_input_overrides_the_setting_and_the_setting_the_default(connect):
     [("listCustomers", {}), ("listInvoices", {}), ("listInvoices", {"order_by": "DueDate DESC"}),
      ("listCustomers", {"order_by": "Balance"})],
 )  # fmt: skip
-def test_the_order_told_is_the_order_asked_for(connect, emulator, action, data):
-    """Whoever reads on by position relies on it."""
-    told = connect().invoke(action, data)["metadata"]["orderBy"]
+def test_the_reported_order_is_the_requested_order(connect, emulator, action, data):
+    """Reading by position relies on it."""
+    reported = connect().invoke(action, data)["metadata"]["orderBy"]
     (asked,) = (request["statement"] for request in emulator.requests() if request.get("statement"))
-    assert told
-    assert f" ORDERBY {told} STARTPOSITION 1 MAXRESULTS" in asked
+    assert reported
+    assert f" ORDERBY {reported} STARTPOSITION 1 MAXRESULTS" in asked
 
 
 @pytest.mark.parametrize(
     ("value", "field"), [("abc", "max_results"), (True, "max_results"), (0, "max_results"), (1.5, "max_results")]
 )
 def test_a_bad_input_is_an_error_that_names_the_field(connect, emulator, value, field):
-    """Nothing is asked of QuickBooks for an input that is wrong."""
+    """No request is sent for an invalid input."""
     with pytest.raises(InputError) as caught:
         connect().invoke("listCustomers", {"max_results": value})
 
@@ -108,7 +108,7 @@ def test_stream_yields_every_page_once(connect):
 
 @pytest.mark.parametrize("status", ["paid", "partiallyPaid", "open", "overdue", "voided"])
 def test_a_status_finds_exactly_the_invoices_that_have_it(connect, status):
-    """Whatever Intuit cannot filter by, the result is all invoices of that status and none other."""
+    """The result is all invoices of that status and no others, although Intuit cannot filter by it."""
     connection = connect()
     everything = connection.invoke("listInvoices", {"max_results": 1000})["invoices"]
     expected = [invoice["Id"] for invoice in everything if invoice["paymentStatus"] == status]
@@ -159,7 +159,7 @@ def test_the_summary_adds_up_by_currency_in_exact_decimals(connect):
 
 
 def test_filters_go_to_quickbooks(connect, emulator):
-    """What QuickBooks filters is asked of it, quoted."""
+    """Filters that QuickBooks supports are sent to it, with quoted values."""
     connection = connect()
     some = connection.invoke("listInvoices", {"max_results": 1})["invoices"][0]
     result = connection.invoke(
@@ -203,7 +203,7 @@ def test_a_statement_too_long_for_a_url_is_posted(connect, emulator):
     "name", ["O'Brien", "a\\b", "\\", "'", "\\'", "100%", "Łódź & 株式会社 🌲", '"quoted"', "a--b;"]
 )
 def test_no_name_breaks_the_statement(connect, emulator, name):
-    """Whatever a customer is called, it is found by that name."""
+    """A customer with any name is found by it."""
     emulator.create("Customer", {"DisplayName": name})
     result = connect().invoke("listCustomers", {"name": name})
     assert name in [customer["DisplayName"] for customer in result["customers"]]

@@ -225,7 +225,7 @@ def test_a_refused_access_token_is_replaced_once(connect, emulator):
 
 
 def test_a_new_token_that_is_refused_too_is_reported(connect, emulator):
-    """There is no third refresh after the second 401."""
+    """The token is not refreshed a third time after the second 401."""
     emulator.fault("expired_token", path="/companyinfo", times=-1)
 
     with pytest.raises(AccessTokenRefusedError) as caught:
@@ -500,7 +500,7 @@ def test_locks_and_slots_are_released_in_a_forked_child(emulator, deployment):
         if child == 0:  # pragma: no cover -- another process
             try:
                 connection.invoke("getCompanyInfo")
-            except BaseException:  # noqa: BLE001 -- whatever it was, the child must not run the tests
+            except BaseException:  # noqa: BLE001 -- the child must never return into pytest
                 os._exit(1)
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

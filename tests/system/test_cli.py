@@ -530,7 +530,7 @@ def test_internal_error_is_reported_by_its_place_and_not_by_its_message(monkeypa
     assert "secret" not in message
 
 
-def test_secrets_are_in_no_output_whatever_goes_wrong(call, emulator):
+def test_secrets_are_in_no_output_of_any_failure(call, emulator):
     secrets = emulator.settings()
     for prepare in (lambda: None, emulator.expire_access_tokens, emulator.revoke_grants):
         for args in (("listCustomers",), ("listInvoices", "--format", "table"), ("getCompanyInfo", "--verbose")):

@@ -64,7 +64,7 @@ KEY = "k3y-of-the-garage"
 
 
 def kit(tmp_path, *arguments, **variables):
-    """Run the kit in a process of its own; return the exit status, what it printed and each check's reason."""
+    """Run the kit in a separate process; return the exit status, what it printed and each check's reason."""
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),

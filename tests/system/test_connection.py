@@ -36,7 +36,7 @@ def test_a_success_is_an_envelope(connect):
     ],
 )
 def test_a_failure_is_an_envelope_too(connect, action, data, code):
-    """call never raises for what a connector can expect, and what it returns is plain JSON."""
+    """call does not raise for expected failures, and its result is plain JSON."""
     envelope = connect().call(action, data)
 
     assert envelope["success"] is False
@@ -56,7 +56,7 @@ def test_a_failure_is_an_envelope_too(connect, action, data, code):
     ],
 )
 def test_an_unknown_action_is_answered_with_known_ones(connect, action, hint):
-    """The remedy is in the message."""
+    """The message lists ids that exist."""
     with pytest.raises(InputError, match=hint) as caught:
         connect().invoke(action)
     assert caught.value.code == "ACTION_NOT_FOUND"
@@ -80,8 +80,8 @@ def test_connecting_opens_nothing(emulator, deployment, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_observers_hear_of_calls_and_cannot_break_them(connect, caplog):
-    """An audit observer that fails is logged once; the call goes on."""
+def test_observers_are_called_and_cannot_break_calls(connect, caplog):
+    """An audit observer that fails is logged once; the call continues."""
     events = []
 
     def audit(event):
@@ -103,7 +103,7 @@ def test_observers_hear_of_calls_and_cannot_break_them(connect, caplog):
 
 
 def test_hooks_of_a_pluggy_host_are_observers_and_credential_stores(emulator, deployment):
-    """HostContext.from_hooks joins the host's hooks to a connection."""
+    """HostContext.from_hooks connects the host's hooks to a connection."""
     events, kept = [], {}
 
     class Host:
@@ -162,8 +162,8 @@ def test_a_stream_reports_progress(connect):
 
 
 @pytest.mark.parametrize("how", ["invoke", "stream", "ndjson"])
-def test_a_whole_read_tells_how_far_it_is_of_how_much(connect, how):
-    """The count is known with the first page, however the records are handed out, and inactive ones are read, too."""
+def test_a_full_read_reports_its_progress_and_its_total(connect, how):
+    """The total is known with the first page, in all kinds of reads; inactive records are read, too."""
     seen = []
     context = HostContext(connection_id="c3", progress=lambda *facts: seen.append(facts[2:]))
     connection, data = connect(context=context), {"all": True, "max_results": 10}
@@ -182,7 +182,7 @@ def test_a_whole_read_tells_how_far_it_is_of_how_much(connect, how):
     assert seen[-1] == (total, total)
 
 
-def test_an_event_loop_goes_on_while_an_action_runs(connect, emulator):
+def test_an_event_loop_continues_while_an_action_runs(connect, emulator):
     """ainvoke does not block the loop: ten slow calls take about as long as one."""
     emulator.fault("latency", path="/companyinfo", times=-1, seconds=0.2)
     connection = connect()
@@ -194,8 +194,8 @@ def test_an_event_loop_goes_on_while_an_action_runs(connect, emulator):
     assert emulator.counters()["max_concurrent"] >= 2
 
 
-def test_the_settings_prove_themselves(connect):
-    """test spends one token request and one API call and says what it saw."""
+def test_the_settings_are_verified(connect):
+    """test sends one token request and one API call, and reports the results."""
     report = connect().test()
 
     assert report["ok"] is True
@@ -253,8 +253,8 @@ def test_a_defect_is_an_internal_error_that_shows_nothing(connect, monkeypatch, 
     assert secret not in str(caught.value)
 
 
-def test_a_closed_connection_opens_anew(connect):
-    """close gives back what is pooled; using the connection again is no error."""
+def test_a_closed_connection_can_be_used_again(connect):
+    """close releases pooled connections; using the connection again opens new ones."""
     connection = connect(store=MemoryStore())
     connection.invoke("getCompanyInfo")
     connection.close()

@@ -68,7 +68,7 @@ def test_what_consent_fills_in_may_be_missing_or_wrong_and_nothing_else(more):
 
 
 @pytest.mark.parametrize("how", ["spent", "unknown", "elsewhere", "other secret"])
-def test_a_code_that_is_no_good_is_explained_without_it(emulator, deployment, app, how, caplog):
+def test_the_error_for_an_invalid_code_does_not_contain_it(emulator, deployment, app, how, caplog):
     caplog.set_level(logging.DEBUG)
     url = QUICKBOOKS.authorization_url(app, redirect_uri=REDIRECT, state="x", deployment=deployment)
     code = "AB1unknown" if how == "unknown" else consent(emulator, url)["code"]
@@ -101,7 +101,7 @@ def test_a_code_that_is_no_good_is_explained_without_it(emulator, deployment, ap
         ({"kind": "plain_text_200"}, "RESPONSE_UNEXPECTED"),
     ],
 )
-def test_a_code_is_sent_once_whatever_happens(emulator, deployment, app, fault, code):
+def test_a_code_is_sent_once_even_if_the_request_fails(emulator, deployment, app, fault, code):
     emulator.fault(fault.pop("kind"), path="tokens/bearer", **fault)
     with pytest.raises(ConnectorError) as caught:
         exchange(app, deployment, "AB1unknown")

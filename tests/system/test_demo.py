@@ -1,4 +1,4 @@
-"""`vantage-quickbooks demo` in a process of its own, and with sabotage."""
+"""`vantage-quickbooks demo` in a separate process, and with injected failures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROGRAM = Path(sys.executable).with_name("vantage-quickbooks")
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory):
-    """The demo, run once in a process of its own, piped."""
+    """The demo, run once in a separate process, with its output piped."""
     state = tmp_path_factory.mktemp("state")
     kept = {key: value for key, value in os.environ.items() if not key.startswith("VANTAGE_") and key != "COLUMNS"}
     found = subprocess.run(

@@ -1,4 +1,4 @@
-"""Companies of emulators: their settings lead to them, beside real companies, and their credentials never to Intuit."""
+"""Companies of emulators: settings select them, beside real companies, and their credentials never go to Intuit."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_the_form_does_not_ask_for_an_emulator():
 
 
 @pytest.mark.system
-def test_the_natural_first_try_works(cli, environment, tmp_path):
+def test_written_settings_work_without_further_options(cli, environment, tmp_path):
     target = tmp_path / "e.json"
     args = [*PROGRAM, "emulator", "--write-settings", target]
     with subprocess.Popen(args, stdout=subprocess.PIPE, text=True, env=environment) as process:
@@ -183,7 +183,7 @@ def test_the_natural_first_try_works(cli, environment, tmp_path):
 
 @pytest.mark.system
 @pytest.mark.parametrize("how", ["option", "variable"])
-def test_every_verb_can_be_pointed_at_an_emulator(cli, tmp_path, emulator, how):
+def test_every_command_can_use_an_emulator(cli, tmp_path, emulator, how):
     target = tmp_path / "s.json"
     target.write_text(json.dumps(emulator.credentials()))
     option = ("--emulator", emulator.url) if how == "option" else ()

@@ -187,7 +187,7 @@ def forked(run):
     if child == 0:  # pragma: no cover -- another process
         try:
             run()
-        except BaseException:  # noqa: BLE001 -- whatever it was, the child must not run the tests
+        except BaseException:  # noqa: BLE001 -- the child must never return into pytest
             os._exit(1)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -1,4 +1,4 @@
-"""Full reads while the company is edited: every record that exists during the whole read comes exactly once."""
+"""Full reads while the company is edited: every record that exists during the entire read is returned exactly once."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def edited(before_request):
 
 
 class History:
-    """Records and what happens to them, with what was true of each at every instant."""
+    """Records and their edits, with the state of each record at every instant."""
 
     def __init__(self, company, entity, gaps, lull=600):
         emulator, connection = company
@@ -166,7 +166,7 @@ gaps = st.lists(st.sampled_from([0, 0, 0, 1, 5]), max_size=45)
 
 
 def run(history, connection, plan, action, data, *, stop_after=None):
-    """Read everything, editing on the way; optionally stop after some pages and go on from the cursor."""
+    """Read everything while it is edited; optionally stop after some pages and continue from the cursor."""
     sent = [0]
 
     def edit(request):
@@ -211,7 +211,7 @@ def test_invoices_are_complete_despite_edits(company, gaps, plan, size, lull):
 @UNHURRIED
 @given(gaps=gaps, plan=edits, size=st.integers(2, 9))
 def test_active_customers_are_complete_despite_edits(company, gaps, plan, size):
-    """Created, renamed, deactivated and back: who is active during the whole read comes."""
+    """Customers are created, renamed, deactivated and reactivated; those active during the entire read are returned."""
     _, connection = company
     history = History(company, "Customer", gaps)
     rows, _ = run(history, connection, plan, "listCustomers", {"all": True, "max_results": size})
@@ -221,7 +221,7 @@ def test_active_customers_are_complete_despite_edits(company, gaps, plan, size):
 @UNHURRIED
 @given(gaps=gaps, plan=edits, size=st.integers(2, 9), lull=st.sampled_from([0, 1, 600]), stop_after=st.integers(1, 6))
 def test_a_read_that_was_cut_off_continues_and_is_complete(company, gaps, plan, size, lull, stop_after):
-    """The cursor of the last page that was seen goes on, in the middle of edits, and nothing comes twice."""
+    """The cursor of the last page continues the read despite edits, and no record is returned twice."""
     _, connection = company
     history = History(company, "Invoice", gaps, lull)
     data = {"all": True, "max_results": size}
@@ -233,7 +233,7 @@ def test_a_read_that_was_cut_off_continues_and_is_complete(company, gaps, plan, 
 @UNHURRIED
 @given(gaps=gaps, plan=edits, size=st.integers(2, 9))
 def test_a_condition_that_edits_change_is_read_completely(company, gaps, plan, size):
-    """What meets the condition during the whole read comes; the condition is on the number, which edits change."""
+    """Records that meet the condition during the entire read are returned; edits change the number that it compares."""
     _, connection = company
     history = History(company, "Invoice", gaps)
     data = {"all": True, "max_results": size, "doc_number": "N%"}
@@ -254,7 +254,7 @@ slow_edits = st.lists(
 @UNHURRIED
 @given(gaps=gaps, plan=slow_edits, size=st.integers(4, 12), stop_after=st.none() | st.integers(1, 6))
 def test_pages_that_come_in_parts_are_complete_despite_edits(company, gaps, plan, size, stop_after):
-    """A page put together of two answers is no instant: what was edited between the two is asked for once more."""
+    """A page joined from two answers is not a snapshot: records edited between the two are requested again."""
     _, connection = company
     history = History(company, "Invoice", gaps)
     with pytest.MonkeyPatch.context() as patched:
@@ -263,7 +263,7 @@ def test_pages_that_come_in_parts_are_complete_despite_edits(company, gaps, plan
             data = {"all": True, "max_results": size}
             rows, _ = run(history, connection, plan, "listInvoices", data, stop_after=stop_after)
         except (IncompleteReadError, QuickBooksUnavailableError):
-            return  # explicit: nobody takes it for whole
+            return  # explicit: it cannot be taken for complete
     assert_whole(history, rows)
 
 
@@ -290,7 +290,7 @@ def unordered_ties(orders):
 
 @UNHURRIED
 @given(gaps=gaps, plan=edits, size=st.integers(2, 9), lull=st.sampled_from([0, 600]), orders=st.lists(st.booleans()))
-def test_payments_whose_ties_have_no_order_are_complete_whatever_is_edited(company, gaps, plan, size, lull, orders):
+def test_payments_whose_ties_have_no_order_are_complete_despite_edits(company, gaps, plan, size, lull, orders):
     _, connection = company
     history = History(company, "Payment", gaps, lull)
     with unordered_ties(orders):
@@ -312,7 +312,7 @@ def test_payments_whose_ties_have_no_order_are_complete_after_interruptions(comp
 
 @pytest.mark.parametrize("count", [0, 5, 11, 23])
 def test_without_a_tie_breaker_a_full_read_costs_no_more(company, count):
-    """The proof by count needs no order within a second, so neither boundaries nor changes are asked for."""
+    """Verification by count needs no order within a second, so neither boundaries nor changes are requested."""
     _, connection = company
     history = History(company, "Payment", [1] * count)
     result = connection.invoke("listPayments", {"all": True, "max_results": 5})
@@ -334,7 +334,7 @@ def test_without_a_tie_breaker_a_full_read_costs_no_more(company, count):
 )
 @pytest.mark.parametrize("cap", [1, 3])
 def test_a_server_that_caps_each_answer_does_not_shorten_a_read(company, action, entity, data, cap):
-    """All records share their second, so the answers after the first hold nothing new."""
+    """All records were created in the same second, so the answers after the first have no new record."""
     _, connection = company
     History(company, entity, [0] * 12)
     client = connection._get_client()
@@ -354,8 +354,8 @@ def test_a_server_that_caps_each_answer_does_not_shorten_a_read(company, action,
     assert caught.value.retryable
 
 
-def test_a_small_company_that_is_slow_is_not_asked_for_what_it_does_not_have(company):
-    """Halves are halved again, yet the first one that is not full is the end."""
+def test_a_small_slow_company_is_not_asked_for_pages_beyond_its_end(company):
+    """Halves are divided again, but the first one that is not full ends the read."""
     emulator, connection = company
     fill(company, 40)
     emulator.fault("gateway_timeout", path="/query", times=4)
@@ -387,7 +387,7 @@ def fill(company, count, gap=1):
 
 
 def test_streamed_pages_come_in_the_order_of_creation(company):
-    """And only the last one says complete."""
+    """Only the last page is marked complete."""
     _, connection = company
     fill(company, 30)
     pages = list(connection.stream("listInvoices", {"all": True, "max_results": 7}))
@@ -399,7 +399,7 @@ def test_streamed_pages_come_in_the_order_of_creation(company):
 
 
 def test_a_page_that_takes_too_long_is_asked_for_in_halves(company):
-    """A gateway timeout on a page of many: the page comes in parts, and the read is whole."""
+    """A gateway timeout on one of many pages: the page is read in parts, and the read is complete."""
     emulator, connection = company
     history = fill(company, 240)
     emulator.fault("gateway_timeout", path="MAXRESULTS%20100", times=-1)
@@ -415,7 +415,7 @@ def test_a_page_that_takes_too_long_is_asked_for_in_halves(company):
 
 
 def test_a_fault_in_the_middle_leaves_complete_pages_and_a_cursor(company):
-    """Nothing is lost: what came is good, and the cursor goes on from there."""
+    """Nothing is lost: the pages before the fault are complete, and the cursor continues after them."""
     emulator, connection = company
     history = fill(company, 60)
     emulator.fault("plain_text_200", path="/query", times=-1, after=6)
@@ -434,7 +434,7 @@ def test_a_fault_in_the_middle_leaves_complete_pages_and_a_cursor(company):
 
 
 def test_too_low_a_max_api_calls_is_refused_before_it_is_spent(company):
-    """Two calls tell what it would take."""
+    """Two calls show how many would be needed."""
     _, connection = company
     fill(company, 50)
     with pytest.raises(IncompleteReadError) as caught:
@@ -467,8 +467,8 @@ def test_inputs_that_contradict_each_other_are_refused(company, data, fields):
         assert [entry.field for entry in caught.value.fields] == fields
 
 
-def test_a_cursor_is_bound_to_its_question_and_cannot_be_altered(company):
-    """Another realm, entity, condition or secret refuses it, and so does a changed character."""
+def test_a_cursor_is_bound_to_its_selection_and_cannot_be_altered(company):
+    """It is refused with another realm, entity, condition or secret, and if a character was changed."""
     emulator, connection = company
     fill(company, 30)
     page = next(iter(connection.stream("listInvoices", {"all": True, "max_results": 5})))
@@ -491,7 +491,7 @@ def test_a_cursor_is_bound_to_its_question_and_cannot_be_altered(company):
 
 
 def test_ndjson_is_intuits_exact_bytes(company):
-    """One record a line, byte for byte as it came, with the same proof."""
+    """One record per line, byte for byte as received, verified in the same way."""
     _, connection = company
     fill(company, 30)
     whole = connection.invoke("listInvoices", {"all": True, "max_results": 7})
@@ -514,8 +514,8 @@ def test_ndjson_is_intuits_exact_bytes(company):
         ("listInvoices", {"status": "partiallyPaid"}),
     ],
 )
-def test_ndjson_of_what_is_chosen_here_holds_the_same_records(connect, action, data):
-    """Inactive customers and other states of payment are sorted out, whether records are decoded or not."""
+def test_ndjson_with_local_filters_has_the_same_records(connect, action, data):
+    """Inactive customers and other payment statuses are filtered out, whether records are decoded or not."""
     data = {"all": True, "max_results": 10, **data}
     whole = connect().invoke(action, data)
     chunks = list(connect().stream(action, data, as_="ndjson"))
@@ -526,8 +526,8 @@ def test_ndjson_of_what_is_chosen_here_holds_the_same_records(connect, action, d
     assert chunks[-1].metadata["totalCount"] == whole["metadata"]["totalCount"]
 
 
-def test_the_sum_of_everything_says_so(company):
-    """scope all, and the counts add up."""
+def test_the_summary_of_a_full_read_has_the_scope_all(company):
+    """Its counts add up, too."""
     _, connection = company
     fill(company, 20)
     result = connection.invoke("listInvoices", {"all": True, "max_results": 6})
@@ -550,7 +550,7 @@ def test_a_preview_of_everything_is_one_page(company):
 
 
 def test_changes_come_with_deletions(company):
-    """The syncCursor of one read is the beginning of the next: changed, created, deleted, each once."""
+    """The syncCursor of one read starts the next: changed, created and deleted records are returned once."""
     emulator, connection = company
     history = fill(company, 20)
     first = connection.invoke("listInvoices", {"all": True, "max_results": 6})
@@ -573,7 +573,7 @@ def test_changes_come_with_deletions(company):
 
 @pytest.mark.parametrize(("count", "calls"), [(0, 3), (1, 3), (999, 3), (1000, 2 + 1 + 1 + 3)])
 def test_a_change_read_costs_what_its_descriptor_says(company, count, calls):
-    """With 1000 changes, edits during the read are asked for, and all Ids are listed to find deletions."""
+    """With 1000 changes, edits during the read are requested, and all Ids are listed to find deletions."""
     emulator, connection = company
     History(company, "Payment", [])
     cursor = connection.invoke("listPayments", {"all": True})["metadata"]["syncCursor"]
@@ -592,8 +592,8 @@ def test_a_change_read_costs_what_its_descriptor_says(company, count, calls):
     assert "1,000 changes or more, a listing of all Ids" in cost["text"]
 
 
-def test_a_read_of_what_is_new_since_a_time_is_followed_up_like_any_other(company):
-    """updated_since once, the syncCursor from then on: nothing is missed and nothing comes twice."""
+def test_a_read_with_updated_since_can_be_continued_by_its_sync_cursor(company):
+    """updated_since once, then the syncCursor: no change is missed or returned twice."""
     emulator, connection = company
     history = fill(company, 20)
     written = history.states[history._pick(9)][-1]["MetaData"]["LastUpdatedTime"]
@@ -606,7 +606,7 @@ def test_a_read_of_what_is_new_since_a_time_is_followed_up_like_any_other(compan
     changed = connection.invoke("listInvoices", {"sync_cursor": first["metadata"]["syncCursor"]})
     assert {row["Id"] for row in changed["invoices"]} == {history._pick(1), history._pick(12)}
     narrow = connection.invoke("listInvoices", {"all": True, "customer_id": "1"})
-    assert narrow["metadata"]["syncCursor"] is None  # it would tell of other customers' invoices, too
+    assert narrow["metadata"]["syncCursor"] is None  # it would include other customers' invoices, too
 
 
 def test_changes_are_not_offered_as_ndjson(company):
@@ -663,7 +663,7 @@ def test_a_customer_who_was_deactivated_is_among_what_changed(emulator, connect)
 @pytest.mark.parametrize("after", [0, 1, 3, 5])
 @pytest.mark.parametrize("size", [20, 60])
 def test_a_timeout_on_any_page_is_survived(company, after, size):
-    """The first page, the count, a page ahead, the tail: each is asked for in parts or again."""
+    """The first page, the count, a prefetched page, the last page: each is requested in parts or again."""
     emulator, connection = company
     history = fill(company, 130)
     emulator.fault("gateway_timeout", path="/query", times=1, after=after)
@@ -674,7 +674,7 @@ def test_a_timeout_on_any_page_is_survived(company, after, size):
 
 
 def test_an_answer_that_was_capped_does_not_shorten_the_read(company):
-    """One page comes a record short, as valid JSON, although nothing is edited: the rest is asked for."""
+    """One page has a record less than requested, as valid JSON, although nothing is edited: the rest is requested."""
     _, connection = company
     history = fill(company, 40)
     client = connection._get_client()
@@ -745,7 +745,7 @@ def test_a_page_that_cannot_be_shaped_ends_the_requests_of_its_read(company):
 
 
 def test_a_stream_that_is_closed_early_asks_for_nothing_more(company):
-    """No thread goes on spending API calls behind the host's back."""
+    """No thread continues to send requests."""
     emulator, connection = company
     fill(company, 100)
     emulator.fault("html", path="/query", times=-1, after=6)
@@ -763,8 +763,8 @@ def test_a_stream_that_is_closed_early_asks_for_nothing_more(company):
 
 
 @pytest.mark.parametrize("left", [None, 0, 100])
-def test_an_export_whose_file_is_gone_begins_anew_and_one_that_was_cut_is_left_alone(company, tmp_path, left):
-    """A note without its file is worth nothing: no hole is filled with zeros."""
+def test_an_export_restarts_if_its_file_is_missing_and_stops_if_it_was_truncated(company, tmp_path, left):
+    """A checkpoint without its file is ignored: no hole is filled with zeros."""
     from vantage_quickbooks.cli.descriptor import find_action
     from vantage_quickbooks.cli.export import Export, to_file
     from vantage_quickbooks.cli.inputs import UsageError
@@ -787,10 +787,10 @@ def test_an_export_whose_file_is_gone_begins_anew_and_one_that_was_cut_is_left_a
             to_file(export, path)
         assert path.stat().st_size == left
         return
-    told = to_file(export, path)
+    last = to_file(export, path)
 
     records = [json.loads(line) for line in path.read_bytes().splitlines()]
-    assert len(records) == told["records"] == len({record["Id"] for record in records}) >= 60
+    assert len(records) == last["records"] == len({record["Id"] for record in records}) >= 60
 
 
 def stocked(company, seconds):
@@ -813,7 +813,7 @@ def stocked(company, seconds):
 
 @pytest.mark.parametrize("size", [3, 4])
 def test_a_deletion_and_a_renumbering_within_a_second_cannot_cancel_each_other_out(company, size):
-    """Both fall between the first page and the count: the overlap looks intact, and the count comes out right."""
+    """Both happen between the first page and the count: the overlap looks intact, and the count is correct."""
     _, connection = company
     # The last of the first page and the first of the second share their second.
     history, ids = stocked(company, [5 * (number - (number >= size)) for number in range(1, 13)])
@@ -848,8 +848,8 @@ def edited_between(first, second, edit):
 
 
 @pytest.mark.parametrize("is_cut_off", [True, False])
-def test_a_cursor_goes_on_with_what_is_left_to_look_at_once_more(company, is_cut_off):
-    """A page ended within a second in which a record was renumbered; that second lies before the cursor."""
+def test_a_cursor_keeps_the_boundaries_to_recheck(company, is_cut_off):
+    """A page ended within a second in which a record was renumbered; that second is before the cursor."""
     _, connection = company
     history, ids = stocked(company, [0, 5, 10, 15, 20, 20, 25, 30, 35, 40, 45, 50, 55])
     data = {"all": True, "max_results": 4}
@@ -868,7 +868,7 @@ def test_a_cursor_goes_on_with_what_is_left_to_look_at_once_more(company, is_cut
 
 
 def test_more_than_a_page_of_one_second_is_complete(company):
-    """One is deleted and one renumbered between two pages of it: overlap and count would fit."""
+    """One is deleted and one renumbered between two of its pages: overlap and count would match."""
     _, connection = company
     history, ids = stocked(company, [0] * 6)
     read = FullRead(
@@ -887,7 +887,7 @@ def test_more_than_a_page_of_one_second_is_complete(company):
 
 
 def test_what_was_written_just_before_comes(company):
-    """Read your own write: no count tells of the second in which a read begins, and the last page planned is full."""
+    """Read your own write: no count covers the second in which a read begins, and the last planned page is full."""
     _, connection = company
     for before in range(8):
         history, _ = stocked(company, [5 * number for number in range(before)])
@@ -896,8 +896,8 @@ def test_what_was_written_just_before_comes(company):
         assert_whole(history, connection.invoke("listInvoices", {"all": True, "max_results": 4})["invoices"])
 
 
-def test_an_answer_whose_members_come_in_another_order_is_read(company):
-    """Only the commonest one is recognized by its first bytes."""
+def test_a_response_with_its_members_in_another_order_is_read(company):
+    """Only the most frequent order is recognized by its first bytes."""
     _, connection = company
     history = fill(company, 20)
 

@@ -89,7 +89,7 @@ def bare(tmp_path):
 
 @pytest.fixture
 def settings(emulator, tmp_path):
-    """Settings that say themselves where their company is."""
+    """Settings that contain the address of their company."""
     path = tmp_path / "emulator.json"
     path.write_text(json.dumps(emulator.settings()))
     return path
@@ -125,7 +125,7 @@ def test_the_installed_command_works_with_its_extra(environment, settings, bare,
 
 @pytest.fixture(scope="module")
 def both(environment, tmp_path_factory):
-    """An environment that has another maker's connector beside ours; it sees the packages of the first."""
+    """An environment with another vendor's connector beside ours; it can import the packages of the first."""
     place = tmp_path_factory.mktemp("both")
     run(sys.executable, "-m", "build", "--installer=pip", "--wheel", "--outdir", place / "dist", OTHER)
     venv.create(place / "venv", with_pip=False)

@@ -64,7 +64,7 @@ def spellings(secret):
 def assert_none(text, secrets):
     for name, secret in secrets.items():
         for spelling in spellings(secret):
-            assert spelling not in text, f"{name} stands in: ...{text[max(0, text.index(spelling) - 200) :][:260]}"
+            assert spelling not in text, f"{name} is in: ...{text[max(0, text.index(spelling) - 200) :][:260]}"
 
 
 def ours(crash):

@@ -96,7 +96,7 @@ def checkout(tmp_path_factory):
 
 
 def run(checkout, *arguments):
-    """Run Python on the copy, as a process of its own; return what it prints."""
+    """Run Python on the copy, in a separate process; return what it prints."""
     variables = {key: value for key, value in os.environ.items() if not key.startswith(("VANTAGE_", "PYTEST_"))}
     done = subprocess.run(
         [sys.executable, *arguments],

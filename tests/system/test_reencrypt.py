@@ -109,7 +109,7 @@ def test_no_refresh_is_lost_during_reencryption(url, monkeypatch, capsys):
     newest, stop = {}, threading.Event()
 
     def refresh(chain):
-        # As a worker with the old list of keys does, so that there is always something to encrypt anew.
+        # As a worker with the old list of keys does, so that there is always something to re-encrypt.
         store = open_store(url, encryption_key=json.dumps([OLD, NEW]))
         record = store.save(chain, RECORD)
         while not stop.is_set():

@@ -126,8 +126,8 @@ def test_32_processes_at_a_stale_token_cause_one_token_request(emulator, token_s
 def test_a_killed_refresh_does_not_break_the_chain(emulator, token_store, step):
     """After a kill at any step, the next worker gets a token.
 
-    Between Intuit's rotation and our save nothing can keep the new refresh token: there the chain lives on Intuit's
-    own grace for the previous one (its client's documentation: valid for 24 hours more), and on nothing else.
+    Between Intuit's rotation and our save the new refresh token is lost: there the chain depends on Intuit's grace
+    period for the previous one (24 hours by the documentation of its client).
     """
     victim = start(KILLED)
     _, error = victim.communicate(job(emulator, token_store, step=step), timeout=120)

@@ -1,4 +1,4 @@
-"""`vantage-quickbooks serve` and `connect`, as a person starts them."""
+"""`vantage-quickbooks serve` and `connect`, as a user starts them."""
 
 from __future__ import annotations
 

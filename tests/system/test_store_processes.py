@@ -123,7 +123,7 @@ def save_for_ever(open_here, connection):
             connection.send(store.save(KEY, record(version + 1, version)).version)
 
 
-# ---- what must come of it ------------------------------------------------------------------------------------------
+# ---- the results -----------------------------------------------------------------------------------------------------
 
 
 def test_eight_processes_never_hold_the_lock_together(open_here, tmp_path):

@@ -354,12 +354,12 @@ def test_sqlite__files_and_directories_are_private_from_the_first_instant(tmp_pa
     with umask(0):
         store = SQLiteStore(directory / "tokens.sqlite3")
         store.save(KEY, record())
-        neighbour = connect(directory / "tokens.sqlite3")  # keeps the -wal and -shm files in existence
-        neighbour.execute("SELECT * FROM vantage_quickbooks_token").fetchall()
+        other = connect(directory / "tokens.sqlite3")  # keeps the -wal and -shm files in existence
+        other.execute("SELECT * FROM vantage_quickbooks_token").fetchall()
         with store.lock(KEY, 1):
             store.save(KEY, store.load(KEY))
             seen.append(modes(directory))
-        neighbour.close()
+        other.close()
 
     assert {"tokens.sqlite3", "tokens.sqlite3-wal", "tokens.sqlite3-shm"} < seen[-1].keys()
     assert stat.S_IMODE(directory.parent.stat().st_mode) == 0o700

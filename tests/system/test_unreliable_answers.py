@@ -1,4 +1,4 @@
-"""No answer proves itself: short, damaged and repeated answers are read on or refused, never taken for the whole."""
+"""Short, damaged and repeated answers: the read continues or fails, and is never incomplete without an error."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def capped(most, *, first_only=False):
 
 @pytest.mark.parametrize("condition", [{}, {"name": "%"}], ids=["all", "by name"])
 @pytest.mark.parametrize("most", [999, 500, 100])
-def test_a_server_that_sends_less_than_it_was_asked_for_is_read_whole(company, most, condition):
+def test_a_server_that_sends_fewer_records_than_requested_is_read_completely(company, most, condition):
     with Between(capped(most)):
         result = company.invoke("listCustomers", {"all": True, "active": "all", **condition})
     assert result["metadata"]["complete"] is True
@@ -84,14 +84,14 @@ def test_a_server_that_sends_less_than_it_was_asked_for_is_read_whole(company, m
 
 @pytest.mark.parametrize("condition", [{}, {"name": "%"}], ids=["all", "by name"])
 @pytest.mark.parametrize("form", ["results", "ndjson"])
-def test_a_server_that_sends_one_record_at_a_time_is_no_whole(company, form, condition):
+def test_a_server_that_sends_one_record_at_a_time_is_an_error(company, form, condition):
     with Between(capped(1)) as between, pytest.raises(IncompleteReadError, match="QuickBooks counts"):
         list(company.stream("listCustomers", {"all": True, **condition}, as_=form))
     assert len(between.sent) < BASE_REQUESTS
 
 
 @pytest.mark.parametrize("most", [700, 1])
-def test_a_first_answer_that_is_short_is_not_the_whole(company, most):
+def test_a_short_first_answer_does_not_end_the_read(company, most):
     with Between(capped(most, first_only=True)):
         result = company.invoke("listCustomers", {"all": True, "active": "all"})
     assert result["count"] >= CUSTOMERS
@@ -150,9 +150,9 @@ def test_a_damaged_answer_is_never_an_empty_result(company, how, response):
 @pytest.mark.parametrize("how", CALLS)
 @pytest.mark.parametrize("fault", ["Fault", "fault"])
 def test_a_fault_beside_an_empty_answer_is_an_error(company, how, fault):
-    told = {fault: {"Error": [{"Message": "No", "code": "4000"}], "error": [], "type": "ValidationFault"}}
+    reported = {fault: {"Error": [{"Message": "No", "code": "4000"}], "error": [], "type": "ValidationFault"}}
     with (
-        Between(lambda _, answer: {"QueryResponse": {}, **told, "time": answer["time"]}),
+        Between(lambda _, answer: {"QueryResponse": {}, **reported, "time": answer["time"]}),
         pytest.raises(ConnectorError) as caught,
     ):
         CALLS[how](company)
@@ -179,7 +179,7 @@ def test_damaged_changes_never_say_that_nothing_was_deleted(company, changes):
         assert envelope["error"]["code"] != "INTERNAL_ERROR"
 
 
-# ---- values that no QuickBooks sends ---------------------------------------------------------------------------------
+# ---- invalid values --------------------------------------------------------------------------------------------------
 
 
 def with_value(text, **values):
@@ -211,7 +211,7 @@ BAD = {
 
 @pytest.mark.parametrize("form", ["results", "ndjson"])
 @pytest.mark.parametrize("bad", BAD)
-def test_values_that_no_quickbooks_sends_are_an_unexpected_response(company, form, bad):
+def test_invalid_values_are_an_unexpected_response(company, form, bad):
     def change(_, answer):
         text = json.dumps(answer)
         return with_value(text, **BAD[bad]) if "Customer" in answer["QueryResponse"] else text.encode()
@@ -220,7 +220,7 @@ def test_values_that_no_quickbooks_sends_are_an_unexpected_response(company, for
         list(company.stream("listCustomers", {"all": True}, as_=form))
 
 
-def test_a_last_change_that_is_no_time_is_an_unexpected_response(company):
+def test_an_invalid_last_updated_time_is_an_unexpected_response(company):
     def change(_, answer):
         for row in answer["QueryResponse"].get("Customer", []):
             row["MetaData"]["LastUpdatedTime"] = "9 o'clock"
@@ -237,8 +237,8 @@ def test_a_last_change_that_is_no_time_is_an_unexpected_response(company):
     junk=st.sampled_from([b"", b"null", b'"', b"{", b"]", b",", b"\xff", b"0", b"\\", b"1e999", b"[[[[", b"true"]),
     length=st.integers(0, 40),
 )
-def test_a_damaged_byte_is_no_defect_of_ours(small, form, at, junk, length):
-    """Whatever stands where in an answer: records come, or an error that says that the answer cannot be read."""
+def test_a_damaged_byte_is_not_an_internal_error(small, form, at, junk, length):
+    """With any byte at any place of an answer, records are returned, or an error that the answer cannot be read."""
 
     def change(_, answer):
         data = json.dumps(answer).encode()
@@ -282,7 +282,7 @@ def small():
     ],
     ids=["indented", "indented, CRLF", "indented, CR", "blanks", "not escaped"],
 )
-def test_ndjson_has_one_line_a_record_whatever_the_spacing(small, spaced):
+def test_ndjson_has_one_line_per_record_with_any_spacing(small, spaced):
     def change(_, answer):
         for row in answer["QueryResponse"].get("Customer", []):
             row["Notes"] = "two\nlines\r, a separator \u2028 and a next line \x85 in  one text"

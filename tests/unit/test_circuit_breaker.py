@@ -23,7 +23,7 @@ class Clocked:
         self.circuit = CircuitBreaker(monotonic=lambda: self.now)
 
     def ask(self, error=None):
-        """Send one request that ends with *error*; return the class of what came of it."""
+        """Send one request that ends with *error*; return the class of the resulting error."""
         try:
             self.circuit.check()
             with self.circuit.attempt():

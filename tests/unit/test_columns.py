@@ -1,4 +1,4 @@
-"""A CSV's columns are fixed, and hold what the rows hold."""
+"""The columns of a CSV are fixed and contain the values of the rows."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ _json = st.recursive(
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(["Id", "CustomerRef", "BillAddr", "Line", "DocNumber", "x"]), _json)))
-def test_whatever_a_row_holds_its_line_has_every_column(records):
+def test_the_line_of_any_row_has_every_column(records):
     columns = columns_for("listInvoices")
     text = csv_header(columns) + csv_rows(records, columns)
     lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))

@@ -1,4 +1,4 @@
-"""What crosses the border to a host: plain JSON in three views, and never rows beside a failure."""
+"""What a host gets: plain JSON in three views, and never rows beside a failure."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ DATA = {
     "getAccessToken": {"accessToken": "planted", "tokenType": "bearer", "metadata": METADATA},
 }
 ROWS = {"listCustomers": 3, "listInvoices": 2, "getCompanyInfo": 1, "getAccessToken": 0}
-"""Results of the four core actions, of every shape that there is: rows with and without a summary, one row, none."""
+"""Results of the four core actions, of every shape: rows with and without a summary, one row, none."""
 EMPTY = {"listCustomers": {**DATA["listCustomers"], "customers": [], "count": 0}}
 
 FAILURE = {
@@ -108,7 +108,7 @@ def test_rows_reach_a_dashboard_that_reads_the_output_itself(action):
 @pytest.mark.parametrize("view", ["named", "rows", "port"])
 @pytest.mark.parametrize("action", actions(), ids=lambda action: action.id)
 def test_a_failure_shows_no_rows_and_no_empty_list_in_any_view(action, view):
-    """An empty list beside an error would paint "0 open invoices" on a dashboard."""
+    """An empty list beside an error would show "0 open invoices" on a dashboard."""
     output = as_node_output(FAILURE, action, view)
     assert output == {"error": "RATE_LIMITED: Broken. Fix it.", "errorCode": "RATE_LIMITED", "retryable": True}
     assert rows_shown(output) == (0, 0)
@@ -118,7 +118,7 @@ def test_a_failure_shows_no_rows_and_no_empty_list_in_any_view(action, view):
 
 
 def test_no_rows_are_an_empty_list_where_the_call_succeeded():
-    """Zero customers and a failure are told apart."""
+    """Zero customers and a failure are distinguished."""
     output = as_node_output(success(EMPTY["listCustomers"]), ACTIONS["listCustomers"].action, "rows")
     assert output["data"] == []
     assert dashboard_output({"input1": output}) == []
@@ -175,8 +175,8 @@ def named(action_id, data, **meta):
 
 @pytest.mark.parametrize("view", ["named", "rows", "port"])
 @pytest.mark.parametrize("action", actions(), ids=lambda action: action.id)
-def test_a_view_is_the_same_for_an_action_by_its_id_and_for_none(action, view):
-    """The envelope says of itself which member holds the rows."""
+def test_a_view_is_the_same_for_an_id_and_without_an_action(action, view):
+    """The envelope names the member that holds the rows."""
     envelope = named(action.id, DATA[action.id])
     expected = as_node_output(success(DATA[action.id]), action, view)
     assert as_node_output(envelope, action.id, view) == expected
@@ -363,7 +363,7 @@ def test_envelopes_are_built_in_one_place():
     (None, ["1"], True), ("1", ["1"], True), ("1.7", ["2", "1"], True), ("2", ["1"], False), ("11", ["1"], False),
     ("", ["1"], False),
 ])  # fmt: skip
-def test_a_major_version_is_offered_whatever_the_minor_one(wanted, offered, expected):
+def test_a_major_version_is_offered_with_any_minor_version(wanted, offered, expected):
     assert contract.is_offered(wanted, offered) is expected
 
 
@@ -473,7 +473,7 @@ def test_a_hosts_hooks_get_what_the_contract_says():
     ]
 
 
-def test_half_of_the_credentials_hooks_is_told_apart_from_both():
+def test_one_of_the_two_credentials_hooks_is_not_taken_for_both():
     class OnlyLoads:
         @_hookimpl()
         def vantage_load_credentials(self, connection_id):
@@ -489,7 +489,7 @@ def test_what_the_caller_knows_wins_over_the_hooks():
     assert HostContext.from_hooks(_host().hook, audit=audit).audit is audit
 
 
-def test_the_hooks_bear_the_hosts_name_and_nothing_else_is_asked():
+def test_the_hooks_have_the_hosts_prefix():
     from vantage_quickbooks import hookspecs
 
     assert hookspecs.PROJECT == "vantage"
@@ -548,7 +548,7 @@ def test_two_sets_by_hand_are_refused_by_pluggy():
 
 
 @pytest.mark.parametrize("first", ["ours", "a copy", "part of a copy", "nothing"])
-def test_specifications_are_added_once_whoever_came_first(first):
+def test_specifications_are_added_once_in_any_order(first):
     from vantage_quickbooks import hookspecs
 
     plugins = manager()

@@ -1,4 +1,4 @@
-"""The contract can become a distribution of its own: its files work under another name, without this package."""
+"""The contract can become a separate distribution: its files work under another name, without this package."""
 
 from __future__ import annotations
 

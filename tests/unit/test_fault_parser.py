@@ -47,7 +47,7 @@ DOCUMENTED = [
     (500, "10000", QuickBooksUnavailableError),
     (200, "10000", QuickBooksUnavailableError),
     (504, "6002", QuickBooksUnavailableError),
-    # From the catalogue, 4.5, where the class is not the rest's
+    # From the catalog, 4.5: codes whose class differs from the others
     (400, "110", AccessDeniedError),
     (400, "130", QuickBooksUnavailableError),
     (400, "140", AccessDeniedError),

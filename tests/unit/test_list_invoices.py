@@ -22,7 +22,7 @@ TODAY = date(2026, 10, 1)
 derived = flat_fields_reader(ACTIONS["listInvoices"].resource)
 
 
-# ---- state of payment -----------------------------------------------------------------------------------------------
+# ---- payment status -------------------------------------------------------------------------------------------------
 
 YESTERDAY, TOMORROW = "2026-09-30", "2026-10-02"
 
@@ -162,8 +162,8 @@ def test_currencies_are_never_added_up():
 
 
 @given(st.lists(invoices, max_size=30), st.integers(1, 28), st.sampled_from([True, False]))
-def test_sums_are_exact_whatever_the_host_has_set_for_decimals(records, precision, traps):
-    """Counted in whole cents; a host's context of few digits, or one that traps rounding, changes nothing."""
+def test_sums_are_exact_with_any_decimal_context_of_the_host(records, precision, traps):
+    """Compared with sums of integer cents; a context with few digits, or one that traps rounding, changes nothing."""
     with decimal.localcontext(decimal.Context(prec=precision, traps=[decimal.Inexact] if traps else [])):
         groups = summed(*records)["byCurrency"]
     for group in groups:

@@ -86,13 +86,13 @@ def test_inputs_of_invoices_become_conditions_that_the_emulator_understands(data
     assert len(parser.parse(str(query.Select("Invoice", where=tuple(where)))).where) == len(conditions)
 
 
-def test_without_a_status_the_balance_is_no_condition():
+def test_without_a_status_there_is_no_condition_on_the_balance():
     assert conditions_of("listInvoices", {}) == []
 
 
 @given(invoices, st.integers(-12, 14), st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1)))  # noqa: DTZ001
 def test_no_invoice_of_a_status_fails_the_conditions_that_look_for_it(record, zone, utc):
-    """Whatever the company's zone: its day may be one ahead of UTC's, where we do not know it yet."""
+    """In any time zone: the company's date, which is not known before the request, may be one day ahead of UTC's."""
     today = (utc + timedelta(hours=zone)).date()
     status = invoice_payment(record, today)["paymentStatus"]
     where = conditions_of("listInvoices", {"status": status}, now=utc.replace(tzinfo=UTC))
@@ -119,7 +119,7 @@ def test_no_invoice_of_a_status_fails_the_conditions_that_look_for_it(record, zo
         ("2026-01-01T00:30:00+01:00", "2025-12-31T23:30:00Z"),
     ],
 )
-def test_updated_since_goes_over_the_line_in_utc(value, written):
+def test_updated_since_is_sent_in_utc(value, written):
     assert conditions_of("listInvoices", {"updated_since": value}) == [f"MetaData.LastUpdatedTime >= '{written}'"]
 
 

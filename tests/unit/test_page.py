@@ -54,7 +54,7 @@ def test_more_may_follow_a_page_that_is_as_full_as_was_asked(returned, asked, st
         {"Customer": [], "startPosition": 1},
     ],
 )
-def test_an_answer_that_is_no_page_of_this_entity_is_never_an_empty_list(response):
+def test_an_answer_that_is_not_a_page_of_this_entity_is_never_an_empty_list(response):
     with pytest.raises(UnexpectedResponseError) as caught:
         page_of({"QueryResponse": response, "time": "2026-10-01T05:00:00-07:00"})
     assert "1-a" in str(caught.value)
@@ -80,7 +80,7 @@ def test_the_companys_date_is_read_off_the_answer(time, day):
 
 
 class Company:
-    """Serves pages of a list of invoices, and counts how often it is asked."""
+    """Serves pages of a list of invoices, and counts the requests."""
 
     def __init__(self, records):
         self.records = records

@@ -1,4 +1,4 @@
-"""Statements of the query language: no value leaves its quotes, no name is anything but a name."""
+"""Statements of the query language: a value cannot end its literal, and names are checked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vantage_quickbooks.errors import InputError
 
 CONTROL = {chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))}
 SPECIAL = "'\\%\"_*();,.=<>- \u2028\u00a0\uff07\u2019\U0001f33b"
-"""What a lexer stumbles over, other kinds of apostrophe, blanks and an emoji."""
+"""Characters that are difficult for lexers: other kinds of apostrophe, blanks, and an emoji."""
 
 INJECTIONS = [
     "O'Brien",

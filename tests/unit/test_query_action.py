@@ -1,4 +1,4 @@
-"""The query action: which statements are sent, with which limit, and what is made of the answer."""
+"""The query action: which statements are sent, with which limit, and which are refused."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ _Loader.add_constructor("!binary", lambda _, node: base64.b64decode(node.value))
 def _bytes(body):
     raw = body.encode() if isinstance(body, str) else body or b""
     raw = gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
-    # The recorder's `<COMPANY_ID>` breaks the XML that it stands in; the company's digits did not.
+    # The recorder's `<COMPANY_ID>` breaks the XML that contains it; the company's digits did not.
     return re.sub(rb"<([A-Z_]{4,})>", rb"\1", raw) if raw.startswith(b"<?xml") else raw
 
 
@@ -344,7 +344,7 @@ def test_pages_of_five_are_read_to_the_end_as_recorded():
     ],
 )
 def test_conditions_are_encoded_as_recorded(file, condition):
-    """What QuickBooks understood in 2020 is what we write, quote for quote and percent sign for percent sign."""
+    """The connector writes statements that QuickBooks accepted in 2020, with the same quotes and percent signs."""
     (exchange,) = (e for e in API if e.file == MINIMUL + file)
     assert exchange.statement.endswith(f"WHERE {condition}")
     ours = endpoints.query_request("https://sandbox-quickbooks.api.intuit.com", "-COMPANY_ID-", exchange.statement).url

@@ -215,7 +215,7 @@ def test_a_status_is_one_of_its_flat_fields_with_labels_for_each_value(resource)
 
 
 @each_row
-def test_pictures_draw_fields_that_records_have(resource):
+def test_charts_show_fields_that_records_have(resource):
     for view in resource.views:
         for key in {"by", "amount", "part", "days", "currency"} & set(view):
             assert head(view[key]) in shown_names(resource)

@@ -110,7 +110,7 @@ def fault(code):
     ],
 )
 def test_a_response_says_whether_it_timed_out_and_whether_it_was_processed(status, code, is_timeout, is_unprocessed):
-    """Whatever the message says: statuses 408 and 504 and fault 6002 are timeouts, 429 and 503 were not processed."""
+    """Statuses 408 and 504 and fault 6002 are timeouts; 429 and 503 were not processed. The message has no effect."""
     error = failed(status, fault(code))
     assert (error.is_timeout, error.is_unprocessed) == (is_timeout, is_unprocessed)
 

@@ -1,4 +1,4 @@
-"""Schemas are found wherever the package is installed, and nowhere else."""
+"""Schemas are found in a wheel and in a checkout, and nowhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schemas and form descriptions hold together: with the standard, with each other and with the code."""
+"""The schemas and form descriptions agree with the standard, with each other and with the code."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_outputs__share_their_metadata():
         assert node["additionalProperties"] is False
 
 
-def test_outputs__let_intuit_send_what_it_likes_and_hold_us_to_our_word():
+def test_outputs__accept_any_record_of_intuit_and_check_the_connectors_members():
     for action, rows in (("listCustomers", "customers"), ("listInvoices", "invoices"), ("listVendors", "vendors")):
         schema = load_schema(f"{action}.output.schema")
         validator = Draft202012Validator(schema)

@@ -122,7 +122,7 @@ def test_an_exception_of_requests_becomes_one_of_ours_without_the_request(name):
 
 
 def _reaches(start, kinds):
-    """Follow everything that an object holds, as a crash reporter would."""
+    """Follow everything that an object references, as a crash reporter would."""
     seen, pending = set(), [start]
     while pending:
         item = pending.pop()

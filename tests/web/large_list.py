@@ -1,4 +1,4 @@
-"""A site in a process of its own whose connector lists any number of rows: `python large_list.py DIRECTORY ROWS`."""
+"""A site in a separate process whose connector lists any number of rows: `python large_list.py DIRECTORY ROWS`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vantage_quickbooks.hookspecs import hookimpl
 
 
 def rows_from(first, count):
-    """Rows about as large as invoices, each with objects of its own, as if decoded from an answer."""
+    """Rows about as large as invoices, each with its own objects, as if decoded from an answer."""
     lines = [{"Id": str(line), "Amount": 10.5 * line, "Detail": {"ItemRef": {"value": str(line), "name": "Pump"}}}
              for line in range(20)]  # fmt: skip
     text = json.dumps([

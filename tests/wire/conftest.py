@@ -1,4 +1,4 @@
-"""One recorded exchange a test: what goes over the line, as documentation.
+"""One recorded exchange per test, as documentation of the wire format.
 
 `make cassettes` records them again from the emulator. Replayed, no emulator runs and the network is blocked.
 """

@@ -33,7 +33,7 @@ def test_throttling_in_xml_is_waited_out(connection, quickbooks, vcr):
 
 
 def test_throttling_that_does_not_end_is_reported(connection, quickbooks):
-    """Six tries, then the host is told to wait."""
+    """Six attempts, then an error that asks the host to wait."""
     if quickbooks:
         quickbooks.fault("throttle", path="/query", times=-1)
     with pytest.raises(RateLimitedError) as caught:

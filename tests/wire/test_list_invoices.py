@@ -6,7 +6,7 @@ pytestmark = pytest.mark.vcr
 
 
 def test_a_page_keeps_every_key_and_value_that_intuit_sent(connection, vcr):
-    """What comes out is what came in, and the derived fields after it."""
+    """Each record is returned as received, followed by the derived fields."""
     import json
 
     result = connection.invoke("listInvoices", {"max_results": 5})

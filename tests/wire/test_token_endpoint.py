@@ -35,7 +35,7 @@ def test_a_spent_refresh_token_asks_a_person_to_reconnect(connection, quickbooks
     assert caught.value.details["httpStatus"] == 400
 
 
-def test_a_wrong_client_secret_is_told_apart(connection, quickbooks):
+def test_a_wrong_client_secret_is_distinguished(connection, quickbooks):
     """`invalid_client` is HTTP 401 with a Basic challenge, and no reason to reconnect."""
     if quickbooks:
         quickbooks.rotate_client_secret()

@@ -32,7 +32,7 @@ class Host:
 
     @hookspecs.hookimpl
     def vantage_audit(self, event):
-        """Take down what was called."""
+        """Record what was called."""
         heard.append(event["operation"])
 
 

@@ -1,4 +1,4 @@
-"""What the entry point names."""
+"""The module that the entry point names."""
 
 import uuid
 from datetime import UTC, datetime
@@ -71,7 +71,7 @@ class WeatherConnection:
         return {"success": False, "error": error, "meta": meta}
 
     def close(self):
-        """Give nothing back."""
+        """Do nothing."""
 
 
 @hookimpl

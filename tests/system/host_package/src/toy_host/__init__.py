@@ -18,7 +18,7 @@ class Specs:
 
 
 def main():
-    """Read {"settings": ..., "calls": [[action, input], ...]} and print what came of it."""
+    """Read {"settings": ..., "calls": [[action, input], ...]} and print the results."""
     job = json.load(sys.stdin)
     manager = pluggy.PluginManager("vantage")
     manager.add_hookspecs(Specs)

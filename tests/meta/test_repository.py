@@ -1,4 +1,4 @@
-"""The house itself: names, layers of imports, documents against code."""
+"""The repository: names, imports, and documentation compared with the code."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_entry_point_names_the_plugin_module():
 
 
 def test_a_host_finds_no_unknown_hook():
-    """A hook with a typo would be ignored in silence."""
+    """pluggy ignores a hook with a typo silently."""
     manager = pluggy.PluginManager("vantage")
     manager.add_hookspecs(hookspecs)
     manager.register(plugin)
@@ -84,7 +84,7 @@ def test_an_actions_id_names_its_schemas():
 
 
 def test_every_action_is_documented():
-    """Each action's id stands in the docs, in a heading or in the generated tables."""
+    """Each action's id is in the docs, in a heading or in the generated tables."""
     page = read("docs/actions.md")
     assert [action for action in ACTIONS if f"`{action}`" not in page] == []
 
@@ -98,7 +98,7 @@ def test_what_is_generated_is_up_to_date():
 
 
 def test_public_names_resolve():
-    """What __all__ says is there, sorted."""
+    """All names in __all__ exist, and it is sorted."""
     assert set(vantage_quickbooks.__all__) == {*vantage_quickbooks._HOMES, "__version__"}
     for name in vantage_quickbooks.__all__:
         assert getattr(vantage_quickbooks, name) is not None
@@ -106,8 +106,8 @@ def test_public_names_resolve():
         _ = vantage_quickbooks.nonsense
 
 
-def test_the_changelog_tells_of_this_version():
-    """The newest heading that is no Unreleased is the package's version."""
+def test_the_changelog_has_this_version():
+    """The newest heading other than Unreleased is the package's version."""
     headings = re.findall(r"^## \[(\d[^\]]*)\]", read("CHANGELOG.md"), re.MULTILINE)
     assert headings[0] == version("vantage-quickbooks")
 
@@ -135,7 +135,7 @@ def test_every_error_code_is_documented():
 
 
 def test_every_hook_is_documented():
-    """Each hook stands in the docs with its exact arguments."""
+    """Each hook is in the docs with its exact arguments."""
     page = read("docs/host.md")
     for name, function in vars(hookspecs).items():
         if name.startswith("vantage_"):
@@ -152,7 +152,7 @@ def test_every_environment_variable_is_documented():
 
 
 def test_cassettes_belong_to_tests_and_hold_no_secret():
-    """Each file is claimed by a test of tests/wire, and no token or credential stands in any."""
+    """Each file belongs to a test of tests/wire, and none contains a token or credential."""
     claimed = {
         f"{path.stem.removeprefix('test_')}/{node.name}.yaml"
         for path in (ROOT / "tests/wire").glob("test_*.py")
