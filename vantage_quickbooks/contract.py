@@ -1,11 +1,11 @@
 """The contract between a host and a connector: data types, protocols, envelopes and views.
 
-Only plain JSON crosses the border: str, int, float, bool, None, list, dict. A host in another language can use the
-same contract over a process or HTTP: every description is data, every result is a JSON object, every failure has a
+Host and connector exchange plain JSON only: str, int, float, bool, None, list, dict. A host in another language can use
+the same contract over a process or HTTP: every description is data, every result is a JSON object, every failure has a
 code and a message.
 
-This module, `hookspecs` and `conformance` know no connector and import nothing but the standard library and pluggy (the
-conformance kit also pytest and jsonschema), so that they can become a distribution of their own.
+This module, `hookspecs` and `conformance` import no connector, and nothing but the standard library and pluggy (the
+conformance kit also pytest and jsonschema), so that they can become a separate distribution.
 """
 
 from __future__ import annotations

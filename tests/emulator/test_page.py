@@ -211,7 +211,7 @@ def test_programs_and_the_page_itself_are_accepted(host):
 def test_the_name_that_the_emulator_listens_on_is_its_own():
     assert rejection_reason("GET", {"host": "books.corp.example:8085"}, "Books.corp.example") is None
     assert rejection_reason("GET", {"host": "books.corp.example:8085"}, "127.0.0.1")
-    assert rejection_reason("GET", {}, "127.0.0.1") is None  # HTTP/1.0 knows no Host
+    assert rejection_reason("GET", {}, "127.0.0.1") is None  # HTTP/1.0 has no Host header
 
 
 def test_a_program_gets_json_with_any_content_type(client):

@@ -1,4 +1,4 @@
-"""The emulator's server ends when it gets a signal, at whatever moment, and however many it gets."""
+"""The emulator's server ends when it gets one or more signals at any moment."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def test_forked_processes_get_their_own_responses(echo):
         children = [processes.Process(target=run, args=(start,)) for start in starts[1:]]
         for child in children:
             child.start()
-        run(starts[0])  # the parent goes on, too
+        run(starts[0])  # the parent continues, too
         for child in children:
             child.join()
             assert child.exitcode == 0

@@ -1,4 +1,4 @@
-"""The wheel in a fresh environment, beside a host that knows no connector by name."""
+"""The wheel in a fresh environment, with a host that names no connector."""
 
 from __future__ import annotations
 

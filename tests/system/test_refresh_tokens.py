@@ -98,7 +98,7 @@ def test_threads_that_are_refused_permanently_refresh_once_each_at_most(connect,
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(refused, range(8)))
-    assert token_requests(emulator)[0] <= 1 + 8  # one each at the most, whatever the interleaving
+    assert token_requests(emulator)[0] <= 1 + 8  # at most one each, in any interleaving
 
 
 # ---- every known refresh token -------------------------------------------------------------------------------------

@@ -207,7 +207,7 @@ def test_all_threads_of_a_full_read_end(serve, misbehave):
     assert time.monotonic() - began < SOON_S
     ours = ("quickbooks-page", "quickbooks-unpack", "quickbooks-lookup")
     while [thread for thread in threading.enumerate() if thread.name.startswith(ours)]:
-        assert time.monotonic() - began < SOON_S, "a thread of the read goes on"
+        assert time.monotonic() - began < SOON_S, "a thread of the read continues"
         time.sleep(0.05)
 
 

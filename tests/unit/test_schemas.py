@@ -24,7 +24,7 @@ INPUTS = [f"{action}.input.schema" for action in ACTIONS]
 OUTPUTS = [f"{action}.output.schema" for action in ACTIONS]
 # (form, the schema whose properties it shows)
 FORMS = [("settings.form", "settings.schema"), *((f"{action}.form", f"{action}.input.schema") for action in ACTIONS)]
-# The host's own words; its editors know no others.
+# The host's own values; its editors support no others.
 INPUT_TYPES = {"String", "Numeric", "Boolean", "Dropdown", "Date", "Object", "Array", "Array of Strings"}
 
 

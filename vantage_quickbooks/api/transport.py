@@ -56,8 +56,8 @@ POLL_INTERVAL_S = 0.25
 CHECK_INTERVAL_S = 0.1
 
 TOKEN_RESPONSE_TIMEOUT_S = 30.0
-"""Timeout of the complete response to a token request, whatever the call's deadline: once the request is sent, Intuit
-may have rotated the refresh token, and abandoning the response would lose the connection."""
+"""Timeout of the complete response to a token request, regardless of the call's deadline: once the request is sent,
+Intuit may have rotated the refresh token, and abandoning the response would lose the connection."""
 
 TOKEN_RESPONSE_LIMIT = BodyLimit(1 << 18, None)
 """Maximum size of a response of the OAuth server: recorded ones have a thousand bytes."""

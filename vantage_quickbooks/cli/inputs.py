@@ -40,7 +40,7 @@ def read_settings(source: str | None, emulator_url: str | None = None) -> dict[s
 
     Args:
         source: Path of a JSON file, `-` for standard input, or None.
-        emulator_url: A local emulator to use, whatever the settings say.
+        emulator_url: A local emulator to use, regardless of the settings.
 
     Raises:
         UsageError: The file cannot be read, or there are no settings.
@@ -65,7 +65,7 @@ def read_app_settings(source: str | None, target: Path, emulator_url: str | None
     Args:
         source: Path of a JSON file, `-` for standard input, or None for *target* if that exists.
         target: The file that will contain the settings.
-        emulator_url: A local emulator to use, whatever the settings say.
+        emulator_url: A local emulator to use, regardless of the settings.
 
     Raises:
         UsageError: A file cannot be read, or there are no settings.

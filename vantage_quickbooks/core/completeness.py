@@ -1,4 +1,4 @@
-"""Prove that a full read of an entity is complete although people edit the company meanwhile.
+"""Prove that a full read of an entity is complete although the company is edited during the read.
 
 Pure: sort keys and counts in, decisions out. `sync.full_read` sends the requests.
 

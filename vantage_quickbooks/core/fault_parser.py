@@ -1,7 +1,7 @@
 """Failures in: read the faults of a response in every dialect, and choose the error that reports them.
 
-QuickBooks reports failures in five dialects, whatever format was requested: `Fault` as JSON, `fault` in lower case as
-JSON (the gateway), XML, HTML (load balancer, maintenance) and plain text. Each of them occurs under HTTP 200, too
+QuickBooks reports failures in five dialects, regardless of the requested format: `Fault` as JSON, `fault` in lower case
+as JSON (the gateway), XML, HTML (load balancer, maintenance) and plain text. Each of them occurs under HTTP 200, too
 (recorded 2015 to 2026). Codes and their meaning:
 https://developer.intuit.com/app/developer/qbo/docs/develop/troubleshooting/error-codes.
 """
@@ -54,7 +54,7 @@ _REMEDIES = {
     "4000": " The statement cannot be parsed: this is a defect of the connector, please report it with the intuit_tid.",
     "4001": " A field in the filter or the order is not one that QuickBooks can use.",
     "2030": " Check the id: QuickBooks ids are digits.",
-    "500": " QuickBooks knows no such operation or address.",
+    "500": " QuickBooks does not have this operation or path.",
 }
 
 

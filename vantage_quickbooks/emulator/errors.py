@@ -217,7 +217,10 @@ def stale_object(other: str) -> Fault:
 
 
 def business_error(detail: str) -> Fault:
-    """A business rule is broken. Source: Intuit, "Error codes", 6000."""
+    """A business rule is broken.
+
+    Source: https://developer.intuit.com/app/developer/qbo/docs/develop/troubleshooting/error-codes, code 6000.
+    """
     message = "A business validation error has occurred while processing your request"
     return Fault(400, "6000", message, f"Business Validation Error: {detail}", element="")
 

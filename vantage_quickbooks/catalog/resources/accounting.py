@@ -286,7 +286,7 @@ _BUDGET = Resource(
     sortable={**short.TIMES},
     path="budget",
     examples=({"max_results": 50},),
-    source=f"{short.entity_page('budget')}, which marks no property of its own as filterable or sortable",
+    source=f"{short.entity_page('budget')}, which marks none of its own properties as filterable or sortable",
 )
 
 _JOURNAL_CODE = Resource(
@@ -304,8 +304,8 @@ _JOURNAL_CODE = Resource(
     has_active=True,
     has_cdc=False,
     examples=({"max_results": 50}, {"active": "all"}),
-    source=f"{short.entity_page('journalcode')}, which marks no property of its own as filterable or sortable; Active "
-    "as in all name lists. For French companies only",
+    source=f"{short.entity_page('journalcode')}, which marks none of its own properties as filterable or sortable; "
+    "Active as in all name lists. For French companies only",
 )
 
 _EXCHANGE_RATE = Resource(
@@ -373,7 +373,7 @@ _TAX_AGENCY = Resource(
     path="taxagency",
     has_cdc=False,
     examples=({"max_results": 50},),
-    source=f"{short.entity_page('taxagency')}, which has no Active and marks no property of its own as filterable",
+    source=f"{short.entity_page('taxagency')}, which has no Active and marks none of its own properties as filterable",
 )
 
 _TAX_CODE = Resource(

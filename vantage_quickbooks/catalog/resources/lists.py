@@ -188,7 +188,7 @@ _CUSTOMER_TYPE = Resource(
     path="customertype",
     has_active=True,
     examples=({"max_results": 50}, {"active": "all"}),
-    source=f"{short.entity_page('customertype')}, which marks no property of its own as filterable or sortable; "
+    source=f"{short.entity_page('customertype')}, which marks none of its own properties as filterable or sortable; "
     "Active as in all name lists",
 )
 
@@ -244,7 +244,7 @@ _COMPANY_CURRENCY = Resource(
     path="companycurrency",
     has_active=True,
     examples=({"max_results": 50}, {"active": "all"}),
-    source=f"{short.entity_page('companycurrency')}, which marks no property of its own as filterable or sortable; "
+    source=f"{short.entity_page('companycurrency')}, which marks none of its own properties as filterable or sortable; "
     "Active as in all name lists",
 )
 

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from vantage_quickbooks.emulator.company.change import Record
     from vantage_quickbooks.emulator.company.store import Store
 
-_SHARED_NAMES = ("Customer", "Vendor", "Employee")  # a name is unique among all three (Intuit, Customer page)
+_SHARED_NAMES = ("Customer", "Vendor", "Employee")
+"""A name is unique among all three.
+
+Source: https://developer.intuit.com/app/developer/qbo/docs/api/accounting/all-entities/customer.
+"""
 # Properties that a full update keeps when they are not sent (recorded, 2020, update/customer.yml; the rest is ours).
 _KEPT_BY_FULL_UPDATE = frozenset({"CurrencyRef", "DocNumber", "V4IDPseudonym", "DefaultTaxCodeRef"})
 _DEBTORS = {"Invoice": ("Customer", "CustomerRef"), "Bill": ("Vendor", "VendorRef")}

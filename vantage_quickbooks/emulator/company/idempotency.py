@@ -33,8 +33,8 @@ class IdempotencyCache:
             The response; a repeated one with the first one's time (recorded, August 2026: eight minutes later).
 
         Raises:
-            Fault: 6000 for more than 50 characters (github.com/intuit/QuickBooks-V3-Java-SDK/issues/180), or whatever
-                `write` raises.
+            Fault: 6000 for more than 50 characters (github.com/intuit/QuickBooks-V3-Java-SDK/issues/180), or any fault
+                that `write` raises.
         """
         if not request_id:
             return write()

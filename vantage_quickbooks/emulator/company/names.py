@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 DELETED_SUFFIX = " (deleted)"
 """Recorded, 2020 (minimul get/inactive_vendors.yml, deactivate/account.yml)."""
 _NAME_PARTS = ("Title", "GivenName", "MiddleName", "FamilyName", "Suffix")
-_INVALID_IN_NAME = re.compile(r"[:\t\n]")  # Intuit, Customer page
+_INVALID_IN_NAME = re.compile(r"[:\t\n]")
+"""Source: https://developer.intuit.com/app/developer/qbo/docs/api/accounting/all-entities/customer."""
 
 
 def _with_deleted_suffix(name: str, active: bool) -> str:

@@ -323,7 +323,10 @@ CLASSIFICATIONS: Mapping[str, str] = {
     **dict.fromkeys(("Expense", "Other Expense", "Cost of Goods Sold"), "Expense"),
     "Equity": "Equity",
 }  # fmt: skip
-"""An account's Classification by its AccountType (Intuit, Account page)."""
+"""An account's Classification by its AccountType.
+
+Source: https://developer.intuit.com/app/developer/qbo/docs/api/accounting/all-entities/account.
+"""
 
 ACCOUNT_SUB_TYPES: Mapping[str, str] = {"Bank": "CashOnHand"}
 """The AccountSubType that an AccountType gets when none is sent (recorded, 2026)."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LOOK_BACK_S = 30 * 86_400
 MAX_OBJECTS = 1000
 UNCAPTURED = frozenset({"JournalCode", "TaxAgency", "TaxCode", "TaxRate", "TimeActivity"})
-"""Entities that change data capture refuses (Intuit, "Change data capture")."""
+"""Entities that change data capture refuses, by the page named in the module's docstring."""
 
 
 def changes(company: Company, parameters: dict[str, str], now: float) -> bytes:

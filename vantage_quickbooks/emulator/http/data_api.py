@@ -197,7 +197,9 @@ def _read(request: Request, company: Company, entity: Entity, tail: str) -> str:
 
 
 def _exchange_rate(company: Company, parameters: Mapping[str, str]) -> str:
-    """Return the text of an exchange rate, which has no Id (Intuit, ExchangeRate page).
+    """Return the text of an exchange rate, which has no Id.
+
+    Source: https://developer.intuit.com/app/developer/qbo/docs/api/accounting/all-entities/exchangerate.
 
     Args:
         company: The company.

@@ -1,9 +1,9 @@
 """Intuit's limits on the requests to one company.
 
-Sources: Intuit, "Limits and throttles" (500 a minute, 40 batches a minute,
-https://developer.intuit.com/app/developer/qbo/docs/learn/limits-and-throttles) and the blog of 13
-August 2025 (10 a second); Intuit's older help articles (10 at once). Clients are expected to obey all of them, so all
-are enforced. A batch counts as one request and as one batch.
+Sources: https://developer.intuit.com/app/developer/qbo/docs/learn/limits-and-throttles (500 a minute, 40 batches a
+minute); https://blogs.intuit.com/2025/08/13/upcoming-changes-to-the-accounting-api (10 a second); Intuit's older help
+articles (10 at once). Clients are expected to obey all of them, so all are enforced. A batch counts as one request and
+as one batch.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ issued from it, and revoking any of its tokens ends it. The refresh token change
 at every refresh (`"always"`). The previous value stops working at once, as Intuit's help article says, or after a grace
 period, as the README of Intuit's client says.
 
-Source: Intuit, "OAuth 2.0",
-https://developer.intuit.com/app/developer/qbo/docs/develop/authentication-and-authorization/oauth-2.0
+Sources: https://developer.intuit.com/app/developer/qbo/docs/develop/authentication-and-authorization/oauth-2.0,
+https://help.developer.intuit.com/s/article/Validity-of-Refresh-Token, https://github.com/intuit/oauth-jsclient#readme.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 Rotation = Literal["daily", "always"]
 
 REFRESH_TOKEN_LIFETIME_S = 8_726_400  # 101 days at issue (recorded, intuit/oauth-jsclient test/mocks)
-HARD_LIFETIME_S = 157_680_000  # five years (Intuit blog, 12 November 2025)
+HARD_LIFETIME_S = 157_680_000
+"""Five years. Source: https://blogs.intuit.com/2025/11/12/important-changes-to-refresh-token-policy."""
 ROTATION_PERIOD_S = 86_400  # "24 to 26 hours" (Intuit staff, oauth-jsclient issue 74)
 CODE_LIFETIME_S = 600  # RFC 6749 section 4.1.2 recommends this at most; Intuit's is not documented
 ACCOUNTING_SCOPE = "com.intuit.quickbooks.accounting"
@@ -280,7 +281,7 @@ class AuthorizationServer:
 
         Args:
             token: An access or refresh token.
-            form: May hold client id and secret.
+            form: May contain client id and secret.
             authorization: The header.
 
         Raises:

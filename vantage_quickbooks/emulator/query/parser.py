@@ -34,7 +34,7 @@ from vantage_quickbooks.emulator.query import parse_messages
 from vantage_quickbooks.emulator.query.statement import Condition, Statement, Value
 
 MAX_RESULTS_LIMIT = 1000
-"""Intuit, "Data queries"."""
+"""Source: https://developer.intuit.com/app/developer/qbo/docs/learn/explore-the-quickbooks-online-api/data-queries."""
 
 
 def parse(statement: str) -> Statement:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.emulator.query.statement import Condition, Statement, Value
 
-DEFAULT_MAX_RESULTS = 100  # Intuit, "Data queries"
+DEFAULT_MAX_RESULTS = 100
+"""Source: https://developer.intuit.com/app/developer/qbo/docs/learn/explore-the-quickbooks-online-api/data-queries."""
 
 # Properties with a column in `record`; all others are read from the JSON text.
 _COLUMNS = {
