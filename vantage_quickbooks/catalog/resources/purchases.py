@@ -279,7 +279,8 @@ _CREDIT_CARD_PAYMENT = Resource(
     sortable={**short.TIMES},
     path="creditcardpayment",
     examples=({"max_results": 50}, {"updated_since": "2026-05-01"}),
-    source=f"{short.entity_page('creditcardpayment')}, which marks none of its own properties as filterable or sortable",
+    source=f"{short.entity_page('creditcardpayment')}, which marks none of its own properties as filterable or "
+    "sortable",
 )
 
 PURCHASES = (
