@@ -1,6 +1,8 @@
 # Every target sets up what it needs by itself: Python 3.11, its venv module and make are enough.
 PY ?= python3
 BIN := .venv/bin
+# Where it is set, each of the programs that the tests start would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 
@@ -20,7 +22,7 @@ test: .venv/.test .venv/.system
 	@$(BIN)/python -m pytest -k "$(TESTS)" -x
 else
 test: .venv/.test system-packages  ## Run all tests (make test TESTS=name runs those that match, on one Python)
-	@$(BIN)/python -m pytest -n 3 --dist loadfile
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 	@$(BIN)/python .ci/pythons.py
 endif
 

@@ -38,6 +38,16 @@ def pytest_report_header():
     return "python " + sys.version.split()[0] + ", " + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
 
 
+SLOWEST_FIRST = ("web", "system", "emulator", "unit", "meta", "wire")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Let the workers of pytest-xdist begin with the folders whose files take longest, so that they end together."""
+    if hasattr(config, "workerinput"):
+        tests = config.rootpath / "tests"
+        items.sort(key=lambda item: SLOWEST_FIRST.index(item.path.relative_to(tests).parts[0]))
+
+
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch, tmp_path):
     """No test reads or writes this user's own settings and tokens, or remembers another's refusals."""

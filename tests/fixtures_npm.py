@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -23,8 +24,10 @@ def npm(request, tmp_path_factory):
         directory = place / hashlib.sha256(wanted.encode()).hexdigest()[:16]
         if shutil.which("node") is None or shutil.which("npm") is None:
             pytest.skip(f"!!! NOT TESTED WITH {wanted}: as root, apt-get install npm !!!")
-        if not directory.exists():
-            _install(packages, directory)
+        with (place / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the workers of pytest-xdist fetch one after the other, each package once
+            if not directory.exists():
+                _install(packages, directory)
         return directory / "node_modules"
 
     return fetched

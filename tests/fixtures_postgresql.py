@@ -1,6 +1,7 @@
-"""A PostgreSQL of the test run's own: in a temporary directory, on loopback, with a password, gone at the end.
+"""A PostgreSQL of the test process's own: in a temporary directory, on loopback, with a password, gone at the end.
 
-It touches no service of the machine. `make test` installs the server's programs where it can (`.ci/system-packages`).
+It touches no service of the machine. A worker of pytest-xdist starts its own if a test needs one: it costs a second.
+`make test` installs the server's programs where it can (`.ci/system-packages`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# `read` ends when the test process closes the pipe, or ends in any way: a run that is killed leaves no server.
+WATCHDOG = 'read -r _; "$1" stop -D "$2/data" -m immediate -w; rm -rf "$2"'
 INITDB_OPTIONS = ("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync")
 
 
@@ -56,7 +59,7 @@ def _server() -> Iterator[str]:
     programs = _find_programs()
     if programs is None:
         raise _NoServerError("initdb, pg_ctl and postgres are missing; as root, apt-get install postgresql")
-    with tempfile.TemporaryDirectory(prefix="vantage-postgresql-") as folder:
+    with tempfile.TemporaryDirectory(prefix="vantage-postgresql-", ignore_cleanup_errors=True) as folder:
         account = _unprivileged_account(Path(folder))
         data, password = Path(folder, "data"), secrets.token_urlsafe(18)
         password_file = Path(folder, "password")
@@ -65,11 +68,18 @@ def _server() -> Iterator[str]:
             [programs / "initdb", "-D", data, "-U", "vantage", f"--pwfile={password_file}", *INITDB_OPTIONS],
             account,
         )
-        port = _start(programs, data, account)
-        try:
+        watchdog = subprocess.Popen(
+            ["/bin/sh", "-c", WATCHDOG, "sh", str(programs / "pg_ctl"), folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,  # Ctrl-C is for the tests
+            **account,
+        )
+        with watchdog:  # closes the pipe and waits
+            port = _start(programs, data, account)
             yield f"postgresql+psycopg://vantage:{password}@127.0.0.1:{port}/postgres"
-        finally:
-            _run([programs / "pg_ctl", "stop", "-D", data, "-m", "immediate", "-w"], account)
 
 
 def _start(programs: Path, data: Path, account: dict[str, Any]) -> int:

@@ -61,7 +61,7 @@ def is_accepted(action_id, data):
 
 
 @given(st.sampled_from(IDS).flatmap(lambda action: st.tuples(st.just(action), objects(f"{action}.input.schema"))))
-@settings(max_examples=800)
+@settings(max_examples=400)
 @example(("listInvoices", {"fields": "Id,DocNumber"}))
 @example(("listInvoices", {"max_results": "50", "status": "", "customer_id": None}))
 @example(("listInvoices", {"sync_cursor": "x", "all": True, "start_position": ""}))
@@ -96,13 +96,13 @@ together = st.fixed_dictionaries(
 
 @pytest.mark.parametrize("action_id", LISTS)
 @given(data=together)
-@settings(max_examples=500)
+@settings(max_examples=250)
 def test_the_schema_refuses_inputs_that_exclude_each_other(action_id, data):
     assert is_published(f"{action_id}.input.schema", data) is is_accepted(action_id, data)
 
 
 @given(objects("settings.schema"))
-@settings(max_examples=500)
+@settings(max_examples=250)
 @example({"max_results": "100"})
 @example({"realm_id": 9130357992220000})
 @example({"client_id": None})
@@ -123,7 +123,7 @@ def test_a_normalized_value_has_the_first_type_of_its_schema(case):
 
 
 @given(st.sampled_from(SCHEMAS).flatmap(lambda name: st.tuples(st.just(name), objects(name))))
-@settings(max_examples=1000)
+@settings(max_examples=400)
 def test_every_refusal_has_an_entry(case):
     """Only inputs that exclude each other have none: the action reports which they are."""
     name, data = case
@@ -147,7 +147,7 @@ def connection():
 
 
 @given(data=st.data())
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_a_call_over_http_refuses_what_the_schema_refuses(connection, data):
     action_id = data.draw(st.sampled_from(IDS))
     given_ = data.draw(objects(f"{action_id}.input.schema"))
