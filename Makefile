@@ -22,7 +22,7 @@ test: .venv/.test .venv/.system
 	@$(BIN)/python -m pytest -k "$(TESTS)" -x
 else
 test: .venv/.test system-packages  ## Run all tests (make test TESTS=name runs those that match, on one Python)
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 	@$(BIN)/python .ci/pythons.py
 endif
 

@@ -68,7 +68,7 @@ class Exchange:
         return self.method == "POST" and self.target is not None and not self.target.startswith(("query", "/"))
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # libyaml, where PyYAML has it, is ten times as fast
     pass
 
 
