@@ -64,7 +64,7 @@ def test_invalid_settings_are_reported_by_field_and_the_summary_has_the_focus(op
     page.fill("#field-max_results", "lots")
     page.get_by_role("button", name="Save", exact=True).click()
     page.wait_for_selector("#errors")
-    page.wait_for_function("document.activeElement.id === 'errors'")  # autofocus acts a moment after the page is loaded
+    expect(page.locator("#errors")).to_be_focused()  # autofocus acts a moment after the page is loaded
     assert page.title().startswith("Error: ")
     field = page.locator("#field-max_results")
     assert field.get_attribute("aria-invalid") == "true"
