@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
     from logging import Logger
     from types import TracebackType
 
@@ -25,6 +25,7 @@ __all__ = [
     "CONTRACT_VERSION",
     "CONTRACT_VERSIONS",
     "Action",
+    "ChangeSet",
     "Connection",
     "Connector",
     "Cost",
@@ -59,6 +60,7 @@ CAPABILITIES: Mapping[str, str] = {
     "estimate": "`Connection.estimate()`",
     "apiCalls": "`Connection.api_calls()`",
     "changes": "some actions have the mode `changes`",
+    "sync": "`Connection.sync()` and `Connection.estimate_sync()`",
     "authorize": "`Connector.authorization_url()` and `exchange_code()`",
     "disconnect": "`Connection.disconnect()`",
     "credentials": "uses `load_credentials` and `save_credentials` of the context",
@@ -259,6 +261,81 @@ class Action:
     destructive: bool = False
     version: str = "1"
     deprecated: Deprecation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """A part of what changed in one entity: apply it by key, then store `state`.
+
+    Sets come at least once: after a crash between applying a set and storing its state, the same changes come again.
+    Applied by key, in their order, they lead to the same result. `apply_to` is the reference.
+
+    Attributes:
+        entity: The provider's name of the entity.
+        mode: `snapshot`: with the other sets of the entity, all records there are. `changes`: what changed since.
+        upserts: Records that were created or changed, as the provider sent them, with the connector's flat fields.
+        deletions: Keys of deleted records with `deletedAt`, where the provider reports them.
+        existing_ids: Keys of all records that exist: any other record was deleted. None if `deletions` says it all.
+        changed_later: Keys of records that were changed after the upper bound of the window; they come in a later one.
+        is_first: Whether it is the first set of a snapshot: what the consumer has of the entity is discarded.
+        is_last: Whether the entity is up to date with this set.
+        primary_key: The members that identify a record, together; `*` is the only member of a record.
+        state: Where the next sync continues once this set was applied.
+        metadata: How the set was obtained, and what is `pending`.
+        error: Why the entity could not be read, as in an envelope; None if it was.
+    """
+
+    entity: str
+    mode: Literal["snapshot", "changes"]
+    upserts: list[JSON]
+    deletions: list[JSON]
+    existing_ids: list[str] | None
+    changed_later: list[str]
+    is_first: bool
+    is_last: bool
+    primary_key: tuple[str, ...]
+    state: JSON
+    metadata: JSON
+    error: JSON | None = None
+
+    def key_of(self, record: Mapping[str, Any]) -> str:
+        """Return the key of a record of this entity; several members are joined by a vertical bar."""
+        return "|".join(str(_member(record, path.split("."))) for path in self.primary_key)
+
+    def apply_to(self, mirror: MutableMapping[str, JSON]) -> None:
+        """Apply the set to the consumer's records of the entity, by key."""
+        if self.mode == "snapshot" and self.is_first:
+            mirror.clear()
+        for record in self.upserts:
+            mirror[self.key_of(record)] = record
+        for deletion in self.deletions:
+            mirror.pop(deletion["Id"], None)
+        if self.existing_ids is not None:
+            for key in set(mirror).difference(self.existing_ids):
+                del mirror[key]
+
+    def to_dict(self) -> JSON:
+        """Return the set as plain JSON, without its state."""
+        return {
+            "entity": self.entity,
+            "mode": self.mode,
+            "isFirst": self.is_first,
+            "isLast": self.is_last,
+            "primaryKey": list(self.primary_key),
+            "upserts": self.upserts,
+            "deletions": self.deletions,
+            "existingIds": self.existing_ids,
+            "changedLater": self.changed_later,
+            "metadata": self.metadata,
+            "error": self.error,
+        }
+
+
+def _member(record: Any, path: Sequence[str]) -> Any:
+    for name in path:
+        record = next((value for value in record.values() if isinstance(value, dict)), {}) if name == "*" else record
+        record = record if name == "*" else record.get(name)
+    return record
 
 
 def node_name(connector_id: str, action_id: str) -> str:
@@ -488,6 +565,26 @@ class Connection(Protocol):
 
     def estimate(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- the host's word
         """Return `totalCount` and `apiCalls`: the number of records of a full read, and its API calls."""
+
+    def sync(
+        self,
+        entities: Sequence[str] | None = None,
+        state: Mapping[str, Any] | None = None,
+        *,
+        max_api_calls: int | None = None,
+    ) -> Iterator[ChangeSet]:
+        """Bring a copy of many entities up to date.
+
+        Args:
+            entities: The provider's names; None for all that can be read in full.
+            state: The state of the last set that was applied; None to read everything.
+            max_api_calls: Limit of API calls; what does not fit is read by a later sync.
+        """
+
+    def estimate_sync(
+        self, entities: Sequence[str] | None = None, state: Mapping[str, Any] | None = None, *, count: bool = True
+    ) -> JSON:
+        """Return the API calls that a sync would take."""
 
     def api_calls(self) -> dict[str, int]:
         """Return the API calls that this connection has made so far, by action id."""

@@ -132,6 +132,10 @@ class CallContext:
                 )
             self.api_calls += 1
 
+    def is_exhausted(self) -> bool:
+        """Return whether the maximum number of requests is reached."""
+        return self.max_api_calls is not None and self.api_calls >= self.max_api_calls
+
     def record_tid(self, intuit_tid: str | None, *, is_metered: bool = False) -> None:
         """Record the transaction id of a response, and count the response if Intuit meters it."""
         with self._lock:

@@ -33,6 +33,7 @@ from vantage_quickbooks.errors import AccessTokenRefusedError, ConnectorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, MutableMapping
+    from datetime import datetime
     from typing import TypeAlias
 
     from vantage_quickbooks.api.call_context import CallContext
@@ -184,8 +185,18 @@ class QuickBooksClient:
 
         Source: https://developer.intuit.com/app/developer/qbo/docs/learn/explore-the-quickbooks-online-api/change-data-capture
         """
+        return self.captured(entities, since, call)[0]
+
+    def captured(
+        self, entities: Collection[str], since: str, call: CallContext
+    ) -> tuple[dict[str, list[dict[str, Any]]], datetime]:
+        """Return the changes as `changes` does, and the time at which QuickBooks began to answer, by its own clock.
+
+        Raises:
+            ConnectorError: See `request`.
+        """
         answer = self.request(changes_request(self._api_url, self.settings.realm_id, entities, since), call)
-        return responses.changed_records(answer, entities)
+        return responses.changed_records(answer, entities), responses.answer_time(answer)
 
     def read(self, path: str, id_: str | None, entity: str, call: CallContext) -> Answer:
         """Read one record; the answer's member of the entity's name is an object.

@@ -11,15 +11,18 @@ from vantage_quickbooks.catalog.get_action import GetAction
 from vantage_quickbooks.catalog.list_action import ListAction
 from vantage_quickbooks.catalog.query_action import QueryAction
 from vantage_quickbooks.catalog.resources import RESOURCES
+from vantage_quickbooks.catalog.sync_action import SyncAction
 
 if TYPE_CHECKING:
     from vantage_quickbooks.catalog.handler import Handler
 
-__all__ = ["ACTIONS"]
+__all__ = ["ACTIONS", "SYNC"]
+
+SYNC = SyncAction()
 
 
 def _handlers() -> dict[str, Handler]:
-    core: list[Handler] = [GetCompanyInfo(), GetAccessToken(), QueryAction()]
+    core: list[Handler] = [GetCompanyInfo(), GetAccessToken(), QueryAction(), SYNC]
     handlers = {handler.action.id: handler for handler in core}
     for resource in RESOURCES:
         if resource.list_id in DESCRIPTIONS:

@@ -13,7 +13,7 @@ from vantage_quickbooks.contract import Action, Cost, FlatField, Keys, Limits, T
 if TYPE_CHECKING:
     from vantage_quickbooks.catalog.resource import Column, Resource
 
-__all__ = ["DESCRIPTIONS", "GET_ACCESS_TOKEN", "GET_COMPANY_INFO", "QUERY"]
+__all__ = ["DESCRIPTIONS", "GET_ACCESS_TOKEN", "GET_COMPANY_INFO", "LIMITS", "QUERY", "SYNC"]
 
 LIMITS = Limits(concurrent_requests=10, requests_per_second=10, requests_per_minute=500, max_page_size=1000)
 """Limits of one company and app.
@@ -59,6 +59,19 @@ QUERY = Action(
         {"query": "SELECT COUNT(*) FROM Customer"},
     ),
     cost=(_ONE_CALL,),
+    limits=LIMITS,
+)
+
+SYNC = Action(
+    id="sync",
+    title="Sync the company",
+    description="Reads what was created, changed and deleted in many kinds of records since the state of an earlier "
+    "sync; without a state, everything. A company in which little happens takes one API call. Keep the returned state "
+    "for the next time.",
+    rows_key="changeSets",
+    group="core",
+    agent_visible=False,
+    examples=({"entities": ["Term", "TaxCode"]},),
     limits=LIMITS,
 )
 
@@ -187,7 +200,7 @@ def _column(column: Column, resource: Resource) -> dict[str, Any]:
 
 
 def _describe_all() -> dict[str, Action]:
-    actions = [GET_COMPANY_INFO, GET_ACCESS_TOKEN, QUERY]
+    actions = [GET_COMPANY_INFO, GET_ACCESS_TOKEN, QUERY, SYNC]
     for resource in RESOURCES:
         if resource.is_queryable:
             actions.append(_describe_list(resource))
@@ -198,4 +211,4 @@ def _describe_all() -> dict[str, Action]:
 
 
 DESCRIPTIONS = _describe_all()
-"""The actions by id: the four core actions, then the query, then the actions of the catalog's rows."""
+"""The actions by id: the four core actions, the query, the sync, then the actions of the catalog's rows."""

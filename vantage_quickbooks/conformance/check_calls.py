@@ -41,6 +41,7 @@ CONNECTION_METHODS = {
     "stream": "stream",
     "ndjson": "stream",
     "estimate": "estimate",
+    "sync": "sync",
     "apiCalls": "api_calls",
     "disconnect": "disconnect",
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 from vantage_quickbooks.api.call_context import CallContext
 from vantage_quickbooks.api.response_body import BodyLimit
 from vantage_quickbooks.auth.stores import HostStore, open_store
-from vantage_quickbooks.catalog.actions import ACTIONS
+from vantage_quickbooks.catalog.actions import ACTIONS, SYNC
 from vantage_quickbooks.catalog.handler import is_streamable
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.config.settings import EMULATOR
@@ -32,7 +32,7 @@ from vantage_quickbooks.errors import (
 from vantage_quickbooks.fork_safety import ForkSafeLock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from vantage_quickbooks.api.client import Intercept, QuickBooksClient
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.auth.stores import TokenStore
     from vantage_quickbooks.catalog.handler import Handler, StreamHandler
     from vantage_quickbooks.config.settings import Settings
+    from vantage_quickbooks.contract import ChangeSet
 
 __all__ = ["NDJSON", "Connection"]
 
@@ -262,6 +263,85 @@ class Connection:
 
         return self._translate_errors(call, run)
 
+    def sync(
+        self,
+        entities: Sequence[str] | None = None,
+        state: Mapping[str, Any] | None = None,
+        *,
+        max_api_calls: int | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+    ) -> Iterator[ChangeSet]:
+        """Bring a copy of many entities up to date, with as few API calls as possible.
+
+        Apply each set by key (`ChangeSet.apply_to`), then store its state: nothing is lost whenever the process is
+        killed, and what comes twice changes nothing. See docs/sync.md.
+
+        Args:
+            entities: Intuit's names, `Invoice`; None for all of which a full read of any size can be verified.
+            state: The state of the last set that was applied; None reads everything.
+            max_api_calls: Limit of API calls, failed ones included. Entities that do not fit are `pending` in the last
+                set's metadata, and the next syncs read them, those first that have waited longest.
+            since: In place of a state: what changed at or after this instant, which has a zone.
+            until: What changed after this instant is left to the next sync. The same window read again yields the same
+                records, except for those in `changed_later`.
+
+        Raises:
+            InputError: The input is wrong, or the state is not one of this connection; raised at once.
+            ConnectorError: A set could not be read; those before it are whole, and their state continues.
+        """
+        call = self._start_call()
+        data = self._translate_errors(call, _sync_input, entities, state, max_api_calls, since, until)
+        if self._context.row_limit is not None:
+            raise InputError("A sync has no preview: rows that are left out would be lost. Use no row limit.")
+        sets = self._translate_errors(call, SYNC.iter_sets, self._get_client(), data, call)
+        return self._iter_sets(sets, call)
+
+    def _iter_sets(self, sets: Iterator[ChangeSet], call: CallContext) -> Iterator[ChangeSet]:
+        done = 0
+        outcome: dict[str, Any] = {"outcome": "cancelled"}
+        try:
+            while (found := self._translate_errors(call, next, sets, None)) is not None:
+                done += len(found.upserts)
+                yield found
+                del found  # one page in memory at a time
+                self._observers.progress(SYNC.action.id, done, None)
+            outcome = {"outcome": "success", "records": done}
+        except ConnectorError as error:
+            outcome = {"outcome": "error", "errorCode": error.code, "records": done}
+            raise
+        finally:
+            self._observers.audit(SYNC.action.id, call, outcome)
+
+    def estimate_sync(
+        self, entities: Sequence[str] | None = None, state: Mapping[str, Any] | None = None, *, count: bool = True
+    ) -> dict[str, Any]:
+        """Return the API calls that a sync takes if little has changed.
+
+        Args:
+            entities: As for `sync`.
+            state: As for `sync`; it knows the sizes of the entities, so that nothing has to be counted.
+            count: Whether to count entities of unknown size, at one API call each. Otherwise they are taken for small.
+
+        Returns:
+            `apiCalls`, `apiCallsSpent` by the estimate, and `entities`, each with `entity`, `source` (`cdc`, `onePage`
+            or `fullRead`), `records` and `apiCalls`.
+
+        Raises:
+            InputError: As for `sync`.
+            ConnectorError: See `QuickBooksClient.request`.
+        """
+        call = self._start_call()
+
+        def run() -> dict[str, Any]:
+            data = _sync_input(entities, state)
+            try:
+                return SYNC.estimate(self._get_client(), data, call, count=count)
+            finally:
+                self._observers.count(SYNC.action.id, call)
+
+        return self._translate_errors(call, run)
+
     def api_calls(self) -> dict[str, int]:
         """Return the requests that this connection has sent to the data API so far, by action, failed ones included."""
         return self._observers.api_calls()
@@ -450,6 +530,28 @@ def _handler(action_id: str) -> Handler:
             code="ACTION_NOT_FOUND",
         )
     return handler
+
+
+def _sync_input(
+    entities: Sequence[str] | None,
+    state: Mapping[str, Any] | None,
+    max_api_calls: int | None = None,
+    since: datetime | str | None = None,
+    until: datetime | str | None = None,
+) -> dict[str, Any]:
+    """Return the arguments of a sync as valid input of its action.
+
+    Raises:
+        InputError: One is wrong.
+    """
+    given = {
+        "entities": entities if entities is None or isinstance(entities, str) else list(entities),
+        "state": state if state is None or isinstance(state, str) else dict(state),
+        "max_api_calls": max_api_calls,
+        "since": since.isoformat() if isinstance(since, datetime) else since,
+        "until": until.isoformat() if isinstance(until, datetime) else until,
+    }
+    return validate_input(SYNC.action.id, {name: value for name, value in given.items() if value is not None})
 
 
 def _check(context: HostContext) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.core.fault_parser import error_for, parse_body, redact_tokens
@@ -24,11 +24,11 @@ from vantage_quickbooks.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import datetime
 
 __all__ = [
     "MAX_CHANGES",
     "Answer",
+    "answer_time",
     "changed_records",
     "decipher",
     "decipher_revocation",
@@ -168,6 +168,24 @@ def changed_records(answer: Answer, entities: Iterable[str]) -> dict[str, list[d
             details={"httpStatus": 200, "intuitTid": answer.intuit_tid},
         ) from None
     return changed
+
+
+def answer_time(answer: Answer) -> datetime:
+    """Return when QuickBooks began to answer, by its own clock: the answer's `time`, an instant with its offset.
+
+    Raises:
+        UnexpectedResponseError: The answer has no such time.
+    """
+    try:
+        at = datetime.fromisoformat(answer.body["time"])
+    except (KeyError, TypeError, ValueError):
+        at = None
+    if at is None or at.tzinfo is None:
+        raise UnexpectedResponseError(
+            "QuickBooks answered without the time of its answer. Nothing of the answer was used; try again.",
+            details={"httpStatus": 200, "intuitTid": answer.intuit_tid},
+        )
+    return at
 
 
 def total_count(answer: Answer) -> int:

@@ -35,10 +35,11 @@ class CursorSerializer:
     Args:
         settings: The connection's settings.
         selection: Everything that decides which records are read; with another selection, the cursor is rejected.
+        version: Version of what is written; cursors of another version are rejected.
     """
 
-    def __init__(self, settings: Settings, *selection: str) -> None:
-        bound = "\0".join((_VERSION, settings.environment, settings.realm_id, *selection))
+    def __init__(self, settings: Settings, *selection: str, version: str = _VERSION) -> None:
+        bound = "\0".join((version, settings.environment, settings.realm_id, *selection))
         key = hmac.new(settings.client_secret.reveal().encode(), b"cursor", hashlib.sha256).digest()
         self._signer = Signer(key, salt=hashlib.sha256(bound.encode()).digest(), digest_method=hashlib.sha256)
 

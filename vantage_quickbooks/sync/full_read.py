@@ -126,12 +126,16 @@ class FullRead:
         size: Records of a page, 2 to 1000.
         state: The state in a cursor, to continue from.
         decoder: Makes rows and sort keys of an answer.
+        stops_at_limit: Whether a read that does not fit its limit of API calls ends early, with `is_interrupted`, after
+            as many pages as fit. Otherwise it is refused as soon as the count is known.
 
     Attributes:
         state: How far the read has come.
         counted: QuickBooks' count of the records created before the second in which the read began.
         started: When the read began, by QuickBooks' clock.
         reconciled: Whether gaps or boundaries were requested again.
+        fits: Whether all pages fit the limit of API calls; known with the first batch.
+        is_interrupted: Whether it ended early: the cursor of its last batch continues.
     """
 
     def __init__(
@@ -146,6 +150,7 @@ class FullRead:
         size: int = query.MAX_PAGE,
         state: dict[str, Any] | None = None,
         decoder: Callable[[bytes, str], Decoded] = decode,
+        stops_at_limit: bool = False,
     ) -> None:
         self._client = client
         self._statement = statement
@@ -166,6 +171,9 @@ class FullRead:
         self.counted: int | None = None
         self.started: datetime | None = None
         self.reconciled = False
+        self.fits = True
+        self.is_interrupted = False
+        self._stops_at_limit = stops_at_limit
         if state is not None:
             self._resume(state)
 
@@ -186,7 +194,8 @@ class FullRead:
                 self._call.restart_timeout()  # the time that the consumer takes does not count
                 if has_ended:
                     return
-            yield Batch([], None, is_last=True)
+            if not self.is_interrupted:
+                yield Batch([], None, is_last=True)
         except BaseException:
             self._call.cancel()  # or threads would keep sending requests for an abandoned read
             raise
@@ -199,9 +208,12 @@ class FullRead:
         taken, is_all = self._take_first_page()
         is_short = is_all and self._is_behind_count()
         self._is_over = is_all and not is_short and self._needs_no_proof()
+        planned = range(0) if is_all else self._plan(taken)
         yield from self._emit()
         if not is_all:
-            yield from self._scan_rest(self._plan(taken))
+            self.is_interrupted = not (yield from self._scan_rest(planned))
+            if self.is_interrupted:
+                return
         elif is_short:
             yield from self._read_on()
         if self.state.boundary_times and not self._is_proven():
@@ -266,10 +278,16 @@ class FullRead:
     def _plan(self, taken: int) -> range:
         """Return the positions of the pages after the first, of which *taken* records count."""
         planned = page_positions((self.counted or 0) - self.state.count + taken, self._size, taken)
-        self._check_max_api_calls(len(planned))
+        if not self._stops_at_limit:
+            self._check_max_api_calls(len(planned))
+        elif self._call.max_api_calls is not None:
+            left = max(0, self._call.max_api_calls - self._call.api_calls)
+            self.fits = len(planned) <= left
+            planned = planned[:left]
         return planned
 
-    def _scan_rest(self, planned: range) -> Iterator[Batch]:
+    def _scan_rest(self, planned: range) -> Generator[Batch, None, bool]:
+        """Yield the batches of the pages after the first; return whether their end was reached."""
         stale = 0
         for task in self._tasks(planned):
             self._held = task.load()
@@ -288,7 +306,8 @@ class FullRead:
             if is_short:
                 yield from self._read_on()
             if is_end:
-                return
+                return True
+        return False
 
     def _take_held(self) -> int:
         """Take the page that was held until its gap was read; return its number of records."""
@@ -302,6 +321,8 @@ class FullRead:
         """Yield the planned pages, then further pages until the caller stops; the caller decodes them."""
         for position, asked, body in self._fetcher.ahead(planned):
             yield _Task(asked, partial(self._decode, body, position, asked), True, position + asked >= planned.stop)
+        if not self.fits:
+            return
         for position in count(planned.start + len(planned) * planned.step, planned.step):
             yield _Task(self._size, partial(self._page, position, self._size), False, True)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.catalog.resource import Filter, Resource
     from vantage_quickbooks.catalog.schemas.draft import JSON
 
-__all__ = ["get_form", "list_form"]
+__all__ = ["get_form", "list_form", "number_form_field"]
 
 ADVANCED = ("order_by", "fields", "start_position", "all", "max_api_calls", "cursor", "sync_cursor")
 """Inputs at the end of the form, in a folded group."""
@@ -47,10 +47,12 @@ def _common_fields(resource: Resource) -> dict[str, JSON]:
     """Return the form fields that do not come from filters."""
     several = resource.plural
     fields: dict[str, JSON] = {
-        "max_results": _number(
+        "max_results": number_form_field(
             "Max Results", f"Maximum number of {several}, 1 to 1000. Empty: the connection's setting."
         ),
-        "start_position": _number("Start Position", "Position of the first record, from 1. Empty: from the beginning."),
+        "start_position": number_form_field(
+            "Start Position", "Position of the first record, from 1. Empty: from the beginning."
+        ),
         "updated_since": {
             "label": "Updated Since",
             "inputType": "String",
@@ -87,7 +89,7 @@ def _common_fields(resource: Resource) -> dict[str, JSON]:
             "inputType": "Boolean",
             "tooltip": "Full sync: read every record, verified complete.",
         },
-        "max_api_calls": _number("Max API Calls", "Maximum number of API calls for a full read."),
+        "max_api_calls": number_form_field("Max API Calls", "Maximum number of API calls for a full read."),
         "cursor": {"label": "Cursor", "inputType": "String", "tooltip": "Continues an interrupted full read."},
         "sync_cursor": {
             "label": "Sync Cursor",
@@ -105,7 +107,8 @@ def _common_fields(resource: Resource) -> dict[str, JSON]:
     return fields
 
 
-def _number(label: str, tooltip: str) -> JSON:
+def number_form_field(label: str, tooltip: str) -> JSON:
+    """Return the form field of a whole number."""
     return {"label": label, "inputType": "Numeric", "step": 1, "tooltip": tooltip}
 
 

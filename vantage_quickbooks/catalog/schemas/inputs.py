@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.catalog.resource import Filter, Resource
 
-__all__ = ["get_input", "inputs_of", "list_input"]
+__all__ = ["get_input", "inputs_of", "list_input", "whole_number_input"]
 
 
-def _whole_number(title: str, description: str, maximum: int, example: int, hint: str) -> JSON:
+def whole_number_input(title: str, description: str, maximum: int, example: int, hint: str) -> JSON:
+    """Return the schema of an input that is a whole number from 1 to *maximum*, as JSON or as a form writes it."""
     return {
         "title": title,
         "description": description,
@@ -140,14 +141,14 @@ def inputs_of(resource: Resource) -> dict[str, JSON]:
     """Return the schema of each input of an entity's list action, in the order of the schema."""
     several = resource.plural
     inputs = {
-        "max_results": _whole_number(
+        "max_results": whole_number_input(
             "Max results",
             f"Maximum number of {several} to return, 1 to 1000. Without it, the connection's own setting applies.",
             1000,
             50,
             "Enter a whole number from 1 to 1000, or leave it out to use the connection's setting.",
         ),
-        "start_position": _whole_number(
+        "start_position": whole_number_input(
             "Start position",
             f"Position of the first of the {several} to return, from 1. For the next page, pass the nextStartPosition "
             "in the metadata of the page before.",
@@ -170,7 +171,7 @@ def inputs_of(resource: Resource) -> dict[str, JSON]:
                 "the same filters.",
                 "Use the cursor unaltered, or leave it out to start over.",
             ),
-            "max_api_calls": _whole_number(
+            "max_api_calls": whole_number_input(
                 "Max API calls",
                 "Maximum number of API calls for a full read; it is rejected when it needs more.",
                 1_000_000,

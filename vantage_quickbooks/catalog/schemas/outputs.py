@@ -10,7 +10,7 @@ from vantage_quickbooks.catalog.schemas.draft import JSON, object_schema
 if TYPE_CHECKING:
     from vantage_quickbooks.catalog.resource import FlatField, Property, Resource
 
-__all__ = ["get_output", "list_output"]
+__all__ = ["METADATA", "get_output", "list_output"]
 
 _TYPES: dict[str, JSON] = {
     "id": {"type": "string"},
@@ -69,7 +69,7 @@ def _record(resource: Resource) -> JSON:
 
 _COUNT: JSON = {"description": "Number of records in this result.", "type": "integer", "minimum": 0}
 
-_METADATA: dict[str, JSON] = {
+METADATA: dict[str, JSON] = {
     "realmId": {"description": "The QuickBooks company that answered.", "type": "string"},
     "environment": {
         "description": "The environment that answered.",
@@ -181,7 +181,7 @@ _EXAMPLE_METADATA: JSON = {
 
 
 def _metadata(resource: Resource, *, is_list: bool) -> JSON:
-    members = dict(_METADATA)
+    members = dict(METADATA)
     optional: set[str] = set()
     if is_list:
         members |= _PAGE_METADATA
