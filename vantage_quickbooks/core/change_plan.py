@@ -11,7 +11,8 @@ Theory of operation
    what changed (by LastUpdatedTime) and what still exists, and never costs more than an incremental read and an Id
    listing.
 4. A read reaches back `OVERLAP` before the last one began, by QuickBooks' own clock: a record may be stamped earlier
-   than it becomes visible. What was already delivered is recognized by Id and SyncToken.
+   than it becomes visible. What was already delivered is recognized by its Id, its SyncToken and a digest of its
+   content: QuickBooks changes a customer's balance and LastUpdatedTime without a new SyncToken (recorded, 2020).
 
 Source: https://developer.intuit.com/app/developer/qbo/docs/learn/explore-the-quickbooks-online-api/change-data-capture
 """
@@ -19,6 +20,7 @@ Source: https://developer.intuit.com/app/developer/qbo/docs/learn/explore-the-qu
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -44,6 +46,7 @@ __all__ = [
     "plan_suspects",
     "read_calls",
     "select_changes",
+    "version_of",
 ]
 
 OVERLAP = timedelta(seconds=60)
@@ -60,7 +63,7 @@ SMALL = 900
 """Records of an entity that is read as one page: a page holds 1,000, and it must not be full."""
 
 DELETED = "-"
-"""Stands in place of a SyncToken for a record that was delivered as deleted."""
+"""The version of a record that was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,9 @@ class Followup:
     read: tuple[str, ...]
 
 
-def read_calls(size: int | None) -> int:
+def read_calls(size: int | None, page_size: int = MAX_PAGE) -> int:
     """Return the API calls that a full read of *size* records takes; the fewest possible if the size is unknown."""
-    return estimate_api_calls(size or 0, MAX_PAGE)
+    return estimate_api_calls(size or 0, page_size)
 
 
 def is_captured(since: datetime, now: datetime) -> bool:
@@ -136,7 +139,7 @@ class Changes:
         upserts: Records that were created or changed and not delivered before.
         deletions: `{"Id": ..., "deletedAt": ...}` of each record that was deleted.
         changed_later: Ids of records whose last change lies behind the upper bound: how they were within it is unknown.
-        recent: SyncToken by Id of what was changed within the overlap of the next read.
+        recent: Version by Id (see `version_of`) of what was changed within the overlap of the next read.
     """
 
     upserts: list[dict[str, Any]] = field(default_factory=list)
@@ -160,7 +163,7 @@ def select_changes(
         since: When the last read began; None delivers records of any age.
         until: The upper bound; None for no bound.
         next_since: Where the next read will begin.
-        seen: SyncToken by Id of what was delivered at the end of the last read.
+        seen: Version by Id of what was delivered at the end of the last read.
 
     Raises:
         UnexpectedResponseError: A record has no Id, or its LastUpdatedTime is not a time.
@@ -178,17 +181,26 @@ def select_changes(
         if lower is not None and updated is not None and updated < lower:
             continue
         is_deleted = record.get("status") == "Deleted"
-        version = DELETED if is_deleted else str(record.get("SyncToken", ""))
-        if updated is None or updated >= recent_from:
-            changes.recent[id_] = version
-        if seen.get(id_) == version:
-            continue
+        if updated is None or updated >= recent_from or id_ in seen:
+            version = version_of(record)
+            if updated is None or updated >= recent_from:
+                changes.recent[id_] = version
+            if seen.get(id_) == version:
+                continue
         if is_deleted:
             at = (record.get("MetaData") or {}).get("LastUpdatedTime")
             changes.deletions.append({"Id": id_, "deletedAt": at})
         else:
             changes.upserts.append(record)
     return changes
+
+
+def version_of(record: Mapping[str, Any]) -> str:
+    """Return a short text that differs for any two states of a record, and for its deletion."""
+    if record.get("status") == "Deleted":
+        return DELETED
+    content = json.dumps(record, sort_keys=True, default=str).encode()
+    return f"{record.get('SyncToken')}:{hashlib.blake2b(content, digest_size=6).hexdigest()}"
 
 
 def last_updated(record: Mapping[str, Any]) -> datetime | None:

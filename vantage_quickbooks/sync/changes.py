@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.core import query
+from vantage_quickbooks.core.change_plan import version_of
 from vantage_quickbooks.core.responses import MAX_CHANGES
 from vantage_quickbooks.errors import ConnectorError, UnexpectedResponseError
 from vantage_quickbooks.sync.full_read import FullRead
@@ -46,7 +47,7 @@ class RecentChanges:
     """Versions of the records that changed just before a read began: the next change read sees them again.
 
     Attributes:
-        seen: SyncToken by Id.
+        seen: Version by Id, see `core.change_plan.version_of`.
     """
 
     def __init__(self) -> None:
@@ -66,7 +67,7 @@ class RecentChanges:
             updated = row["MetaData"].get("LastUpdatedTime")
             try:
                 if updated and updated >= day and datetime.fromisoformat(updated) >= earliest:
-                    self.seen[row["Id"]] = row.get("SyncToken", "")
+                    self.seen[row["Id"]] = version_of(row)
             except (ValueError, TypeError):
                 raise UnexpectedResponseError(
                     "QuickBooks answered with a record whose LastUpdatedTime is not a time.",

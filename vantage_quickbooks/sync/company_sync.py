@@ -9,7 +9,9 @@ Facts of each way of reading:
 - `cdc`: upserts and deletions.
 - `fullRead`: all records, verified complete (`core.completeness`), page by page. The first time they are a snapshot.
   Later they are reconciled: only what changed is an upsert, and the last set has the Ids of all that exist. If that
-  does not fit the limit of API calls, it becomes a snapshot, because only a snapshot can be continued later.
+  does not fit the limit of API calls, the entity is read as a snapshot from the next sync on, because only a snapshot
+  can be continued. Not in the same sync: a consumer that applied the beginning of a snapshot, which discards what it
+  has, and was killed before it stored the state, would go on with a state that knows of all its records.
 - `onePage`: for entities with few records. One answer is one instant, so it has no gaps; QuickBooks' count proves that
   it holds everything. The count is not asked for where the page, newest records first, holds exactly the records and
   versions that were proven complete last time: a record that is missing from its end would be older than all others.
@@ -17,6 +19,7 @@ Facts of each way of reading:
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from dataclasses import replace
 from datetime import datetime
@@ -61,6 +64,9 @@ if TYPE_CHECKING:
 __all__ = ["CompanySync", "estimate"]
 
 _MAX_ATTEMPTS = 3
+
+PAGE_SIZE = query.MAX_PAGE
+"""API calls are metered: the largest pages."""
 
 
 class CompanySync:
@@ -166,7 +172,10 @@ class CompanySync:
         """Read entities: those first that have waited longest, of these the ones that take the fewest calls."""
         order = list(self._resources)
         reads.sort(key=lambda name: (self._state.of(name).served, self._calls(name), order.index(name)))
-        for entity in reads:
+        for entity in [name for name in reads if self._never_fits(name)]:
+            reads.remove(entity)
+            yield self._restart(entity)
+        for index, entity in enumerate(reads):
             left = None if self._call.max_api_calls is None else self._call.max_api_calls - self._call.api_calls
             if left is not None and left < min(2, self._calls(entity)):
                 if self._has_progress:
@@ -177,35 +186,64 @@ class CompanySync:
                     retryable=False,
                     details={"maxApiCalls": self._call.max_api_calls},
                 )
-            yield from self._read(self._resources[entity])
+            if left is not None and left < self._calls(entity) and self._is_reconciled(entity):
+                if index == 0:  # nothing was spent on other reads: it would not fit the next time either
+                    yield self._restart(entity)
+                continue
+            cancelled = self._call.cancelled
+            yield from self._read(self._resources[entity], is_first=index == 0)
+            self._call.cancelled = cancelled  # a read that was given up has cancelled its requests
+
+    def _is_reconciled(self, entity: str) -> bool:
+        known = self._state.of(entity)
+        return known.since is not None and not _is_small(self._resources[entity], known)
+
+    def _never_fits(self, entity: str) -> bool:
+        """Return whether an entity cannot be reconciled within the limit of API calls by this sync or any other."""
+        limit = self._call.max_api_calls
+        return limit is not None and self._is_reconciled(entity) and self._calls(entity) >= limit
+
+    def _restart(self, entity: str) -> ChangeSet:
+        """Return a set without changes after which the entity is read as a snapshot."""
+        known = self._state.of(entity)
+        self._state.entities[entity] = EntityState(size=known.size, served=known.served)
+        return self._make(entity, Changes(), self._call.now(), source="none", is_last=False)
 
     def _calls(self, entity: str) -> int:
         return _calls(self._resources[entity], self._state.of(entity))
 
-    def _read(self, resource: Resource) -> Iterator[ChangeSet]:
-        """Read one entity. A failure that concerns this entity alone is reported in a set, and the others go on."""
-        cancelled = self._call.cancelled
+    def _read(self, resource: Resource, *, is_first: bool) -> Iterator[ChangeSet]:
+        """Read one entity. A failure that concerns this entity alone is reported in a set, and the others go on.
+
+        So is a limit of API calls that is too low for the next step of the first read of a sync: the next syncs would
+        not complete it either.
+        """
+        position = self._state.of(resource.entity).cursor
         self._call.restart_timeout()
         try:
             if _is_small(resource, self._state.of(resource.entity)):
-                yield from self._read_one_page(resource)
+                yield from self._read_one_page(resource, is_first_read=is_first)
             else:
-                yield from self._read_in_full(resource)
+                yield from self._read_in_full(resource, is_first_read=is_first)
         except (RequestRejectedError, AccessDeniedError, IncompleteReadError, UnexpectedResponseError) as error:
-            is_limit = isinstance(error, IncompleteReadError) and self._call.is_exhausted()
-            if is_limit or not self._call.metered_calls:  # nothing worked: the connection itself may be refused
+            if isinstance(error, IncompleteReadError) and self._call.is_exhausted():
+                has_moved = self._state.of(resource.entity).cursor != position
+                if has_moved or not is_first or not self._has_progress:
+                    raise
+                yield self._failed(resource, error.without_traceback(), is_pending=True)
+                return
+            if not self._call.metered_calls:  # nothing worked: the connection itself may be refused
                 raise
-            self._call.cancelled = cancelled  # the read that failed has cancelled its requests
             yield self._failed(resource, error.without_traceback())
 
-    def _read_one_page(self, resource: Resource) -> Iterator[ChangeSet]:
+    def _read_one_page(self, resource: Resource, *, is_first_read: bool) -> Iterator[ChangeSet]:
         """Read an entity with few records as one page."""
         known = self._state.of(resource.entity)
         order = (f"{CREATED} DESC",) if resource.has_creation_order else ()
-        statement = query.Select(resource.entity, _all_records(resource), order, max_results=query.MAX_PAGE)
+        statement = query.Select(resource.entity, _all_records(resource), order, max_results=PAGE_SIZE)
         for _ in range(_MAX_ATTEMPTS):
             records, time = self._page(statement)
-            if len(records) >= query.MAX_PAGE:
+            if len(records) >= PAGE_SIZE:
                 break
             version = digest(records) if resource.has_creation_order else None
             if (version is not None and version == known.digest) or (
@@ -214,11 +252,11 @@ class CompanySync:
                 yield self._one_page(resource, records, time, version)
                 return
         if resource.has_creation_order:
-            yield from self._read_in_full(resource)
+            yield from self._read_in_full(resource, is_first_read=is_first_read)
             return
         raise IncompleteReadError(
             f"{resource.entity} cannot be synced: QuickBooks cannot sort it by creation time, so only a single page of "
-            f"fewer than {query.MAX_PAGE} records can be verified complete, and this company has more or they keep "
+            f"fewer than {PAGE_SIZE} records can be verified complete, and this company has more or they keep "
             f"changing. Leave {resource.entity} out of the sync; {resource.list_id} reads its pages unverified.",
             retryable=False,
             details={"entity": resource.entity},
@@ -250,7 +288,7 @@ class CompanySync:
         ids = [record["Id"] for record in records]
         return self._make(resource.entity, changes, time, source="onePage", is_last=True, existing_ids=ids)
 
-    def _read_in_full(self, resource: Resource) -> Iterator[ChangeSet]:
+    def _read_in_full(self, resource: Resource, *, is_first_read: bool) -> Iterator[ChangeSet]:
         known = self._state.of(resource.entity)
         read = FullRead(
             self._client,
@@ -259,46 +297,53 @@ class CompanySync:
             tie_breaker=resource.tie_breaker,
             is_immutable=True,
             has_cdc=resource.has_cdc,
+            size=PAGE_SIZE,
             state=known.cursor,
             stops_at_limit=True,
         )
         is_snapshot, is_first = known.since is None, known.cursor is None
         recent: dict[str, str] = dict(known.seen) if known.cursor else {}
         existing: list[str] = []
-        for batch in read:
-            time = read.started or self._call.now()
-            if is_first and not read.fits:
-                is_snapshot = True
-            next_since = self._next_since(time)
-            changes = select_changes(
-                batch.rows,
-                since=None if is_snapshot else known.since,
-                until=self._until,
-                next_since=next_since,
-                seen={} if is_snapshot else known.seen,
-            )
-            recent |= changes.recent
-            existing += () if is_snapshot else (row["Id"] for row in batch.rows)
-            if batch.is_last:
-                version = digest(batch.rows) if is_first and len(batch.rows) < SMALL else None
-                self._state.entities[resource.entity] = EntityState(
-                    next_since, read.state.count, self._state.round, recent, digest=version
+        with contextlib.closing(iter(read)) as batches:
+            for batch in batches:
+                time = read.started or self._call.now()
+                if not is_snapshot and not read.fits:
+                    self._state.entities[resource.entity] = replace(known, size=read.counted)
+                    if is_first_read or self._never_fits(resource.entity):
+                        yield self._restart(resource.entity)
+                    break
+                next_since = self._next_since(time)
+                changes = select_changes(
+                    batch.rows,
+                    since=None if is_snapshot else known.since,
+                    until=self._until,
+                    next_since=next_since,
+                    seen={} if is_snapshot else known.seen,
                 )
-            elif is_snapshot:
-                self._keep_position(resource.entity, batch.cursor, read.counted, recent)
-            yield self._make(
-                resource.entity,
-                changes,
-                time,
-                source="fullRead",
-                is_last=batch.is_last,
-                is_first=is_first if is_snapshot else None,
-                existing_ids=existing if batch.is_last and not is_snapshot else None,
-                readCount=read.state.count,
-                expectedCount=read.counted,
-            )
-            is_first = False
-            del batch, changes  # one page in memory at a time
+                recent |= changes.recent
+                existing += () if is_snapshot else (row["Id"] for row in batch.rows)
+                if batch.is_last:
+                    version = digest(batch.rows) if is_first and len(batch.rows) < SMALL else None
+                    self._state.entities[resource.entity] = EntityState(
+                        next_since, read.state.count, self._state.round, recent, digest=version
+                    )
+                elif is_snapshot:
+                    self._keep_position(resource.entity, batch.cursor, read.counted, recent)
+                elif not changes.upserts and not changes.changed_later:
+                    continue
+                yield self._make(
+                    resource.entity,
+                    changes,
+                    time,
+                    source="fullRead",
+                    is_last=batch.is_last,
+                    is_first=is_first if is_snapshot else None,
+                    existing_ids=existing if batch.is_last and not is_snapshot else None,
+                    readCount=read.state.count,
+                    expectedCount=read.counted,
+                )
+                is_first = False
+                del batch, changes  # one page in memory at a time
 
     def _keep_position(
         self, entity: str, cursor: dict[str, Any] | None, size: int | None, recent: dict[str, str]
@@ -346,11 +391,12 @@ class CompanySync:
             metadata=self._metadata(entity, source, **members),
         )
 
-    def _failed(self, resource: Resource, error: ConnectorError) -> ChangeSet:
-        self._pending.pop(resource.entity, None)
+    def _failed(self, resource: Resource, error: ConnectorError, *, is_pending: bool = False) -> ChangeSet:
+        if not is_pending:
+            self._pending.pop(resource.entity, None)
         known = self._state.of(resource.entity)
         # A read that could not be verified starts anew; otherwise it would fail by the same records again.
-        cursor = None if isinstance(error, IncompleteReadError) else known.cursor
+        cursor = known.cursor if is_pending or not isinstance(error, IncompleteReadError) else None
         self._state.entities[resource.entity] = replace(known, served=self._state.round, cursor=cursor)
         return ChangeSet(
             entity=resource.entity,
@@ -446,10 +492,10 @@ def _calls(resource: Resource, known: EntityState) -> int:
     """Return the API calls that reading an entity takes, as far as its size is known."""
     if known.cursor is not None:
         done = int(known.cursor.get("count", 0))
-        return 1 + max(0, (known.size or 0) - done) // (query.MAX_PAGE - 1)
+        return 1 + max(0, (known.size or 0) - done) // (PAGE_SIZE - 1)
     if _is_small(resource, known):
         return 1 if known.digest else 2
-    return read_calls(known.size)
+    return read_calls(known.size, PAGE_SIZE)
 
 
 def _growth(changes: Changes, since: datetime | None) -> int:

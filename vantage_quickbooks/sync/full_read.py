@@ -508,6 +508,9 @@ class FullRead:
         self._bounds = self._bounds[:1]  # boundaries may be earlier than the record at which the read was resumed
         for created in list(self.state.boundary_times):
             yield from self._reread_gap((created, ""), (created, ""))
+            if self._stops_at_limit:  # what is rechecked need not be rechecked by the read that continues
+                del self.state.boundary_times[created]
+                yield Batch([], self._state(), is_last=False)
 
     def _is_untouched(self) -> bool:
         """Return whether nothing was edited since the read began, by change data capture; False in case of doubt."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 
 from vantage_quickbooks.core import query
+from vantage_quickbooks.core.change_plan import version_of
 from vantage_quickbooks.sync.changes import RecentChanges, changed_condition, read_deletions
 from vantage_quickbooks.sync.cursor import CursorSerializer
 from vantage_quickbooks.sync.full_read import Batch, FullRead, decode
@@ -127,7 +128,7 @@ class _PageTransform:
             self._recent.note(rows, self._read.started)
             if self._since is not None:
                 known = self._since["seen"]
-                return [row for row in rows if known.get(row["Id"]) != row.get("SyncToken")]
+                return [row for row in rows if row["Id"] not in known or known[row["Id"]] != version_of(row)]
         if not request.needs_local_filter:
             return rows
         if self._decodes:

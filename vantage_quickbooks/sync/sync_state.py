@@ -43,7 +43,7 @@ class EntityState:
         since: When its last read began, by QuickBooks' clock; None before the first full read has ended.
         size: Records that QuickBooks had then; None if unknown.
         served: The round in which it last cost calls of a full read; entities that waited longest come first.
-        seen: SyncToken by Id of what was delivered within the overlap before `since`.
+        seen: Version by Id of what was delivered within the overlap before `since`; see `core.change_plan.version_of`.
         cursor: Where an interrupted full read continues.
         digest: Digest of all its records and versions, where they came as one page; see `core.change_plan.digest`.
     """

@@ -34,7 +34,7 @@ def _input() -> JSON:
         "properties": {
             "entities": {
                 "title": "Entities",
-                "description": f"Intuit's names of the entities to sync. Without it, the {len(SYNC_DEFAULT)} of which a "
+                "description": f"Intuit's names of the entities. Without it, the {len(SYNC_DEFAULT)} of which a "
                 "full read of any size can be verified. Comma-separated text works too.",
                 "type": ["array", "string", "null"],
                 "items": {"type": "string", "enum": names},
