@@ -51,7 +51,16 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch, tmp_path):
     """No test reads or writes this user's own settings and tokens, or remembers another's refusals."""
-    for name in ("API_URL", "OAUTH_URL", "ALLOW_HOST", "EMULATOR_URL", "TOKEN_STORE", "TOKEN_KEY", "MAX_BODY_MIB"):
+    for name in (
+        "API_URL",
+        "OAUTH_URL",
+        "ALLOW_HOST",
+        "EMULATOR_URL",
+        "TOKEN_STORE",
+        "TOKEN_KEY",
+        "MAX_BODY_MIB",
+        "MONTHLY_CALL_LIMIT",
+    ):
         monkeypatch.delenv(f"VANTAGE_QUICKBOOKS_{name}", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     authorizer._refusals.clear()  # emulators and cassettes hand out the same tokens again and again

@@ -302,10 +302,10 @@ def test_a_description_shares_nothing_with_the_action():
     assert (action.full_read_input, action.examples) == ({"all": True}, ({"x": [1]},))
 
 
-def test_only_the_access_token_is_sensitive_and_kept_from_agents():
+def test_the_access_token_is_sensitive_and_it_and_whole_companies_are_kept_from_agents():
     known = [handler.action for handler in ACTIONS.values()]
     assert {action.id for action in known if action.sensitive_output} == {"getAccessToken"}
-    assert {action.id for action in known if not action.agent_visible} == {"getAccessToken"}
+    assert {action.id for action in known if not action.agent_visible} == {"getAccessToken", "sync"}
     assert {action.id for action in known if action.streamable} == {id_ for id_ in ACTIONS if id_.startswith("list")}
 
 

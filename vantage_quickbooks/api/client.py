@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from vantage_quickbooks.api.call_context import CallContext
+    from vantage_quickbooks.api.call_ledger import CallLedger
     from vantage_quickbooks.api.circuit_breaker import CircuitBreaker
     from vantage_quickbooks.api.rate_limiter import RateLimiter
     from vantage_quickbooks.auth.stores import TokenStore
@@ -72,6 +73,7 @@ class QuickBooksClient:
         rate_limiter: The rate limiter; by default the one of this process for this company.
         circuit_breaker: Knows whether the app is blocked; by default the one of this process for this app.
         body_limit: Maximum size of a response.
+        ledger: Counts metered calls; None counts none: Intuit meters production only.
         intercept: Called in place of sending a request, with the function that sends it and its arguments (request,
             headers, call); returns status, headers and body. For tests and for recording traffic.
     """
@@ -85,6 +87,7 @@ class QuickBooksClient:
         rate_limiter: RateLimiter | None = None,
         circuit_breaker: CircuitBreaker | None = None,
         body_limit: BodyLimit | None = None,
+        ledger: CallLedger | None = None,
         intercept: Intercept | None = None,
     ) -> None:
         self.settings = settings
@@ -95,6 +98,7 @@ class QuickBooksClient:
         )
         self._circuit_breaker = circuit_breaker or circuit_breaker_for(endpoints.api_url, settings.client_id)
         self._body_limit = body_limit or BodyLimit()
+        self._ledger = ledger
         self._intercept = intercept
         self._http = SessionHolder(self._make_session)
 
@@ -110,6 +114,8 @@ class QuickBooksClient:
 
     def close(self) -> None:
         """Close pooled connections, and drop the tokens in memory."""
+        if self._ledger is not None:
+            self._ledger.flush()
         self.authorizer.close()
         self._http.close()
 
@@ -257,6 +263,8 @@ class QuickBooksClient:
             try:
                 headers = dict(request.headers)
                 self._circuit_breaker.check()  # before a token is refreshed for a request that is not sent
+                if self._ledger is not None:
+                    self._ledger.check()
                 record = self.authorize(headers, call)
                 with self._circuit_breaker.attempt():
                     with self._rate_limiter.acquire(deadline=call.deadline, cancelled=call.cancelled):
@@ -296,13 +304,16 @@ class QuickBooksClient:
                     stream=True,
                 ) as response,
             ):
-                call.record_tid(response.headers.get("intuit_tid"), is_metered=200 <= response.status_code < 300)
+                is_metered = 200 <= response.status_code < 300
+                call.record_tid(response.headers.get("intuit_tid"), is_metered=is_metered)
                 body = read_response(response, self._body_limit)
         except requests.RequestException as error:
             failure = translate_request_error(error, "QuickBooks", self._api_url)
         except ConnectorError as error:
             failure = error.without_traceback()  # its frames hold the request
         else:
+            if is_metered and self._ledger is not None:
+                self._ledger.record()
             return response.status_code, response.headers, body
         call.remaining()  # if the deadline ended the request, report that
         raise failure  # outside of `except`, so that the request is not part of the error's context

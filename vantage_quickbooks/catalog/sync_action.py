@@ -9,6 +9,7 @@ from vantage_quickbooks.catalog.descriptions import SYNC
 from vantage_quickbooks.catalog.flat_fields import flat_fields_reader
 from vantage_quickbooks.catalog.resources import RESOURCES
 from vantage_quickbooks.errors import FieldError, InputError
+from vantage_quickbooks.sync.page import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -56,12 +57,12 @@ class SyncAction:
             "changeSets": [found.to_dict() for found in sets],
             "count": len(sets),
             "state": last and last.state,
-            "metadata": {
-                **(last.metadata if last else {}),
-                "pending": last.metadata["pending"] if last else [],
-                "failed": [found.entity for found in sets if found.error],
-                "intuitTids": list(call.intuit_tids),
-            },
+            "metadata": metadata(
+                client,
+                call,
+                pending=last.metadata["pending"] if last else [],
+                failed=[found.entity for found in sets if found.error],
+            ),
         }
 
     def iter_sets(self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext) -> Iterator[ChangeSet]:

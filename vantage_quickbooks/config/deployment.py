@@ -9,6 +9,7 @@
 | `VANTAGE_QUICKBOOKS_TOKEN_STORE` | `memory:`, a path or a database URL; default: a file in the user's state folder |
 | `VANTAGE_QUICKBOOKS_TOKEN_KEY` | Key or keys with which stored tokens are encrypted; see `encryption.parse_keys` |
 | `VANTAGE_QUICKBOOKS_MAX_BODY_MIB` | Maximum size of a response, decompressed, in MiB |
+| `VANTAGE_QUICKBOOKS_MONTHLY_CALL_LIMIT` | Metered API calls of an app in a month; no limit by default |
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f.]*:[0-9a-f:.]*")
 _BRACKETED = re.compile(r"\[[^\[\]]*\](:\d*)?")
 """In `https://[::1].intuit.com` the host is `::1` to urlsplit; urllib3 rejects it."""
 _MIB = re.compile(r"[0-9]{1,6}")
+_CALLS = re.compile(r"[0-9]{1,10}")
 _MAX_MIB = 65536
 
 
@@ -79,6 +81,8 @@ class Deployment:
         emulator_url: A local emulator for all connections. None: the connection's settings decide. `off`: settings with
             an emulator are refused, for hosts whose users may not send requests to the host's own machine.
         max_body_mib: Maximum size of a response, compressed and decompressed, in MiB; an integer as text.
+        monthly_call_limit: Metered API calls of an app in a month, over all processes of the token store; an integer as
+            text. None means no limit.
     """
 
     api_url: str | None = None
@@ -88,6 +92,7 @@ class Deployment:
     token_key: str | Secret | None = None
     emulator_url: str | None = None
     max_body_mib: str = str(MAX_BODY_MIB)
+    monthly_call_limit: str | None = None
 
     def __post_init__(self) -> None:
         """Convert secrets that are plain str."""
@@ -112,6 +117,7 @@ class Deployment:
             token_key=value("TOKEN_KEY"),
             emulator_url=value("EMULATOR_URL"),
             max_body_mib=value("MAX_BODY_MIB") or str(MAX_BODY_MIB),
+            monthly_call_limit=value("MONTHLY_CALL_LIMIT"),
         )
 
     def max_body_bytes(self) -> int:
@@ -127,6 +133,20 @@ class Deployment:
                 f"Write {MAX_BODY_MIB}, or leave it out.",
             )
         return int(self.max_body_mib) << 20
+
+    def max_monthly_calls(self) -> int | None:
+        """Return the metered API calls that an app may have in a month; None for no limit.
+
+        Raises:
+            SettingsError: The variable is not an integer from 1 to 10 digits.
+        """
+        if self.monthly_call_limit is None:
+            return None
+        if not _CALLS.fullmatch(self.monthly_call_limit) or not int(self.monthly_call_limit):
+            raise _refused(
+                "MONTHLY_CALL_LIMIT", "It is not a whole number from 1.", "Write 450000, or leave it out for no limit."
+            )
+        return int(self.monthly_call_limit)
 
     def resolve(self, settings: Settings) -> tuple[Settings, Endpoints]:
         """Return a connection's settings as they apply in this process, and its servers.

@@ -25,6 +25,7 @@ _CLIENT_ID = re.compile(r"AB[A-Za-z0-9]{48}")
 _CLIENT_SECRET = re.compile(r"[A-Za-z0-9]{40}")
 
 EMULATOR = "emulator"
+PRODUCTION = "production"
 """The environment of companies on a local emulator of QuickBooks, at `emulator_url`."""
 
 # The emulator makes credentials of Intuit's form with this mark (`emulator.oauth.authorization_server.MARK`). One in
@@ -55,7 +56,7 @@ class Settings:
     refresh_token: Secret
     realm_id: str
     max_results: int = 100
-    environment: str = "production"
+    environment: str = PRODUCTION
     emulator_url: str | None = None
 
     @classmethod

@@ -15,10 +15,11 @@ from vantage_quickbooks.auth.stores import HostStore, open_store
 from vantage_quickbooks.catalog.actions import ACTIONS, SYNC
 from vantage_quickbooks.catalog.handler import is_streamable
 from vantage_quickbooks.config.deployment import Deployment
-from vantage_quickbooks.config.settings import EMULATOR
+from vantage_quickbooks.config.settings import EMULATOR, PRODUCTION
 from vantage_quickbooks.config.validation import validate_input
 from vantage_quickbooks.connector.observers import Observers
 from vantage_quickbooks.contract import CONTRACT_VERSIONS, HostContext, envelope, is_offered
+from vantage_quickbooks.core.cost import forecast
 from vantage_quickbooks.core.tokens import iso
 from vantage_quickbooks.errors import (
     AuthenticationError,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
+    from vantage_quickbooks.api.call_ledger import CallLedger
     from vantage_quickbooks.api.client import Intercept, QuickBooksClient
     from vantage_quickbooks.api.rate_limiter import RateLimiter
     from vantage_quickbooks.auth.stores import TokenStore
@@ -101,6 +103,7 @@ class Connection:
         self._deployment = deployment or Deployment.from_environ()
         self._settings, self._endpoints = self._deployment.resolve(settings)
         self._body_limit = BodyLimit(self._deployment.max_body_bytes())
+        self._monthly_call_limit = self._deployment.max_monthly_calls()
         self._given_store = store
         self._new_call = new_call
         self._rate_limiter = rate_limiter
@@ -108,6 +111,7 @@ class Connection:
         self._lock = ForkSafeLock()
         self._client: QuickBooksClient | None = None
         self._store: TokenStore | None = None
+        self._ledger: CallLedger | None = None
         self._log = self._context.logger or _log
         self._observers = Observers(self._context, self._log)
         _check(self._context)
@@ -127,6 +131,7 @@ class Connection:
         """Close pooled connections; using the connection again opens new ones."""
         with self._lock:
             client, store, self._client, self._store = self._client, self._store, None, None
+            self._ledger = None
         if client is not None:
             client.close()
         if store is not None and store is not self._given_store:
@@ -346,6 +351,24 @@ class Connection:
         """Return the requests that this connection has sent to the data API so far, by action, failed ones included."""
         return self._observers.api_calls()
 
+    def monthly_usage(self) -> dict[str, Any]:
+        """Return the app's metered API calls of this month, over all processes that share the token store.
+
+        Returns:
+            `month`; `calls` so far; `projected` for the whole month at this pace; the deployment's `limit`, None if it
+            has none; `reachedOn`, the date on which the limit is reached at this pace. Outside of production, which
+            Intuit does not meter, `calls` is 0.
+
+        Raises:
+            TokenStoreError: They cannot be read.
+        """
+        call = self._start_call()
+        ledger = self._get_ledger()
+        if ledger is None:
+            today = call.now().date()
+            return {"month": f"{today:%Y-%m}", **forecast(0, today)}
+        return self._translate_errors(call, ledger.usage)
+
     def test(self) -> dict[str, Any]:
         """Verify the settings with two requests: get a token, read the company.
 
@@ -484,6 +507,7 @@ class Connection:
         if client is None:
             from vantage_quickbooks.api.client import QuickBooksClient  # noqa: PLC0415 -- see the docstring
 
+            ledger = self._get_ledger()
             with self._lock:
                 client = self._client
                 if client is None:
@@ -493,9 +517,20 @@ class Connection:
                         self._endpoints,
                         rate_limiter=self._rate_limiter,
                         body_limit=self._body_limit,
+                        ledger=ledger,
                         intercept=self._intercept,
                     )
         return client
+
+    def _get_ledger(self) -> CallLedger | None:
+        """Return what counts metered calls; None outside of production, which Intuit does not meter."""
+        if self._settings.environment != PRODUCTION:
+            return None
+        if self._ledger is None:
+            from vantage_quickbooks.api.call_ledger import CallLedger  # noqa: PLC0415 -- as the client
+
+            self._ledger = CallLedger(self._get_store(), self._settings.client_id, self._monthly_call_limit)
+        return self._ledger
 
     def _get_store(self) -> TokenStore:
         if self._store is None:

@@ -37,6 +37,7 @@ from vantage_quickbooks.core.change_plan import (
     read_calls,
     select_changes,
 )
+from vantage_quickbooks.core.endpoints import MINOR_VERSION
 from vantage_quickbooks.core.responses import answer_time, records_of
 from vantage_quickbooks.core.tokens import iso
 from vantage_quickbooks.errors import (
@@ -426,6 +427,7 @@ class CompanySync:
             "apiCalls": self._call.api_calls,
             "meteredCalls": self._call.metered_calls,
             "intuitTids": tids[first:],
+            "minorVersion": MINOR_VERSION,
             **members,
         }
 

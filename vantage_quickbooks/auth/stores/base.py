@@ -14,7 +14,9 @@ Theory of operation
    process, and a child that inherits the count of a connection it does not have would write without a lock
    (https://www.sqlite.org/howtocorrupt.html, section 2.7).
 4. A record that cannot be read is never overwritten: without loading it there is no version to save with.
-5. Errors name the store and the remedy. They never contain a value, nor the text of a database's error, which could.
+5. Beside the records, a store counts metered API calls by app and month, for all processes that share it. Counting is
+   one short statement, never during a network call, and what goes wrong with it never concerns the tokens.
+6. Errors name the store and the remedy. They never contain a value, nor the text of a database's error, which could.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from vantage_quickbooks.errors import STORE_LOCKED, CredentialConflict, TokenStoreError
+from vantage_quickbooks.fork_safety import ForkSafeLock
 from vantage_quickbooks.locks import LockTimeoutError
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNORDERED_VERSION",
+    "MemoryCallCounts",
     "ReencryptionReport",
     "TokenStore",
     "conflict_error",
@@ -114,6 +118,27 @@ class TokenStore(Protocol):
         """
         ...
 
+    def add_calls(self, app: str, month: str, calls: int) -> int:
+        """Add metered API calls to those of an app in a month, and return their sum over all processes.
+
+        Args:
+            app: The app's client id.
+            month: `2026-05`.
+            calls: How many to add; 0 only reads.
+
+        Raises:
+            TokenStoreError: They were not counted.
+        """
+        ...
+
+    def counted_calls(self) -> list[tuple[str, str, int]]:
+        """Return app, month and metered API calls of everything that was counted, by app and month.
+
+        Raises:
+            TokenStoreError: They cannot be read.
+        """
+        ...
+
     def describe(self) -> str:
         """Return the kind and location of the store for a person, without a password."""
         ...
@@ -121,6 +146,25 @@ class TokenStore(Protocol):
     def close(self) -> None:
         """Release resources; a later call opens them again."""
         ...
+
+
+class MemoryCallCounts:
+    """Counts the metered API calls of this process; see `TokenStore.add_calls`."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str], int] = {}
+        self._lock = ForkSafeLock()
+
+    def add_calls(self, app: str, month: str, calls: int) -> int:
+        """Add calls in memory. See `TokenStore.add_calls`."""
+        with self._lock:
+            self._counts[app, month] = self._counts.get((app, month), 0) + calls
+            return self._counts[app, month]
+
+    def counted_calls(self) -> list[tuple[str, str, int]]:
+        """Return what this process counted. See `TokenStore.counted_calls`."""
+        with self._lock:
+            return sorted((app, month, calls) for (app, month), calls in self._counts.items() if calls)
 
 
 @dataclass

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.auth.encryption import RECONNECT_HINT
-from vantage_quickbooks.auth.stores.base import UNORDERED_VERSION, conflict_error, hold_thread_lock
+from vantage_quickbooks.auth.stores.base import UNORDERED_VERSION, MemoryCallCounts, conflict_error, hold_thread_lock
 from vantage_quickbooks.core.tokens import TokenRecord
 from vantage_quickbooks.errors import STORE_UNREADABLE, STORE_UNWRITABLE, CredentialConflict, TokenStoreError
 from vantage_quickbooks.locks import ThreadLocks
@@ -20,6 +20,10 @@ __all__ = ["HostStore"]
 
 MAX_HOST_VERSIONS = 64
 """Host versions to remember: those of the records that may still be saved, with a wide margin."""
+
+
+_CALLS = MemoryCallCounts()
+"""Calls of all connections of this process: a host offers no place to count them."""
 
 
 class HostStore:
@@ -98,6 +102,14 @@ class HostStore:
     def lock(self, key: str, timeout_s: float) -> AbstractContextManager[None]:
         """Exclude the other threads of this process. See `TokenStore.lock`."""
         return hold_thread_lock(self._locks, key, timeout_s)
+
+    def add_calls(self, app: str, month: str, calls: int) -> int:
+        """Add calls in this process. See `TokenStore.add_calls`."""
+        return _CALLS.add_calls(app, month, calls)
+
+    def counted_calls(self) -> list[tuple[str, str, int]]:
+        """Return what this process counted. See `TokenStore.counted_calls`."""
+        return _CALLS.counted_calls()
 
     def describe(self) -> str:
         """Return `the host's credentials store`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vantage_quickbooks.auth.stores.base import conflict_error, hold_thread_lock
+from vantage_quickbooks.auth.stores.base import MemoryCallCounts, conflict_error, hold_thread_lock
 from vantage_quickbooks.locks import ThreadLocks
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["MemoryStore"]
 
 
-class MemoryStore:
+class MemoryStore(MemoryCallCounts):
     """Keeps records in this process only: for tests, and for hosts that live as long as their tokens.
 
     When the process ends, the newest refresh token is lost, and with it the chain if Intuit has rotated the token.
@@ -24,6 +24,7 @@ class MemoryStore:
     lock_directory = None
 
     def __init__(self) -> None:
+        super().__init__()
         self._records: dict[str, TokenRecord] = {}
         self._locks = ThreadLocks()
 

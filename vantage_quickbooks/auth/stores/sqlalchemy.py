@@ -85,6 +85,16 @@ _TOKEN = sa.Table(
 )
 _LOCK = sa.Table("vantage_quickbooks_lock", _METADATA, sa.Column("chain", sa.String(255), primary_key=True))
 
+_CALLS_METADATA = sa.MetaData()
+"""Apart from the tables of tokens, which an administrator may have created: counting must not stop tokens."""
+_CALLS = sa.Table(
+    "vantage_quickbooks_calls",
+    _CALLS_METADATA,
+    sa.Column("app", sa.String(255), primary_key=True),
+    sa.Column("month", sa.String(7), primary_key=True),
+    sa.Column("calls", sa.BigInteger, nullable=False),
+)
+
 
 class SQLAlchemyStore:
     """Keeps records in a database server that SQLAlchemy supports; see the module's docstring.
@@ -173,6 +183,28 @@ class SQLAlchemyStore:
             with _hold_transaction(database):  # outside of _translate_errors: an error in here is the caller's
                 yield
 
+    def add_calls(self, app: str, month: str, calls: int) -> int:
+        """Add calls in the database, for all machines that use it. See `TokenStore.add_calls`."""
+        where = (_CALLS.c.app == app, _CALLS.c.month == month)
+        with self._translate_errors("counted"):
+            self._create(_CALLS_METADATA)
+            for _ in range(2):
+                with contextlib.suppress(IntegrityError), self._engine.begin() as database:
+                    if not database.execute(
+                        sa.update(_CALLS).where(*where).values(calls=_CALLS.c.calls + calls)
+                    ).rowcount:
+                        database.execute(sa.insert(_CALLS).values(app=app, month=month, calls=calls))
+                    return int(database.execute(sa.select(_CALLS.c.calls).where(*where)).scalar_one())
+            raise conflict_error()  # another process inserted the row and removed it again
+
+    def counted_calls(self) -> list[tuple[str, str, int]]:
+        """Return what was counted in the database. See `TokenStore.counted_calls`."""
+        with self._translate_errors("read"):
+            self._create(_CALLS_METADATA)
+            with self._engine.connect() as database:
+                rows = database.execute(sa.select(_CALLS).where(_CALLS.c.calls > 0).order_by(*_CALLS.primary_key))
+                return [(row.app, row.month, row.calls) for row in rows]
+
     def describe(self) -> str:
         """Return the kind, host and name of the database."""
         url = self._engine.url
@@ -215,15 +247,18 @@ class SQLAlchemyStore:
         """Create the tables if they are missing; other processes may be doing the same at this moment."""
         if self._is_prepared:
             return
+        self._create(_METADATA)
+        self._is_prepared = True
+
+    def _create(self, metadata: sa.MetaData) -> None:
         for is_last_attempt in (False, False, True):
             try:
-                _METADATA.create_all(self._engine)
+                metadata.create_all(self._engine)
                 break
             except DBAPIError:
                 # Another process created a table between the check and CREATE: check again.
                 if is_last_attempt:
                     raise
-        self._is_prepared = True
 
     def _insert_lock_row(self, database: sa.Connection, key: str) -> None:
         with database.begin():

@@ -45,6 +45,19 @@ _SAVE = """
 INSERT INTO vantage_quickbooks_token AS stored (chain, version, record) VALUES (?, ?, ?)
 ON CONFLICT (chain) DO UPDATE SET version = excluded.version, record = excluded.record WHERE stored.version = ?
 """
+_CREATE_CALLS = """
+CREATE TABLE IF NOT EXISTS vantage_quickbooks_calls (
+    app   TEXT NOT NULL,
+    month TEXT NOT NULL,
+    calls INTEGER NOT NULL,
+    PRIMARY KEY (app, month)
+) WITHOUT ROWID
+"""
+_ADD_CALLS = """
+INSERT INTO vantage_quickbooks_calls AS counted (app, month, calls) VALUES (?, ?, ?)
+ON CONFLICT (app, month) DO UPDATE SET calls = counted.calls + excluded.calls RETURNING calls
+"""
+_CALLS = "SELECT app, month, calls FROM vantage_quickbooks_calls WHERE calls > 0 ORDER BY app, month"
 
 
 class SQLiteStore:
@@ -131,6 +144,20 @@ class SQLiteStore:
             yield
         finally:
             self._locks.release(descriptor)
+
+    def add_calls(self, app: str, month: str, calls: int) -> int:
+        """Add calls in the file, for all processes of this machine. See `TokenStore.add_calls`."""
+        with self._database(STORE_UNWRITABLE) as database:
+            # A count may be lost with the power; a killed process loses none (https://www.sqlite.org/pragma.html).
+            database.execute("PRAGMA synchronous = NORMAL")
+            database.execute(_CREATE_CALLS)
+            return int(database.execute(_ADD_CALLS, (app, month, calls)).fetchone()[0])
+
+    def counted_calls(self) -> list[tuple[str, str, int]]:
+        """Return what was counted in the file. See `TokenStore.counted_calls`."""
+        with self._database(STORE_UNREADABLE) as database:
+            database.execute(_CREATE_CALLS)
+            return list(database.execute(_CALLS))
 
     def describe(self) -> str:
         """Return `SQLite file` and its path."""

@@ -154,20 +154,9 @@ _CHANGE_SET |= {"required": list(_CHANGE_SET["properties"]), "additionalProperti
 
 def _output() -> JSON:
     metadata = METADATA | {
-        "source": {
-            "description": "How the last set was obtained.",
-            "type": "string",
-            "enum": ["cdc", "fullRead", "onePage", "none"],
-        },
         "pending": {"description": "Entities that max_api_calls left to the next sync.", **_IDS},
         "failed": {"description": "Entities that could not be read; see error of their sets.", **_IDS},
-        "totalCount": {"description": "Records of the last set's entity.", "type": ["integer", "null"], "minimum": 0},
-        "readCount": {"description": "Records that its read has come to.", "type": "integer", "minimum": 0},
-        "expectedCount": {
-            "description": "Records that QuickBooks counted.", "type": ["integer", "null"], "minimum": 0
-        },
-    }  # fmt: skip
-    required = [name for name in metadata if name not in {"readCount", "expectedCount"}]
+    }
     state = {"version": 1, "realmId": "9130357992220000", "environment": "production", "data": "eNqrVirK..."}
     example = {
         "changeSets": [
@@ -194,10 +183,9 @@ def _output() -> JSON:
             "apiCalls": 1,
             "meteredCalls": 1,
             "intuitTids": ["1-69f9b317-3a5d0c6b2f1e4a7788990011"],
-            "source": "cdc",
+            "minorVersion": 75,
             "pending": [],
             "failed": [],
-            "totalCount": 12,
         },
     }
     return _schema("output", "Change sets to apply by key, and the state for the next sync.") | {
@@ -227,7 +215,7 @@ def _output() -> JSON:
                 "description": "Where, when and how the result was obtained.",
                 "type": "object",
                 "properties": metadata,
-                "required": required,
+                "required": list(metadata),
                 "additionalProperties": False,
             },
         },
