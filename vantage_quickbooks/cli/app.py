@@ -15,6 +15,8 @@ __all__ = ["COMMANDS", "app"]
 
 COMMANDS = {
     "call": "Run an action and print its result.",
+    "sync": "Read what changed in a company since the last sync.",
+    "cost": "Estimate metered calls and dollars of syncing companies.",
     "actions": "List the actions, or the inputs of one action.",
     "connect": "Connect a company and write its settings to a file.",
     "validate": "Check a settings file. Sends nothing.",

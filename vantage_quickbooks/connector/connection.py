@@ -271,7 +271,7 @@ class Connection:
     def sync(
         self,
         entities: Sequence[str] | None = None,
-        state: Mapping[str, Any] | None = None,
+        state: Mapping[str, Any] | str | None = None,
         *,
         max_api_calls: int | None = None,
         since: datetime | str | None = None,
@@ -284,7 +284,7 @@ class Connection:
 
         Args:
             entities: Intuit's names, `Invoice`; None for all of which a full read of any size can be verified.
-            state: The state of the last set that was applied; None reads everything.
+            state: The state of the last set that was applied, or its JSON text; None reads everything.
             max_api_calls: Limit of API calls, failed ones included. Entities that do not fit are `pending` in the last
                 set's metadata, and the next syncs read them, those first that have waited longest.
             since: In place of a state: what changed at or after this instant, which has a zone.
@@ -319,7 +319,7 @@ class Connection:
             self._observers.audit(SYNC.action.id, call, outcome)
 
     def estimate_sync(
-        self, entities: Sequence[str] | None = None, state: Mapping[str, Any] | None = None, *, count: bool = True
+        self, entities: Sequence[str] | None = None, state: Mapping[str, Any] | str | None = None, *, count: bool = True
     ) -> dict[str, Any]:
         """Return the API calls that a sync takes if little has changed.
 
@@ -569,7 +569,7 @@ def _handler(action_id: str) -> Handler:
 
 def _sync_input(
     entities: Sequence[str] | None,
-    state: Mapping[str, Any] | None,
+    state: Mapping[str, Any] | str | None = None,
     max_api_calls: int | None = None,
     since: datetime | str | None = None,
     until: datetime | str | None = None,
