@@ -59,6 +59,7 @@ CAPABILITIES: Mapping[str, str] = {
     "ndjson": '`Connection.stream(as_="ndjson")` for full reads',
     "estimate": "`Connection.estimate()`",
     "apiCalls": "`Connection.api_calls()`",
+    "monthlyUsage": "`Connection.monthly_usage()`",
     "changes": "some actions have the mode `changes`",
     "sync": "`Connection.sync()` and `Connection.estimate_sync()`",
     "authorize": "`Connector.authorization_url()` and `exchange_code()`",
@@ -588,6 +589,13 @@ class Connection(Protocol):
 
     def api_calls(self) -> dict[str, int]:
         """Return the API calls that this connection has made so far, by action id."""
+
+    def monthly_usage(self) -> JSON:
+        """Return the calls of this month that the provider counts or charges for, and where they lead.
+
+        Returns:
+            `month`; `calls`; `projected` for the whole month; `limit` and `reachedOn`, None where there is no limit.
+        """
 
     def test(self) -> JSON:
         """Verify settings and credentials with as few API calls as possible.

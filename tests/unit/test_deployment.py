@@ -207,7 +207,7 @@ def test_blank_variables_count_as_not_set(blank):
     assert from_environ(**dict.fromkeys(names, blank)) == Deployment()
 
 
-def test_only_the_six_variables_are_read():
+def test_only_the_documented_variables_are_read():
     asked = set()
 
     class Watched(dict):
@@ -221,7 +221,16 @@ def test_only_the_six_variables_are_read():
     Deployment.from_environ(Watched())
     assert asked == {
         f"VANTAGE_QUICKBOOKS_{name}"
-        for name in ("API_URL", "OAUTH_URL", "ALLOW_HOST", "EMULATOR_URL", "TOKEN_STORE", "TOKEN_KEY", "MAX_BODY_MIB")
+        for name in (
+            "API_URL",
+            "OAUTH_URL",
+            "ALLOW_HOST",
+            "EMULATOR_URL",
+            "TOKEN_STORE",
+            "TOKEN_KEY",
+            "MAX_BODY_MIB",
+            "MONTHLY_CALL_LIMIT",
+        )  # fmt: skip
     }
 
 

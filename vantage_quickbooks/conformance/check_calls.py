@@ -43,6 +43,7 @@ CONNECTION_METHODS = {
     "estimate": "estimate",
     "sync": "sync",
     "apiCalls": "api_calls",
+    "monthlyUsage": "monthly_usage",
     "disconnect": "disconnect",
 }
 """Methods of a connection that a capability promises."""
@@ -254,6 +255,29 @@ def test_triggers_start_and_poll(subject: Subject, action_id: str) -> None:
         paths = [trigger[member] for member in ("deletedPath", "existingPath") if trigger.get(member)]
         if paths and not any(find(polled, path)[0] for path in paths):
             broken(f"{what}: the result of the poll has no {' or '.join(paths)} (deletedPath, existingPath)")
+
+
+def test_sync_is_repeatable_and_continues(subject: Subject) -> None:
+    """Sets are plain JSON with a state; applied twice they lead to the same copy, and the state continues."""
+    subject.needs("sync")
+    once: dict[str, dict[str, Any]] = {}
+    twice: dict[str, dict[str, Any]] = {}
+    sets = attempt("sync()", lambda: list(subject.connection.sync()))
+    if not sets:
+        broken("sync() without a state yields no change set")
+    for found in sets:
+        for part, value in (("a change set", found.to_dict()), ("its state", found.state)):
+            if reason := not_json(value, part):
+                broken(f"sync(): {reason}")
+        found.apply_to(once.setdefault(found.entity, {}))
+    for found in [*sets, *sets]:
+        found.apply_to(twice.setdefault(found.entity, {}))
+    if once != twice:
+        broken("sync(): change sets that are applied a second time lead to another copy")
+    attempt("sync() with the last state", lambda: list(subject.connection.sync(state=sets[-1].state)))
+    estimate = attempt("estimate_sync()", subject.connection.estimate_sync, None, sets[-1].state)
+    if type(estimate.get("apiCalls")) is not int:
+        broken(f"estimate_sync() has no whole number apiCalls: {shown(estimate)}")
 
 
 def test_threads_share_a_connection(subject: Subject) -> None:
