@@ -133,7 +133,7 @@ def test_only_generated_files_changed_beside_the_row(checkout):
     }
     schemas = {
         f"schemas/{action}.{part}.json"
-        for action in ("listTaxPayments", "getTaxPayment")
+        for action in ("listTaxPayments", "getTaxPayment", "sync")
         for part in ("input.schema", "form", "output.schema")
     }
     assert changed == {FILE, "docs/actions.md", *schemas}
