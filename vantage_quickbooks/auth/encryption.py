@@ -29,7 +29,7 @@ from vantage_quickbooks.errors import STORE_INVALID, STORE_UNREADABLE, TokenStor
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
 
-__all__ = ["RECONNECT_HINT", "RecordCipher", "parse_keys"]
+__all__ = ["RECONNECT_HINT", "RecordCipher", "TextCipher", "UndecryptableError", "parse_keys"]
 
 RECONNECT_HINT = "connect the company again and paste the new refresh token into the settings, which starts a new chain"
 """The remedy that always works: a new refresh token starts a new chain, so a damaged record is no longer used."""
@@ -47,11 +47,15 @@ class _Key(NamedTuple):
     fernet: Fernet | None
 
 
-class RecordCipher:
-    """Converts records to the text that is stored and back, encrypted if there is a key.
+class UndecryptableError(Exception):
+    """No key decrypts a text: it was encrypted with another key, or it is damaged."""
+
+
+class TextCipher:
+    """Encrypts text with the first of several keys, and decrypts it with any of them.
 
     Args:
-        encryption_key: One or more keys, see `parse_keys`; None stores records as plain text.
+        encryption_key: One or more keys, see `parse_keys`; None if there is none.
 
     Raises:
         TokenStoreError: The key is invalid, or the extra `encryption` is not installed.
@@ -71,52 +75,36 @@ class RecordCipher:
         """Whether there is a key."""
         return bool(self._keys)
 
-    def encrypt(self, record: TokenRecord, chain: str) -> str:
-        """Return *record* as text that is valid for *chain* only."""
-        if not self._keys:
-            return json.dumps(record.to_dict())
-        plain = json.dumps({**record.to_dict(), "chain": chain}).encode()
+    @property
+    def needs_salt(self) -> bool:
+        """Whether the next text would be encrypted with a new salt; it is not if a text was decrypted before."""
+        return bool(self._keys) and self._keys[0].fernet is None and not self._salt
+
+    def encrypt_text(self, plain: str) -> str:
+        """Return *plain* encrypted with the first key; there must be one."""
         first = self._keys[0]
         if first.fernet is not None:
-            return "fernet:" + first.fernet.encrypt(plain).decode()
-        # One salt per process, or that of a record read before: deriving a key with another salt takes 0.15 s.
+            return "fernet:" + first.fernet.encrypt(plain.encode()).decode()
+        # One salt per process, or that of a text read before: deriving a key with another salt takes 0.15 s.
         self._salt = self._salt or os.urandom(16).hex()
-        return f"scrypt:{self._salt}:" + self._derive(first, self._salt).encrypt(plain).decode()
+        return f"scrypt:{self._salt}:" + self._derive(first, self._salt).encrypt(plain.encode()).decode()
 
-    def decrypt(self, text: Any, where: str, chain: str) -> TokenRecord:
-        """Return the record in *text*, which is encrypted or plain.
-
-        Args:
-            text: What `encrypt` returned, or any other value found in its place.
-            where: The store's description, for the error.
-            chain: The chain under which it is stored.
+    def decrypt_text(self, text: str) -> str:
+        """Return what `encrypt_text` was given.
 
         Raises:
-            TokenStoreError: The key is missing or does not match, or the text is not a record of this chain.
+            UndecryptableError: No key matches, or there is none.
         """
-        is_encrypted = isinstance(text, str) and text.startswith(("fernet:", "scrypt:"))
-        if is_encrypted:
-            text = self._decrypt_text(text, where)
-        try:
-            data = json.loads(text)
-            record = TokenRecord.from_dict(data)
-        except (ValueError, TypeError) as error:
-            # A JSON error quotes only positions, but only our own messages are known to contain no value.
-            reason = "it is not JSON" if isinstance(error, json.JSONDecodeError | TypeError) else str(error)
-            raise _damaged_error(reason, where) from None
-        if is_encrypted and data.get("chain", chain) != chain:
-            raise _damaged_error("it belongs to another chain", where)
-        return record
+        plain = self._try_keys(text, self._keys) if self._keys else None
+        if plain is None:
+            raise UndecryptableError
+        return plain
 
-    def is_current(self, text: Any, chain: str) -> bool:
-        """Return whether *text* is what `encrypt` would return: encrypted with the first key, bound to its chain."""
+    def decrypt_with_first_key(self, text: Any) -> str | None:
+        """Return what `encrypt_text` was given if *text* is encrypted with the first key, otherwise None."""
         if not self._keys or not isinstance(text, str):
-            return False
-        plain = self._try_keys(text, self._keys[:1])
-        try:
-            return plain is not None and json.loads(plain).get("chain") == chain
-        except (ValueError, AttributeError):
-            return False
+            return None
+        return self._try_keys(text, self._keys[:1])
 
     def _derive(self, key: _Key, salt: str) -> Fernet:
         """Return the cipher of a passphrase for *salt*.
@@ -154,21 +142,70 @@ class RecordCipher:
                 return plain
         return None
 
-    def _decrypt_text(self, text: str, where: str) -> str:
+
+class RecordCipher(TextCipher):
+    """Converts records to the text that is stored and back, encrypted if there is a key.
+
+    Args:
+        encryption_key: One or more keys, see `parse_keys`; None stores records as plain text.
+
+    Raises:
+        TokenStoreError: The key is invalid, or the extra `encryption` is not installed.
+    """
+
+    def encrypt(self, record: TokenRecord, chain: str) -> str:
+        """Return *record* as text that is valid for *chain* only."""
         if not self._keys:
-            raise TokenStoreError(
-                f"The tokens in {where} are encrypted, and no encryption key was given. Nothing was changed. "
-                f"Set the key they were saved with (VANTAGE_QUICKBOOKS_TOKEN_KEY), or {RECONNECT_HINT}.",
-                code=STORE_UNREADABLE,
+            return json.dumps(record.to_dict())
+        return self.encrypt_text(json.dumps({**record.to_dict(), "chain": chain}))
+
+    def decrypt(self, text: Any, where: str, chain: str) -> TokenRecord:
+        """Return the record in *text*, which is encrypted or plain.
+
+        Args:
+            text: What `encrypt` returned, or any other value found in its place.
+            where: The store's description, for the error.
+            chain: The chain under which it is stored.
+
+        Raises:
+            TokenStoreError: The key is missing or does not match, or the text is not a record of this chain.
+        """
+        is_encrypted = isinstance(text, str) and text.startswith(("fernet:", "scrypt:"))
+        if is_encrypted:
+            text = self._decrypt_record(text, where)
+        try:
+            data = json.loads(text)
+            record = TokenRecord.from_dict(data)
+        except (ValueError, TypeError) as error:
+            # A JSON error quotes only positions, but only our own messages are known to contain no value.
+            reason = "it is not JSON" if isinstance(error, json.JSONDecodeError | TypeError) else str(error)
+            raise _damaged_error(reason, where) from None
+        if is_encrypted and data.get("chain", chain) != chain:
+            raise _damaged_error("it belongs to another chain", where)
+        return record
+
+    def is_current(self, text: Any, chain: str) -> bool:
+        """Return whether *text* is what `encrypt` would return: encrypted with the first key, bound to its chain."""
+        plain = self.decrypt_with_first_key(text)
+        try:
+            return plain is not None and json.loads(plain).get("chain") == chain
+        except (ValueError, AttributeError):
+            return False
+
+    def _decrypt_record(self, text: str, where: str) -> str:
+        try:
+            return self.decrypt_text(text)
+        except UndecryptableError:
+            why = (
+                "were encrypted with another key, or are damaged"
+                if self._keys
+                else "are encrypted, and no encryption key was given"
             )
-        plain = self._try_keys(text, self._keys)
-        if plain is None:
-            raise TokenStoreError(
-                f"The tokens in {where} were encrypted with another key, or are damaged. Nothing was changed. "
-                f"Set the key they were saved with (VANTAGE_QUICKBOOKS_TOKEN_KEY), or {RECONNECT_HINT}.",
-                code=STORE_UNREADABLE,
-            )
-        return plain
+        raise TokenStoreError(
+            f"The tokens in {where} {why}. Nothing was changed. "
+            f"Set the key they were saved with (VANTAGE_QUICKBOOKS_TOKEN_KEY), or {RECONNECT_HINT}.",
+            code=STORE_UNREADABLE,
+        )
 
 
 def _make_key(text: Secret) -> _Key:
@@ -176,7 +213,7 @@ def _make_key(text: Secret) -> _Key:
         from cryptography.fernet import Fernet  # noqa: PLC0415 -- an extra, and 20 ms
     except ImportError:
         raise TokenStoreError(
-            "The token store has an encryption key, but cryptography is not installed: "
+            "There is an encryption key (VANTAGE_QUICKBOOKS_TOKEN_KEY), but cryptography is not installed: "
             'run `pip install "vantage-quickbooks[encryption]"`.',
             code=STORE_INVALID,
         ) from None
@@ -209,7 +246,7 @@ def parse_keys(text: str | Secret) -> list[Secret]:
         keys = parts
     elif len(parts) > 1 and any(_FERNET_KEY.fullmatch(part) for part in parts):
         raise TokenStoreError(
-            "The encryption key of the token store looks like a list, but some of its parts are not Fernet keys. "
+            "The encryption key looks like a list, but some of its parts are not Fernet keys. "
             "Separate Fernet keys by commas, or write keys and passphrases as a JSON array: "
             '["new key", "old key"].',
             code=STORE_INVALID,
@@ -218,7 +255,8 @@ def parse_keys(text: str | Secret) -> list[Secret]:
         keys = [full_text]
     if not all(keys):
         raise TokenStoreError(
-            "The encryption key of the token store is empty. Set a value, or unset it to store tokens as plain text.",
+            "The encryption key (VANTAGE_QUICKBOOKS_TOKEN_KEY) is empty. Set a value, or unset it to store tokens as "
+            "plain text.",
             code=STORE_INVALID,
         )
     return [Secret(key) for key in keys]

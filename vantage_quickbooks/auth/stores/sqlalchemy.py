@@ -19,21 +19,12 @@ Each operation opens a connection: operations are rare (one refresh an hour), an
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.exc import (
-    ArgumentError,
-    DBAPIError,
-    IntegrityError,
-    InterfaceError,
-    NoSuchModuleError,
-    OperationalError,
-    SQLAlchemyError,
-)
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from vantage_quickbooks.auth.encryption import RecordCipher
 from vantage_quickbooks.auth.stores.base import (
@@ -41,6 +32,15 @@ from vantage_quickbooks.auth.stores.base import (
     conflict_error,
     lock_timeout_error,
     state_directory,
+)
+from vantage_quickbooks.databases import (
+    DatabaseURLError,
+    describe_url,
+    is_transient,
+    make_durable,
+    make_engine,
+    parse_url,
+    sqlstate,
 )
 from vantage_quickbooks.errors import STORE_INVALID, STORE_UNREADABLE, STORE_UNWRITABLE, TokenStoreError
 
@@ -64,16 +64,6 @@ MAX_LOCK_TIMEOUT_S = 86_400.0
 
 LOCK_NOT_AVAILABLE = "55P03"
 """Source: https://www.postgresql.org/docs/current/errcodes-appendix.html."""
-
-# A lost server is detected within half a minute, not after the two hours of TCP's default keepalive.
-# Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS.
-_LIBPQ_OPTIONS = {
-    "connect_timeout": 10,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
-}
 
 _METADATA = sa.MetaData()
 _TOKEN = sa.Table(
@@ -134,9 +124,7 @@ class SQLAlchemyStore:
         values = {"record": self._cipher.encrypt(saved, key), "version": saved.version}
         swap = sa.update(_TOKEN).where(_TOKEN.c.chain == key, _TOKEN.c.version == record.version).values(values)
         with self._transaction("saved") as database:
-            if self._is_postgresql:
-                # A role may have been given commits that do not wait for the disk; "on" leaves stronger ones alone.
-                database.execute(_DURABLE)
+            make_durable(database)
             if not database.execute(swap).rowcount:
                 try:
                     database.execute(sa.insert(_TOKEN).values(chain=key, **values))
@@ -156,8 +144,7 @@ class SQLAlchemyStore:
         report = ReencryptionReport(self.describe())
         for key in keys:
             with self._transaction("saved") as database:
-                if self._is_postgresql:
-                    database.execute(_DURABLE)
+                make_durable(database)
                 # FOR UPDATE: no other process saves a newer record between reading and replacing this one.
                 row = database.execute(
                     sa.select(_TOKEN.c.record).where(_TOKEN.c.chain == key).with_for_update()
@@ -207,9 +194,7 @@ class SQLAlchemyStore:
 
     def describe(self) -> str:
         """Return the kind, host and name of the database."""
-        url = self._engine.url
-        port = f":{url.port}" if url.port else ""
-        return f"{url.get_backend_name()}://{url.host or ''}{port}/{url.database or ''}"
+        return describe_url(self._engine.url)
 
     def close(self) -> None:
         """Dispose of the engine; a connection lives for one operation."""
@@ -231,7 +216,7 @@ class SQLAlchemyStore:
         try:
             yield
         except SQLAlchemyError as error:
-            state = _sqlstate(error)
+            state = sqlstate(error)
             name = type(error).__name__
             raise TokenStoreError(
                 f"The tokens cannot be {operation} in {self.describe()} "
@@ -239,7 +224,7 @@ class SQLAlchemyStore:
                 "that user and password are correct, and that the user can select, insert and update in "
                 "vantage_quickbooks_token and vantage_quickbooks_lock, or create them.",
                 code=STORE_UNREADABLE if operation == "read" else STORE_UNWRITABLE,
-                retryable=_is_transient(error),
+                retryable=is_transient(error),
                 details={"reason": name, "sqlstate": state},
             ) from None
 
@@ -278,7 +263,7 @@ class SQLAlchemyStore:
             try:
                 database.execute(row.with_for_update())
             except DBAPIError as error:
-                if _sqlstate(error) != LOCK_NOT_AVAILABLE:
+                if sqlstate(error) != LOCK_NOT_AVAILABLE:
                     raise
                 return False
             return True
@@ -290,10 +275,6 @@ class SQLAlchemyStore:
             time.sleep(POLL_INTERVAL_S)
         return True
 
-
-_DURABLE = sa.text(
-    "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
-)
 
 _POSTGRESQL_LOCK_SETTINGS = {
     # The transaction waits, and then stays idle until Intuit responds: that is its purpose.
@@ -307,42 +288,14 @@ _POSTGRESQL_LOCK_SETTINGS = {
 
 
 def _engine(url: str) -> sa.Engine:
-    """Return the engine. Errors do not quote *url*, because it contains a password."""
     try:
-        parsed = sa.make_url(url)
+        parsed = parse_url(url, "token store")
         backend = parsed.get_backend_name()
-        if backend not in ROW_LOCK_BACKENDS:
-            raise TokenStoreError(_no_row_locks_message(backend), code=STORE_INVALID)
-        engine = sa.create_engine(
-            parsed,
-            poolclass=sa.NullPool,
-            # Compare and swap relies on seeing commits of other transactions; the default of some servers hides them.
-            isolation_level="READ COMMITTED",
-            hide_parameters=True,
-            logging_name="vantage_quickbooks",
-            connect_args=_connect_args(parsed),
-        )
-    except ModuleNotFoundError as error:
-        raise TokenStoreError(
-            f"The driver of the token database, {error.name}, is not installed: install it with pip "
-            '(for PostgreSQL `pip install "psycopg[binary]"`).',
-            code=STORE_INVALID,
-        ) from None
-    except (ArgumentError, NoSuchModuleError, ValueError):
-        raise TokenStoreError(
-            "SQLAlchemy cannot parse the URL of the token store. "
-            "Write it as postgresql+psycopg://user:password@host/database, with special characters percent-encoded.",
-            code=STORE_INVALID,
-        ) from None
-    if engine.dialect.is_async:
-        raise TokenStoreError(
-            f"The driver {engine.dialect.driver} of the token database is asynchronous. "
-            "Use a synchronous one, such as postgresql+psycopg.",
-            code=STORE_INVALID,
-        )
-    # At DEBUG, SQLAlchemy logs every row it reads, including tokens. This logger belongs to this engine alone.
-    logging.getLogger("sqlalchemy.engine.Engine.vantage_quickbooks").setLevel(logging.WARNING)
-    return engine
+        if backend in ROW_LOCK_BACKENDS:
+            return make_engine(parsed, "token store")
+    except DatabaseURLError as error:
+        raise TokenStoreError(str(error), code=STORE_INVALID) from None
+    raise TokenStoreError(_no_row_locks_message(backend), code=STORE_INVALID)
 
 
 def _no_row_locks_message(backend: str) -> str:
@@ -352,12 +305,6 @@ def _no_row_locks_message(backend: str) -> str:
         f"Tokens cannot be stored in {backend}: the store needs row locks, and supports those of "
         f"{', '.join(sorted(ROW_LOCK_BACKENDS))}."
     )
-
-
-def _connect_args(url: sa.URL) -> dict[str, Any]:
-    if url.get_backend_name() != "postgresql" or url.get_driver_name() not in ("psycopg", "psycopg2"):
-        return {}
-    return {name: value for name, value in _LIBPQ_OPTIONS.items() if name not in url.query}
 
 
 def _set_local(database: sa.Connection, name: str, value: str) -> None:
@@ -411,19 +358,3 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def _sqlstate(error: SQLAlchemyError) -> str | None:
-    origin = getattr(error, "orig", None)
-    return getattr(origin, "sqlstate", None) or getattr(origin, "pgcode", None)
-
-
-def _is_transient(error: SQLAlchemyError) -> bool:
-    """Return whether the same call may succeed later: no connection, shutting down, out of resources.
-
-    Source: the classes of https://www.postgresql.org/docs/current/errcodes-appendix.html.
-    """
-    state = _sqlstate(error)
-    if state:
-        return state[:2] in ("08", "40", "53", "57")
-    return isinstance(error, OperationalError | InterfaceError)

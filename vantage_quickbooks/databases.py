@@ -1,0 +1,150 @@
+"""Engines of SQL databases: URLs, drivers, errors, durability. Needs the extra `database`.
+
+The URL of a database contains a password, so no error quotes it, nor the text of a driver's error.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import (
+    ArgumentError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "DatabaseURLError",
+    "describe_url",
+    "is_transient",
+    "make_durable",
+    "make_engine",
+    "parse_url",
+    "sqlstate",
+]
+
+# A lost server is detected within half a minute, not after the two hours of TCP's default keepalive.
+# Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS.
+_LIBPQ_OPTIONS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
+_DURABLE = sa.text(
+    "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+)
+
+
+class DatabaseURLError(Exception):
+    """The URL of a database cannot be used; the message says why and what to do."""
+
+
+def parse_url(url: str, name: str) -> sa.URL:
+    """Parse a SQLAlchemy URL.
+
+    Args:
+        url: The URL.
+        name: What the database is for, for messages: `token store`.
+
+    Raises:
+        DatabaseURLError: It is not a URL.
+    """
+    try:
+        return sa.make_url(url)
+    except (ArgumentError, ValueError):
+        raise _unparsable(name) from None
+
+
+def make_engine(url: sa.URL, name: str, creator: Callable[[], Any] | None = None) -> sa.Engine:
+    """Return an engine that opens a connection for each operation.
+
+    Operations are rare, and a pool would not survive a fork.
+
+    Args:
+        url: The URL.
+        name: As for `parse_url`.
+        creator: Opens a connection to SQLite; None for other databases.
+
+    Raises:
+        DatabaseURLError: The driver is missing, unknown or asynchronous.
+    """
+    try:
+        engine = sa.create_engine(
+            url,
+            poolclass=sa.NullPool,
+            hide_parameters=True,
+            logging_name="vantage_quickbooks",
+            # Compare and swap relies on seeing commits of other transactions; the default of some servers hides them.
+            **({"creator": creator} if creator else {"isolation_level": "READ COMMITTED"}),
+            connect_args=_connect_args(url),
+        )
+    except ModuleNotFoundError as error:
+        raise DatabaseURLError(
+            f"The driver of the {name}, {error.name}, is not installed: install it with pip "
+            '(for PostgreSQL `pip install "psycopg[binary]"`).'
+        ) from None
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise _unparsable(name) from None
+    if engine.dialect.is_async:
+        raise DatabaseURLError(
+            f"The driver {engine.dialect.driver} of the {name} is asynchronous. "
+            "Use a synchronous one, such as postgresql+psycopg."
+        )
+    # At DEBUG, SQLAlchemy logs every row it reads, including tokens. This logger belongs to these engines alone.
+    logging.getLogger("sqlalchemy.engine.Engine.vantage_quickbooks").setLevel(logging.WARNING)
+    return engine
+
+
+def describe_url(url: sa.URL) -> str:
+    """Return the kind, host and name of a database, without user and password."""
+    port = f":{url.port}" if url.port else ""
+    return f"{url.get_backend_name()}://{url.host or ''}{port}/{url.database or ''}"
+
+
+def make_durable(database: sa.Connection) -> None:
+    """Make the transaction's commit wait for the disk.
+
+    A role of PostgreSQL may have been given commits that do not; "on" leaves stronger settings alone.
+    """
+    if database.dialect.name == "postgresql":
+        database.execute(_DURABLE)
+
+
+def sqlstate(error: SQLAlchemyError) -> str | None:
+    """Return the SQLSTATE of an error if the driver reports it."""
+    origin = getattr(error, "orig", None)
+    return getattr(origin, "sqlstate", None) or getattr(origin, "pgcode", None)
+
+
+def is_transient(error: SQLAlchemyError) -> bool:
+    """Return whether the same call may succeed later: no connection, shutting down, out of resources.
+
+    Source: the classes of https://www.postgresql.org/docs/current/errcodes-appendix.html.
+    """
+    state = sqlstate(error)
+    if state:
+        return state[:2] in ("08", "40", "53", "57")
+    return isinstance(error, OperationalError | InterfaceError)
+
+
+def _connect_args(url: sa.URL) -> dict[str, Any]:
+    if url.get_backend_name() != "postgresql" or url.get_driver_name() not in ("psycopg", "psycopg2"):
+        return {}
+    return {name: value for name, value in _LIBPQ_OPTIONS.items() if name not in url.query}
+
+
+def _unparsable(name: str) -> DatabaseURLError:
+    return DatabaseURLError(
+        f"SQLAlchemy cannot parse the URL of the {name}. "
+        "Write it as postgresql+psycopg://user:password@host/database, with special characters percent-encoded."
+    )
