@@ -7,13 +7,23 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["QUICKBOOKS", "ConnectorError", "HostContext", "__version__", "as_node_output"]
+__all__ = [
+    "QUICKBOOKS",
+    "ConnectorError",
+    "HostContext",
+    "__version__",
+    "as_node_output",
+    "connect_registered",
+    "open_registry",
+]
 
 _HOMES = {
     "QUICKBOOKS": "connector.connector",
     "ConnectorError": "errors",
     "HostContext": "contract",
     "as_node_output": "contract",
+    "connect_registered": "connector.registered",
+    "open_registry": "registry",
 }
 
 

@@ -46,7 +46,17 @@ _DURABLE = sa.text(
 
 
 class DatabaseURLError(Exception):
-    """The URL of a database cannot be used; the message says why and what to do."""
+    """The URL of a database cannot be used.
+
+    Args:
+        message: Why.
+        hint: What to do.
+    """
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(f"{message} {hint}")
+        self.message = message
+        self.hint = hint
 
 
 def parse_url(url: str, name: str) -> sa.URL:
@@ -90,15 +100,15 @@ def make_engine(url: sa.URL, name: str, creator: Callable[[], Any] | None = None
         )
     except ModuleNotFoundError as error:
         raise DatabaseURLError(
-            f"The driver of the {name}, {error.name}, is not installed: install it with pip "
-            '(for PostgreSQL `pip install "psycopg[binary]"`).'
+            f"The driver of the {name}, {error.name}, is not installed.",
+            'Install it with pip (for PostgreSQL `pip install "psycopg[binary]"`).',
         ) from None
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise _unparsable(name) from None
     if engine.dialect.is_async:
         raise DatabaseURLError(
-            f"The driver {engine.dialect.driver} of the {name} is asynchronous. "
-            "Use a synchronous one, such as postgresql+psycopg."
+            f"The driver {engine.dialect.driver} of the {name} is asynchronous.",
+            "Use a synchronous one, such as postgresql+psycopg.",
         )
     # At DEBUG, SQLAlchemy logs every row it reads, including tokens. This logger belongs to these engines alone.
     logging.getLogger("sqlalchemy.engine.Engine.vantage_quickbooks").setLevel(logging.WARNING)
@@ -145,6 +155,6 @@ def _connect_args(url: sa.URL) -> dict[str, Any]:
 
 def _unparsable(name: str) -> DatabaseURLError:
     return DatabaseURLError(
-        f"SQLAlchemy cannot parse the URL of the {name}. "
-        "Write it as postgresql+psycopg://user:password@host/database, with special characters percent-encoded."
+        f"SQLAlchemy cannot parse the URL of the {name}.",
+        "Write it as postgresql+psycopg://user:password@host/database, with special characters percent-encoded.",
     )

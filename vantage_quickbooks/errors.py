@@ -3,6 +3,10 @@
     ConnectorError                    code, message, retryable, details
     ├─ SettingsError                  the settings are invalid; .fields                SETTINGS_INVALID
     ├─ InputError                     the input of the call is invalid; .fields        INPUT_INVALID, ACTION_NOT_FOUND
+    ├─ RegistryError                  connections cannot be read or saved; .fields     REGISTRY_UNAVAILABLE, ...
+    │  ├─ ConnectionNotFoundError     the registry has no connection of this id        CONNECTION_NOT_FOUND
+    │  ├─ ConnectionExistsError       the registry has another connection of this id   CONNECTION_EXISTS
+    │  └─ DamagedConnectionError      an entry of the registry cannot be read          CONNECTION_DAMAGED
     ├─ AuthenticationError            the token endpoint refused                       AUTHENTICATION_FAILED
     │  ├─ ClientCredentialsError      client id or secret is wrong                     AUTHENTICATION_FAILED
     │  └─ ReauthorizationRequired     a user must connect the company again            REAUTHORIZATION_REQUIRED
@@ -41,8 +45,11 @@ __all__ = [
     "AuthenticationError",
     "CancelledError",
     "ClientCredentialsError",
+    "ConnectionExistsError",
+    "ConnectionNotFoundError",
     "ConnectorError",
     "CredentialConflict",
+    "DamagedConnectionError",
     "DeadlineExceededError",
     "FieldError",
     "IncompleteReadError",
@@ -54,6 +61,7 @@ __all__ = [
     "RateLimitedError",
     "ReauthorizationRequired",
     "RecordNotFoundError",
+    "RegistryError",
     "RequestRejectedError",
     "SettingsError",
     "TokenStoreError",
@@ -169,6 +177,34 @@ class InputError(_FieldsError):
     """The input of the call is invalid; `fields` contains one entry per field."""
 
     code = "INPUT_INVALID"
+
+
+REGISTRY_INVALID = "REGISTRY_INVALID"
+"""Code of a RegistryError for a URL or key that cannot be used."""
+
+
+class RegistryError(_FieldsError):
+    """Connections cannot be read or saved; nothing was changed."""
+
+    code = "REGISTRY_UNAVAILABLE"
+
+
+class ConnectionNotFoundError(RegistryError):
+    """The registry has no connection of this id."""
+
+    code = "CONNECTION_NOT_FOUND"
+
+
+class ConnectionExistsError(RegistryError):
+    """The registry already has a connection of this id; it was not changed."""
+
+    code = "CONNECTION_EXISTS"
+
+
+class DamagedConnectionError(RegistryError):
+    """An entry of the registry cannot be read; it was left unchanged, and the other entries can be used."""
+
+    code = "CONNECTION_DAMAGED"
 
 
 class AuthenticationError(ConnectorError):

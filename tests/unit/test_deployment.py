@@ -230,6 +230,7 @@ def test_only_the_documented_variables_are_read():
             "TOKEN_KEY",
             "MAX_BODY_MIB",
             "MONTHLY_CALL_LIMIT",
+            "REGISTRY",
         )
     }
 

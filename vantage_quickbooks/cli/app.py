@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 from functools import cache
 from typing import Any
 
@@ -18,7 +19,8 @@ COMMANDS = {
     "sync": "Read what changed in a company since the last sync.",
     "cost": "Estimate metered calls and dollars of syncing companies.",
     "actions": "List the actions, or the inputs of one action.",
-    "connect": "Connect a company and write its settings to a file.",
+    "connect": "Connect a company and store its settings.",
+    "connections": "List, add, remove and test the connections of a registry.",
     "validate": "Check a settings file. Sends nothing.",
     "test": "Verify the settings with two API calls.",
     "describe": "Print the connector as JSON: forms, actions, schemas.",
@@ -37,6 +39,11 @@ Settings:
   _CLIENT_SECRET, _REFRESH_TOKEN, _REALM_ID, _MAX_RESULTS and _ENVIRONMENT
   override it, key by key. Secrets are never arguments: every user of this
   machine can read those.
+
+\b
+Connections:
+  --connection ID takes the settings from the registry of connections, a
+  folder or a database: see `connections --help`.
 
 \b
 Emulator:
@@ -58,7 +65,7 @@ def _load(name: str) -> click.Command:
     command: click.Command = module.command
     command.name = name
     command.short_help = COMMANDS[name]
-    command.help = f"{COMMANDS[name]}\n\n{command.help or ''}".strip()
+    command.help = f"{COMMANDS[name]}\n\n{inspect.cleandoc(command.help or '')}".strip()
     return command
 
 

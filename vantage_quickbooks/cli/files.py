@@ -79,6 +79,10 @@ class SettingsFile:
             )
             raise UsageError(f"{self.path} contains {what}. Choose another file, or overwrite it with --force.")
 
+    def describe(self) -> str:
+        """Return the file's name, for messages."""
+        return str(self.path)
+
     def commit(self, settings: Mapping[str, Any]) -> None:
         """Replace the file by the settings, atomically, readable by this user only.
 

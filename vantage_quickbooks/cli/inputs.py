@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
     "ENVIRONMENT",
@@ -20,6 +20,7 @@ __all__ = [
     "read_object",
     "read_pairs",
     "read_settings",
+    "read_settings_file",
 ]
 
 ENVIRONMENT = {
@@ -35,17 +36,20 @@ class UsageError(Exception):
     """The command line or a file that it names is wrong; the message says what to change."""
 
 
-def read_settings(source: str | None, emulator_url: str | None = None) -> dict[str, Any]:
+def read_settings(
+    source: str | None, emulator_url: str | None = None, *, held: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Read the settings: the file's, overridden key by key by environment variables that are not blank.
 
     Args:
         source: Path of a JSON file, `-` for standard input, or None.
         emulator_url: A local emulator to use, regardless of the settings.
+        held: Settings to use if *source* is None.
 
     Raises:
         UsageError: The file cannot be read, or there are no settings.
     """
-    settings = read_object(source, "settings") if source is not None else {}
+    settings = read_settings_file(source) if source is not None else dict(held or {})
     settings |= {name: os.environ[key] for key, name in ENVIRONMENT.items() if os.environ.get(key, "").strip()}
     if not settings:
         raise UsageError(
@@ -59,26 +63,40 @@ def read_settings(source: str | None, emulator_url: str | None = None) -> dict[s
     return settings
 
 
-def read_app_settings(source: str | None, target: Path, emulator_url: str | None = None) -> dict[str, Any]:
+def read_settings_file(source: str) -> dict[str, Any]:
+    """Read a settings file. Files in the folder of a registry may contain a `label`, which is not a setting.
+
+    Args:
+        source: Its path, or `-` for standard input.
+
+    Raises:
+        UsageError: The file cannot be read or does not contain an object.
+    """
+    settings = read_object(source, "settings")
+    settings.pop("label", None)
+    return settings
+
+
+def read_app_settings(
+    source: str | None, emulator_url: str | None = None, *, held: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Read the settings of a company that is about to be connected: client id and client secret are enough.
 
     Args:
-        source: Path of a JSON file, `-` for standard input, or None for *target* if that exists.
-        target: The file that will contain the settings.
+        source: Path of a JSON file, `-` for standard input, or None.
         emulator_url: A local emulator to use, regardless of the settings.
+        held: Settings to use if *source* is None.
 
     Raises:
-        UsageError: A file cannot be read, or there are no settings.
+        UsageError: The file cannot be read, or there are no settings.
     """
-    if source is None and target.exists():
-        source = str(target)
-    if source is None and not any(os.environ.get(key, "").strip() for key in ENVIRONMENT):
+    if source is None and not held and not any(os.environ.get(key, "").strip() for key in ENVIRONMENT):
         raise UsageError(
             "No client id and client secret. Use --settings FILE with a JSON file that contains "
             '{"client_id": "...", "client_secret": "..."}, or set the variables VANTAGE_QUICKBOOKS_CLIENT_ID and '
             "VANTAGE_QUICKBOOKS_CLIENT_SECRET. Copy both from the app's Keys & credentials page at Intuit."
         )
-    return read_settings(source, emulator_url)
+    return read_settings(source, emulator_url, held=held)
 
 
 def read_input(text: str | None, pairs: Sequence[str] = ()) -> Any:

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -14,10 +15,13 @@ __all__ = [
     "Command",
     "Examples",
     "Group",
+    "complete_connection",
+    "connection_option",
     "emulator_option",
     "format_option",
     "log_to_stderr",
     "port_option",
+    "registry_option",
     "settings_option",
     "verbose_option",
 ]
@@ -71,6 +75,40 @@ def settings_option(command: F) -> F:
         type=click.Path(),
         help="JSON file with the settings; - reads standard input. VANTAGE_QUICKBOOKS_* variables override it.",
     )(command)
+
+
+def connection_option(command: F) -> F:
+    """Add `--connection ID` and `--registry URL`, in place of `--settings`."""
+    option = click.option(
+        "--connection",
+        metavar="ID",
+        shell_complete=complete_connection,
+        help="A connection of the registry, in place of --settings.",
+    )
+    return option(registry_option(command))
+
+
+def registry_option(command: F) -> F:
+    """Add `--registry URL`."""
+    return click.option(
+        "--registry",
+        metavar="URL",
+        help="The registry of connections: a folder or a database URL; default: VANTAGE_QUICKBOOKS_REGISTRY.",
+    )(command)
+
+
+def complete_connection(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the id of a connection."""
+    from vantage_quickbooks.cli.connections import opened
+    from vantage_quickbooks.cli.inputs import UsageError
+    from vantage_quickbooks.errors import ConnectorError
+
+    try:
+        with opened(context.params.get("registry")) as registry:
+            entries = registry.list()
+    except (ConnectorError, UsageError):
+        return []
+    return [CompletionItem(entry.id, help=entry.label) for entry in entries if entry.id.startswith(incomplete)]
 
 
 def emulator_option(command: F) -> F:

@@ -25,6 +25,7 @@ __all__ = [
     "is_installed",
     "json_text",
     "mask",
+    "print_checks",
     "print_error",
     "print_warnings",
     "report_failure",
@@ -78,8 +79,12 @@ def error_lines(error: Mapping[str, Any], meta: Mapping[str, Any] | None = None)
         error: The envelope's `error`.
         meta: The envelope's `meta`.
     """
-    lines = [("bold red", f"{error['code']}: {_headline(error)}")]
+    headline = _headline(error)
+    lines = [("bold red", f"{error['code']}: {headline}")]
+    # A message of one field ends with the field's hint: do not repeat it.
     for entry in error["fields"]:
+        if entry["hint"] and headline.endswith(entry["hint"]):
+            continue
         name = f"{entry['field']}: " if entry["field"] else ""
         lines += [("red", f"  {name}{entry['message']}"), ("", f"      {entry['hint']}")]
     if error["retryable"]:
@@ -101,6 +106,18 @@ def _headline(error: Mapping[str, Any]) -> str:
     if not count or where is None:
         return str(error["message"])
     return f"{count} {'error' if count == 1 else 'errors'} in the {where}."
+
+
+def print_checks(found: Mapping[str, Any]) -> None:
+    """Write what `Connection.test` found: a line for each check, errors and warnings on standard error."""
+    for check in found["checks"]:
+        if check["ok"]:
+            write(f"ok      {check['name']}: {clean(check['message'])}\n")
+        else:
+            write(f"FAILED  {check['name']}\n")
+            sys.stdout.flush()
+            print_error(check["error"])
+    print_warnings(found["warnings"])
 
 
 def print_warnings(entries: Sequence[Mapping[str, str]]) -> None:

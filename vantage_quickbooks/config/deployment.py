@@ -7,7 +7,8 @@
 | `VANTAGE_QUICKBOOKS_ALLOW_HOST` | Comma-separated hosts that the two URLs may contain besides Intuit's and loopback |
 | `VANTAGE_QUICKBOOKS_EMULATOR_URL` | A local emulator for every company of the process; `off` refuses emulators |
 | `VANTAGE_QUICKBOOKS_TOKEN_STORE` | `memory:`, a path or a database URL; default: a file in the user's state folder |
-| `VANTAGE_QUICKBOOKS_TOKEN_KEY` | Key or keys with which stored tokens are encrypted; see `encryption.parse_keys` |
+| `VANTAGE_QUICKBOOKS_TOKEN_KEY` | Key or keys that encrypt stored tokens and connections; see `encryption.parse_keys` |
+| `VANTAGE_QUICKBOOKS_REGISTRY` | Registry of connections: a folder or a database URL; default: a folder of the user |
 | `VANTAGE_QUICKBOOKS_MAX_BODY_MIB` | Maximum size of a response, decompressed, in MiB |
 | `VANTAGE_QUICKBOOKS_MONTHLY_CALL_LIMIT` | Metered API calls of an app in a month; no limit by default |
 """
@@ -76,8 +77,11 @@ class Deployment:
         allow_hosts: Further hosts to which tokens may be sent, over https only.
         token_store: See `stores.open_store`; None means the default file. The URL of a database server may contain a
             password, so it becomes a `Secret`.
-        token_key: Encrypts stored tokens; None means that only the file's permissions (0600) protect them. A str
-            becomes a `Secret`, which cannot be pickled: let another process read its own environment.
+        token_key: Encrypts stored tokens, and the settings in a registry that is a database; None means that only the
+            permissions of the token file (0600) protect it. A str becomes a `Secret`, which cannot be pickled: let
+            another process read its own environment.
+        registry: See `registry.open_registry`; None means the default folder. A URL becomes a `Secret`, as the token
+            store's does.
         emulator_url: A local emulator for all connections. None: the connection's settings decide. `off`: settings with
             an emulator are refused, for hosts whose users may not send requests to the host's own machine.
         max_body_mib: Maximum size of a response, compressed and decompressed, in MiB; an integer as text.
@@ -93,13 +97,16 @@ class Deployment:
     emulator_url: str | None = None
     max_body_mib: str = str(MAX_BODY_MIB)
     monthly_call_limit: str | None = None
+    registry: str | Secret | None = None
 
     def __post_init__(self) -> None:
         """Convert secrets that are plain str."""
         if isinstance(self.token_key, str):
             object.__setattr__(self, "token_key", Secret(self.token_key))
-        if isinstance(self.token_store, str) and "://" in self.token_store and "sqlite:" not in self.token_store:
-            object.__setattr__(self, "token_store", Secret(self.token_store))
+        for name in ("token_store", "registry"):
+            value = getattr(self, name)
+            if isinstance(value, str) and "://" in value and "sqlite:" not in value:
+                object.__setattr__(self, name, Secret(value))
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Deployment:
@@ -118,6 +125,7 @@ class Deployment:
             emulator_url=value("EMULATOR_URL"),
             max_body_mib=value("MAX_BODY_MIB") or str(MAX_BODY_MIB),
             monthly_call_limit=value("MONTHLY_CALL_LIMIT"),
+            registry=value("REGISTRY"),
         )
 
     def max_body_bytes(self) -> int:

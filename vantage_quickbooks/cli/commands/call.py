@@ -12,8 +12,16 @@ from click.shell_completion import CompletionItem
 
 from vantage_quickbooks import contract
 from vantage_quickbooks.cli.completion import PREFIX
-from vantage_quickbooks.cli.inputs import UsageError, read_input, read_settings
-from vantage_quickbooks.cli.options import Command, emulator_option, format_option, settings_option, verbose_option
+from vantage_quickbooks.cli.connections import connect
+from vantage_quickbooks.cli.inputs import UsageError, read_input
+from vantage_quickbooks.cli.options import (
+    Command,
+    connection_option,
+    emulator_option,
+    format_option,
+    settings_option,
+    verbose_option,
+)
 from vantage_quickbooks.cli.output import SUCCESS, json_text, report_failure, require, say, unwritable, write
 from vantage_quickbooks.errors import ConnectorError
 
@@ -106,6 +114,7 @@ def _complete_input(context: click.Context, _: click.Parameter, incomplete: str)
             "Overdue invoices of one customer",
             "vantage-quickbooks call listInvoices status=overdue customer_id=24 --settings s.json",
         ),
+        ("Of a connection in the registry", "vantage-quickbooks call listBills --connection acme --format table"),
         ("The same input as JSON", """vantage-quickbooks call listInvoices --input '{"status": "overdue"}'"""),
         ("Count all customers and estimate the cost", "vantage-quickbooks call listCustomers all=true --dry-run"),
         (
@@ -117,6 +126,7 @@ def _complete_input(context: click.Context, _: click.Parameter, incomplete: str)
 @click.argument("action", metavar="ACTION", shell_complete=complete_action)
 @click.argument("pairs", metavar="[KEY=VALUE]...", nargs=-1, shell_complete=_complete_input)
 @settings_option
+@connection_option
 @click.option("--input", "text", metavar="JSON", help="The input: JSON, @FILE, or - for standard input.")
 @format_option("table", "json", "ndjson", "csv", help="Output format; default json.")
 @click.option("--output", metavar="FILE", type=click.Path(), help="Write the result to this file.")
@@ -127,6 +137,8 @@ def command(
     action: str,
     pairs: Sequence[str],
     settings: str | None,
+    connection: str | None,
+    registry: str | None,
     text: str | None,
     format_: str | None,
     output: str | None,
@@ -135,7 +147,6 @@ def command(
 ) -> int:
     """ACTION is an id: listInvoices. To list them, run "vantage-quickbooks actions"."""
     from vantage_quickbooks.cli import descriptor
-    from vantage_quickbooks.connector.connector import QUICKBOOKS
 
     described = descriptor.find_action(action)
     if format_ == "table":
@@ -145,14 +156,13 @@ def command(
     call = _Call(described, read_input(text, pairs), format_, output)
     is_full = descriptor.is_full_read(described, call.data)
     _check(call, is_full=is_full, dry_run=dry_run)
-    given = read_settings(settings, emulator)
     try:
-        with QUICKBOOKS.connect(given) as connection:
+        with connect(settings, connection, registry, emulator) as company:
             if dry_run:
-                return _print_estimate(connection.estimate(described["id"], call.data), format_)
+                return _print_estimate(company.estimate(described["id"], call.data), format_)
             if format_ == "ndjson" or (format_ == "csv" and is_full):
-                return _export(connection, call)
-            envelope = connection.call(described["id"], call.data)
+                return _export(company, call)
+            envelope = company.call(described["id"], call.data)
     except ConnectorError as error:
         envelope = contract.envelope(error=error, action=described)
     if not envelope["success"]:

@@ -1,4 +1,4 @@
-"""`vantage-quickbooks connect`: consent in the browser; the settings are written to a file."""
+"""`vantage-quickbooks connect`: consent in the browser; the settings are written to a file or to the registry."""
 
 from __future__ import annotations
 
@@ -17,14 +17,24 @@ from urllib.parse import parse_qsl, urlsplit
 
 import click
 
+from vantage_quickbooks.cli.connections import RegistryTarget, opened
 from vantage_quickbooks.cli.files import SettingsFile, is_of_app, keep_elsewhere
 from vantage_quickbooks.cli.inputs import UsageError, read_app_settings
-from vantage_quickbooks.cli.options import Command, emulator_option, port_option, verbose_option
+from vantage_quickbooks.cli.options import Command, emulator_option, port_option, registry_option, verbose_option
 from vantage_quickbooks.cli.output import FAILURE, SUCCESS, print_error, say
-from vantage_quickbooks.errors import AuthenticationError, ConnectorError
+from vantage_quickbooks.errors import (
+    AuthenticationError,
+    ConnectionNotFoundError,
+    ConnectorError,
+    DamagedConnectionError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from vantage_quickbooks.registry.base import StoredRegistry
+
+    Target = SettingsFile | RegistryTarget
 
 __all__ = ["command"]
 
@@ -47,28 +57,36 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="colo
             "vantage-quickbooks connect --settings app.json --write-settings company.json",
         ),
         (
+            "The settings go to the registry, as the connection acme",
+            'vantage-quickbooks connect --settings app.json --id acme --label "Acme Ltd"',
+        ),
+        (
             "On a server: open the printed address in any browser",
             "vantage-quickbooks connect --write-settings company.json --no-browser --redirect-uri https://a.example/cb",
         ),
     ),
 )
-@click.option(
-    "--write-settings", metavar="FILE", type=click.Path(), required=True, help="Write the settings to FILE (mode 0600)."
-)
+@click.option("--write-settings", metavar="FILE", type=click.Path(), help="Write the settings to FILE (mode 0600).")
+@click.option("--id", "connection_id", metavar="NAME", help="Write them to the registry, as this connection.")
+@click.option("--label", metavar="TEXT", help="Display name of the connection in the registry.")
+@registry_option
 @click.option(
     "--settings",
     metavar="FILE",
     type=click.Path(),
-    help="JSON file with client_id and client_secret, if the other file does not contain them yet.",
+    help="JSON file with client_id and client_secret, if what is replaced does not contain them yet.",
 )
 @port_option(8765, "Port of the redirect address; default 8765.")
 @click.option("--redirect-uri", metavar="URL", help="The registered address, if a proxy forwards it to the port.")
 @click.option("--no-browser", is_flag=True, help="Only print the address; do not open a browser.")
-@click.option("--force", is_flag=True, help="Overwrite FILE regardless of its content.")
+@click.option("--force", is_flag=True, help="Overwrite the file or connection regardless of its content.")
 @emulator_option
 @verbose_option
 def command(
-    write_settings: str,
+    write_settings: str | None,
+    connection_id: str | None,
+    label: str | None,
+    registry: str | None,
     settings: str | None,
     port: int,
     redirect_uri: str | None,
@@ -77,16 +95,35 @@ def command(
     emulator: str | None,
 ) -> int:
     """Opens Intuit's consent page. The redirect address must be registered with the app at Intuit."""
-    target = Path(write_settings)
-    app = read_app_settings(settings, target, emulator)
+    if (write_settings is None) == (connection_id is None):
+        raise UsageError("Use either --write-settings FILE or --id NAME: where the settings are written.")
+    if connection_id is None and (registry, label) != (None, None):
+        raise UsageError("--registry and --label need --id NAME: the connection in the registry.")
     try:
-        # First the file, then consent: a grant whose settings cannot be written would be lost.
-        with SettingsFile(target, is_of_app(str(app.get("client_id"))), force=force) as file:
+        # First the target, then consent: a grant whose settings cannot be written would be lost.
+        if connection_id is None:
+            path = Path(str(write_settings))
+            app = read_app_settings(settings or (str(path) if path.exists() else None), emulator)
+            target: Target = SettingsFile(path, is_of_app(str(app.get("client_id"))), force=force)
+        else:
+            stored = opened(registry)
+            app = read_app_settings(settings, emulator, held=None if settings else _held(stored, connection_id))
+            is_ours = is_of_app(str(app.get("client_id")))
+            target = RegistryTarget(stored, connection_id, label, is_ours, force=force)
+        with target:
             filled = _consent(app, port, redirect_uri, opens_browser=not no_browser)
-            return SUCCESS if _keep(file, {**app, **filled}) else FAILURE
+            return SUCCESS if _keep(target, {**app, **filled}) else FAILURE
     except ConnectorError as error:
         print_error(error.to_dict())
         return FAILURE
+
+
+def _held(registry: StoredRegistry, connection_id: str) -> dict[str, Any] | None:
+    """Return the settings of a connection that is connected again; None for a new or damaged one."""
+    try:
+        return registry.load(connection_id)
+    except (ConnectionNotFoundError, DamagedConnectionError):
+        return None
 
 
 def _consent(settings: dict[str, Any], port: int, redirect_uri: str | None, *, opens_browser: bool) -> dict[str, Any]:
@@ -126,20 +163,22 @@ def _consent(settings: dict[str, Any], port: int, redirect_uri: str | None, *, o
     return filled | QUICKBOOKS.exchange_code(settings, code=parameters["code"], redirect_uri=redirect_uri)
 
 
-def _keep(file: SettingsFile, settings: dict[str, Any]) -> bool:
-    """Write the settings to their file or, if that fails, to another: the grant must not be lost.
+def _keep(target: Target, settings: dict[str, Any]) -> bool:
+    """Write the settings to their target or, if that fails, to a file: the grant must not be lost.
 
     Returns:
-        Whether they are in their own file.
+        Whether they are in their target.
     """
     from vantage_quickbooks.auth.stores.base import state_directory
 
     connected = f"Connected to company {settings['realm_id']}."
     try:
-        file.check(is_of_app(str(settings.get("client_id")), settings["realm_id"]))  # it may have changed since
-        file.commit(settings)
-    except (OSError, UsageError) as error:
-        why = str(error) if isinstance(error, UsageError) else f"{file.path} cannot be written: {error.strerror}."
+        target.check(is_of_app(str(settings.get("client_id")), settings["realm_id"]))  # it may have changed since
+        target.commit(settings)
+    except (OSError, UsageError, ConnectorError) as error:
+        why = f"{target.describe()} cannot be written: {error.strerror}." if isinstance(error, OSError) else str(error)
+        if isinstance(error, ConnectorError):
+            why = error.message
         kept = keep_elsewhere(settings, [state_directory(), Path(tempfile.gettempdir())])
         if kept is None:
             raise UsageError(
@@ -147,7 +186,8 @@ def _keep(file: SettingsFile, settings: dict[str, Any]) -> bool:
             ) from None
         say(f"{connected} But {why}\nThe settings are in {kept}, readable by you only.")
         return False
-    say(f"{connected} The settings are in {file.path}, readable by you only.")
+    protection = ", readable by you only" if isinstance(target, SettingsFile) else ""
+    say(f"{connected} The settings are in {target.describe()}{protection}.")
     return True
 
 

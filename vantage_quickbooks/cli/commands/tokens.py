@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
 from vantage_quickbooks.cli.inputs import UsageError
@@ -22,6 +24,8 @@ def command() -> None:
 @command.command(cls=Command, examples=(("After a new key was put first in the list of keys", _REENCRYPT),))
 def reencrypt() -> int:
     """Encrypt all tokens with the first key of VANTAGE_QUICKBOOKS_TOKEN_KEY.
+
+    A registry of connections that is a database (VANTAGE_QUICKBOOKS_REGISTRY) is encrypted, too.
 
     Safe while other processes refresh tokens.
     """
@@ -45,6 +49,7 @@ def _reencrypt() -> bool:
     """
     from vantage_quickbooks.auth.stores import open_store
     from vantage_quickbooks.config.deployment import Deployment
+    from vantage_quickbooks.registry import open_registry
 
     deployment = Deployment.from_environ()
     if deployment.token_key is None:
@@ -52,23 +57,27 @@ def _reencrypt() -> bool:
             "No encryption key. Set VANTAGE_QUICKBOOKS_TOKEN_KEY to a JSON array, the new key first, then the old "
             'ones: ["new key", "old key"].'
         )
-    store = open_store(deployment.token_store, encryption_key=deployment.token_key)
-    try:
-        run = getattr(store, "reencrypt", None)
-        if run is None:
+    with contextlib.ExitStack() as stack:
+        store = open_store(deployment.token_store, encryption_key=deployment.token_key)
+        stack.callback(store.close)
+        runs = [getattr(store, "reencrypt", None)]
+        if deployment.registry is not None:
+            registry = stack.enter_context(open_registry(deployment=deployment))
+            runs.append(getattr(registry, "reencrypt", None))  # a folder has none: it is not encrypted
+        if not any(runs):
             raise UsageError(
                 "Tokens in memory are not encrypted. Set VANTAGE_QUICKBOOKS_TOKEN_STORE to a file or a database."
             )
-        counts = run()
-    finally:
-        store.close()
-    write(
-        f"{counts.store}: {counts.changed} encrypted with the first key, {counts.current} already encrypted with it, "
-        f"{counts.unreadable} unreadable.\n"
-    )
-    if counts.unreadable:
+        reports = [run() for run in runs if run]
+    for counts in reports:
+        write(
+            f"{counts.store}: {counts.changed} encrypted with the first key, {counts.current} already encrypted with "
+            f"it, {counts.unreadable} unreadable.\n"
+        )
+    if any(counts.unreadable for counts in reports):
         say(
             "Unreadable records were not changed. Add the key that they were encrypted with to "
             "VANTAGE_QUICKBOOKS_TOKEN_KEY and run this command again. If that key is lost, connect the company again."
         )
-    return not counts.unreadable
+        return False
+    return True

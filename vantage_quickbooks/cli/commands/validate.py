@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vantage_quickbooks.cli.inputs import read_object
+from vantage_quickbooks.cli.inputs import read_settings_file
 from vantage_quickbooks.cli.options import Command, format_option
 from vantage_quickbooks.cli.output import FAILURE, SUCCESS, json_text, print_error, print_warnings, write
 
@@ -29,7 +29,7 @@ def command(file: str, format_: str) -> int:
     """FILE is a JSON file with the settings; - reads standard input."""
     from vantage_quickbooks.connector.connector import QUICKBOOKS
 
-    found = QUICKBOOKS.validate(read_object(file, "settings"))
+    found = QUICKBOOKS.validate(read_settings_file(file))
     if format_ == "json":
         write(json_text(found))
     elif found["valid"]:

@@ -1,0 +1,1 @@
+"""The commands of `vantage-quickbooks connections`, one module a command."""
