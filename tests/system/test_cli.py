@@ -523,7 +523,7 @@ def test_internal_error_is_reported_by_its_place_and_not_by_its_message(monkeypa
     def fail(_):
         raise RuntimeError("holds a secret")
 
-    monkeypatch.setattr("vantage_quickbooks.cli.commands.validate.read_object", lambda *_: fail(None))
+    monkeypatch.setattr("vantage_quickbooks.cli.commands.validate.read_settings_file", lambda *_: fail(None))
     assert main(["validate", "x"]) == 1
     message = capsys.readouterr().err
     assert "RuntimeError at " in message

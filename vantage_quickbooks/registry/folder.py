@@ -130,14 +130,13 @@ class FolderRegistry(StoredRegistry):
 
     def _delete(self, connection_id: str) -> None:
         with self._translate_errors("written", connection_id):
-            if not os.path.lexists(self._file(connection_id)):
-                raise self.not_found(connection_id)
-            with self._locked(connection_id):
-                try:
+            try:
+                self._file(connection_id).lstat()  # before the lock, which would create the folder
+                with self._locked(connection_id):
                     self._file(connection_id).unlink()
-                except FileNotFoundError:  # another process removed it first
-                    raise self.not_found(connection_id) from None
-                self._sync()
+            except FileNotFoundError:
+                raise self.not_found(connection_id) from None
+            self._sync()
 
     def _file(self, connection_id: str) -> Path:
         return self._path / (connection_id + SUFFIX)
