@@ -159,7 +159,7 @@ def test_a_damaged_entry_is_reported_beside_the_others(cli, folder):
     status, out, err = cli("connections", "list")
     assert status == 1
     assert [line.split() for line in out.splitlines()[1:]] == [
-        ["acme", "?", "?", "damaged"], ["zulu", "9130000000000002", "production"]
+        ["acme", "?", "?", "unusable"], ["zulu", "9130000000000002", "production"]
     ]  # fmt: skip
     assert "acme:\nCONNECTION_DAMAGED: " in err
     assert "it is not JSON" in err

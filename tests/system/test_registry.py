@@ -463,6 +463,18 @@ def test_database__a_new_key_takes_over_and_the_old_one_can_go(reopen_database):
     assert (report.changed, report.current, report.unreadable) == (0, 3, 1)
 
 
+def test_database__reencryption_keeps_settings_that_were_replaced_meanwhile(reopen_database, monkeypatch):
+    registry = reopen_database()
+    registry.add("acme", company(1))
+    both = reopen_database(json.dumps(["new", KEY]))
+    read_before = both._rows()
+    registry.add("acme", company(2), replace=True)
+    monkeypatch.setattr(both, "_rows", lambda: read_before)
+
+    assert both.reencrypt().changed == 0
+    assert registry.load("acme") == company(2)
+
+
 def test_database__processes_with_a_passphrase_write_with_one_salt(reopen_database):
     """Deriving a key takes 0.15 s: a list of a thousand entries with a salt each would take minutes."""
     for number in range(4):

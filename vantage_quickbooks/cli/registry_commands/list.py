@@ -56,7 +56,7 @@ def command(registry: str | None, format_: str) -> int:
 def _print(entries: Sequence[ConnectionEntry]) -> None:
     """Write the entries as columns, then the errors on standard error."""
     rows = [
-        (entry.id, entry.realm_id or "?", entry.environment or "?", "damaged" if entry.error else entry.label or "")
+        (entry.id, entry.realm_id or "?", entry.environment or "?", "unusable" if entry.error else entry.label or "")
         for entry in entries
     ]
     table = [_HEADINGS, *(tuple(clean(text) for text in row) for row in rows)]
