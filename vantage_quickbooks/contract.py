@@ -57,6 +57,8 @@ CAPABILITIES: Mapping[str, str] = {
     "ainvoke": "`Connection.ainvoke()`",
     "stream": "`Connection.stream()`",
     "ndjson": '`Connection.stream(as_="ndjson")` for full reads',
+    "arrow": '`Connection.stream(as_="arrow")` for lists',
+    "dataframe": "`Connection.dataframe()` for lists",
     "estimate": "`Connection.estimate()`",
     "apiCalls": "`Connection.api_calls()`",
     "monthlyUsage": "`Connection.monthly_usage()`",
@@ -550,7 +552,7 @@ class Connection(Protocol):
         action_id: str,
         input: Mapping[str, Any] | None = None,  # noqa: A002 -- the host's word
         *,
-        as_: Literal["results", "ndjson"] = "results",
+        as_: Literal["results", "ndjson", "arrow"] = "results",
     ) -> Iterator[Any]:
         """Run an action page by page.
 
@@ -558,11 +560,15 @@ class Connection(Protocol):
             action_id: The action; one that is not streamable yields its one result.
             input: Its input. With `full_read_input`, the pages come from one full read.
             as_: `results`: each page is a result of the action. `ndjson`: each page is bytes, one record per line as
-                the provider sent it; for full reads only.
+                the provider sent it; for full reads only. `arrow`: each page is a `pyarrow.RecordBatch` with the
+                columns of the list, whatever its rows hold.
 
         Raises:
             Exception: As for `invoke`, from the page that failed.
         """
+
+    def dataframe(self, action_id: str, input: Mapping[str, Any] | None = None) -> Any:  # noqa: A002 -- the host's word
+        """Return the rows of a list as a `pandas.DataFrame` with the columns of `stream(as_="arrow")`."""
 
     def estimate(self, action_id: str, input: Mapping[str, Any] | None = None) -> JSON:  # noqa: A002 -- the host's word
         """Return `totalCount` and `apiCalls`: the number of records of a full read, and its API calls."""

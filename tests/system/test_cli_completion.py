@@ -46,7 +46,14 @@ def _quoted(text):
 def test_bash_completes_commands_and_options():
     assert bash("vantage-quickbooks ca")[0] == ["call"]
     assert bash("vantage-quickbooks call --fo")[0] == ["--format"]
-    assert bash("vantage-quickbooks call listInvoices --format ")[0] == ["table", "json", "ndjson", "csv"]
+    assert bash("vantage-quickbooks call listInvoices --format ")[0] == [
+        "table",
+        "json",
+        "ndjson",
+        "csv",
+        "arrow",
+        "parquet",
+    ]
     assert bash("vantage-quickbooks completion ")[0] == ["bash", "zsh", "fish"]
 
 

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from vantage_quickbooks.emulator import Emulator
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.system
 
 PROGRAM = [sys.executable, "-c", "import sys; from vantage_quickbooks.cli import main; sys.exit(main())"]
 INVOICES = 600
-FORMATS = ("ndjson", "csv")
+FORMATS = ("ndjson", "csv", "arrow")
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,11 @@ def run(args, environment, **options):
 def ids(path, form):
     if form == "ndjson":
         return [json.loads(line)["Id"] for line in path.read_text().splitlines()]
+    if form == "arrow":
+        with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
+            return reader.read_all()["Id"].to_pylist()
+    if form == "parquet":
+        return pq.read_table(path, columns=["Id"])["Id"].to_pylist()
     with path.open(newline="", encoding="utf-8") as file:
         return [row["Id"] for row in csv.DictReader(file, strict=True)]
 
@@ -106,6 +113,57 @@ def test_an_export_resumes_where_it_was_interrupted(command, environment, tmp_pa
     assert not note.exists()
     assert run(command(form, tmp_path / "whole"), environment).returncode == 0
     assert target.read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_parquet_file_appears_when_it_is_complete_and_its_export_resumes(command, environment, tmp_path, how):
+    target, part = tmp_path / "out.parquet", tmp_path / "out.parquet.part"
+    target.write_text("last month's export\n")
+    interrupt(command("parquet", target), environment, tmp_path / "out.parquet.part.cursor", how)
+    assert target.read_text() == "last month's export\n"
+    again = run(command("parquet", target), environment)
+    assert again.returncode == 0, again.stderr
+    assert "Resuming after" in again.stderr
+    found = ids(target, "parquet")
+    assert len(found) == len(set(found)) == INVOICES
+    assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.parquet"]
+    assert not part.exists()
+
+
+def test_a_parquet_file_that_cannot_be_written_is_written_by_the_same_command(command, environment, tmp_path):
+    (tmp_path / "folder").mkdir()
+    target = tmp_path / "folder" / "out.parquet"
+    limited = ["sh", "-c", 'ulimit -f 400; exec "$@"', "sh", *command("parquet", target)]
+    found = run(limited, environment)
+    assert (found.returncode, "File too large" in found.stderr) == (1, True)
+    assert not target.exists()
+    again = run(command("parquet", target), environment)
+    assert again.returncode == 0, again.stderr
+    assert "Resuming after" in again.stderr
+    assert len(set(ids(target, "parquet"))) == INVOICES
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["out.parquet"]
+
+
+def test_an_arrow_stream_goes_to_standard_output(command, environment):
+    found = subprocess.run(command("arrow", None), env=environment, capture_output=True, timeout=180, check=True)
+    assert pa.ipc.open_stream(found.stdout).read_all().num_rows == INVOICES
+
+
+@pytest.mark.parametrize(
+    ("form", "data", "message"),
+    [
+        ("parquet", {"all": True}, "Name it with --output FILE"),
+        ("parquet", {}, "--format parquet needs a full read. Add all=true."),
+        ("arrow", {}, "--format arrow needs a full read. Add all=true."),
+        ("arrow", {"sync_cursor": "x"}, "Arrow cannot represent deletions. Use --format json."),
+        ("parquet", {"sync_cursor": "x"}, "Parquet cannot represent deletions. Use --format json."),
+    ],
+)
+def test_columns_are_for_full_reads(command, environment, form, data, message):
+    args = command(form, None)
+    args[args.index("--input") + 1] = json.dumps(data)
+    found = run(args, environment)
+    assert (found.returncode, message in found.stderr) == (2, True), found.stderr
 
 
 @pytest.mark.parametrize("change", ["one byte", "longer file of another's", "shorter"])
@@ -163,10 +221,10 @@ def test_an_export_that_gets_nothing_leaves_the_file_as_it_was(command, environm
 
 
 @pytest.mark.parametrize("full", [True, False])
-@pytest.mark.parametrize("form", ["json", "table", "csv", "ndjson"])
+@pytest.mark.parametrize("form", ["json", "table", "csv", "ndjson", "arrow"])
 def test_a_full_disk_is_reported(command, environment, form, full):
-    if form == "ndjson" and not full:
-        pytest.skip("NDJSON is for full reads")
+    if form in {"ndjson", "arrow"} and not full:
+        pytest.skip("the format is for full reads")
     args = command(form, None, full=full)
     with open("/dev/full", "wb") as device:  # noqa: PTH123 -- a device
         found = subprocess.run(
@@ -225,13 +283,13 @@ def test_a_token_goes_to_a_private_file(command, environment, tmp_path):
     assert target.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("form", ["json", "csv", "ndjson"])
+@pytest.mark.parametrize("form", ["json", "csv", "ndjson", "arrow", "parquet"])
 @pytest.mark.parametrize("target", ["s.json", "fifo", "directory", "missing/x"])
 def test_output_never_replaces_settings_and_takes_regular_files_only(command, environment, tmp_path, form, target):
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "directory").mkdir()
     before = (tmp_path / "s.json").read_text()
-    found = run(command(form, tmp_path / target, full=form == "ndjson"), environment)
+    found = run(command(form, tmp_path / target, full=form not in {"json", "csv"}), environment)
     assert found.returncode in {1, 2}
     assert target in found.stderr
     assert (tmp_path / "s.json").read_text() == before

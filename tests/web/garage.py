@@ -261,7 +261,9 @@ class Garage:
             "settingsSchema": copy.deepcopy(SETTINGS),
             "settingsForm": {"order": ["api_key"], "fields": {}},
             "capabilities": [
-                name for name in CAPABILITIES if name not in {"ndjson", "credentials", "sync", "monthlyUsage"}
+                name
+                for name in CAPABILITIES
+                if name not in {"ndjson", "arrow", "dataframe", "credentials", "sync", "monthlyUsage"}
             ],
             "groups": [{"id": "cars", "title": "Cars"}, {"id": "office", "title": "Office"}],
             "actions": [self.describe_action(key, schemas=schemas) for key in self.actions],

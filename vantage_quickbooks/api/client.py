@@ -63,6 +63,9 @@ Source: https://developer.intuit.com/app/developer/qbo/docs/learn/limits-and-thr
 """
 
 
+_UNKNOWN = object()
+
+
 class QuickBooksClient:
     """Reads the data API for one connection; thread-safe.
 
@@ -101,6 +104,7 @@ class QuickBooksClient:
         self._ledger = ledger
         self._intercept = intercept
         self._http = SessionHolder(self._make_session)
+        self._company_name: Any = _UNKNOWN
 
     def _make_session(self) -> requests.Session:
         session = requests.Session()
@@ -228,6 +232,17 @@ class QuickBooksClient:
         """
         answer = self.request(company_info_request(self._api_url, self.settings.realm_id), call)
         return responses.with_member(answer, "CompanyInfo")
+
+    def company_name(self, call: CallContext) -> str | None:
+        """Return the company's name, None if it has none; takes one request the first time.
+
+        Raises:
+            ConnectorError: See `request`.
+        """
+        if self._company_name is _UNKNOWN:
+            name = self.company_info(call).body["CompanyInfo"].get("CompanyName")
+            self._company_name = name if isinstance(name, str) else None
+        return self._company_name  # type: ignore[no-any-return]  # a text or None by now
 
     def request(self, request: Request, call: CallContext) -> Answer:
         """Send a request that reads, and repeat it where that may help.

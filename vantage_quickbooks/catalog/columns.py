@@ -6,7 +6,7 @@ for each of them, `CustomerRef.value`. A list, or an object without known member
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,14 @@ import orjson
 
 from vantage_quickbooks.catalog.resource import Property
 from vantage_quickbooks.catalog.resources import COMPANY_INFO, RESOURCES
+from vantage_quickbooks.catalog.shorthand import properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from vantage_quickbooks.catalog.resource import PropertyType, Resource
 
-__all__ = ["MEMBERS", "Columns", "columns_for", "columns_of"]
+__all__ = ["LINE_DETAILS", "MEMBERS", "Columns", "Member", "columns_for", "columns_of", "typed_members"]
 
 _LINE = tuple(Property(f"Line{number}", "text") for number in range(1, 6))
 
@@ -43,7 +44,105 @@ MEMBERS: dict[str, tuple[Property, ...]] = {
 }
 """Members of each kind of object that are columns."""
 
+_LINE_PROPERTIES = properties("Id LineNum:integer Description Amount:decimal DetailType LinkedTxn:list")
+_BUNDLED_LINE = (*_LINE_PROPERTIES, Property("SalesItemLineDetail", "object", "SalesItemLineDetail"))
+
+_OBJECTS: dict[str, tuple[Property, ...]] = MEMBERS | {
+    "entity": properties("Type EntityRef"),
+    "SalesItemLineDetail": properties("""
+        ItemRef ClassRef UnitPrice:decimal Qty:decimal RatePercent:decimal ItemAccountRef TaxCodeRef
+        TaxClassificationRef ServiceDate TaxInclusiveAmt:decimal DiscountRate:decimal DiscountAmt:decimal
+    """),
+    "GroupLineDetail": properties("GroupItemRef Quantity:decimal ServiceDate Line:list"),
+    "DiscountLineDetail": properties("""
+        DiscountRef PercentBased:boolean DiscountPercent:decimal DiscountAccountRef ServiceDate ClassRef TaxCodeRef
+    """),
+    "DescriptionLineDetail": properties("ServiceDate TaxCodeRef"),
+    "ReimburseLineDetail": properties("""
+        ItemRef ClassRef UnitPrice:decimal Qty:decimal ItemAccountRef TaxCodeRef
+    """),
+    "AccountBasedExpenseLineDetail": properties("""
+        AccountRef CustomerRef ClassRef BillableStatus TaxCodeRef TaxAmount:decimal TaxInclusiveAmt:decimal
+    """),
+    "ItemBasedExpenseLineDetail": properties("""
+        ItemRef CustomerRef ClassRef UnitPrice:decimal Qty:decimal BillableStatus TaxCodeRef TaxInclusiveAmt:decimal
+    """),
+    "JournalEntryLineDetail": properties("""
+        PostingType AccountRef Entity:entity ClassRef DepartmentRef BillableStatus TaxCodeRef TaxRateRef
+        TaxApplicableOn TaxAmount:decimal TaxInclusiveAmt:decimal JournalCodeRef
+    """),
+    "DepositLineDetail": properties("""
+        Entity:reference AccountRef ClassRef PaymentMethodRef CheckNum TxnType TaxCodeRef TaxApplicableOn
+    """),
+    "ItemAdjustmentLineDetail": properties("ItemRef QtyDiff:decimal"),
+    "TaxLineDetail": properties("""
+        TaxRateRef PercentBased:boolean TaxPercent:decimal NetAmountTaxable:decimal TaxInclusiveAmount:decimal
+        OverrideDeltaAmount:decimal ServiceDate
+    """),
+}
+"""Members of each kind of object, those inside lists included. Source: Intuit's schema (IntuitSalesTransactions.xsd and
+IntuitBaseTypes.xsd of https://github.com/intuit/QuickBooks-V3-PHP-SDK/tree/master/src/XSD), and recorded lines."""
+
+_LISTS: dict[str, tuple[Property, ...]] = {
+    "LinkedTxn": properties("TxnId:id TxnType TxnLineId:id"),
+    "CustomField": properties("""
+        DefinitionId:id Name Type StringValue BooleanValue:boolean DateValue:date NumberValue:decimal
+    """),
+    "TaxLine": properties("Amount:decimal DetailType TaxLineDetail:TaxLineDetail"),
+}
+"""Members of what each list holds. Other lists are one column of JSON text."""
+
+_SALES_LINES = ("SalesItemLineDetail", "GroupLineDetail", "DiscountLineDetail", "DescriptionLineDetail")
+_EXPENSE_LINES = ("AccountBasedExpenseLineDetail", "ItemBasedExpenseLineDetail")
+
+LINE_DETAILS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("Invoice", "Estimate", "SalesReceipt", "CreditMemo", "RefundReceipt", "ChangeOrder"), _SALES_LINES
+    ),
+    "ReimburseCharge": ("ReimburseLineDetail",),
+    **dict.fromkeys(("Bill", "VendorCredit", "Purchase", "PurchaseOrder"), _EXPENSE_LINES),
+    **dict.fromkeys(("Payment", "BillPayment", "Transfer"), ()),
+    "JournalEntry": ("JournalEntryLineDetail",),
+    "Deposit": ("DepositLineDetail",),
+    "InventoryAdjustment": ("ItemAdjustmentLineDetail",),
+}
+"""The details that lines of each entity may have, as its page among Intuit's entity pages lists them."""
+
+_MONEY = (19, 4)
+_FINE = (28, 10)
+_FINE_NUMBERS = {
+    known.name
+    for known in properties("""
+        AbatementRate BillRate CostRate DiscountPercent DiscountRate ExchangeRate HourlyRate NumberValue PurchaseCost
+        Qty QtyDiff QtyOnHand QtyOnPurchaseOrder QtyOnSalesOrder Quantity Rate RatePercent RateValue ReorderPoint
+        ReverseChargeRate TaxPercent UnitPrice
+    """)
+}
+"""Decimals that are rates, percentages, quantities or unit prices: Intuit's schema limits the digits of none of them,
+and they have more than four decimal places. All other decimals are amounts of money."""
+
 _Places = dict[str, "int | _Places"]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of a record and the type of its column.
+
+    Attributes:
+        key: As Intuit spells it; of a flat field, its name.
+        name: Of a column at the top level: what it is called, or what the names of its members begin with.
+        type: The type of its values.
+        members: Of an object, or of the objects in a list. Without them, objects and lists are JSON text.
+        digits: Of a decimal: how many digits it has, and how many of them follow the point.
+        paths: Of a flat field: where its value is, as in `resource.FlatField`.
+    """
+
+    key: str
+    name: str
+    type: PropertyType
+    members: tuple[Member, ...] = ()
+    digits: tuple[int, int] = _MONEY
+    paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +191,60 @@ def columns_of(resource: Resource, fields: Iterable[str] | None = None) -> Colum
         resource: The row of the catalog.
         fields: The top-level properties that were requested; None means all.
     """
-    wanted = None if fields is None else {"Id", *fields}
-    properties = [
-        known for known in resource.properties if (known.in_tables if wanted is None else known.name in wanted)
-    ]
+    selected = _selected(resource, fields)
     flat = [Property(field.name, field.type) for field in resource.flat_fields]
-    ids = [known for known in properties if known.name == "Id"]
-    others = [known for known in properties if known.name != "Id"]
+    ids = [known for known in selected if known.name == "Id"]
+    others = [known for known in selected if known.name != "Id"]
     names: list[str] = []
     types: list[PropertyType] = []
     places = _number([*ids, *flat, *others], "", names, types)
     return Columns(tuple(names), tuple(types), places)
+
+
+def typed_members(
+    resource: Resource, fields: Iterable[str] | None = None
+) -> tuple[tuple[Member, ...], tuple[Member, ...]]:
+    """Return the members of a resource's records with the types of their columns: the flat fields, and the properties.
+
+    Names of columns differ in more than case, as SQL does not distinguish it: `remainingCredit` is the flat field, and
+    `RemainingCredit_1` the property.
+
+    Args:
+        resource: The row of the catalog.
+        fields: The top-level properties that were asked for; None means all.
+    """
+    flat = tuple(
+        replace(_member(Property(field.name, field.type), resource.entity), paths=field.paths)
+        for field in resource.flat_fields
+    )
+    taken = {member.name.lower() for member in flat}
+    members = [_member(known, resource.entity) for known in _selected(resource, fields)]
+    return flat, tuple(
+        replace(member, name=f"{member.name}_1") if member.name.lower() in taken else member for member in members
+    )
+
+
+def _member(known: Property, entity: str) -> Member:
+    if known.type == "list":
+        is_line = known.name == "Line"
+        parts = _lines(entity) if is_line else _LISTS.get(known.name, ())
+    else:
+        parts = _OBJECTS.get(known.members or known.type, ())
+    digits = _FINE if known.name in _FINE_NUMBERS else _MONEY
+    # A bundle's lines cannot hold bundles themselves.
+    inner = "" if known.name == "GroupLineDetail" else entity
+    return Member(known.name, known.name, known.type, tuple(_member(part, inner) for part in parts), digits)
+
+
+def _lines(entity: str) -> tuple[Property, ...]:
+    if not entity:
+        return _BUNDLED_LINE
+    return (*_LINE_PROPERTIES, *(Property(name, "object", name) for name in LINE_DETAILS.get(entity, ())))
+
+
+def _selected(resource: Resource, fields: Iterable[str] | None) -> list[Property]:
+    wanted = None if fields is None else {"Id", *fields}
+    return [known for known in resource.properties if (known.in_tables if wanted is None else known.name in wanted)]
 
 
 @cache

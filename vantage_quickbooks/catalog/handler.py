@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    import pyarrow as pa
+
     from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.api.client import QuickBooksClient
     from vantage_quickbooks.contract import Action
@@ -59,6 +61,24 @@ class StreamHandler(Handler, Protocol):
 
         Raises:
             InputError: The extra `[bulk]` is not installed, or the input asks for changes.
+        """
+
+    def iter_arrow(
+        self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext
+    ) -> Iterator[pa.RecordBatch]:
+        """Return every record as Arrow record batches, page by page, each with its metadata in its schema.
+
+        Raises:
+            InputError: The extra `[arrow]` is not installed, or the input asks for changes.
+        """
+
+    def read_arrow(
+        self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext, row_limit: int | None
+    ) -> pa.RecordBatch:
+        """Return one page of records, as `run` does, as an Arrow record batch.
+
+        Raises:
+            InputError: The extra `[arrow]` is not installed.
         """
 
     def estimate(self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext) -> JSON:

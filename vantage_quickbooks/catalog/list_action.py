@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vantage_quickbooks.catalog.flat_fields import flat_fields_reader
-from vantage_quickbooks.errors import FieldError, InputError
+from vantage_quickbooks.errors import FieldError, InputError, UnexpectedResponseError
 from vantage_quickbooks.sync.list_request import ListRequest
 from vantage_quickbooks.sync.page import page_metadata, read_requested_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import date
+    from types import ModuleType
+
+    import pyarrow as pa
 
     from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.api.client import QuickBooksClient
     from vantage_quickbooks.catalog.resource import Resource
     from vantage_quickbooks.contract import Action
+    from vantage_quickbooks.sync.arrow import BatchMaker
 
 __all__ = ["ListAction"]
 
@@ -36,6 +41,7 @@ class ListAction:
         self.action = action
         self.resource = resource
         self._read_flat = flat_fields_reader(resource)
+        self._learned: set[tuple[str, str]] = set()
 
     def run(
         self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext, row_limit: int | None = None
@@ -83,20 +89,75 @@ class ListAction:
     ) -> Iterator[tuple[bytes, Record]]:
         """Return every record as newline-delimited JSON; see `handler.StreamHandler.iter_ndjson`."""
         try:
-            from vantage_quickbooks.sync.ndjson import decode_raw  # noqa: PLC0415 -- msgspec is an extra
+            from vantage_quickbooks.sync.ndjson import decode_raw, record_of  # noqa: PLC0415 -- msgspec is an extra
         except ModuleNotFoundError:
             raise InputError("NDJSON needs msgspec: run `pip install 'vantage-quickbooks[bulk]'`.") from None
         request = self._parse(data, call)
-        if request.mode == "changes":
-            entry = FieldError(
-                "sync_cursor", "together", "NDJSON cannot represent deletions.", "Use the results format for changes."
-            )
-            raise InputError(f"{entry.message} {entry.hint}", [entry])
+        _refuse_changes(request, "NDJSON")
 
         def make_page(rows: list[Any], today: date, metadata: Record, _: Record) -> tuple[bytes, Record]:
             return b"".join([part for row in rows for part in (row, b"\n")]), metadata | self._dated(today)
 
-        return _read_pages(request, client, call, make_page, decode_raw)
+        return _read_pages(request, client, call, make_page, decode_raw, record_of=record_of)
+
+    def iter_arrow(
+        self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext
+    ) -> Iterator[pa.RecordBatch]:
+        """Return every record as Arrow record batches; see `handler.StreamHandler.iter_arrow`."""
+        arrow = _arrow()
+        request = self._parse(data, call)
+        _refuse_changes(request, "Arrow")
+        maker = self._batch_maker(arrow, request, client, call)
+
+        def make_page(rows: list[Any], today: date, metadata: Record, _: Record) -> pa.RecordBatch:
+            return maker.batch(rows, today, metadata | self._dated(today))
+
+        return _read_pages(request, client, call, make_page, maker.decode, record_of=arrow.record_of)
+
+    def read_arrow(
+        self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext, row_limit: int | None = None
+    ) -> pa.RecordBatch:
+        """Return one page of records as an Arrow record batch; see `handler.StreamHandler.read_arrow`."""
+        arrow = _arrow()
+        request = self._parse(data, call, client.settings.max_results, row_limit)
+        maker = self._batch_maker(arrow, request, client, call)
+        page = read_requested_page(client, request, call, arrow.read_row_page, arrow.record_of)
+        metadata = page_metadata(client, call, request, page) | self._dated(page.company_date)
+        return maker.batch(page.records, page.company_date, metadata)
+
+    def _batch_maker(
+        self, arrow: ModuleType, request: ListRequest, client: QuickBooksClient, call: CallContext
+    ) -> BatchMaker:
+        from vantage_quickbooks.catalog.columns import typed_members  # noqa: PLC0415 -- only tables need it
+
+        flat, members = typed_members(self.resource, request.fields)
+        _, known = typed_members(self.resource, [known.name for known in self.resource.properties])
+        maker: BatchMaker = arrow.BatchMaker(
+            flat,
+            members,
+            known,
+            read_flat=self._flat_reader(arrow),
+            compute=self.resource.status.compute if self.resource.status else None,
+            realm_id=client.settings.realm_id,
+            company_name=client.company_name(call),
+            learned=self._learned,
+            is_selection=request.fields is not None,
+        )
+        return maker
+
+    def _flat_reader(self, arrow: ModuleType) -> Callable[[Any, date], Record]:
+        """Return a function that reads flat fields and never raises: what cannot be computed is `UNREADABLE`."""
+        status = self.resource.status
+        uncomputed = {field.name: arrow.UNREADABLE for field in status.fields} if status else {}
+        read_others = flat_fields_reader(replace(self.resource, status=None))
+
+        def read_flat(record: Any, today: date) -> Record:
+            try:
+                return self._read_flat(record, today)
+            except UnexpectedResponseError:  # without amounts, it has no status
+                return read_others(record, today) | uncomputed
+
+        return read_flat
 
     def estimate(self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext) -> Record:
         """Return how many records a full read would find, and the API calls it would take; costs one API call.
@@ -148,9 +209,30 @@ class ListAction:
         return {"companyDate": today.isoformat()} if self.resource.status else {}
 
 
+def _arrow() -> ModuleType:
+    try:
+        from vantage_quickbooks.sync import arrow  # noqa: PLC0415 -- pyarrow and msgspec are an extra
+    except ModuleNotFoundError as error:
+        raise InputError(f"Arrow needs {error.name}: run `pip install 'vantage-quickbooks[arrow]'`.") from None
+    return arrow
+
+
+def _refuse_changes(request: ListRequest, form: str) -> None:
+    if request.mode == "changes":
+        entry = FieldError(
+            "sync_cursor", "together", f"{form} cannot represent deletions.", "Use the results format for changes."
+        )
+        raise InputError(f"{entry.message} {entry.hint}", [entry])
+
+
 def _read_pages(
-    request: ListRequest, client: QuickBooksClient, call: CallContext, make_page: Callable[..., R], *decoder: Any
+    request: ListRequest,
+    client: QuickBooksClient,
+    call: CallContext,
+    make_page: Callable[..., R],
+    *decoder: Any,
+    record_of: Callable[[Any], Record] | None = None,
 ) -> Iterator[R]:
     from vantage_quickbooks.sync.list_read import read_pages  # noqa: PLC0415 -- it imports the HTTP client
 
-    return read_pages(request, client, call, make_page, *decoder)
+    return read_pages(request, client, call, make_page, *decoder, record_of=record_of)

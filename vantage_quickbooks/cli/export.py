@@ -18,7 +18,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from vantage_quickbooks.cli.descriptor import csv_columns
+from vantage_quickbooks.cli.descriptor import csv_columns, requested_fields
 from vantage_quickbooks.cli.files import check_not_settings
 from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.cli.output import say
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.catalog.columns import Columns
     from vantage_quickbooks.connector.connection import Connection
 
-__all__ = ["Export", "to_file", "to_stdout"]
+__all__ = ["Export", "to_file", "to_parquet", "to_stdout"]
 
 _CHUNK = 1 << 20
 
@@ -45,7 +45,7 @@ class Export:
         connection: The connection.
         action: The action's entry of the descriptor.
         data: Its input, a full read.
-        format: `ndjson` or `csv`.
+        format: `ndjson`, `csv`, or `arrow`, which is an IPC stream.
     """
 
     connection: Connection
@@ -59,12 +59,29 @@ class Export:
         return csv_columns(self.action, self.data) if self.format == "csv" else None
 
     def head(self) -> bytes:
-        """Return what precedes the first record: the header of a CSV."""
+        """Return what precedes the first record: the header of a CSV, the schema of an Arrow stream."""
+        if self.format == "arrow":
+            from vantage_quickbooks.cli import arrow_files
+
+            return arrow_files.head(self.action["id"], requested_fields(self.data))
         return csv_header(self.columns).encode() if self.columns else b""
+
+    def tail(self) -> bytes:
+        """Return what follows the last record: the end of an Arrow stream."""
+        if self.format == "arrow":
+            from vantage_quickbooks.cli import arrow_files
+
+            return arrow_files.END
+        return b""
 
     def pages(self, cursor: str | None = None) -> Iterator[tuple[bytes, int, dict[str, Any]]]:
         """Yield the bytes of each page, the number of its records, and its metadata."""
         data = self.data if cursor is None else {**self.data, "cursor": cursor}
+        if self.format == "arrow":
+            from vantage_quickbooks.cli import arrow_files
+
+            yield from arrow_files.batch_messages(self.connection.stream(self.action["id"], data, as_="arrow"))
+            return
         columns = self.columns
         if columns is None:
             for lines in self.connection.stream(self.action["id"], data, as_="ndjson"):
@@ -94,6 +111,7 @@ def to_stdout(export: Export) -> dict[str, Any]:
             records += count
             last = metadata
             del page
+        out.write(export.tail())
     except (ConnectorError, KeyboardInterrupt):
         say(f"Stopped after {records:,} complete records. With --output FILE, the same command can be resumed.")
         raise
@@ -102,13 +120,46 @@ def to_stdout(export: Export) -> dict[str, Any]:
     return last
 
 
-def to_file(export: Export, path: Path) -> dict[str, Any]:
+def to_parquet(export: Export, path: Path) -> dict[str, Any]:
+    """Write to a Parquet file, which appears when it is complete, or resume an interrupted export.
+
+    Until then, `<path>.part` holds what was read, as an Arrow stream, and is resumed as other exports are.
+
+    Args:
+        export: What is exported, as `arrow`.
+        path: The file; it is replaced.
+
+    Returns:
+        As `to_file`; the counters are those of all pages.
+
+    Raises:
+        UsageError: See `to_file`.
+        ConnectorError: See `to_file`.
+        OSError: A file cannot be written.
+    """
+    from vantage_quickbooks.cli.arrow_files import write_parquet
+
+    check_not_settings(path)
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is not a regular file.")
+    part = path.with_name(path.name + ".part")
+    counters: dict[str, Any] = {}
+
+    def finish(stream: BinaryIO) -> None:
+        counters.update(write_parquet(stream, path))
+        part.unlink()
+
+    return to_file(export, part, finish) | counters
+
+
+def to_file(export: Export, path: Path, finish: Callable[[BinaryIO], None] = lambda _: None) -> dict[str, Any]:
     """Write to a file, or resume an interrupted export.
 
     Args:
         export: What is exported.
         path: The file. It is created, or resumed if `<path>.cursor` matches it; otherwise it is replaced as soon as the
             first page is read.
+        finish: Called with the complete file while its lock is held; if it fails, the export can be resumed.
 
     Returns:
         The last page's metadata, with the number of `records` in the file.
@@ -123,7 +174,7 @@ def to_file(export: Export, path: Path) -> dict[str, Any]:
     with _locked(path) as file:
         run = _Run(export, path, file)
         try:
-            return run.read()
+            return run.read(finish)
         finally:
             if is_new and os.fstat(file.fileno()).st_size == 0:
                 path.unlink(missing_ok=True)
@@ -146,7 +197,7 @@ class _Run:
         self._digest = hashlib.blake2b()
         self._resumed = self._load_checkpoint()
 
-    def read(self) -> dict[str, Any]:
+    def read(self, finish: Callable[[BinaryIO], None]) -> dict[str, Any]:
         """Read the remaining pages; see `to_file`."""
         resumed = self._resumed
         good = records = resumed["records"] if resumed else 0
@@ -169,7 +220,9 @@ class _Run:
                         self._sync()  # the checkpoint must not count bytes that a power failure can still lose
                         self._save_checkpoint(records, last["cursor"])
                         good = records
+            self._write(self._export.tail())
             self._sync()
+            finish(self._file)
         except InputError:
             if resumed:
                 say(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import secrets
 import stat
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, TextIO
 
 from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.config.settings import is_emulators
@@ -17,7 +18,15 @@ from vantage_quickbooks.config.settings import is_emulators
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["SettingsFile", "check_not_settings", "is_of_app", "is_of_emulator", "keep_elsewhere", "replacing"]
+__all__ = [
+    "SettingsFile",
+    "check_not_settings",
+    "is_of_app",
+    "is_of_emulator",
+    "keep_elsewhere",
+    "replacing",
+    "replacing_bytes",
+]
 
 _RESERVED = 1 << 16
 """Bytes reserved before consent, so that a disk that fills up meanwhile does not lose the grant."""
@@ -117,13 +126,25 @@ def replacing(path: Path, *, is_private: bool) -> Iterator[TextIO]:
         UsageError: It contains settings, or is not a regular file.
         OSError: It cannot be written.
     """
+    with replacing_bytes(path, is_private=is_private) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
+        try:
+            yield text
+            text.flush()
+        finally:
+            text.detach()
+
+
+@contextlib.contextmanager
+def replacing_bytes(path: Path, *, is_private: bool = False) -> Iterator[BinaryIO]:
+    """Yield a binary file that replaces *path* once it is complete; see `replacing`."""
     check_not_settings(path)
     if path.exists() and not path.is_file():
         raise UsageError(f"{path} is not a regular file. Without --output, the result goes to standard output.")
     draft = path.with_name(f".{path.name}-{secrets.token_hex(6)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if is_private else 0o666)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(descriptor)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
+    import pandas as pd
+
     from vantage_quickbooks.api.call_ledger import CallLedger
     from vantage_quickbooks.api.client import Intercept, QuickBooksClient
     from vantage_quickbooks.api.rate_limiter import RateLimiter
@@ -150,7 +152,8 @@ class Connection:
         Raises:
             ConnectorError: Anything that went wrong, of the class that fits.
         """
-        return self._run(action_id, input, self._context.row_limit, self._start_call())
+        result: dict[str, Any] = self._run(action_id, input, self._context.row_limit, self._start_call())
+        return result
 
     def call(self, action_id: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002 -- the host's word
         """Run an action and return the host's envelope; do not raise for expected failures.
@@ -179,7 +182,7 @@ class Connection:
         action_id: str,
         input: Mapping[str, Any] | None = None,  # noqa: A002 -- the host's word
         *,
-        as_: Literal["results", "ndjson"] = "results",
+        as_: Literal["results", "ndjson", "arrow"] = "results",
     ) -> Iterator[Any]:
         """Run an action page by page; each page is fetched on demand, or a little ahead.
 
@@ -193,34 +196,74 @@ class Connection:
             input: As for `invoke`.
             as_: `results`: each page is a result as `invoke` returns it. `ndjson` (with `all` only): each page is an
                 `NDJSON`, bytes of one record a line as Intuit sent them, without flat fields (extra `[bulk]`).
+                `arrow` (list actions): each page is a `pyarrow.RecordBatch`, all of one schema (extra `[arrow]`).
 
         Raises:
             ConnectorError: From the page that failed; the pages before it are complete.
         """
-        if as_ not in {"results", "ndjson"}:
-            raise InputError(f"Unknown format of pages: {as_!r}; use results or ndjson.")
+        if as_ not in {"results", "ndjson", "arrow"}:
+            raise InputError(f"Unknown format of pages: {as_!r}; use results, ndjson or arrow.")
         handler, call = _handler(action_id), self._start_call()
+        if as_ == "arrow" and not is_streamable(handler):
+            raise _not_a_list(action_id)
         data = self._translate_errors(call, validate_input, action_id, {} if input is None else input)
         if not is_streamable(handler):
             yield self._run(action_id, data, self._context.row_limit, call)
         elif handler.is_full_read(data) and self._context.row_limit is None:
             yield from self._stream_full(handler, data, as_, call)
-        elif as_ != "results":
+        elif as_ == "ndjson":
             raise InputError("NDJSON is for full reads without a row limit. Add all to the input.")
         else:
-            yield from self._stream_pages(action_id, data)
+            yield from self._stream_pages(handler, data, as_)
 
-    def _stream_pages(self, action_id: str, data: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        left = self._context.row_limit
+    def dataframe(self, action_id: str, input: Mapping[str, Any] | None = None) -> pd.DataFrame:  # noqa: A002 -- the host's word
+        """Return the records of a list as a pandas DataFrame with dates and decimals (extra `[arrow]`, and pandas).
+
+        Args:
+            action_id: A list action, `listInvoices`.
+            input: As for `invoke`: one page, or every record with `all`.
+
+        Returns:
+            The records. All columns are Arrow-backed (`pandas.ArrowDtype`). `attrs["metadata"]` is the metadata of the
+            page, or of the last page of a full read.
+
+        Raises:
+            InputError: It is not a list action, the input asks for changes, or a package is missing.
+            ConnectorError: See `invoke`.
+        """
+        try:
+            import pandas as pd  # noqa: PLC0415 -- optional, and slow to import
+        except ModuleNotFoundError:
+            raise InputError("A DataFrame needs pandas: run `pip install pandas`.") from None
+        handler, call = _handler(action_id), self._start_call()
+        if not is_streamable(handler):
+            raise _not_a_list(action_id)
+        data = self._translate_errors(call, validate_input, action_id, {} if input is None else input)
+        if handler.is_full_read(data) and self._context.row_limit is None:
+            batches = list(self._stream_full(handler, data, "arrow", call))
+        else:
+            batches = [self._run(action_id, data, self._context.row_limit, call, handler.read_arrow)]
+        from vantage_quickbooks.sync.arrow import to_table  # noqa: PLC0415 -- pyarrow is an extra
+
+        table, metadata = to_table(batches)
+        frame = table.to_pandas(types_mapper=pd.ArrowDtype)
+        frame.attrs["metadata"] = metadata
+        return frame
+
+    def _stream_pages(self, handler: StreamHandler, data: dict[str, Any], as_: str) -> Iterator[Any]:
+        action_id, left = handler.action.id, self._context.row_limit
+        run = handler.read_arrow if as_ == "arrow" else handler.run
         done = 0
         while True:
-            page = self._run(action_id, data, left, self._start_call())
-            following = page["metadata"]["nextStartPosition"]
-            done += page["count"]
-            if page["count"] or done == 0:
+            page = self._run(action_id, data, left, self._start_call(), run)
+            count, metadata = _describe(page)
+            following = metadata["nextStartPosition"]
+            done += count
+            if count or done == 0:
                 yield page
             if left is not None:
-                left -= page["count"]
+                left -= count
+            del page  # one page in memory at a time
             ended = following is None or (left is not None and left <= 0)
             self._observers.progress(action_id, done, done if ended else None)
             if ended:
@@ -233,12 +276,17 @@ class Connection:
         done = 0
         outcome: dict[str, Any] = {"outcome": "cancelled"}
         try:
-            read: Callable[..., Iterator[Any]] = handler.iter_ndjson if as_ == "ndjson" else handler.iter_pages
+            readers: dict[str, Callable[..., Iterator[Any]]] = {
+                "results": handler.iter_pages,
+                "ndjson": handler.iter_ndjson,
+                "arrow": handler.iter_arrow,
+            }
+            read = readers[as_]
             pages = self._translate_errors(call, lambda: iter(read(self._get_client(), data, call)))
             while (page := self._translate_errors(call, next, pages, None)) is not None:
                 if as_ == "ndjson":
                     page = NDJSON(*page)
-                done += page.records if isinstance(page, NDJSON) else page["count"]
+                done += page.records if isinstance(page, NDJSON) else _describe(page)[0]
                 yield page
                 del page  # one page in memory at a time
             outcome = {"outcome": "success", "records": done}
@@ -458,13 +506,19 @@ class Connection:
         return self._new_call(deadline=self._context.deadline, cancelled=self._context.cancelled)
 
     def _run(
-        self, action_id: str, data: Mapping[str, Any] | None, row_limit: int | None, call: CallContext
-    ) -> dict[str, Any]:
+        self,
+        action_id: str,
+        data: Mapping[str, Any] | None,
+        row_limit: int | None,
+        call: CallContext,
+        run: Callable[..., Any] | None = None,
+    ) -> Any:
+        """Run an action and return its result, or what another method of its handler returns in its place."""
         handler = _handler(action_id)
         outcome: dict[str, Any] = {"outcome": "cancelled"}
         try:
-            result = self._translate_errors(call, self._run_valid, handler, data, call, row_limit)
-            outcome = {"outcome": "success", "records": result.get("count")}
+            result = self._translate_errors(call, self._run_valid, handler, data, call, row_limit, run or handler.run)
+            outcome = {"outcome": "success", "records": _describe(result)[0]}
         except ConnectorError as error:
             outcome = {"outcome": "error", "errorCode": error.code}
             raise
@@ -474,12 +528,17 @@ class Connection:
             self._observers.audit(action_id, call, outcome)
 
     def _run_valid(
-        self, handler: Handler, data: Mapping[str, Any] | None, call: CallContext, row_limit: int | None
-    ) -> dict[str, Any]:
+        self,
+        handler: Handler,
+        data: Mapping[str, Any] | None,
+        call: CallContext,
+        row_limit: int | None,
+        run: Callable[..., Any],
+    ) -> Any:
         valid = validate_input(handler.action.id, {} if data is None else data)
         if handler.action.streamable:
             call.progress = functools.partial(self._observers.progress, handler.action.id)
-        return handler.run(self._get_client(), valid, call, row_limit)
+        return run(self._get_client(), valid, call, row_limit)
 
     def _translate_errors(self, call: CallContext, run: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Raise expected errors with the call's facts added, and a defect as an InternalError."""
@@ -587,6 +646,19 @@ def _sync_input(
         "until": until.isoformat() if isinstance(until, datetime) else until,
     }
     return validate_input(SYNC.action.id, {name: value for name, value in given.items() if value is not None})
+
+
+def _describe(page: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the number of records of a result or a record batch, and its metadata."""
+    if isinstance(page, dict):
+        return page.get("count"), page.get("metadata", {})
+    from vantage_quickbooks.sync.arrow import metadata_of  # noqa: PLC0415 -- pyarrow is an extra
+
+    return page.num_rows, metadata_of(page)
+
+
+def _not_a_list(action_id: str) -> InputError:
+    return InputError(f"{action_id} does not list records, so there are no columns. Use a list action: listInvoices.")
 
 
 def _check(context: HostContext) -> None:

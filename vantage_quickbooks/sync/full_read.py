@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.api.response_body import ResponseBody
     from vantage_quickbooks.core.query import Select
 
-__all__ = ["Batch", "Decoded", "FullRead", "decode"]
+__all__ = ["Batch", "Decoded", "FullRead", "check_answer", "decode"]
 
 _MAX_TIE_ATTEMPTS = 3
 
@@ -95,7 +95,7 @@ def decode(body: bytes, entity: str) -> Decoded:
             answer = orjson.loads(body)
         rows = records_of(answer["QueryResponse"], entity)
         sort_keys = [(row["MetaData"]["CreateTime"], row["Id"]) for row in rows]
-        _check(answer, sort_keys)
+        check_answer(answer, sort_keys)
         return Decoded(rows, sort_keys, datetime.fromisoformat(answer["time"]))
     except (ValueError, TypeError, KeyError, AttributeError):
         raise UnexpectedResponseError(
@@ -103,7 +103,7 @@ def decode(body: bytes, entity: str) -> Decoded:
         ) from None
 
 
-def _check(answer: dict[str, Any], sort_keys: list[SortKey]) -> None:
+def check_answer(answer: dict[str, Any], sort_keys: list[SortKey]) -> None:
     """Raise ValueError or TypeError unless all Ids are text and all times have an offset and a plausible year."""
     if "Fault" in answer or "fault" in answer or not all(type(id_) is str and id_ for _, id_ in sort_keys):
         raise ValueError

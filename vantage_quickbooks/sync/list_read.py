@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import orjson
-
 from vantage_quickbooks.core import query
 from vantage_quickbooks.core.change_plan import version_of
 from vantage_quickbooks.sync.changes import RecentChanges, changed_condition, read_deletions
@@ -34,6 +32,8 @@ def read_pages(
     call: CallContext,
     make_page: Callable[[list[Any], date, dict[str, Any], dict[str, Any]], R],
     decoder: Callable[[bytes, str], Decoded] = decode,
+    *,
+    record_of: Callable[[Any], dict[str, Any]] | None = None,
 ) -> Iterator[R]:
     """Read every record that a request asks for, page by page, fetched in parallel, in the order of creation.
 
@@ -43,7 +43,8 @@ def read_pages(
         call: The call; it takes the request's limit of API calls.
         make_page: Makes a page of its rows, the company's date, the page's metadata, and what was deleted
             (`deleted` or `existingIds`, on the last page of a change read).
-        decoder: Makes rows of an answer: dicts, or raw bytes.
+        decoder: Makes rows of an answer: dicts, or something else.
+        record_of: Returns the record of a row that another decoder made.
 
     Raises:
         IncompleteReadError: The read cannot be completed, or does not fit its limit of API calls.
@@ -51,7 +52,7 @@ def read_pages(
             continues from there.
     """
     call.max_api_calls = request.max_api_calls
-    transform = _PageTransform(request, client, call, make_page, decodes=decoder is decode)
+    transform = _PageTransform(request, client, call, make_page, None if decoder is decode else record_of)
     return _iter_closing(transform, transform.start(decoder))
 
 
@@ -71,15 +72,14 @@ class _PageTransform:
         client: QuickBooksClient,
         call: CallContext,
         make_page: Callable[[list[Any], date, dict[str, Any], dict[str, Any]], Any],
-        *,
-        decodes: bool,
+        record_of: Callable[[Any], dict[str, Any]] | None,
     ) -> None:
         entity = request.resource.entity
         self._request = request
         self._client = client
         self._call = call
         self._make_page = make_page
-        self._decodes = decodes
+        self._record_of = record_of  # None: the rows are the records
         self._cursors = CursorSerializer(client.settings, entity, request.selection)
         self._sync_cursors = CursorSerializer(client.settings, entity, "changes")
         self._since = (
@@ -124,16 +124,17 @@ class _PageTransform:
 
     def _wanted(self, rows: list[Any], today: date) -> list[Any]:
         request = self._request
-        if self._decodes:
+        record_of = self._record_of
+        if record_of is None:
             self._recent.note(rows, self._read.started)
             if self._since is not None:
                 known = self._since["seen"]
                 return [row for row in rows if row["Id"] not in known or known[row["Id"]] != version_of(row)]
         if not request.needs_local_filter:
             return rows
-        if self._decodes:
+        if record_of is None:
             return [row for row in rows if request.is_wanted(row, today)]
-        return [row for row in rows if request.is_wanted(orjson.loads(memoryview(row)), today)]
+        return [row for row in rows if request.is_wanted(record_of(row), today)]
 
     def _members(self, batch: Batch) -> dict[str, Any]:
         """Return the metadata of a page, beside what every result carries."""
@@ -155,6 +156,6 @@ class _PageTransform:
         }
 
     def _sync_cursor(self) -> str | None:
-        if not self._decodes or self._read.started is None or not self._request.may_sync:
+        if self._record_of is not None or self._read.started is None or not self._request.may_sync:
             return None
         return self._sync_cursors.dumps({"started": self._read.started.isoformat(), "seen": self._recent.seen})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from vantage_quickbooks.cli.options import (
     settings_option,
     verbose_option,
 )
-from vantage_quickbooks.cli.output import SUCCESS, json_text, report_failure, require, say, unwritable, write
+from vantage_quickbooks.cli.output import SUCCESS, clean, json_text, report_failure, require, say, unwritable, write
 from vantage_quickbooks.errors import ConnectorError
 
 if TYPE_CHECKING:
@@ -48,7 +49,13 @@ Formats:
   csv     the same columns for every company and page, see
           docs/command-line.md; tokens are masked
   ndjson  full reads only: one record per line, as sent by Intuit
+  arrow   full reads only: an Arrow IPC stream, typed columns
+  parquet full reads only, with --output: the same columns as a Parquet file
 """
+
+
+_FULL_ONLY = {"ndjson": "NDJSON", "arrow": "Arrow", "parquet": "Parquet"}
+"""Formats for full reads only, and their names."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,7 @@ def _complete_input(context: click.Context, _: click.Parameter, incomplete: str)
 @settings_option
 @connection_option
 @click.option("--input", "text", metavar="JSON", help="The input: JSON, @FILE, or - for standard input.")
-@format_option("table", "json", "ndjson", "csv", help="Output format; default json.")
+@format_option("table", "json", "ndjson", "csv", "arrow", "parquet", help="Output format; default json.")
 @click.option("--output", metavar="FILE", type=click.Path(), help="Write the result to this file.")
 @click.option("--dry-run", is_flag=True, help="Full reads: count the records and estimate the API calls, read nothing.")
 @emulator_option
@@ -160,7 +167,7 @@ def command(
         with connect(settings, connection, registry, emulator) as company:
             if dry_run:
                 return _print_estimate(company.estimate(described["id"], call.data), format_)
-            if format_ == "ndjson" or (format_ == "csv" and is_full):
+            if format_ in _FULL_ONLY or (format_ == "csv" and is_full):
                 return _export(company, call)
             envelope = company.call(described["id"], call.data)
     except ConnectorError as error:
@@ -178,18 +185,26 @@ def _check(call: _Call, *, is_full: bool, dry_run: bool) -> None:
     """
     from vantage_quickbooks.cli import descriptor
 
-    what = "--dry-run" if dry_run else "--format ndjson"
-    if (call.format == "ndjson" or dry_run) and not is_full:
+    what = "--dry-run" if dry_run else f"--format {call.format}"
+    if (call.format in _FULL_ONLY or dry_run) and not is_full:
         full = call.action["fullReadInput"]
         if not full:
             raise UsageError(f"{what} needs an action that can read everything; {call.action['id']} cannot.")
         pairs = " ".join(f"{name}={_as_text(value)}" for name, value in full.items())
         raise UsageError(f"{what} needs a full read. Add {pairs}.")
+    name = _FULL_ONLY.get(call.format or "", "CSV")
     if call.format == "ndjson":
         require("NDJSON needs", bulk=("msgspec",))
-    if call.format in {"ndjson", "csv"} and is_full and "sync_cursor" in call.data:
-        name = "NDJSON" if call.format == "ndjson" else "CSV"
+    elif call.format in _FULL_ONLY:
+        require(f"{name} needs", arrow=("pyarrow", "msgspec"))
+    if call.format in {"csv", *_FULL_ONLY} and is_full and "sync_cursor" in call.data:
         raise UsageError(f"{name} cannot represent deletions. Use --format json.")
+    if dry_run:
+        return
+    if call.format == "parquet" and call.output is None:
+        raise UsageError("A Parquet file is written when it is complete. Name it with --output FILE.")
+    if call.format == "arrow" and call.output is None and sys.stdout.isatty():
+        raise UsageError("Arrow is binary. Write it to a file with --output FILE, or pipe it into a program.")
     if call.format == "csv" and is_full and descriptor.csv_columns(call.action, call.data) is None:
         raise UsageError(f"A full read of {call.action['id']} cannot be written as CSV. Use --format ndjson.")
 
@@ -209,17 +224,22 @@ def _print_estimate(found: Mapping[str, Any], format_: str | None) -> int:
 
 
 def _export(connection: Connection, call: _Call) -> int:
-    from vantage_quickbooks.cli.export import Export, to_file, to_stdout
+    from vantage_quickbooks.cli.export import Export, to_file, to_parquet, to_stdout
 
-    export = Export(connection, call.action, call.data, call.format or "ndjson")
+    is_parquet = call.format == "parquet"
+    export = Export(connection, call.action, call.data, "arrow" if is_parquet else call.format or "ndjson")
     if call.output is None:
         to_stdout(export)
         return SUCCESS
     try:
-        last = to_file(export, Path(call.output))
+        last = (to_parquet if is_parquet else to_file)(export, Path(call.output))
     except OSError as error:
         return unwritable(call.output, error)
     say(f"{call.output}: {last['records']:,} records, complete. API calls in this run: {last['apiCalls']:,}.")
+    unreadable = last.get("unreadableValues")
+    if unreadable and is_parquet:
+        found = ", ".join(f"{path} {count:,}" for path, count in unreadable.items())
+        say(f"Values that do not fit the type of their column are null there: {clean(found)}.")
     return SUCCESS
 
 

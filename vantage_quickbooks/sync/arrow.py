@@ -1,0 +1,372 @@
+"""The Arrow path: pages of records become record batches whose schema follows from the catalog (extra `[arrow]`).
+
+1. The type of a column comes from the row of the catalog, never from the data. A page without a property has a column
+   of nulls for it.
+2. A value that its column cannot represent exactly is null there. `unreadableValues` in the metadata counts such values
+   by path. Values of members that have no column are counted in `valuesWithoutColumn`. All of them are in `_raw`.
+3. Pages are decoded into structs, without a dict for each object, and converted column by column. A page that does not
+   fit the structs is decoded into dicts, and a column that holds an unreadable value is converted value by value.
+4. Amounts are exact. The decoder reads JSON numbers as doubles, which are exact enough as long as half the distance to
+   the next double is less than half a unit of the column's last digit. A page with larger numbers is decoded again,
+   with decimals.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections import Counter
+from contextlib import suppress
+from decimal import Decimal, InvalidOperation
+from itertools import accumulate
+from operator import attrgetter, itemgetter
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pyarrow as pa
+
+from vantage_quickbooks.core.responses import records_of
+from vantage_quickbooks.errors import UnexpectedResponseError
+from vantage_quickbooks.sync.arrow_columns import (
+    COUNTERS,
+    Conversion,
+    LongNumberError,
+    Node,
+    UnreadableError,
+    dict_columns,
+)
+from vantage_quickbooks.sync.full_read import Decoded, decode
+from vantage_quickbooks.sync.gc_pause import gc_paused
+from vantage_quickbooks.sync.ndjson import cut
+from vantage_quickbooks.sync.page import Page, date_of, page_of
+from vantage_quickbooks.sync.structs import StructReader, as_json, columns_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import date
+
+    from vantage_quickbooks.api.call_context import CallContext
+    from vantage_quickbooks.api.client import QuickBooksClient
+    from vantage_quickbooks.catalog.columns import Member
+    from vantage_quickbooks.core.query import Select
+    from vantage_quickbooks.sync.arrow_columns import Columns
+
+__all__ = [
+    "METADATA_KEY",
+    "UNREADABLE",
+    "BatchMaker",
+    "Row",
+    "counters_of",
+    "metadata_of",
+    "read_row_page",
+    "record_of",
+    "schema_of",
+    "sum_counters",
+    "to_table",
+]
+
+METADATA_KEY = b"vantage_quickbooks"
+"""Under which the schema of a batch holds its page's metadata, as JSON."""
+
+UNREADABLE = object()
+"""In place of a flat field's value that cannot be computed: it is counted, and null in its column."""
+
+Row = tuple[Any, Any]
+"""A record, as a dict or as a struct that reads like one; and its text, as bytes or as a buffer of them."""
+
+record_of = itemgetter(0)
+"""Returns the record of a row."""
+
+_LONGEST_INT = 18  # digits that surely fit into 64 bits
+_PLAIN = {"text": str, "id": str, "date": str, "instant": str, "decimal": float, "integer": int, "boolean": bool}
+
+
+def read_row_page(client: QuickBooksClient, statement: Select, call: CallContext) -> Page:
+    """Run *statement* and read its page as rows; see `page.read_page`.
+
+    Raises:
+        UnexpectedResponseError: The answer is not a page of this entity.
+        ConnectorError: See `QuickBooksClient.request`.
+    """
+    try:
+        answer, rows = _rows_of(client.fetch(statement, call, retry_timeouts=True).read(), statement.entity)
+    except UnexpectedResponseError:  # a damaged page is fetched once more
+        answer, rows = _rows_of(client.fetch(statement, call, retry_timeouts=True).read(), statement.entity)
+    return page_of(rows, statement, date_of(answer, call))
+
+
+def _rows_of(body: bytes, entity: str) -> tuple[dict[str, Any], list[Row]]:
+    """Return an answer, and its records as rows."""
+    try:
+        with gc_paused():
+            answer = orjson.loads(body)
+        records = records_of(answer["QueryResponse"], entity)
+        if "Fault" in answer or "fault" in answer:
+            raise ValueError("a fault beside records")  # noqa: TRY301 -- one way out for all damage
+    except (ValueError, TypeError, KeyError):
+        raise UnexpectedResponseError(
+            f"QuickBooks answered with neither a list of {entity} records nor an empty page."
+        ) from None
+    return answer, list(zip(records, cut(body, entity, len(records)), strict=True))
+
+
+class BatchMaker:
+    """Makes record batches of the pages of one read.
+
+    Args:
+        flat: The flat fields.
+        members: The properties that are columns.
+        known: All properties.
+        read_flat: Returns the flat fields of a record, given the company's date; in place of what cannot be computed
+            it returns `UNREADABLE`.
+        compute: Returns the flat fields that are at no path; raises UnexpectedResponseError if it cannot.
+        realm_id: The company.
+        company_name: Its name.
+        learned: Members that have no column, found in earlier reads; what is found is added. Pages with them are fast.
+        is_selection: Whether the input selected the columns. Then there is no column of the records' text, which would
+            hold all the others, and members of records that are not columns are not counted.
+
+    Attributes:
+        schema: The schema of all batches, without a page's metadata.
+    """
+
+    def __init__(
+        self,
+        flat: Sequence[Member],
+        members: Sequence[Member],
+        known: Sequence[Member],
+        *,
+        read_flat: Callable[[Any, date], dict[str, Any]],
+        compute: Callable[[Any, date], dict[str, Any]] | None,
+        realm_id: str,
+        company_name: str | None,
+        learned: set[tuple[str, str]],
+        is_selection: bool = False,
+    ) -> None:
+        self._ids = [Node(member) for member in members if member.key == "Id"]
+        self._others = [Node(member) for member in members if member.key != "Id"]
+        self._flat = [Node(member) for member in flat]
+        self._keys = frozenset(member.key for member in members)
+        self._read_flat = read_flat
+        self._compute = compute
+        self._beside = (realm_id, company_name)
+        self._is_selection = is_selection
+        nodes = [Node(member) for member in known]
+        paths = {member.key: [path.split(".") for path in member.paths] for member in flat if member.paths}
+        expected = [found for steps in paths.values() for path in steps for found in _undeclared(nodes, path)]
+        self._learned = learned
+        self._reader = StructReader(nodes, [*expected, *learned], skips_others=is_selection)
+        is_simple = all(_is_simple(nodes, path, member.type) for member in flat for path in paths.get(member.key, ()))
+        self._flat_paths = paths if is_simple else None
+        self.schema = schema_of(flat, members, is_selection=is_selection)
+
+    def decode(self, body: bytes, entity: str) -> Decoded:
+        """Decode a page of a full read into rows.
+
+        Raises:
+            UnexpectedResponseError: See `full_read.decode`.
+        """
+        with gc_paused():
+            found = self._reader.read(body, entity)
+        if found is not None:
+            return found
+        page = decode(body, entity)
+        rows = list(zip(page.rows, cut(body, entity, len(page.rows)), strict=True))
+        return Decoded(rows, page.sort_keys, page.time)
+
+    def batch(self, rows: Sequence[Row], today: date, metadata: Mapping[str, Any]) -> pa.RecordBatch:
+        """Return the batch of a page.
+
+        Args:
+            rows: Its records.
+            today: The company's date.
+            metadata: The page's metadata; the counters are added to it.
+
+        Raises:
+            UnexpectedResponseError: A record cannot be decoded.
+        """
+        with gc_paused():
+            arrays, counters = self._convert(rows, today)
+        if not self._is_selection:
+            arrays.append(_texts([text for _, text in rows]))
+        counted = {name: dict(sorted(counter.items())) for name, counter in counters.items()}
+        schema = self.schema.with_metadata({METADATA_KEY: json.dumps({**metadata, **counted})})
+        return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    def _convert(self, rows: Sequence[Row], today: date) -> tuple[list[pa.Array], dict[str, Counter[str]]]:
+        """Return the columns and the counters: of structs, if the rows are such and hold nothing unreadable."""
+        records = [record for record, _ in rows]
+        if set(map(type, records)) == {self._reader.record_type}:
+            with suppress(UnreadableError, LongNumberError):
+                conversion = Conversion(is_typed=True)
+                found = columns_of(records)
+                flat = self._typed_flat(records, found, today)
+                return self._arrays(conversion, found, flat, len(rows)), conversion.counters
+        records = [row[0] if isinstance(row[0], dict) else _decode_again(row) for row in rows]
+        flat = dict_columns([self._read_flat(record, today) for record in records])
+        conversion = Conversion()
+        try:
+            arrays = self._arrays(conversion, dict_columns(records), flat, len(rows))
+        except LongNumberError:
+            conversion = Conversion(is_exact=True)
+            arrays = self._arrays(conversion, dict_columns([_exact_record(row) for row in rows]), flat, len(rows))
+        if conversion.others and not self._is_selection:
+            self._learned |= conversion.others
+            self._reader.learn(conversion.others)
+        return arrays, conversion.counters
+
+    def _arrays(self, conversion: Conversion, found: Columns, flat: Columns, count: int) -> list[pa.Array]:
+        if not self._is_selection:
+            conversion.count_others(found, self._keys)
+        return [
+            *(pa.array([value] * count, pa.string()) for value in self._beside),
+            *conversion.columns(found, count, self._ids),
+            *conversion.columns(flat, count, self._flat),
+            *conversion.columns(found, count, self._others, is_flat=True),
+        ]
+
+    def _typed_flat(self, records: Sequence[Any], found: Columns, today: date) -> Columns:
+        """Return the flat fields of structs, given their columns."""
+        if self._flat_paths is None:
+            return dict_columns([self._read_flat(as_json(record), today) for record in records])
+        flat: dict[str, Sequence[Any]] = {}
+        for key, paths in self._flat_paths.items():
+            columns = [values for path in paths if (values := _values_at(found, path)) is not None]
+            if len(columns) == 1:
+                flat[key] = columns[0]
+            elif columns:
+                flat[key] = [
+                    next((value for value in values if value is not None), None)
+                    for values in zip(*columns, strict=True)
+                ]
+        if self._compute is not None:
+            compute = self._compute
+            try:
+                flat |= dict_columns([compute(record, today) for record in records])
+            except UnexpectedResponseError:
+                raise UnreadableError from None
+        return flat
+
+
+def schema_of(flat: Sequence[Member], members: Sequence[Member], *, is_selection: bool) -> pa.Schema:
+    """Return the schema of record batches; see `BatchMaker`."""
+    ids, others = ([member for member in members if (member.key == "Id") is is_id] for is_id in (True, False))
+    fields = [pa.field("realm_id", pa.string()), pa.field("company_name", pa.string())]
+    fields += [field for member in (*ids, *flat, *others) for field in Node(member).fields]
+    if not is_selection:
+        fields.append(pa.field("_raw", pa.string()))
+    return pa.schema(fields)
+
+
+def metadata_of(batch: pa.RecordBatch) -> dict[str, Any]:
+    """Return the metadata of the page that a batch holds, with its counters."""
+    return dict(json.loads(batch.schema.metadata[METADATA_KEY]))
+
+
+def counters_of(metadata: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Return the counters in the metadata of a page."""
+    return {name: metadata[name] for name in COUNTERS}
+
+
+def sum_counters(pages: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """Add up the counters in the metadata of pages."""
+    sums: dict[str, Counter[str]] = {name: Counter() for name in COUNTERS}
+    for metadata in pages:
+        for name in COUNTERS:
+            sums[name].update(metadata[name])
+    return {name: dict(sorted(counter.items())) for name, counter in sums.items()}
+
+
+def to_table(batches: Sequence[pa.RecordBatch]) -> tuple[pa.Table, dict[str, Any]]:
+    """Join batches; return the table and the last page's metadata with the counters of all."""
+    pages = [metadata_of(batch) for batch in batches]
+    metadata = pages[-1] | sum_counters(pages)
+    table = pa.Table.from_batches(batches)
+    return table.replace_schema_metadata({METADATA_KEY: json.dumps(metadata)}), metadata
+
+
+def _texts(texts: Sequence[Any]) -> pa.Array:
+    """Return the texts of records as a column: UTF-8 by now, as they have been decoded."""
+    ends = array("i", accumulate((memoryview(text).nbytes for text in texts), initial=0))
+    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(texts)))
+
+
+# ---- flat fields -----------------------------------------------------------------------------------------------------
+
+
+def _walk(nodes: Sequence[Node], path: Sequence[str]) -> Iterator[Node | None]:
+    """Yield the node of each step of a path, and None for a step that is not declared."""
+    node: Node | None
+    for step in path:
+        if step.isdigit():  # a place in a list, whose elements have the same members
+            continue
+        node = next((node for node in nodes if node.key == step), None)
+        yield node
+        if node is None or not node.parts:
+            return
+        nodes = node.parts
+
+
+def _undeclared(nodes: Sequence[Node], path: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the member of a path that structs of these nodes lack: the path of its object, and its key."""
+    prefix = ""
+    for node, step in zip(_walk(nodes, path), (step for step in path if not step.isdigit()), strict=False):
+        if node is None:
+            return [(prefix, step.removesuffix("/"))]
+        prefix += f"{step}."
+    return []
+
+
+def _is_simple(nodes: Sequence[Node], path: Sequence[str], kind: str) -> bool:
+    """Return whether a path leads through objects to a plain value of a kind."""
+    steps = list(_walk(nodes, path))
+    last = steps[-1]
+    return (
+        len(steps) == len(path)
+        and last is not None
+        and not last.parts
+        and _PLAIN.get(last.kind, object) is _PLAIN.get(kind)
+        and not any(node is not None and node.kind == "list" for node in steps)
+    )
+
+
+def _values_at(found: Columns, path: Sequence[str]) -> Sequence[Any] | None:
+    """Return what stands at a path in structs, without empty texts; None if it is nothing."""
+    values = found.get(path[0])
+    for step in path[1:]:
+        first = next((value for value in values or () if value is not None), None)
+        if first is None or values is None:
+            return None
+        get = attrgetter(first.attributes[step])
+        values = [None if value is None else get(value) for value in values]
+    return None if values is None else [None if value == "" else value for value in values]
+
+
+# ---- records that are decoded again ----------------------------------------------------------------------------------
+
+
+def _decode_again(row: Row) -> dict[str, Any]:
+    try:
+        return orjson.loads(bytes(row[1]))  # type: ignore[no-any-return]  # a record is an object
+    except ValueError:
+        raise UnexpectedResponseError("QuickBooks answered with a damaged record.") from None
+
+
+def _exact_record(row: Row) -> dict[str, Any]:
+    """Decode a record again, with decimals in place of doubles."""
+    try:
+        record: dict[str, Any] = json.loads(bytes(row[1]), parse_float=_exact_number, parse_int=_exact_integer)
+    except RecursionError:  # the standard library's decoder allows less nesting
+        return _decode_again(row)
+    return record
+
+
+def _exact_number(text: str) -> Decimal | float:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # 0e99999999999999999999
+        return float(text)
+
+
+def _exact_integer(text: str) -> Decimal | int:
+    return int(text) if len(text) <= _LONGEST_INT else Decimal(text)
