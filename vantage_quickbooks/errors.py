@@ -25,6 +25,7 @@
     ├─ CancelledError                 the host cancelled the call                      CANCELLED
     ├─ IncompleteReadError            a full read cannot be verified as complete       RESULT_INCOMPLETE
     ├─ UnexpectedResponseError        a response that cannot be read                   RESPONSE_UNEXPECTED
+    ├─ OutputError                    what was read cannot be written                  OUTPUT_UNWRITABLE
     └─ InternalError                  a defect of the connector                        INTERNAL_ERROR
 
 An error never references a request, response or session, because their headers contain the token.
@@ -56,6 +57,7 @@ __all__ = [
     "InputError",
     "InternalError",
     "NetworkError",
+    "OutputError",
     "QuickBooksError",
     "QuickBooksUnavailableError",
     "RateLimitedError",
@@ -340,6 +342,12 @@ class IncompleteReadError(ConnectorError):
 
     code = "RESULT_INCOMPLETE"
     retryable = True
+
+
+class OutputError(ConnectorError):
+    """What was read cannot be written where the caller keeps it."""
+
+    code = "OUTPUT_UNWRITABLE"
 
 
 class InternalError(ConnectorError):

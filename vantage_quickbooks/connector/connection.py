@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.config.settings import Settings
     from vantage_quickbooks.contract import ChangeSet
 
-__all__ = ["NDJSON", "Connection"]
+__all__ = ["NDJSON", "Connection", "sync_input"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -344,7 +344,7 @@ class Connection:
             ConnectorError: A set could not be read; those before it are whole, and their state continues.
         """
         call = self._start_call()
-        data = self._translate_errors(call, _sync_input, entities, state, max_api_calls, since, until)
+        data = self._translate_errors(call, sync_input, entities, state, max_api_calls, since, until)
         if self._context.row_limit is not None:
             raise InputError("A sync has no preview: rows that are left out would be lost. Use no row limit.")
         sets = self._translate_errors(call, SYNC.iter_sets, self._get_client(), data, call)
@@ -387,7 +387,7 @@ class Connection:
         call = self._start_call()
 
         def run() -> dict[str, Any]:
-            data = _sync_input(entities, state)
+            data = sync_input(entities, state)
             try:
                 return SYNC.estimate(self._get_client(), data, call, count=count)
             finally:
@@ -626,7 +626,7 @@ def _handler(action_id: str) -> Handler:
     return handler
 
 
-def _sync_input(
+def sync_input(
     entities: Sequence[str] | None,
     state: Mapping[str, Any] | str | None = None,
     max_api_calls: int | None = None,

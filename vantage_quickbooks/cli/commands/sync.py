@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -15,10 +11,11 @@ import click
 from vantage_quickbooks.cli.inputs import UsageError, read_settings
 from vantage_quickbooks.cli.options import Command, emulator_option, format_option, settings_option, verbose_option
 from vantage_quickbooks.cli.output import FAILURE, SUCCESS, json_text, print_error, say, unwritable, write
+from vantage_quickbooks.cli.sync_files import append, locked, opened, read_state, save
 from vantage_quickbooks.errors import ConnectorError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from vantage_quickbooks.contract import ChangeSet
 
@@ -90,12 +87,12 @@ def command(
     path = Path(state_file)
     given = read_settings(settings, emulator)
     try:
-        with _locked(path), QUICKBOOKS.connect(given) as connection:
-            state = _read_state(path)
+        with locked(path), QUICKBOOKS.connect(given) as connection:
+            state = read_state(path)
             if dry_run:
                 return _print_estimate(connection.estimate_sync(entities, state), format_)
             sets = connection.sync(entities, state, max_api_calls=max_api_calls, until=until)
-            with _opened(output) as file:
+            with opened(output) as file:
                 return _write_json(sets, path) if format_ == "json" else _write_lines(sets, path, file)
     except ConnectorError as error:
         print_error(error.to_dict())
@@ -104,86 +101,14 @@ def command(
         return unwritable(error.filename or output or "Standard output", error)
 
 
-def _read_state(path: Path) -> str | None:
-    """Return the text of a state file; None if there is none yet.
-
-    Raises:
-        UsageError: It is empty: taken for none, it would make the sync read everything again.
-    """
-    try:
-        text = path.read_text(encoding="utf-8", errors="backslashreplace")
-    except FileNotFoundError:
-        return None
-    if not text.strip():
-        raise UsageError(f"{path} is empty. To read everything again, delete it.")
-    return text
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a state file, `<file>.lock`: one sync at a time writes it.
-
-    Raises:
-        UsageError: Another sync holds it, or the directory cannot be written.
-    """
-    lock = path.with_name(f"{path.name}.lock")
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise UsageError(f"{lock} cannot be written: {error.strerror or 'the system refused'}.") from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise UsageError(f"Another sync uses {path}. Wait until it ends, or use another state file.") from None
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _opened(output: str | None) -> Iterator[BinaryIO]:
-    """Open the output for appending; a settings file is not written to."""
-    if output is None:
-        yield sys.stdout.buffer
-        return
-    from vantage_quickbooks.cli.files import check_not_settings
-
-    check_not_settings(Path(output))
-    with Path(output).open("ab") as file:
-        yield file
-
-
 def _write_lines(sets: Iterable[ChangeSet], path: Path, file: BinaryIO) -> int:
     """Write one change a line, and the state after each set."""
     report = _Report()
     for found in sets:
-        for line in _lines(found):
-            file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace"))
-            file.write(b"\n")
-        file.flush()
-        if file is not sys.stdout.buffer:
-            os.fsync(file.fileno())
-        _save(path, found.state)
+        append(found, file)
+        save(path, found.state)
         report.add(found)
     return report.end()
-
-
-def _lines(found: ChangeSet) -> Iterator[dict[str, Any]]:
-    entity = found.entity
-    if found.mode == "snapshot" and found.is_first:
-        yield {"op": "reset", "entity": entity}
-    for record in found.upserts:
-        yield {"op": "upsert", "entity": entity, "record": record}
-    for deletion in found.deletions:
-        yield {"op": "delete", "entity": entity, "id": deletion["Id"], "deletedAt": deletion["deletedAt"]}
-    if found.existing_ids is not None:
-        yield {"op": "keep", "entity": entity, "ids": found.existing_ids}
-    if found.changed_later:
-        yield {"op": "changedLater", "entity": entity, "ids": found.changed_later}
-    if found.error is not None:
-        yield {"op": "error", "entity": entity, "error": found.error}
 
 
 def _write_json(sets: Iterable[ChangeSet], path: Path) -> int:
@@ -196,16 +121,8 @@ def _write_json(sets: Iterable[ChangeSet], path: Path) -> int:
     write(json_text({"changeSets": found, "state": state}))
     sys.stdout.flush()
     if state is not None:
-        _save(path, state)
+        save(path, state)
     return report.end()
-
-
-def _save(path: Path, state: Mapping[str, Any]) -> None:
-    """Replace the state file, durably."""
-    from vantage_quickbooks.cli.files import replacing
-
-    with replacing(path, is_private=True) as file:
-        json.dump(state, file)
 
 
 class _Report:
