@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.contract import ChangeSet
 
-__all__ = ["append", "lines", "locked", "opened", "read_state", "save"]
+__all__ = ["InUseError", "append", "lines", "locked", "opened", "read_state", "save"]
+
+_BLOCK = 1 << 16
+_LINE = b'{"op":"'
+"""How each line begins."""
+
+
+class InUseError(UsageError):
+    """Another sync uses a file."""
 
 
 def read_state(path: Path) -> str | None:
@@ -40,7 +48,8 @@ def locked(path: Path) -> Iterator[None]:
     """Hold the lock of a state file, `<file>.lock`: one sync at a time writes it.
 
     Raises:
-        UsageError: Another sync holds it, or the directory cannot be written.
+        InUseError: Another sync holds it.
+        UsageError: The directory cannot be written.
     """
     lock = path.with_name(f"{path.name}.lock")
     try:
@@ -51,7 +60,7 @@ def locked(path: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise UsageError(f"Another sync uses {path}. Wait until it ends, or use another state file.") from None
+        raise InUseError(f"Another sync uses {path}. Wait until it ends, or use another state file.") from None
     try:
         yield
     finally:
@@ -59,25 +68,60 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def opened(output: str | None) -> Iterator[BinaryIO]:
-    """Open the output for appending; a settings file is not written to."""
+def opened(output: str | os.PathLike[str] | None) -> Iterator[BinaryIO]:
+    """Open the output for appending; None is standard output.
+
+    A line that a killed process has begun is removed: its changes come again, because their state was not stored.
+
+    Raises:
+        InUseError: Another sync writes to the file.
+        UsageError: It contains settings, or something other than lines of a sync at its end.
+        OSError: It cannot be written.
+    """
     if output is None:
         yield sys.stdout.buffer
         return
     from vantage_quickbooks.cli.files import check_not_settings
 
-    check_not_settings(Path(output))
-    with Path(output).open("ab") as file:
+    path = Path(output)
+    check_not_settings(path)
+    if path.exists() and not path.is_file():  # a pipe
+        with path.open("ab") as file:
+            yield file
+        return
+    with path.open("a+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InUseError(f"Another sync writes to {path}. Wait until it ends, or use another file.") from None
+        _remove_torn_line(file, path)
         yield file
+
+
+def _remove_torn_line(file: BinaryIO, path: Path) -> None:
+    begin = end = file.seek(0, os.SEEK_END)
+    tail = b""
+    while begin and b"\n" not in tail:
+        begin = max(0, begin - _BLOCK)
+        file.seek(begin)
+        tail = file.read(end - begin)
+    torn = tail.rpartition(b"\n")[2]
+    if not torn:
+        return
+    if not (torn.startswith(_LINE) or _LINE.startswith(torn)):
+        raise UsageError(f"{path} does not end with a line of a sync. Choose another file for the output.")
+    file.truncate(end - len(torn))
 
 
 def append(found: ChangeSet, file: BinaryIO) -> None:
     """Write the changes of a set, one per line, durably if it is a file on a disk."""
+    is_empty = True
     for line in lines(found):
+        is_empty = False
         file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace"))
         file.write(b"\n")
     file.flush()
-    if file is not sys.stdout.buffer:
+    if file is not sys.stdout.buffer and not is_empty:
         os.fsync(file.fileno())
 
 

@@ -139,9 +139,16 @@ class World:
         """Expire every access token now, and return how many were valid."""
         return self.oauth.expire_access_tokens()
 
-    def revoke_grants(self) -> int:
-        """Disconnect the app from every company, as a user can inside QuickBooks; return how many grants ended."""
-        return self.oauth.revoke_grants()
+    def revoke_grants(self, realm_id: str | None = None) -> int:
+        """Disconnect the app from every company, or from one, as a user can inside QuickBooks.
+
+        Args:
+            realm_id: The company; None is all of them.
+
+        Returns:
+            How many grants ended.
+        """
+        return self.oauth.revoke_grants(realm_id)
 
     def rotate_client_secret(self, new: str | None = None, invalidate_tokens: bool = True) -> str:
         """Change the app's client secret.

@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from vantage_quickbooks.cli.inputs import UsageError, read_settings
-from vantage_quickbooks.cli.options import Command, emulator_option, format_option, settings_option, verbose_option
+from vantage_quickbooks.cli import sync_many
+from vantage_quickbooks.cli.connections import connect
+from vantage_quickbooks.cli.options import (
+    Command,
+    complete_connection,
+    emulator_option,
+    format_option,
+    registry_option,
+    settings_option,
+    verbose_option,
+)
 from vantage_quickbooks.cli.output import FAILURE, SUCCESS, json_text, print_error, say, unwritable, write
 from vantage_quickbooks.cli.sync_files import append, locked, opened, read_state, save
+from vantage_quickbooks.cli.sync_options import WORKERS, Options
 from vantage_quickbooks.errors import ConnectorError
 
 if TYPE_CHECKING:
@@ -36,6 +46,12 @@ Formats:
 \b
 The state file is replaced after each change set, once the changes are
 written. After a crash the last changes may come again, never less.
+
+\b
+Several companies (--all, or --connection more than once):
+  Each has <id>.ndjson in the directory of --output, and <id>.state. One that
+  fails is a row of the report, and the others go on. The exit status is 0 if
+  all of them succeeded, 1 if not.
 """
 
 
@@ -49,51 +65,79 @@ written. After a crash the last changes may come again, never less.
             "vantage-quickbooks sync --state s --entities Customer,Invoice --output f",
         ),
         ("What the next sync will cost", "vantage-quickbooks sync --state acme.state --dry-run"),
+        ("Every company of the registry", "vantage-quickbooks sync --all --output companies --report report.json"),
     ),
 )
 @click.option(
-    "--state", "state_file", metavar="FILE", type=click.Path(), required=True, help="Where the state is kept."
+    "--state",
+    metavar="FILE",
+    type=click.Path(),
+    help="Where the state is kept; for several companies a directory, by default that of --output.",
 )
 @click.option("--entities", metavar="A,B", help="Entities to sync; all that can be verified by default.")
 @settings_option
-@format_option("ndjson", "json", default="ndjson", help="Output format; default ndjson.")
-@click.option("--output", metavar="FILE", type=click.Path(), help="Append to this file; ndjson only.")
+@click.option("--all", "is_all", is_flag=True, help="Sync every connection of the registry.")
+@click.option(
+    "--connection",
+    "connection_ids",
+    metavar="ID",
+    multiple=True,
+    shell_complete=complete_connection,
+    help="A connection of the registry, in place of --settings; several are synced as with --all.",
+)
+@registry_option
+@format_option(
+    "ndjson",
+    "json",
+    "table",
+    help="Output format; default ndjson. With several companies that of the report: json or table, the default.",
+)
+@click.option(
+    "--output",
+    metavar="FILE",
+    type=click.Path(),
+    help="Append to this file; ndjson only. For several companies a directory.",
+)
+@click.option("--report", metavar="FILE", type=click.Path(), help="Write the report on several companies as JSON.")
+@click.option("--workers", metavar="N", type=click.IntRange(1, 100), help=f"Companies at once; default {WORKERS}.")
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(1),
+    help="Of several companies: end the sync of one that takes longer.",
+)
 @click.option(
     "--max-api-calls",
     metavar="N",
     type=click.IntRange(1),
-    help="Limit of API calls; the next syncs read what does not fit.",
+    help="Limit of API calls of a company; the next syncs read what does not fit.",
 )
 @click.option("--until", metavar="TIME", help="Leave later changes to the next sync: 2026-05-01T15:30:00Z.")
 @click.option("--dry-run", is_flag=True, help="Estimate the API calls; entities of unknown size are counted.")
 @emulator_option
 @verbose_option
-def command(
-    state_file: str,
-    entities: str | None,
-    settings: str | None,
-    format_: str,
-    output: str | None,
-    max_api_calls: int | None,
-    until: str | None,
-    dry_run: bool,
-    emulator: str | None,
-) -> int:
+def command(**given: Any) -> int:
     """Without a state, everything is read, verified complete. See docs/sync.md."""
-    from vantage_quickbooks.connector.connector import QUICKBOOKS
+    options = Options(**given)
+    return sync_many.run(options) if options.has_several else _sync_one(options)
 
-    if output is not None and format_ == "json":
-        raise UsageError("--output appends changes, which needs --format ndjson.")
-    path = Path(state_file)
-    given = read_settings(settings, emulator)
+
+def _sync_one(options: Options) -> int:
+    """Sync one company, and return the exit status."""
+    options.check_one()
+    path, output = Path(options.state or ""), options.output
+    connection_id = options.connection_ids[0] if options.connection_ids else None
     try:
-        with locked(path), QUICKBOOKS.connect(given) as connection:
+        with (
+            connect(options.settings, connection_id, options.registry, options.emulator) as connection,
+            locked(path),
+        ):
             state = read_state(path)
-            if dry_run:
-                return _print_estimate(connection.estimate_sync(entities, state), format_)
-            sets = connection.sync(entities, state, max_api_calls=max_api_calls, until=until)
+            if options.dry_run:
+                return _print_estimate(connection.estimate_sync(options.entities, state), options.format_)
+            sets = connection.sync(options.entities, state, max_api_calls=options.max_api_calls, until=options.until)
             with opened(output) as file:
-                return _write_json(sets, path) if format_ == "json" else _write_lines(sets, path, file)
+                return _write_json(sets, path) if options.format_ == "json" else _write_lines(sets, path, file)
     except ConnectorError as error:
         print_error(error.to_dict())
         return FAILURE
@@ -158,7 +202,7 @@ class _Report:
         return FAILURE if self._failed else SUCCESS
 
 
-def _print_estimate(found: Mapping[str, Any], format_: str) -> int:
+def _print_estimate(found: Mapping[str, Any], format_: str | None) -> int:
     if format_ == "json":
         write(json_text(found))
         return SUCCESS

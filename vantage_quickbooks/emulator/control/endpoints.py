@@ -134,7 +134,7 @@ ROUTES: dict[tuple[str, str], Callable[[World, _Body], Mapping[str, Any]]] = {
     ("GET", "requests"): lambda world, _: {"requests": world.requests()},
     ("POST", "limits"): _limits,
     ("POST", "grants"): _grant,
-    ("POST", "grants/revoke"): lambda world, _: {"revoked": world.revoke_grants()},
+    ("POST", "grants/revoke"): lambda world, body: {"revoked": world.revoke_grants(_realm_id(body))},
     ("POST", "tokens/expire"): lambda world, _: {"expired": world.expire_access_tokens()},
     ("POST", "secret"): _secret,
     ("POST", "records"): lambda world, body: world.create(*_record(body)),

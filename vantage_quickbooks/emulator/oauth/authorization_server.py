@@ -190,10 +190,10 @@ class AuthorizationServer:
                 token.expires_at = self._now()
             return len(alive)
 
-    def revoke_grants(self) -> int:
-        """End every chain, as a user does by disconnecting the app; return how many ended."""
+    def revoke_grants(self, realm_id: str | None = None) -> int:
+        """End every chain, or those of one company, as a user does by disconnecting the app; return how many ended."""
         with self._lock:
-            alive = [chain for chain in self._chains.values() if not chain.revoked]
+            alive = [c for c in self._chains.values() if not c.revoked and realm_id in (None, c.realm)]
             for chain in alive:
                 chain.revoked = True
             return len(alive)

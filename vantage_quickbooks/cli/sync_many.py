@@ -1,0 +1,159 @@
+"""`vantage-quickbooks sync` of several companies of a registry, into a directory."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vantage_quickbooks.cli.connections import opened
+from vantage_quickbooks.cli.files import check_not_settings, replacing
+from vantage_quickbooks.cli.inputs import UsageError
+from vantage_quickbooks.cli.output import (
+    FAILURE,
+    INTERRUPTED,
+    SUCCESS,
+    clean,
+    json_text,
+    print_error,
+    say,
+    unwritable,
+    write,
+)
+from vantage_quickbooks.cli.sync_options import WORKERS
+from vantage_quickbooks.errors import ConnectorError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vantage_quickbooks.cli.sync_options import Options
+    from vantage_quickbooks.connector.connection import Connection
+    from vantage_quickbooks.connector.many import CompanyRun, RunReport
+    from vantage_quickbooks.registry import ConnectionRegistry
+
+__all__ = ["run"]
+
+_HEADINGS = ("CONNECTION", "COMPANY", "STATUS", "CHANGED", "DELETED", "CALLS", "SECONDS", "ERROR")
+
+
+def run(options: Options) -> int:
+    """Sync the companies and print the report; return the exit status.
+
+    Raises:
+        UsageError: Options cannot be combined, or a file or directory cannot be written. Nothing was sent.
+    """
+    from vantage_quickbooks.connector.many import RunsInterrupted
+
+    options.check_several()
+    _check_report(options.report)
+    try:
+        with opened(options.registry) as registry:
+            return _report(_run(registry, options), options, SUCCESS)
+    except RunsInterrupted as interrupted:
+        return _report(interrupted.report, options, INTERRUPTED)
+    except ConnectorError as error:
+        print_error(error.to_dict())
+        return FAILURE
+
+
+def _run(registry: ConnectionRegistry, options: Options) -> RunReport:
+    from vantage_quickbooks.cli.sync_directory import SyncDirectory
+    from vantage_quickbooks.config.deployment import Deployment
+    from vantage_quickbooks.connector.many import run_companies, sync_companies
+
+    directory = SyncDirectory(options.output, options.state)
+    deployment = Deployment.from_environ()
+    if options.emulator:
+        deployment = replace(deployment, emulator_url=options.emulator)
+    how: dict[str, Any] = {
+        "workers": options.workers or WORKERS,
+        "timeout_s": options.timeout,
+        "deployment": deployment,
+    }
+    if options.dry_run:
+
+        def estimate(connection: Connection, company: CompanyRun) -> None:
+            company.result = connection.estimate_sync(options.entities, directory.state_of(company.id))
+
+        return run_companies(registry, estimate, options.connection_ids or None, **how)
+    return sync_companies(
+        registry,
+        directory.open_target,
+        options.connection_ids or None,
+        entities=options.entities,
+        max_api_calls=options.max_api_calls,
+        until=options.until,
+        **how,
+    )
+
+
+def _check_report(report: str | None) -> None:
+    """Check that the report can be written, before anything is sent."""
+    if report is None:
+        return
+    path = Path(report)
+    check_not_settings(path)
+    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+        raise UsageError(f"--report: {path} cannot be written. Choose a file in a directory that exists.")
+
+
+def _report(report: RunReport, options: Options, status: int) -> int:
+    """Print the report, write its file, and return the exit status."""
+    document = report.to_dict()
+    if options.format_ == "json":
+        write(json_text(document))
+    else:
+        _print(report, is_estimate=options.dry_run)
+    if options.report is not None:
+        try:
+            with replacing(Path(options.report), is_private=True) as file:
+                json.dump(document, file, indent=2)
+                file.write("\n")
+        except OSError as error:
+            return unwritable(options.report, error)
+    if not report.runs:
+        say("There are no connections in the registry. Add them with: vantage-quickbooks connections add")
+        return FAILURE
+    return status if status or report.ok else FAILURE
+
+
+def _print(report: RunReport, *, is_estimate: bool) -> None:
+    """Write one row for each company, then the errors on standard error."""
+    calls = "estimated" if is_estimate else "API"
+    if report.runs:
+        _print_table([_HEADINGS, *(_row(company) for company in report.runs)])
+    for company in report.runs:
+        if company.error is not None:
+            say(f"\n{clean(company.id)}:")
+            print_error(company.error)
+    total = sum(company.result.get("apiCalls", 0) if is_estimate else company.api_calls for company in report.runs)
+    say(
+        f"{len(report.runs):,} companies: {report.count('succeeded'):,} succeeded, "
+        f"{len(report.runs) - report.count('succeeded'):,} did not. {total:,} {calls} calls, {report.seconds:,.1f} s."
+    )
+
+
+def _row(company: CompanyRun) -> tuple[str, ...]:
+    result = company.result
+    return (
+        clean(company.id),
+        company.realm_id or "?",
+        company.status,
+        f"{result['upserts']:,}" if "upserts" in result else "",
+        f"{result['deletions']:,}" if "deletions" in result else "",
+        f"{result.get('apiCalls', company.api_calls):,}",
+        f"{company.seconds:.1f}",
+        company.error["code"] if company.error else "",
+    )
+
+
+def _print_table(table: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(len(row[number]) for row in table) for number in range(len(table[0]))]
+    for row in table:
+        cells = [
+            text.rjust(width) if heading in {"CHANGED", "DELETED", "CALLS", "SECONDS"} else text.ljust(width)
+            for heading, text, width in zip(table[0], row, widths, strict=True)
+        ]
+        write("  ".join(cells).rstrip() + "\n")
