@@ -261,3 +261,12 @@ def test_invalid_requests_do_not_disturb_other_clients(client, emulator):
             line.sendall(noise)
             line.recv(1000)
     assert client.get("customer/1").status_code == 200
+
+
+def test_the_grants_of_one_company_can_be_revoked(client, emulator):
+    """Those of the others stay."""
+    granted = client.control("POST", "grants", json={"realm_id": "42"}).json()
+    assert client.control("POST", "grants/revoke", json={"realm_id": "42"}).json() == {"revoked": 1}
+    assert client.refresh(granted["refresh_token"]).json()["error"] == "invalid_grant"
+    assert client.get("customer/1").status_code == 200
+    assert emulator.revoke_grants("42") == 0
