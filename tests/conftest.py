@@ -61,6 +61,7 @@ def _no_environment(monkeypatch, tmp_path):
         "MAX_BODY_MIB",
         "MONTHLY_CALL_LIMIT",
         "REGISTRY",
+        "DESTINATION",
     ):
         monkeypatch.delenv(f"VANTAGE_QUICKBOOKS_{name}", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))

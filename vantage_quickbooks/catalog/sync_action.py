@@ -12,7 +12,7 @@ from vantage_quickbooks.errors import FieldError, InputError
 from vantage_quickbooks.sync.page import metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import date
 
     from vantage_quickbooks.api.call_context import CallContext
@@ -65,13 +65,16 @@ class SyncAction:
             ),
         }
 
-    def iter_sets(self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext) -> Iterator[ChangeSet]:
+    def iter_sets(
+        self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext, restart: Iterable[str] = ()
+    ) -> Iterator[ChangeSet]:
         """Return the change sets of a sync; nothing is sent until they are iterated.
 
         Args:
             client: Sends the requests.
             data: Input that the action's input schema accepts: `entities`, `state`, `since`, `until`, `max_api_calls`.
             call: The call; it takes the limit of API calls.
+            restart: Entities of which the state is forgotten: they are read as a snapshot.
 
         Raises:
             InputError: Inputs contradict each other, or the state is not one of this connection.
@@ -81,6 +84,8 @@ class SyncAction:
 
         call.max_api_calls = data.get("max_api_calls")
         resources, state = _parse(client, data)
+        for entity in restart:
+            state.entities.pop(entity, None)
         until = _instant(data, "until")
         sync = CompanySync(client, resources, state, call, until=until, add_flat_fields=self._add_flat_fields)
         return iter(sync)

@@ -12,10 +12,11 @@ from vantage_quickbooks.errors import ConnectionNotFoundError, DamagedConnection
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from vantage_quickbooks.config.deployment import Deployment
     from vantage_quickbooks.connector.connection import Connection
     from vantage_quickbooks.registry.base import ConnectionRegistry, StoredRegistry
 
-__all__ = ["RegistryTarget", "connect", "connect_registered", "opened"]
+__all__ = ["RegistryTarget", "connect", "connect_registered", "deployment_at", "has_password", "opened"]
 
 
 class RegistryTarget:
@@ -102,7 +103,7 @@ def opened(url: str | None) -> StoredRegistry:
     """
     from vantage_quickbooks.registry import open_registry
 
-    if url is not None and _has_password(url):
+    if url is not None and has_password(url):
         raise UsageError(
             "--registry contains a password, and every user of this machine can read arguments. "
             "Set the variable VANTAGE_QUICKBOOKS_REGISTRY to this URL instead."
@@ -145,16 +146,21 @@ def connect_registered(registry: ConnectionRegistry, connection_id: str, emulato
     Raises:
         ConnectorError: The settings or the registry cannot be used.
     """
-    from vantage_quickbooks.config.deployment import Deployment
     from vantage_quickbooks.connector import registered
 
+    return registered.connect_registered(registry, connection_id, deployment=deployment_at(emulator_url))
+
+
+def deployment_at(emulator_url: str | None) -> Deployment:
+    """Return the operator's options, with a local emulator for all companies if there is a URL."""
+    from vantage_quickbooks.config.deployment import Deployment
+
     deployment = Deployment.from_environ()
-    if emulator_url:
-        deployment = replace(deployment, emulator_url=emulator_url)
-    return registered.connect_registered(registry, connection_id, deployment=deployment)
+    return replace(deployment, emulator_url=emulator_url) if emulator_url else deployment
 
 
-def _has_password(url: str) -> bool:
+def has_password(url: str) -> bool:
+    """Return whether a URL contains a password."""
     try:
         return "://" in url and bool(urlsplit(url).password)
     except ValueError:

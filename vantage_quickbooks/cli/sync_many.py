@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.cli.connections import opened
+from vantage_quickbooks.cli.connections import deployment_at, opened
 from vantage_quickbooks.cli.files import check_not_settings, replacing
 from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.cli.output import (
@@ -60,17 +59,13 @@ def run(options: Options) -> int:
 
 def _run(registry: ConnectionRegistry, options: Options) -> RunReport:
     from vantage_quickbooks.cli.sync_directory import SyncDirectory
-    from vantage_quickbooks.config.deployment import Deployment
     from vantage_quickbooks.connector.many import run_companies, sync_companies
 
     directory = SyncDirectory(options.output, options.state)
-    deployment = Deployment.from_environ()
-    if options.emulator:
-        deployment = replace(deployment, emulator_url=options.emulator)
     how: dict[str, Any] = {
         "workers": options.workers or WORKERS,
         "timeout_s": options.timeout,
-        "deployment": deployment,
+        "deployment": deployment_at(options.emulator),
     }
     if options.dry_run:
 

@@ -7,7 +7,7 @@ import functools
 import logging
 import traceback
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, Self, TypeVar
 
 from vantage_quickbooks.api.call_context import CallContext
 from vantage_quickbooks.api.response_body import BodyLimit
@@ -46,12 +46,26 @@ if TYPE_CHECKING:
     from vantage_quickbooks.config.settings import Settings
     from vantage_quickbooks.contract import ChangeSet
 
-__all__ = ["NDJSON", "Connection", "sync_input"]
+__all__ = ["NDJSON", "Connection", "Identity", "identity_of", "sync_input"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
+
+
+class Identity(NamedTuple):
+    """Which company a connection is to.
+
+    Attributes:
+        connection_id: The host's or the registry's id of the connection; None if it has none.
+        realm_id: The QuickBooks company.
+        environment: `production`, `sandbox` or `emulator`.
+    """
+
+    connection_id: str | None
+    realm_id: str
+    environment: str
 
 
 class NDJSON(bytes):
@@ -324,6 +338,7 @@ class Connection:
         max_api_calls: int | None = None,
         since: datetime | str | None = None,
         until: datetime | str | None = None,
+        restart: Sequence[str] = (),
     ) -> Iterator[ChangeSet]:
         """Bring a copy of many entities up to date, with as few API calls as possible.
 
@@ -338,6 +353,7 @@ class Connection:
             since: In place of a state: what changed at or after this instant, which has a zone.
             until: What changed after this instant is left to the next sync. The same window read again yields the same
                 records, except for those in `changed_later`.
+            restart: Entities to read as a snapshot whatever the state says, because the copy of them was lost.
 
         Raises:
             InputError: The input is wrong, or the state is not one of this connection; raised at once.
@@ -347,7 +363,7 @@ class Connection:
         data = self._translate_errors(call, sync_input, entities, state, max_api_calls, since, until)
         if self._context.row_limit is not None:
             raise InputError("A sync has no preview: rows that are left out would be lost. Use no row limit.")
-        sets = self._translate_errors(call, SYNC.iter_sets, self._get_client(), data, call)
+        sets = self._translate_errors(call, SYNC.iter_sets, self._get_client(), data, call, restart)
         return self._iter_sets(sets, call)
 
     def _iter_sets(self, sets: Iterator[ChangeSet], call: CallContext) -> Iterator[ChangeSet]:
@@ -605,6 +621,12 @@ class Connection:
     def _redact(self, text: str) -> str:
         tokens = self._client.authorizer.secrets() if self._client else ()
         return self._settings.redactor(*tokens)(text)
+
+
+def identity_of(connection: Connection) -> Identity:
+    """Return which company a connection is to: for adapters, which keep one copy of each."""
+    settings = connection._settings  # noqa: SLF001 -- not part of the contract, which knows no companies
+    return Identity(connection._context.connection_id, settings.realm_id, settings.environment)  # noqa: SLF001 -- as above
 
 
 def _handler(action_id: str) -> Handler:

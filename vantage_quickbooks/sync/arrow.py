@@ -55,6 +55,7 @@ __all__ = [
     "METADATA_KEY",
     "UNREADABLE",
     "BatchMaker",
+    "ListBatchMaker",
     "Row",
     "counters_of",
     "metadata_of",
@@ -246,6 +247,68 @@ class BatchMaker:
             except UnexpectedResponseError:
                 raise UnreadableError from None
         return flat
+
+
+class ListBatchMaker:
+    """Makes record batches of the objects in a list of records, one row each: the lines of invoices.
+
+    Args:
+        member: The list; its members are the columns.
+        parent_column: The name of the column that has the key of the record.
+        realm_id: The company.
+        company_name: Its name.
+
+    Attributes:
+        schema: The schema of all batches, without the counters.
+    """
+
+    def __init__(self, member: Member, parent_column: str, *, realm_id: str, company_name: str | None) -> None:
+        self._key = member.key
+        self._nodes = [Node(part) for part in member.members]
+        self._beside = (realm_id, company_name)
+        self.schema = pa.schema(
+            [
+                ("realm_id", pa.string()),
+                ("company_name", pa.string()),
+                (parent_column, pa.string()),
+                ("position", pa.int64()),
+                *(field for node in self._nodes for field in node.fields),
+            ]
+        )
+
+    def batch(self, rows: Sequence[Row], keys: Sequence[str]) -> pa.RecordBatch:
+        """Return the objects of records; `position` counts those of a record from 1.
+
+        Args:
+            rows: The records.
+            keys: Their keys.
+        """
+        with gc_paused():
+            conversion = Conversion()
+            try:
+                arrays = self._arrays(conversion, [record for record, _ in rows], keys)
+            except LongNumberError:
+                conversion = Conversion(is_exact=True)
+                arrays = self._arrays(conversion, [_exact_record(row) for row in rows], keys)
+        counted = {name: dict(sorted(counter.items())) for name, counter in conversion.counters.items()}
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema.with_metadata({METADATA_KEY: json.dumps(counted)}))
+
+    def _arrays(self, conversion: Conversion, records: Sequence[Any], keys: Sequence[str]) -> list[pa.Array]:
+        parents: list[str] = []
+        positions: list[int] = []
+        objects: list[dict[str, Any]] = []
+        for key, record in zip(keys, records, strict=True):
+            found = record.get(self._key)
+            for position, one in enumerate(found if isinstance(found, list) else (), 1):
+                parents.append(key)
+                positions.append(position)
+                objects.append(one)
+        return [
+            *(pa.array([value] * len(objects), pa.string()) for value in self._beside),
+            pa.array(parents, pa.string()),
+            pa.array(positions, pa.int64()),
+            *conversion.objects(objects, self._nodes, self._key),
+        ]
 
 
 def schema_of(flat: Sequence[Member], members: Sequence[Member], *, is_selection: bool) -> pa.Schema:

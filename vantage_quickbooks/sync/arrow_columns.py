@@ -161,6 +161,12 @@ class Conversion:
 
     # ---- objects -----------------------------------------------------------------------------------------------------
 
+    def objects(self, objects: Sequence[Any], nodes: Sequence[Node], path: str) -> list[pa.Array]:
+        """Return the objects of a list at a path as a column for each of their members, and count the others."""
+        found = dict_columns([one or {} for one in self._only(dict, objects, path)])
+        self.count_others(found, {node.key for node in nodes}, f"{path}.")
+        return self.columns(found, len(objects), nodes, f"{path}.", is_flat=True)
+
     def _members(self, objects: Sequence[Any], node: Node, path: str, *, is_flat: bool = False) -> list[pa.Array]:
         """Return the columns of the members of objects, and count the members that have none."""
         found = columns_of(objects) if self._is_typed else dict_columns(objects)

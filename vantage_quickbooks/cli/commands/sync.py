@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from vantage_quickbooks.cli import sync_many
+from vantage_quickbooks.cli import sync_many, warehouse
 from vantage_quickbooks.cli.connections import connect
 from vantage_quickbooks.cli.options import (
     Command,
@@ -52,6 +52,15 @@ Several companies (--all, or --connection more than once):
   Each has <id>.ndjson in the directory of --output, and <id>.state. One that
   fails is a row of the report, and the others go on. The exit status is 0 if
   all of them succeeded, 1 if not.
+
+\b
+Destinations (--to, or the variable VANTAGE_QUICKBOOKS_DESTINATION):
+  duckdb:///FILE
+  postgresql://USER@HOST/DATABASE
+  file:///DIRECTORY  Parquet files; also s3://, gs://, az://
+  NAME               a destination of dlt's: snowflake, bigquery, ...
+A URL with a password belongs into the variable. The destination keeps
+the state. dlt's own configuration and secrets are read, too.
 """
 
 
@@ -64,6 +73,7 @@ Several companies (--all, or --connection more than once):
             "Two entities, appended to a file",
             "vantage-quickbooks sync --state s --entities Customer,Invoice --output f",
         ),
+        ("Tables in DuckDB, kept up to date", "vantage-quickbooks sync --to duckdb:///acme.duckdb"),
         ("What the next sync will cost", "vantage-quickbooks sync --state acme.state --dry-run"),
         ("Every company of the registry", "vantage-quickbooks sync --all --output companies --report report.json"),
     ),
@@ -74,6 +84,7 @@ Several companies (--all, or --connection more than once):
     type=click.Path(),
     help="Where the state is kept; for several companies a directory, by default that of --output.",
 )
+@click.option("--to", metavar="DESTINATION", help="Load into a database or files, which keep the state; see below.")
 @click.option("--entities", metavar="A,B", help="Entities to sync; all that can be verified by default.")
 @settings_option
 @click.option("--all", "is_all", is_flag=True, help="Sync every connection of the registry.")
@@ -90,7 +101,7 @@ Several companies (--all, or --connection more than once):
     "ndjson",
     "json",
     "table",
-    help="Output format; default ndjson. With several companies that of the report: json or table, the default.",
+    help="Output format; default ndjson. With --to or several companies: json, or table (the default).",
 )
 @click.option(
     "--output",
@@ -113,12 +124,22 @@ Several companies (--all, or --connection more than once):
     help="Limit of API calls of a company; the next syncs read what does not fit.",
 )
 @click.option("--until", metavar="TIME", help="Leave later changes to the next sync: 2026-05-01T15:30:00Z.")
+@click.option("--dataset", metavar="NAME", help="With --to: the schema of the tables; default quickbooks.")
+@click.option("--lines", is_flag=True, help="With --to: lines are tables of their own, invoice_lines.")
+@click.option(
+    "--deletions",
+    type=click.Choice(["hard", "soft"]),
+    help="With --to: delete rows of deleted records (hard, the default), or keep them with _deleted_at.",
+)
+@click.option("--restart", is_flag=True, help="With --to: read everything again.")
 @click.option("--dry-run", is_flag=True, help="Estimate the API calls; entities of unknown size are counted.")
 @emulator_option
 @verbose_option
 def command(**given: Any) -> int:
-    """Without a state, everything is read, verified complete. See docs/sync.md."""
+    """Without a state, everything is read, verified complete. See docs/sync.md, and docs/warehouse.md for --to."""
     options = Options(**given)
+    if options.has_destination:
+        return warehouse.run(options)
     return sync_many.run(options) if options.has_several else _sync_one(options)
 
 

@@ -1,0 +1,157 @@
+"""Loads of companies into a database or files, for `sync --to`."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from vantage_quickbooks.cli.connections import connect, deployment_at, has_password, opened
+from vantage_quickbooks.cli.inputs import UsageError
+from vantage_quickbooks.cli.output import FAILURE, SUCCESS, clean, json_text, print_error, require, say, write
+from vantage_quickbooks.cli.sync_options import DESTINATION, WORKERS
+from vantage_quickbooks.errors import ConnectorError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vantage_quickbooks.adapters.company_load import LoadReport
+    from vantage_quickbooks.adapters.dlt_destination import Destination
+    from vantage_quickbooks.cli.sync_options import Options
+
+__all__ = ["run"]
+
+_MAX_RECORDS = 200_000
+"""Records of a load package: what a killed process reads again at most."""
+
+_DATASET = "quickbooks"
+_MAX_TEXT = 600
+
+_CONFIGURATION = re.compile(r"[( ](DESTINATION__(?!CREDENTIALS__)[A-Z]+__[A-Z_]+)\)")
+"""What dlt's message about missing configuration names, among the other places in which it has looked."""
+
+
+def run(options: Options) -> int:
+    """Load companies, print what was loaded, and return the exit status: 1 if something failed.
+
+    Raises:
+        UsageError: Options cannot be combined, there is no such destination, or packages are missing.
+    """
+    options.check_load()
+    to = options.to
+    if to is not None and has_password(to):
+        raise UsageError(
+            "--to contains a password, and every user of this machine can read arguments. "
+            f"Set the variable {DESTINATION} to this URL instead."
+        )
+    require("Loading into a database needs", dlt=("dlt", "pyarrow", "msgspec"))
+    # dlt reads them when it is imported: it reports what it is used for to its maker otherwise.
+    os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+    os.environ.setdefault("RUNTIME__LOG_LEVEL", "ERROR")
+    from vantage_quickbooks.adapters.dlt_destination import parse_destination
+
+    try:
+        destination = parse_destination(to or os.environ[DESTINATION])
+        if not options.has_several:
+            connection = connect(
+                options.settings, next(iter(options.connection_ids), None), options.registry, options.emulator
+            )
+            return _load(destination, options, connections=connection)
+        with opened(options.registry) as registry:
+            deployment = deployment_at(options.emulator)
+            ids = options.connection_ids or None
+            return _load(destination, options, connections=ids, registry=registry, deployment=deployment)
+    except ConnectorError as error:
+        print_error(error.to_dict())
+        return FAILURE
+
+
+def _load(destination: Destination, options: Options, **companies: Any) -> int:
+    from vantage_quickbooks.adapters.dlt import LoadReport, quickbooks_source
+    from vantage_quickbooks.adapters.dlt_destination import load
+    from vantage_quickbooks.auth.stores.base import state_directory
+
+    report, given = LoadReport(), options.load_options
+    dataset = given.pop("dataset", _DATASET)
+    source = quickbooks_source(
+        **companies,
+        entities=options.entities and [name.strip() for name in options.entities.split(",")],
+        max_api_calls=options.max_api_calls,
+        max_records=_MAX_RECORDS,
+        workers=options.workers or WORKERS,
+        report=report,
+        **given,
+    )
+    failure = None
+    try:
+        load(source, report, destination, dataset=dataset, locks=state_directory() / "loads")
+    except ConnectorError:
+        raise
+    except Exception as error:  # noqa: BLE001 -- dlt and the drivers raise classes of their own
+        if not _is_reported(error):
+            failure = _error(error, destination)
+    where = f"{destination.text}, dataset {dataset}"
+    if options.format_ == "json":
+        write(json_text({"destination": where, **report.to_dict(), "error": failure}))
+    else:
+        _print(report, where, is_loaded=failure is None)
+    for company in report.failed:
+        for reported in filter(None, (*company.errors, company.error)):
+            say(clean(f"Not synced: {reported.get('entity', 'the company')} of {company.connection}."))
+            print_error(reported)
+    if failure is not None:
+        print_error(failure)
+    return FAILURE if failure is not None or report.failed else SUCCESS
+
+
+def _print(report: LoadReport, where: str, *, is_loaded: bool) -> None:
+    for company in report.companies:
+        write(clean(f"{company.company or company.connection} (company {company.realm_id or 'unknown'})\n"))
+        if is_loaded:
+            for name, counts in company.tables.items():
+                deleted = f"{counts['deleted']:>10,} deleted" if counts["deleted"] else ""
+                write(f"  {name:<24} {counts['rows']:>10,} rows{deleted}\n")
+            if not company.tables and not company.failed:
+                write("  Nothing changed.\n")
+        if company.pending:
+            write(f"  Left to the next sync: {', '.join(company.pending)}.\n")
+        if company.unreadable_values:
+            write(f"  Unreadable values, null in their column: {_counts(company.unreadable_values)}.\n")
+        write(f"  API calls: {company.api_calls:,}.\n")
+    if is_loaded:
+        write(clean(f"Loaded into {where}.\n"))
+
+
+def _counts(values: Mapping[str, int]) -> str:
+    return ", ".join(f"{path} ({count:,})" for path, count in values.items())
+
+
+def _is_reported(error: BaseException | None) -> bool:
+    """Return whether an error of a pipeline is that of a company, which is in the report."""
+    while error is not None:
+        if isinstance(error, ConnectorError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _error(error: BaseException, destination: Destination) -> dict[str, Any]:
+    """Return what made a pipeline fail as an error of an envelope, without the destination's password."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(str(error).split())
+    wanted = dict.fromkeys(_CONFIGURATION.findall(text))
+    if wanted:
+        text = f"dlt needs {', '.join(wanted)}, as environment variables or in .dlt/secrets.toml."
+    text = text[:_MAX_TEXT] or type(error).__name__
+    if destination.secret:
+        text = text.replace(destination.secret, "***").replace(unquote(destination.secret), "***")
+    return {
+        "code": "LOAD_FAILED",
+        "message": f"{destination.text} could not be loaded: {text}",
+        "retryable": False,
+        "retryAfter": None,
+        "fields": [],
+        "details": {"exception": type(error).__name__},
+    }
