@@ -5,9 +5,12 @@ Theory of operation
    and each company has limits of its own (10 requests at once), which its rate limiter observes.
 2. A company that fails, in whatever way, is a run with an error in the report, and the others go on: an entry of the
    registry that is damaged, settings that are invalid, a grant that was revoked, a file that cannot be written.
-3. All companies share one token store. A connection is opened when its turn comes and closed afterwards, so memory
+3. A failure that may be over at the next attempt (`retryable`, and QuickBooks names no time to wait) is tried again
+   once all others have had their turn. This matters most where the answer to a token request is lost: Intuit may have
+   replaced the refresh token, and accepts the one before for a day at most.
+4. All companies share one token store. A connection is opened when its turn comes and closed afterwards, so memory
    depends on the number of workers and not on the number of companies.
-4. Ctrl-C cancels: companies that run stop before their next request, companies that wait do not start. What a sync has
+5. Ctrl-C cancels: companies that run stop before their next request, companies that wait do not start. What a sync has
    stored up to then is consistent (see docs/sync.md), so the next one continues there.
 """
 
@@ -33,6 +36,7 @@ from vantage_quickbooks.core.tokens import iso
 from vantage_quickbooks.errors import (
     CancelledError,
     ConnectorError,
+    DeadlineExceededError,
     InputError,
     InternalError,
     OutputError,
@@ -79,7 +83,8 @@ class CompanyRun:
             failed), `failed`, or `cancelled`.
         error: Why it is not `succeeded`, as in an envelope: code, message with what to do, retryable, fields, details.
         result: What the task found; plain JSON. A task fills it as it goes, so a run that failed has what came before.
-        api_calls: Requests to the data API, failed ones included.
+        attempts: How often it was tried.
+        api_calls: Requests to the data API, failed ones included, of all attempts.
         metered_calls: Those of them that Intuit meters.
         seconds: How long it took.
     """
@@ -91,6 +96,7 @@ class CompanyRun:
     status: Literal["waiting", "running", "succeeded", "incomplete", "failed", "cancelled"] = "waiting"
     error: dict[str, Any] | None = None
     result: dict[str, Any] = dataclasses.field(default_factory=dict)
+    attempts: int = 0
     api_calls: int = 0
     metered_calls: int = 0
     seconds: float = 0.0
@@ -105,6 +111,7 @@ class CompanyRun:
             "status": self.status,
             "error": self.error,
             "result": self.result,
+            "attempts": self.attempts,
             "apiCalls": self.api_calls,
             "meteredCalls": self.metered_calls,
             "seconds": round(self.seconds, 3),
@@ -169,6 +176,7 @@ def run_companies(
     connection_ids: Iterable[str] | None = None,
     *,
     workers: int = WORKERS,
+    retries: int = 1,
     timeout_s: float | None = None,
     context: HostContext | None = None,
     deployment: Deployment | None = None,
@@ -183,6 +191,7 @@ def run_companies(
             the error of the run. It may also set `run.error` itself.
         connection_ids: The companies; None is all of the registry.
         workers: Companies at once.
+        retries: How often a company whose error is `retryable` is tried again.
         timeout_s: Seconds after which the calls of a company end with an error; None leaves the connector's own limits.
         context: What the host knows; `connection_id`, `cancelled` and `audit` are set for each company and call those.
         deployment: The operator's options; by default those of the environment variables.
@@ -215,7 +224,7 @@ def run_companies(
             with connect_registered(registry, run.id, own, deployment=deployment, **seams) as connection:
                 task(connection, run)
 
-        interrupted = _run_all(runs, run_one, workers, stop, on_done)
+        interrupted = _run_all(runs, run_one, workers=workers, retries=retries, stop=stop, on_done=on_done)
     report = RunReport(tuple(runs), started_at, time.monotonic() - clock)
     if interrupted:
         raise RunsInterrupted(report)
@@ -277,7 +286,9 @@ def _context_of(run: CompanyRun, context: HostContext, stop: threading.Event, ti
 def _run_all(
     runs: Sequence[CompanyRun],
     run_one: Callable[[CompanyRun], None],
+    *,
     workers: int,
+    retries: int,
     stop: threading.Event,
     on_done: Callable[[CompanyRun], None] | None,
 ) -> bool:
@@ -285,7 +296,7 @@ def _run_all(
     waiting, ended = deque(runs), queue.SimpleQueue[CompanyRun | None]()
     # Daemons: a second Ctrl-C ends the process at once.
     threads = [
-        threading.Thread(target=_work, args=(waiting, run_one, stop, ended), name=f"company-{n}", daemon=True)
+        threading.Thread(target=_work, args=(waiting, run_one, retries, stop, ended), name=f"company-{n}", daemon=True)
         for n in range(min(workers, len(runs)))
     ]
     is_interrupted = False
@@ -303,13 +314,15 @@ def _run_all(
             if thread.ident is not None:  # it was started
                 thread.join()
     for run in waiting:
-        run.status, run.error = "cancelled", CancelledError("The run ended before this company's turn.").to_dict()
+        if not run.attempts:
+            run.status, run.error = "cancelled", CancelledError("The run ended before this company's turn.").to_dict()
     return is_interrupted
 
 
 def _work(
     waiting: deque[CompanyRun],
     run_one: Callable[[CompanyRun], None],
+    retries: int,
     stop: threading.Event,
     ended: queue.SimpleQueue[CompanyRun | None],
 ) -> None:
@@ -319,7 +332,10 @@ def _work(
             with contextlib.suppress(IndexError):  # another worker took the last one
                 run = waiting.popleft()
                 _settle(run, run_one)
-                ended.put(run)
+                if run.attempts <= retries and _may_succeed_now(run):
+                    waiting.append(run)
+                else:
+                    ended.put(run)
     finally:
         ended.put(None)
 
@@ -327,7 +343,8 @@ def _work(
 def _settle(run: CompanyRun, run_one: Callable[[CompanyRun], None]) -> None:
     """Run one company, and note how it ended; raises nothing."""
     started = time.monotonic()
-    run.status = "running"
+    run.status, run.error = "running", None
+    run.attempts += 1
     try:
         run_one(run)
         run.status = "incomplete" if run.error else "succeeded"
@@ -340,7 +357,18 @@ def _settle(run: CompanyRun, run_one: Callable[[CompanyRun], None]) -> None:
     except BaseException as error:  # noqa: BLE001 -- a defect in the task of one company must not stop the others
         run.status, run.error = "failed", _defect(run, error).to_dict()
     finally:
-        run.seconds = time.monotonic() - started
+        run.seconds += time.monotonic() - started
+
+
+def _may_succeed_now(run: CompanyRun) -> bool:
+    """Return whether another attempt makes sense: not if QuickBooks says when, and not beyond a deadline."""
+    error = run.error
+    return (
+        error is not None
+        and error["retryable"]
+        and error["retryAfter"] is None
+        and error["code"] != DeadlineExceededError.code
+    )
 
 
 def _output_error(error: OSError) -> OutputError:
@@ -432,7 +460,10 @@ def sync_company(connection: Connection, run: CompanyRun, target: SyncTarget, **
         ConnectorError: A set could not be read, or its changes not be applied. What was applied before is stored.
     """
     result = run.result
-    result |= {"upserts": 0, "deletions": 0, "entities": 0, "notSynced": [], "pending": []}
+    result |= {"upserts": 0, "deletions": 0, "entities": 0, "notSynced": [], "pending": []} | {
+        name: result.get(name, 0)
+        for name in ("upserts", "deletions")  # an earlier attempt has applied them
+    }
     with contextlib.closing(connection.sync(state=target.state, **arguments)) as sets:  # type: ignore[type-var]
         for found in sets:
             target.apply(found)
