@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.connector.many import CompanyRun, RunReport
     from vantage_quickbooks.registry import ConnectionRegistry
 
-__all__ = ["run"]
+__all__ = ["check_report", "print_report", "run"]
 
 _HEADINGS = ("CONNECTION", "COMPANY", "STATUS", "CHANGED", "DELETED", "CALLS", "SECONDS", "ERROR")
 
@@ -46,12 +46,12 @@ def run(options: Options) -> int:
     from vantage_quickbooks.connector.many import RunsInterrupted
 
     options.check_several()
-    _check_report(options.report)
+    check_report(options.report)
     try:
         with opened(options.registry) as registry:
-            return _report(_run(registry, options), options, SUCCESS)
+            return print_report(_run(registry, options), options)
     except RunsInterrupted as interrupted:
-        return _report(interrupted.report, options, INTERRUPTED)
+        return print_report(interrupted.report, options, status=INTERRUPTED)
     except ConnectorError as error:
         print_error(error.to_dict())
         return FAILURE
@@ -84,8 +84,12 @@ def _run(registry: ConnectionRegistry, options: Options) -> RunReport:
     )
 
 
-def _check_report(report: str | None) -> None:
-    """Check that the report can be written, before anything is sent."""
+def check_report(report: str | None) -> None:
+    """Check that the report can be written, before anything is sent.
+
+    Raises:
+        UsageError: It cannot.
+    """
     if report is None:
         return
     path = Path(report)
@@ -94,9 +98,16 @@ def _check_report(report: str | None) -> None:
         raise UsageError(f"--report: {path} cannot be written. Choose a file in a directory that exists.")
 
 
-def _report(report: RunReport, options: Options, status: int) -> int:
-    """Print the report, write its file, and return the exit status."""
-    document = report.to_dict()
+def print_report(report: RunReport, options: Options, *, status: int = SUCCESS, destination: str | None = None) -> int:
+    """Print the report, write its file, and return the exit status.
+
+    Args:
+        report: The report.
+        options: The options.
+        status: The exit status if it is not that of the report.
+        destination: Where the companies were loaded.
+    """
+    document = report.to_dict() | ({} if destination is None else {"destination": destination})
     if options.format_ == "json":
         write(json_text(document))
     else:
@@ -139,7 +150,7 @@ def _row(company: CompanyRun) -> tuple[str, ...]:
         f"{result['upserts']:,}" if "upserts" in result else "",
         f"{result['deletions']:,}" if "deletions" in result else "",
         f"{result.get('apiCalls', company.api_calls):,}",
-        f"{company.seconds:.1f}",
+        f"{company.seconds:.1f}" if company.seconds else "",
         company.error["code"] if company.error else "",
     )
 

@@ -95,7 +95,7 @@ class Options:
             "--until": self.until,
             "--dry-run": self.dry_run,
         }
-        others |= {"--report": self.report, "--timeout": self.timeout}
+        others |= {"--timeout": self.timeout} | ({} if self.has_several else {"--report": self.report})
         for option, value in others.items():
             if value:
                 raise UsageError(f"--to and {option} cannot be combined.")

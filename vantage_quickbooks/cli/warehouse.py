@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from vantage_quickbooks.cli.connections import connect, deployment_at, has_password, opened
 from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.cli.output import FAILURE, SUCCESS, clean, json_text, print_error, require, say, write
+from vantage_quickbooks.cli.sync_many import check_report, print_report
 from vantage_quickbooks.cli.sync_options import DESTINATION, WORKERS
 from vantage_quickbooks.errors import ConnectorError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vantage_quickbooks.adapters.company_load import LoadReport
+    from vantage_quickbooks.adapters.company_load import CompanyReport, LoadReport
     from vantage_quickbooks.adapters.dlt_destination import Destination
     from vantage_quickbooks.cli.sync_options import Options
+    from vantage_quickbooks.connector.many import CompanyRun
 
 __all__ = ["run"]
 
@@ -39,6 +43,7 @@ def run(options: Options) -> int:
         UsageError: Options cannot be combined, there is no such destination, or packages are missing.
     """
     options.check_load()
+    check_report(options.report)
     to = options.to
     if to is not None and has_password(to):
         raise UsageError(
@@ -83,7 +88,7 @@ def _load(destination: Destination, options: Options, **companies: Any) -> int:
         report=report,
         **given,
     )
-    failure = None
+    failure, started = None, (datetime.now(UTC), time.monotonic())
     try:
         load(source, report, destination, dataset=dataset, locks=state_directory() / "loads")
     except ConnectorError:
@@ -92,6 +97,8 @@ def _load(destination: Destination, options: Options, **companies: Any) -> int:
         if not _is_reported(error):
             failure = _error(error, destination)
     where = f"{destination.text}, dataset {dataset}"
+    if options.has_several:
+        return _report_many(report, where, failure, options, started)
     if options.format_ == "json":
         write(json_text({"destination": where, **report.to_dict(), "error": failure}))
     else:
@@ -103,6 +110,45 @@ def _load(destination: Destination, options: Options, **companies: Any) -> int:
     if failure is not None:
         print_error(failure)
     return FAILURE if failure is not None or report.failed else SUCCESS
+
+
+def _report_many(
+    report: LoadReport, where: str, failure: dict[str, Any] | None, options: Options, started: tuple[datetime, float]
+) -> int:
+    """Report on several companies as every other sync of several does."""
+    from vantage_quickbooks.connector.many import RunReport
+
+    runs = tuple(_run_of(company) for company in report.companies)
+    if failure is not None:  # nothing was loaded of the last package, so that the next load reads it again
+        for run in runs:
+            run.error, run.status = run.error or failure, "failed"
+    found = RunReport(runs, started[0], time.monotonic() - started[1])
+    return print_report(found, options, destination=where)
+
+
+def _run_of(company: CompanyReport) -> CompanyRun:
+    from vantage_quickbooks.connector.many import CompanyRun
+
+    tables = company.tables.values()
+    first = company.errors[0] if company.errors else None
+    return CompanyRun(
+        company.connection,
+        company.company,
+        company.realm_id,
+        status="failed" if company.error else "incomplete" if first else "succeeded",
+        error=company.error or first,
+        result={
+            "upserts": sum(counts["rows"] for counts in tables),
+            "deletions": sum(counts["deleted"] for counts in tables),
+            "tables": company.tables,
+            "notSynced": company.errors,
+            "pending": company.pending,
+            "unreadableValues": company.unreadable_values,
+        },
+        attempts=1,
+        api_calls=company.api_calls,
+        metered_calls=company.metered_calls,
+    )
 
 
 def _print(report: LoadReport, where: str, *, is_loaded: bool) -> None:
