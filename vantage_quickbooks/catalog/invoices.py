@@ -25,7 +25,7 @@ from vantage_quickbooks.errors import UnexpectedResponseError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-__all__ = ["STATUSES", "bill_payment", "invoice_payment", "payment_prefilter", "summarize"]
+__all__ = ["STATUSES", "bill_payment", "format_money", "invoice_payment", "payment_prefilter", "summarize"]
 
 STATUSES = ("paid", "partiallyPaid", "open", "overdue", "voided")
 
@@ -129,7 +129,7 @@ class _Sum:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        return {"count": self.count, "total": _money(self.total), "outstanding": _money(self.outstanding)}
+        return {"count": self.count, "total": format_money(self.total), "outstanding": format_money(self.outstanding)}
 
 
 def _payment(record: Mapping[str, Any], today: date, entity: str) -> dict[str, Any]:
@@ -174,5 +174,6 @@ def _day(text: Any) -> date | None:
         return None
 
 
-def _money(amount: Decimal) -> str:
+def format_money(amount: Decimal) -> str:
+    """Return an amount with two decimal places, or more if it has more: `1234.50`."""
     return format(amount.quantize(_CENT) if amount == amount.quantize(_CENT) else amount.normalize(), "f")

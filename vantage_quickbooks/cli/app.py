@@ -27,6 +27,7 @@ COMMANDS = {
     "demo": "Run the connector against a local QuickBooks, step by step.",
     "emulator": "Serve a local QuickBooks with a sample company.",
     "serve": "Serve the web UI.",
+    "mcp": "Serve companies to AI agents (MCP).",
     "tokens": "Maintain the stored tokens.",
     "completion": "Print the completion script for a shell.",
 }
