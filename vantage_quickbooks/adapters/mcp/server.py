@@ -105,7 +105,9 @@ class _Handlers:
         try:
             answer: Answer = await self._run(context, run_tool, tool, self._session, params.arguments)
         except ConnectorError as error:
+            _log.info("%s failed: %s", tool.name, error.code)
             return _result({"error": error_of(error)}, is_error=True)
+        _log.info("%s: %s API calls", tool.name, answer.data.get("apiCalls", 0))
         return _result(answer.data, answer)
 
     async def list_resources(

@@ -24,6 +24,7 @@ from vantage_quickbooks.cli.options import (
     settings_option,
 )
 from vantage_quickbooks.cli.output import SUCCESS, require, write
+from vantage_quickbooks.cli.signals import stopped_by_signals
 
 if TYPE_CHECKING:
     import socket
@@ -87,8 +88,11 @@ def command(
         log_to_stderr()
     else:
         logging.getLogger("mcp").setLevel(logging.ERROR)
+    if settings is not None and registry is not None:
+        raise UsageError("--settings and --registry cannot be combined: each names the companies.")
     if token_file is not None and not is_http:
         raise UsageError("--token-file needs --http: over stdio, the client starts the server itself.")
+    given = _token(token_file) if is_http else None
     from vantage_quickbooks.adapters.mcp.companies import Companies
     from vantage_quickbooks.adapters.mcp.results import Results
     from vantage_quickbooks.adapters.mcp.tools import Session
@@ -97,14 +101,14 @@ def command(
     deployment = Deployment.from_environ()
     if emulator:
         deployment = replace(deployment, emulator_url=emulator)
-    with contextlib.ExitStack() as stack:
+    with stopped_by_signals(), contextlib.ExitStack() as stack:
         companies = Companies(_registry(stack, settings, registry, emulator), deployment)
         stack.callback(companies.close)
         saved = Results(Path(results) if results else None)
         stack.callback(saved.close)
         session = Session(companies, saved)
         if is_http:
-            _serve_http(session, port, token_file, is_verbose=verbose)
+            _serve_http(session, port, given, is_verbose=verbose)
         else:
             from vantage_quickbooks.adapters.mcp.server import serve_stdio
 
@@ -120,18 +124,15 @@ def _registry(
         from vantage_quickbooks.cli.connections import opened
 
         return stack.enter_context(opened(registry))
-    if registry is not None:
-        raise UsageError("--settings and --registry cannot be combined: each names the companies.")
     from vantage_quickbooks.registry import HostRegistry
 
     held = {ONLY_COMPANY: read_settings(settings, emulator)}
     return stack.enter_context(HostRegistry(held.get, list=lambda: held))
 
 
-def _serve_http(session: Session, port: int, token_file: str | None, *, is_verbose: bool) -> None:
+def _serve_http(session: Session, port: int, given: str | None, *, is_verbose: bool) -> None:
     from vantage_quickbooks.adapters.mcp.http import serve_http
 
-    given = _token(token_file)
     token = given or secrets.token_urlsafe(32)
     with _bound(port) as bound:
 

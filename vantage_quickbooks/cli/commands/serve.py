@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
@@ -17,10 +16,9 @@ import click
 from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.cli.options import Command, log_to_stderr, port_option
 from vantage_quickbooks.cli.output import SUCCESS, require, write
+from vantage_quickbooks.cli.signals import stopped_by_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from vantage_quickbooks.web.security import Sessions
 
 __all__ = ["command"]
@@ -69,24 +67,9 @@ def command(
         log_to_stderr()
     if emulator:
         os.environ["VANTAGE_QUICKBOOKS_EMULATOR_URL"] = emulator  # read by the connector of this process
-    with _stopped_by_signals():
+    with stopped_by_signals():
         _serve(host, port, _checked_url(public_url), data, is_demo=demo, is_verbose=verbose)
     return SUCCESS
-
-
-@contextlib.contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """End the block on Ctrl-C or SIGTERM, so that everything is cleaned up."""
-
-    def stop(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _serve(

@@ -1,0 +1,387 @@
+"""The MCP server as a process: over stdio and over HTTP, with the official client and with older versions by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import anyio
+import httpx2
+import pytest
+from leak_checks import assert_none
+from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+from mcp_client import ZULU, rows_of, run_client, settings_of, two_companies
+
+from vantage_quickbooks.cli import main
+from vantage_quickbooks.emulator import Emulator
+
+PROGRAM = [sys.executable, "-c", "import sys; from vantage_quickbooks.cli import main; sys.exit(main())"]
+TOKEN = "a-token-of-the-operators"
+TOOLS = {"companies", "company_info", "find", "list", "summary", "get", "changes", "query", "explain"}
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture(scope="module")
+def books():
+    with Emulator(limits=False) as running:
+        yield running
+
+
+@pytest.fixture
+def environment(tmp_path, books):
+    """The environment of a server of two companies."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("VANTAGE_")}
+    two_companies(books, tmp_path / "registry").close()
+    return kept | {
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+        "TMPDIR": str(tmp_path),
+        "VANTAGE_QUICKBOOKS_REGISTRY": str(tmp_path / "registry"),
+    }
+
+
+def stdio(environment, *options):
+    return StdioServerParameters(command=PROGRAM[0], args=[*PROGRAM[1:], "mcp", *options], env=environment)
+
+
+async def converse(client):
+    """Use what every client uses."""
+    tools = {tool.name for tool in (await client.list_tools()).tools}
+    companies = (await client.call_tool("companies", {})).structured_content
+    found = await client.call_tool("list", {"company": "zulu", "entity": "Invoice", "limit": 2})
+    error = await client.call_tool("list", {"company": "zulu", "entity": "Nothing"})
+    company = await client.read_resource("quickbooks://companies/acme")
+    seen = []
+
+    async def progress(done, total, _message):
+        seen.append((done, total))
+
+    total = await client.call_tool("summary", {"company": "acme", "entity": "Bill"}, progress_callback=progress)
+    return tools, companies, found, error, company, total, seen
+
+
+def check(said, books):
+    tools, companies, found, error, company, total, seen = said
+    assert tools == TOOLS
+    assert [row["company"] for row in rows_of(companies)] == ["acme", "zulu"]
+    assert found.structured_content["shown"] == "2 of 60"
+    assert error.is_error
+    assert error.structured_content["error"]["fields"] == ["entity"]
+    assert json.loads(company.contents[0].text)["companyInfo"]["CompanyName"] == books.company().name()
+    count = sum(entry["count"] for entry in total.structured_content["totals"])
+    assert seen == [(count, count)]
+
+
+# ---- stdio -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_the_official_client_over_stdio(environment, books, mode):
+    check(run_client(stdio(environment), converse, mode=mode), books)
+
+
+def test_one_company_of_a_settings_file(environment, books, tmp_path):
+    target = tmp_path / "one.json"
+    target.write_text(json.dumps(settings_of(books, ZULU)))
+
+    async def talk(client):
+        return await client.call_tool("company_info", {}), await client.call_tool("companies", {})
+
+    info, companies = run_client(stdio(environment, "--settings", str(target)), talk)
+    assert info.structured_content["companyInfo"]["CompanyName"] == books.company(ZULU).name()
+    assert [row["company"] for row in rows_of(companies.structured_content)] == ["default"]
+
+
+class Raw:
+    """Speaks JSON-RPC line by line, as any client may."""
+
+    def __init__(self, process):
+        self.process = process
+        self.number = 0
+
+    def send(self, method, params=None, *, is_request=True):
+        message = {"jsonrpc": "2.0", "method": method, "params": params or {}}
+        if is_request:
+            self.number += 1
+            message["id"] = self.number
+        self.process.stdin.write(json.dumps(message) + "\n")
+        self.process.stdin.flush()
+        return self.number
+
+    def receive(self):
+        return json.loads(self.process.stdout.readline())
+
+    def ask(self, method, params=None):
+        number = self.send(method, params)
+        answer = self.receive()
+        assert answer["id"] == number
+        return answer["error"] if "error" in answer else answer["result"]
+
+    def call(self, tool, **arguments):
+        return self.ask("tools/call", {"name": tool, "arguments": arguments})
+
+    def initialize(self, version):
+        client = {"name": "by-hand", "version": "1"}
+        result = self.ask("initialize", {"protocolVersion": version, "capabilities": {}, "clientInfo": client})
+        self.send("notifications/initialized", is_request=False)
+        return result
+
+
+@contextlib.contextmanager
+def raw(environment, *options):
+    with subprocess.Popen(
+        [*PROGRAM, "mcp", *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment,
+    ) as process:  # fmt: skip
+        try:
+            yield Raw(process)
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("version", ["2025-06-18", "2024-11-05"])
+def test_older_versions_of_the_protocol(environment, version):
+    with raw(environment) as client:
+        hello = client.initialize(version)
+        assert hello["protocolVersion"] == version
+        assert hello["serverInfo"]["name"] == "vantage-quickbooks"
+        assert "metered" in hello["instructions"]
+        assert {tool["name"] for tool in client.ask("tools/list")["tools"]} == TOOLS
+        result = client.call("list", company="acme", entity="Invoice", filters={"status": "overdue"})
+        assert json.loads(result["content"][0]["text"])["shown"] == "13 of 13"
+        assert client.call("nothing")["code"] == -32602
+        assert client.call("list", company="acme", entity="x")["isError"] is True
+        rest, logged = client.process.communicate(timeout=30)  # closes standard input
+        assert (rest, logged, client.process.returncode) == ("", "", 0)
+
+
+def test_secrets_are_neither_on_stdout_nor_in_the_log(environment, tmp_path):
+    held = json.loads((tmp_path / "registry" / "acme.json").read_text())
+    secrets = {name: held[name] for name in ("client_secret", "refresh_token")}
+    with raw(environment, "--verbose") as client:
+        client.initialize("2025-06-18")
+        client.call("company_info", company="acme")
+        client.call("get", company="acme", entity="Invoice")
+        said, logged = client.process.communicate(timeout=30)
+    assert "company_info: " in logged
+    assert "get failed: INPUT_INVALID" in logged
+    assert_none(said + logged, secrets)
+    assert "Bearer" not in logged
+
+
+def test_a_call_that_the_client_cancels_ends_and_is_not_answered(environment):
+    """Throttled, it would wait for a minute; and the process would wait for its thread."""
+    with Emulator(limits=False) as books, raw(environment | {"VANTAGE_QUICKBOOKS_EMULATOR_URL": books.url}) as client:
+        client.initialize("2025-06-18")
+        assert client.call("company_info", company="acme").get("isError") is False
+        books.fault("throttle", path="/v3/", times=-1, retry_after=100)
+        number = client.send("tools/call", {"name": "summary", "arguments": {"company": "acme", "entity": "Invoice"}})
+        while not books.counters()["faults_delivered"]:
+            assert client.ask("ping") == {}
+        client.send("notifications/cancelled", {"requestId": number, "reason": "no longer needed"}, is_request=False)
+        assert client.call("explain")["isError"] is False  # the answer to the next request, and none before it
+        rest, _ = client.process.communicate(timeout=30)
+        assert (rest, client.process.returncode) == ("", 0)
+
+
+# ---- HTTP ------------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def served(environment, *options):
+    """A server over HTTP: its URL, what it printed, and the process."""
+    with subprocess.Popen(
+        [*PROGRAM, "mcp", "--http", "--port", "0", *options],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+    ) as process:  # fmt: skip
+        try:
+            printed = ""
+            while "token" not in printed:
+                line = process.stdout.readline()
+                assert line, process.stderr.read()
+                printed += line
+            yield re.search(r"http://127\.0\.0\.1:\d+/mcp", printed)[0], printed, process
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, books):
+    """One server over HTTP for several tests; its token is in the environment."""
+    folder = tmp_path_factory.mktemp("site")
+    two_companies(books, folder / "registry").close()
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("VANTAGE_")}
+    variables = {"REGISTRY": str(folder / "registry"), "MCP_TOKEN": TOKEN}
+    environment = kept | {f"VANTAGE_QUICKBOOKS_{name}": value for name, value in variables.items()}
+    with served(environment | {"XDG_STATE_HOME": str(folder / "state"), "TMPDIR": str(folder)}) as (url, printed, _):
+        assert TOKEN not in printed
+        yield url
+
+
+def over_http(url, talk, token=TOKEN, **options):
+    async def run():
+        async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as http:
+            transport = streamable_http_client(url, http_client=http)
+            async with Client(transport, **options) as client:
+                return await talk(client)
+
+    return anyio.run(run)
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_the_official_client_over_http(site, books, mode):
+    check(over_http(site, converse, mode=mode), books)
+
+
+def test_clients_over_http_are_served_at_the_same_time(site):
+    async def talk(client):
+        found = []
+
+        async def one(company):
+            found.append(await client.call_tool("list", {"company": company, "entity": "Invoice", "limit": 1}))
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(10):
+                tasks.start_soon(one, ("acme", "zulu")[number % 2])
+        return found
+
+    found = over_http(site, talk)
+    assert [item.structured_content["shown"] for item in found] == ["1 of 60"] * 10
+
+
+HELLO = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+    "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}}  # fmt: skip
+MODERN = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+
+
+def post(url, body=HELLO, **headers):
+    base = {"Accept": "application/json, text/event-stream", "Authorization": f"Bearer {TOKEN}"}
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    merged = {name: value for name, value in (base | given).items() if value is not None}
+    return httpx2.post(url, json=body, headers=merged, timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Authorization": None}, 401),
+        ({"Authorization": "Bearer wrong"}, 401),
+        ({"Authorization": "Bearer"}, 401),
+        ({"Authorization": f"Bearer {TOKEN}x"}, 401),
+        ({"Authorization": f"Basic {TOKEN}"}, 401),
+        ({"Authorization": "Bearer \u00fc".encode()}, 401),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://localhost:1"}, 403),
+        ({"Host": "evil.example"}, 421),
+        ({"Host": "127.0.0.1"}, 421),
+        ({"Host": "127.0.0.1.evil.example:80"}, 421),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("version", [None, "2026-07-28"])
+def test_who_may_send_a_request(site, headers, status, version):
+    """The checks hold for every version of the protocol and every path."""
+    modern = {} if version is None else {"MCP_Protocol_Version": version}
+    answer = post(site, HELLO if version is None else MODERN, **modern, **headers)
+    assert (answer.status_code == status) if status != 200 or version is None else answer.status_code in {200, 400}
+    if status == 401:
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+    if status != 200:
+        assert "jsonrpc" not in answer.text
+        assert post(site.replace("/mcp", "/other"), **headers).status_code == status
+
+
+@pytest.mark.parametrize("version", ["2025-11-25", "2025-03-26", "2024-11-05"])
+def test_older_versions_over_http(site, version):
+    hello = HELLO | {"params": HELLO["params"] | {"protocolVersion": version}}
+    assert f'"protocolVersion":"{version}"' in post(site, hello).text
+
+
+def test_the_origin_of_this_server_and_its_other_name_are_allowed(site):
+    other = site.replace("127.0.0.1", "localhost")
+    assert post(site, Origin=other.removesuffix("/mcp"), Host=other.split("/")[2]).status_code == 200
+
+
+def test_a_new_token_is_printed_once_and_ctrl_c_ends_the_server(environment, tmp_path):
+    with served(environment) as (url, printed, process):
+        (token,) = re.findall(r"token  (\S+)", printed)
+        assert len(token) >= 40
+
+        async def talk(client):
+            await client.call_tool("list", {"company": "acme", "entity": "Invoice", "save": "csv"})
+            return await client.call_tool("companies", {})
+
+        assert over_http(url, talk, token).structured_content["shown"] == "2 of 2"
+        assert list(tmp_path.glob("vantage-quickbooks-mcp-*/invoice-1.csv"))
+        process.send_signal(signal.SIGINT)
+        rest, logged = process.communicate(timeout=30)
+        assert (process.returncode, rest) == (0, "")
+        assert token not in logged
+        assert not list(tmp_path.glob("vantage-quickbooks-mcp-*"))
+
+
+# ---- options ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def refused(capsys):
+    """Run the command in this process; return what it printed, after it refused its options."""
+
+    def run(*args):
+        assert main(["mcp", *map(str, args)]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        return err
+
+    return run
+
+
+@pytest.mark.parametrize("content", ["short", "two words of a token", "", "\u00fc" * 20])
+def test_a_token_that_is_not_one_is_refused(refused, tmp_path, content):
+    file = tmp_path / "token"
+    file.write_text(content)
+    printed = refused("--http", "--token-file", file)
+    assert "must have at least 16 visible ASCII characters" in printed
+    assert not content or content not in printed
+
+
+def test_a_token_of_the_environment_is_checked_too(refused, monkeypatch):
+    monkeypatch.setenv("VANTAGE_QUICKBOOKS_MCP_TOKEN", "short")
+    assert "The token in VANTAGE_QUICKBOOKS_MCP_TOKEN must have" in refused("--http")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--token-file", "x"], "--token-file needs --http"),
+        (["--http", "--token-file", "/nonexistent/token"], "cannot be read"),
+        (["--settings", "a.json", "--registry", "b"], "cannot be combined"),
+        (["--settings", "/nonexistent.json"], "/nonexistent.json"),
+        (["--port", "99999"], "from 0 to 65535"),
+        (["--registry", "postgresql://u:p@h/d"], "password"),
+    ],
+)  # fmt: skip
+def test_options_that_are_wrong(refused, options, message):
+    assert message in refused(*options)
+
+
+def test_a_token_file_and_a_port_in_use(environment, tmp_path, refused):
+    file = tmp_path / "token"
+    file.write_text(TOKEN + "\n")
+    with served(environment, "--token-file", str(file)) as (url, printed, _):
+        assert TOKEN not in printed
+        assert post(url).status_code == 200
+        port = url.split(":")[2].split("/")[0]
+        assert f"Port {port} is in use." in refused("--http", "--port", port)
+
+
+def test_without_the_extra_the_message_has_the_command(refused, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    assert "pip install 'vantage-quickbooks[mcp]'" in refused()
