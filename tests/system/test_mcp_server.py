@@ -327,6 +327,33 @@ def test_a_new_token_is_printed_once_and_ctrl_c_ends_the_server(environment, tmp
         assert not list(tmp_path.glob("vantage-quickbooks-mcp-*"))
 
 
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_a_call_over_http_that_the_client_cancels_ends(environment, mode):
+    """A thread that still waited for the end of throttling would keep the process from ending."""
+    variables = {"VANTAGE_QUICKBOOKS_MCP_TOKEN": TOKEN}
+    with Emulator(limits=False) as books:
+        variables["VANTAGE_QUICKBOOKS_EMULATOR_URL"] = books.url
+        with served(environment | variables) as (url, _, process):
+
+            async def talk(client):
+                async def until_refused():
+                    while not books.counters()["faults_delivered"]:  # noqa: ASYNC110 -- the emulator has no event
+                        await anyio.sleep(0.01)
+                    tasks.cancel_scope.cancel()
+
+                await client.call_tool("company_info", {"company": "acme"})
+                books.fault("throttle", path="/v3/", times=-1, retry_after=100)
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(until_refused)
+                    await client.call_tool("summary", {"company": "acme", "entity": "Invoice"})
+                return await client.call_tool("explain", {})
+
+            assert not over_http(url, talk, mode=mode).is_error
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=30)
+            assert process.returncode == 0
+
+
 # ---- options ---------------------------------------------------------------------------------------------------------
 
 
