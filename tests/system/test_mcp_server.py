@@ -190,6 +190,18 @@ def test_a_call_that_the_client_cancels_ends_and_is_not_answered(environment):
         assert (rest, client.process.returncode) == ("", 0)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_server_although_standard_input_is_open(environment, tmp_path, number):
+    with raw(environment) as client:
+        client.initialize("2025-06-18")
+        client.call("list", company="acme", entity="Bill", save="csv")
+        assert list(tmp_path.glob("vantage-quickbooks-mcp-*/bill-1.csv"))
+        client.process.send_signal(number)
+        assert client.process.wait(30) == 0
+        assert client.process.stderr.read() == ""
+        assert not list(tmp_path.glob("vantage-quickbooks-mcp-*"))
+
+
 # ---- HTTP ------------------------------------------------------------------------------------------------------------
 
 

@@ -668,6 +668,22 @@ def test_long_reads_report_their_progress(alone):
         assert seen[0][2].endswith("of 2,500 records")
 
 
+def test_progress_always_increases(agent):
+    """Most entities have no changes."""
+    seen = []
+
+    async def talk(client):
+        async def progress(done, _total, _message):
+            seen.append(done)
+
+        arguments = {"company": "acme", "since": datetime.now(UTC).date().replace(day=1).isoformat()}
+        return await client.call_tool("changes", arguments, progress_callback=progress)
+
+    assert not agent.run(talk).is_error
+    assert len(seen) > 1
+    assert seen == sorted(set(seen))
+
+
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 @pytest.mark.parametrize(("tool", "arguments"), [("summary", {"entity": "Invoice"}), ("company_info", {})])
 def test_a_cancelled_call_ends_at_once(alone, emulator, monkeypatch, mode, tool, arguments):

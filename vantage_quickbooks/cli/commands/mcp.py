@@ -101,6 +101,7 @@ def command(
     deployment = Deployment.from_environ()
     if emulator:
         deployment = replace(deployment, emulator_url=emulator)
+    is_interrupted = True
     with stopped_by_signals(), contextlib.ExitStack() as stack:
         companies = Companies(_registry(stack, settings, registry, emulator), deployment)
         stack.callback(companies.close)
@@ -113,6 +114,9 @@ def command(
             from vantage_quickbooks.adapters.mcp.server import serve_stdio
 
             serve_stdio(session)
+        is_interrupted = False
+    if is_interrupted and not is_http:
+        os._exit(SUCCESS)  # a thread of the SDK reads standard input, and Python would wait until that is closed
     return SUCCESS
 
 
