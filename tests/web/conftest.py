@@ -28,8 +28,8 @@ def serve(tmp_path):
     """Start sites: `serve(plugins=...)`."""
     made = []
 
-    def start(plugins=(), directory=None):
-        made.append(Site(directory or tmp_path / "web", plugins))
+    def start(plugins=(), directory=None, shared=None):
+        made.append(Site(directory or tmp_path / "web", plugins, shared))
         return made[-1]
 
     yield start

@@ -15,9 +15,9 @@ from vantage_quickbooks.web.store import Store
 class Site:
     """A server in a thread of this process."""
 
-    def __init__(self, directory, plugins=()):
+    def __init__(self, directory, plugins=(), shared=None):
         self.directory = directory
-        self.host = Host(Store(directory), plugins)
+        self.host = Host(Store(directory), plugins, shared)
         self.sockets = bind(None, 0)
         self.sessions = make_sessions(None, self.sockets[0].getsockname()[1])
         ready = threading.Event()

@@ -91,7 +91,7 @@ def test_a_company_is_connected_by_consent(open_page, emulator, site):
     page.wait_for_selector("h1:has-text('By consent')")  # the session's Strict cookie came along
     assert page.locator(".head .tag").inner_text() == "ready"
     assert "code=" not in page.url
-    (record,) = [record for record in site.host.records() if record.name == "By consent"]
+    (record,) = [site.host.record(item.id) for item in site.host.listed()[0] if item.name == "By consent"]
     assert record.settings["realm_id"] == form["realm_id"]
     assert record.settings["refresh_token"] not in (form["refresh_token"], "")
     assert record.settings["refresh_token"] not in page.content()

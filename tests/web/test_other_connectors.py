@@ -44,7 +44,7 @@ def test_its_form_has_a_field_of_each_kind(garage):
     assert '<option value="true">Yes</option>' in page
     answer = make(garage, doors=["left"], options='{"a": [1]}', open_late="true", discount="2.5")
     assert answer.status_code == 200
-    (record,) = garage.site.host.records()
+    (record,) = garage.site.host.store.all()
     assert record.settings == {
         "api_key": "k3y-of-the-garage", "doors": ["left"], "options": {"a": [1]}, "open_late": True, "discount": 2.5
     }  # fmt: skip
@@ -55,7 +55,7 @@ def test_an_error_is_shown_at_its_field(garage):
     assert answer.status_code == 422
     assert 'href="#field-api_key">Key is missing.</a>' in answer.text
     assert "Get one." in answer.text
-    assert garage.site.host.records() == []
+    assert garage.site.host.store.all() == []
 
 
 def test_its_rows_are_shown_escaped_sorted_and_page_by_page(garage):
@@ -89,7 +89,7 @@ def test_pkce_is_used_if_the_descriptor_says_so(garage, plugin):
     state = parse_qs(urlsplit(target).query)["state"][0]
     done = garage.get(f"/oauth/callback?code=c0de&state={state}")
     assert "Connected" in done.text
-    (record,) = garage.site.host.records()
+    (record,) = garage.site.host.store.all()
     assert record.settings["ticket"] == "ticket for c0de"
     digest = hashlib.sha256(plugin.connector.verifier.encode()).digest()
     assert plugin.connector.challenge == base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

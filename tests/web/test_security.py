@@ -380,7 +380,7 @@ def test_a_bug_is_logged_by_its_location_only(client, caplog, monkeypatch):
     def broken():
         raise RuntimeError("a s3cret in the message")
 
-    monkeypatch.setattr(client.site.host, "records", broken)
+    monkeypatch.setattr(client.site.host, "listed", broken)
     answer = client.get("/")
     assert answer.status_code == 500
     assert "RuntimeError" in answer.text

@@ -234,8 +234,14 @@ class StoredRegistry(RegistryBase):
     @without_frames
     def load(self, connection_id: str) -> dict[str, Any]:
         """Return the settings of a connection. See `ConnectionRegistry.load`."""
+        return self.read(connection_id).settings
+
+    @without_frames
+    def read(self, connection_id: str) -> Document:
+        """Return the settings of a connection, including its secrets, and its label. Raises as `load` does."""
         check_id(connection_id)
-        return self._read(connection_id).settings
+        settings, label = self._read(connection_id)
+        return Document(settings, _shown_label(label, settings))
 
     @without_frames
     def add(

@@ -16,7 +16,8 @@ the entry-point group `vantage` appears in it. Each module imports only from tho
     host                                 the pluggy host: connectors, live connections, hooks
     download                             results as CSV and JSON files
     rows                                 the rows of results, on disk
-    store                                connections, encrypted at rest
+    shared                               connections that other programs use, too
+    store                                the web UI's own connections, encrypted at rest
     charts                               rows to charts
     menu, modes, forms, formatting       descriptor to menu, modes and fields; rows to cells
     security                             access control

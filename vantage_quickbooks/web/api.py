@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.web.host import Host
     from vantage_quickbooks.web.runs import Runs
-    from vantage_quickbooks.web.store import Record
+    from vantage_quickbooks.web.store import Record, StoreError
 
-__all__ = ["Api"]
+__all__ = ["Api", "store_failure"]
 
 STATUSES = {
     "SETTINGS_INVALID": 422,
@@ -30,6 +30,9 @@ STATUSES = {
     "ACTION_NOT_FOUND": 404,
     "CONNECTOR_NOT_FOUND": 404,
     "CONNECTION_NOT_FOUND": 404,
+    "CONNECTION_DAMAGED": 422,
+    "REGISTRY_UNAVAILABLE": 503,
+    "REGISTRY_INVALID": 500,
     "BODY_INVALID": 400,
     "AUTHENTICATION_FAILED": 424,
     "REAUTHORIZATION_REQUIRED": 424,
@@ -128,21 +131,25 @@ class Api:
 
     def connections(self, _: Request) -> Response:
         """List connections, without their settings."""
+        found, failures = self._host.listed()
+        for failure in failures:
+            raise failure
         listed = [
             {
-                "id": record.id,
-                "connector": record.connector,
-                "name": record.name,
-                "ready": (state := self._host.state(record)) == "ready",
-                "state": state,
+                "id": item.id,
+                "connector": item.connector,
+                "name": item.name,
+                "ready": item.state == "ready",
+                "state": item.state,
             }
-            for record in self._host.records()
+            | ({"error": item.error.to_dict()} if item.error else {})
+            for item in found
         ]
         return _success({"connections": listed})
 
     async def test(self, request: Request) -> Response:
         """Test a connection."""
-        record = self._host.record(request.path_params["connection"])
+        record = await run_in_threadpool(self._host.record, request.path_params["connection"])
         if record is None:
             return self._no_connection()
         return await run_in_threadpool(self._test, record)
@@ -155,17 +162,17 @@ class Api:
 
     async def call(self, request: Request) -> Response:
         """Call an action; the body is its input."""
-        record = self._host.record(request.path_params["connection"])
+        record = await run_in_threadpool(self._host.record, request.path_params["connection"])
         if record is None:
             return self._no_connection()
         return await self._for_action(request, record, self._runs.call)
 
     async def estimate(self, request: Request) -> Response:
         """Estimate a full read of an action; the body is its input."""
-        record = self._host.record(request.path_params["connection"])
+        record = await run_in_threadpool(self._host.record, request.path_params["connection"])
         if record is None:
             return self._no_connection()
-        if not self._host.offers(record.connector, "estimate", record):
+        if not await run_in_threadpool(self._host.offers, record.connector, "estimate", record):
             return _failure("ACTION_NOT_FOUND", "This connector cannot estimate a full read.")
         return await self._for_action(request, record, self._runs.estimate)
 
@@ -203,6 +210,12 @@ def _object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("The body must be a JSON object.")
     return value
+
+
+def store_failure(error: StoreError) -> Response:
+    """Return the envelope for a store that cannot be used."""
+    members = error.error.to_dict() if error.error else {"code": "INTERNAL_ERROR", "message": str(error)}
+    return _response(envelope(error=members))
 
 
 def _success(data: Mapping[str, Any]) -> Response:

@@ -12,7 +12,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from vantage_quickbooks.web.action_pages import ActionPages
-from vantage_quickbooks.web.api import Api
+from vantage_quickbooks.web.api import Api, store_failure
 from vantage_quickbooks.web.connection_pages import ConnectionPages
 from vantage_quickbooks.web.oauth import OAuthFlows
 from vantage_quickbooks.web.result_pages import EXPIRED, ResultPages
@@ -110,8 +110,10 @@ def _error_pages(templates: Templates) -> dict[Any, Any]:
     def expired(_: Request, _error: Exception) -> Response:
         return on_not_found(templates, NotFound(EXPIRED))
 
-    def store_failed(_: Request, error: Exception) -> Response:
-        return on_store_error(templates, cast("StoreError", error))
+    def store_failed(request: Request, error: Exception) -> Response:
+        failure = cast("StoreError", error)
+        is_api = request.url.path.startswith("/api/")
+        return store_failure(failure) if is_api else on_store_error(templates, failure)
 
     def results_failed(_: Request, error: Exception) -> Response:
         return templates.message(500, "The result cannot be shown", str(error))

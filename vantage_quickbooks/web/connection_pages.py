@@ -37,6 +37,9 @@ _log = logging.getLogger(__name__)
 MANUAL = "Already have a refresh token? Enter it manually"
 _MAX_NAME_LENGTH = 80
 
+_CORRECTABLE = {"INPUT_INVALID", "SETTINGS_INVALID", "CONNECTION_EXISTS"}
+"""Codes of errors of a shared store that the form shows at its fields."""
+
 
 class ConnectionPages(View):
     """The pages of connectors and connections.
@@ -58,11 +61,17 @@ class ConnectionPages(View):
 
     def home(self, request: Request) -> Response:
         """Show the connections and the installed connectors."""
-        records = self._host.records()
-        connections = [(record, self._host.describe(record.connector), self._host.state(record)) for record in records]
+        found, failures = self._host.listed()
         connectors = [self._host.describe(key) for key in self._host.connectors]
         return self._page(
-            request, "home.html", connections=connections, connectors=connectors, rejected=self._host.rejected
+            request,
+            "home.html",
+            503 if failures else 200,
+            connections=[(item, self._host.describe(item.connector)) for item in found],
+            failures=[(str(failure), failure.error.code if failure.error else "") for failure in failures],
+            places=[(self._host.describe(key)["displayName"], it.describe()) for key, it in self._host.shared.items()],
+            connectors=connectors,
+            rejected=self._host.rejected,
         )
 
     def new(self, request: Request) -> Response:
@@ -92,6 +101,8 @@ class ConnectionPages(View):
             described=described,
             shown=shown,
             state=self._host.state(record),
+            problems=[] if record.error else self._host.invalid_settings(record),
+            shared=self._host.shared.get(record.connector),
             supports_oauth=self._host.supports_oauth(record.connector),
             can_test=self._host.offers(record.connector, "test", record),
             can_disconnect=self._can_disconnect(record),
@@ -115,13 +126,14 @@ class ConnectionPages(View):
 
     def ask_remove(self, request: Request) -> Response:
         """Ask before a connection is removed."""
-        return self._page(request, "remove.html", record=self._record(request))
+        record = self._record(request)
+        return self._page(request, "remove.html", record=record, shared=self._host.shared.get(record.connector))
 
     def remove(self, request: Request) -> Response:
         """Remove a connection."""
         record = self._record(request)
+        self._host.remove(record)
         self._runs.drop(record.id)
-        self._host.remove(record.id)
         return redirect("/")
 
     def test(self, request: Request) -> Response:
@@ -191,7 +203,7 @@ class ConnectionPages(View):
             return self._failed(request, record, "Not disconnected", error_of(error))
         granted = set(described["auth"]["grantFields"])
         kept = {name: value for name, value in record.settings.items() if name not in granted}
-        self._host.save(record.connector, record.name, kept, record.id)
+        self._host.save(record.connector, record.name, kept, old=record)
         return self._templates.message(
             200,
             "Disconnected",
@@ -248,6 +260,7 @@ class ConnectionPages(View):
         errors: Sequence[Mapping[str, str]],
         typed: Sequence[str] = (),
         name: str | None = None,
+        connection_id: str = "",
     ) -> Response:
         fields = forms.fields_of(described["settingsSchema"], described["settingsForm"])
         stored = [
@@ -257,6 +270,9 @@ class ConnectionPages(View):
         can_consent = self._host.supports_oauth(described["id"])
         manual = dict.fromkeys(described["auth"]["grantFields"], MANUAL) if can_consent else {}
         labels = {field.name: field.label for field in fields}
+        shared = self._host.shared.get(described["id"])
+        if shared and not record:
+            labels["connection"] = "Connection ID"
         return self._page(
             request,
             "settings.html",
@@ -267,6 +283,9 @@ class ConnectionPages(View):
             groups=forms.groups_of(bound, described["settingsForm"], manual),
             errors=errors,
             labels=labels,
+            connection_id=connection_id,
+            shared=shared,
+            usage=shared.usage("ID") if shared else "",
             supports_oauth=can_consent,
             redirect_uri=self._flows.redirect_uri,
         )
@@ -280,13 +299,27 @@ class ConnectionPages(View):
         kept = {name: value for name, value in old.items() if name not in replaced}
         settings = {**kept, **typed}
         name = request.state.form.get("name", [""])[0].strip()[:_MAX_NAME_LENGTH] or str(described["displayName"])
+        chosen_id = request.state.form.get("connection", [""])[0].strip()
         is_connecting = self._host.supports_oauth(described["id"]) and request.state.form.get("intent") == ["connect"]
-        checked = self._host.connectors[described["id"]].validate(settings)
         granted = set(described["auth"]["grantFields"]) if is_connecting else set()
+        # What connecting fills in stays as it is until then: consent may be denied.
+        settings |= {name: value for name, value in old.items() if name in granted and name not in settings}
+        checked = self._host.connectors[described["id"]].validate(settings)
         errors = [entry for entry in checked["fields"] if entry["field"] not in granted]
-        if errors:
-            return self._settings_page(request, described, record, typed, errors, list(typed), name)
-        saved = self._host.save(described["id"], name, settings, record.id if record else None)
+        if chosen_id and record is None and described["id"] in self._host.shared:
+            errors += self._host.check_new_id(described["id"], chosen_id)
+        else:
+            chosen_id = ""
+        saved = None
+        if not errors:
+            try:
+                saved = self._host.save(described["id"], name, settings, chosen_id or None, old=record)
+            except StoreError as error:
+                if error.error is None or error.error.code not in _CORRECTABLE:
+                    raise
+                errors = list(error.error.to_dict()["fields"])
+        if saved is None:
+            return self._settings_page(request, described, record, typed, errors, list(typed), name, chosen_id)
         if is_connecting:
             return self._start_flow(request, saved)
         return redirect(f"/connections/{saved.id}")

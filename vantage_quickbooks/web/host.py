@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import re
 import secrets
 import threading
 import traceback
+import unicodedata
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 import pluggy
 
 from vantage_quickbooks import hookspecs
 from vantage_quickbooks.contract import CONTRACT_VERSION, CONTRACT_VERSIONS, HostContext
 from vantage_quickbooks.errors import ConnectorError
-from vantage_quickbooks.web.store import Record
+from vantage_quickbooks.web.store import Record, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from vantage_quickbooks.contract import Connection, Connector
+    from vantage_quickbooks.web.shared import SharedConnections, SharedEntry
     from vantage_quickbooks.web.store import Store
 
-__all__ = ["Host", "Observer", "Rejected", "State", "current_observer"]
+__all__ = ["Host", "Listed", "Observer", "Rejected", "State", "current_observer"]
 
-State = Literal["ready", "incomplete", "refused"]
+State = Literal["ready", "incomplete", "invalid", "refused", "damaged"]
+
+T = TypeVar("T")
+
+MAX_ID_LENGTH = 48
+"""Length of an id that is made from a name."""
 
 PREVIEW_ROWS = 20
 """Row limit of a preview connection."""
@@ -106,19 +115,58 @@ class Rejected:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A connection in a list, without its settings.
+
+    Attributes:
+        id: Its id.
+        connector: The id of its connector.
+        name: Its display name.
+        state: See `Host.state`.
+        details: What distinguishes it from others, for a person.
+        error: Why it cannot be used, if its store says so.
+        can_open: Whether it has a page.
+    """
+
+    id: str
+    connector: str
+    name: str
+    state: State
+    details: str = ""
+    error: ConnectorError | None = None
+    can_open: bool = True
+
+
+class _Live(NamedTuple):
+    """A live connection, and the settings that it was made from."""
+
+    settings: dict[str, Any]
+    connection: Connection
+
+    def __repr__(self) -> str:  # crash reporters print local variables
+        return "_Live(...)"
+
+
 class Host:
     """A pluggy host.
 
     Args:
-        store: Stores connections.
+        store: Stores connections, and the credentials of those connections.
         plugins: Plugins in addition to the installed ones (for tests).
+        shared: By connector, the store of the connections that other programs use, too.
 
     Attributes:
         connectors: The connectors by id, sorted by name.
         rejected: The connectors that cannot be used.
     """
 
-    def __init__(self, store: Store, plugins: Iterable[object] = ()) -> None:
+    def __init__(
+        self,
+        store: Store,
+        plugins: Iterable[object] = (),
+        shared: Mapping[str, SharedConnections] | None = None,
+    ) -> None:
         self.store = store
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         hookspecs.add_hookspecs(self._manager)
@@ -136,7 +184,8 @@ class Host:
             self._add(connector_id, connector)
         names = {connector_id: str(described["displayName"]) for connector_id, described in self._described.items()}
         self.connectors = {connector_id: found[connector_id] for connector_id in sorted(names, key=names.__getitem__)}
-        self._live: dict[tuple[str, int | None], Connection] = {}
+        self.shared = {name: store for name, store in (shared or {}).items() if name in found}
+        self._live: dict[tuple[str, int | None], _Live] = {}
         self._lock = threading.Lock()
 
     # ---- descriptors ----
@@ -170,7 +219,7 @@ class Host:
             self._actions[key] = _with_defaults(action, _ACTION_DEFAULTS | _SCHEMAS)
         return self._actions[key]
 
-    def offers(self, connector_id: str, capability: str, record: Record | None = None) -> bool:
+    def offers(self, connector_id: str, capability: str, record: Record | Listed | None = None) -> bool:
         """Return whether a connector has a capability.
 
         If its descriptor has no `capabilities`, the methods themselves are looked for.
@@ -185,10 +234,11 @@ class Host:
             return capability in listed
         if capability in _CONNECTOR_METHODS:
             return hasattr(self.connectors[connector_id], _CONNECTOR_METHODS[capability])
-        if capability not in _CONNECTION_METHODS or record is None:
+        found = self.record(record.id) if isinstance(record, Listed) else record
+        if capability not in _CONNECTION_METHODS or found is None:
             return False
         try:
-            return hasattr(self.connection(record), _CONNECTION_METHODS[capability])
+            return hasattr(self.connection(found), _CONNECTION_METHODS[capability])
         except ConnectorError:  # the settings are not complete yet
             return False
 
@@ -199,39 +249,156 @@ class Host:
 
     # ---- connections ----
 
-    def records(self) -> list[Record]:
-        """Return the connections whose connector is available."""
-        return [record for record in self.store.all() if record.connector in self.connectors]
+    def listed(self) -> tuple[list[Listed], list[StoreError]]:
+        """Return the connections whose connector is available, and the errors of shared stores that cannot be read."""
+        found: list[Listed] = []
+        failures: list[StoreError] = []
+        refused = self.store.refused()
+        for connector_id, shared in self.shared.items():
+            try:
+                entries = self._ask(shared.entries)
+                found += [self._listed(connector_id, entry, is_refused=entry.id in refused) for entry in entries]
+            except StoreError as error:
+                failures.append(error)
+        known = {item.id for item in found}
+        own = [it for it in self.store.all() if it.connector in self.connectors and it.id not in known]
+        return [*found, *(Listed(it.id, it.connector, it.name, self.state(it)) for it in own)], failures
 
     def record(self, connection_id: str) -> Record | None:
-        """Return a connection, or None."""
-        record = self.store.get(connection_id)
-        return record if record and record.connector in self.connectors else None
+        """Return a connection, or None.
 
-    def save(self, connector_id: str, name: str, settings: dict[str, Any], connection_id: str | None = None) -> Record:
-        """Store a connection's settings, and close the live connection that used the old ones."""
-        record = Record(connection_id or f"{connector_id}-{secrets.token_hex(4)}", connector_id, name, settings)
-        old = self.store.get(record.id)
-        self.store.put(record)
-        if old is not None and old.settings != settings:
-            self.store.set_refused(record.id, False)  # possibly a new grant: the next call shows
-        self.close_live(record.id)
+        Raises:
+            StoreError: A store cannot be read.
+        """
+        own = self.store.get(connection_id)
+        if own is not None and own.connector not in self.shared:
+            return own if own.connector in self.connectors else None
+        for shared in self.shared.values():
+            try:
+                found = self._ask(shared.load, connection_id)
+            except StoreError:
+                if own is None:
+                    raise
+                continue
+            if found is not None:  # an own one is about to replace it as soon as its settings are valid
+                return found if own is None or self._is_usable(found) else dataclasses.replace(own, is_shared=True)
+        return own
+
+    def save(
+        self,
+        connector_id: str,
+        name: str,
+        settings: dict[str, Any],
+        connection_id: str | None = None,
+        *,
+        old: Record | None = None,
+    ) -> Record:
+        """Store a connection's settings, and close the live connection that used the old ones.
+
+        A shared store, if the connector has one, gets all settings that are valid. The others, those of connections
+        that are not authorized yet, wait in the own store. A connection whose tokens are in the own store stays there
+        until it gets a new grant, which needs no tokens: others could not use it without them.
+
+        Args:
+            connector_id: The connector.
+            name: The display name.
+            settings: The settings.
+            connection_id: The id; None for that of *old*, or a new one.
+            old: The connection that is replaced.
+
+        Raises:
+            StoreError: They cannot be stored.
+        """
+        id_ = connection_id or (old.id if old else self.new_id(connector_id, name))
+        record = Record(id_, connector_id, name, settings)
+        shared = self.shared.get(connector_id)
+        was_shared = old is not None and old.is_shared
+        if shared is not None and self._is_shareable(record, was_shared=was_shared):
+            self._ask(lambda: shared.save(id_, name, settings, replace=was_shared))
+            self.store.remove(id_)
+            record = dataclasses.replace(record, is_shared=True)
+        else:
+            self.store.put(record)
+            if shared is not None and old is not None and old.is_shared:
+                if self._is_usable(old):
+                    self._ask(shared.remove, id_)
+                else:  # what is unusable is replaced as soon as these settings are valid
+                    record = dataclasses.replace(record, is_shared=True)
+        self.close_live(id_)
         return record
 
-    def remove(self, connection_id: str) -> None:
-        """Delete a connection with its settings and credentials."""
-        self.close_live(connection_id)
-        self.store.remove(connection_id)
+    def _is_usable(self, record: Record) -> bool:
+        return record.error is None and not self.invalid_settings(record)
+
+    def _is_shareable(self, record: Record, *, was_shared: bool) -> bool:
+        if not self._is_usable(record):
+            return False
+        own = self.store.get(record.id)
+        if was_shared or own is None or self.store.load_credentials(record.id) is None:
+            return True
+        granted = self._described[record.connector]["auth"].get("grantFields", ())
+        return any(own.settings.get(field) != record.settings.get(field) for field in granted)
+
+    def new_id(self, connector_id: str, name: str) -> str:
+        """Return an id for a new connection; one that a person can type, if other programs use the connection, too.
+
+        Raises:
+            StoreError: The shared store cannot be read.
+        """
+        if connector_id not in self.shared:
+            return f"{connector_id}-{secrets.token_hex(4)}"
+        plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+        stem = re.sub(r"[^a-z0-9]+", "-", plain)[:MAX_ID_LENGTH].strip("-") or connector_id
+        candidates = (stem, *(f"{stem}-{number}" for number in range(2, 10)))
+        return next((it for it in candidates if self.record(it) is None), f"{stem}-{secrets.token_hex(4)}")
+
+    def check_new_id(self, connector_id: str, connection_id: str) -> list[dict[str, Any]]:
+        """Return what is wrong with the id of a new shared connection, as entries of `fields`.
+
+        Raises:
+            StoreError: The shared store cannot be read.
+        """
+        try:
+            self.shared[connector_id].check_id(connection_id)
+        except ConnectorError as error:
+            return list(error.to_dict()["fields"])
+        if self.record(connection_id) is None:
+            return []
+        message = f"There already is a connection {connection_id}."
+        return [{"field": "connection", "rule": "exists", "message": message, "hint": "Choose another ID."}]
+
+    def remove(self, record: Record) -> None:
+        """Delete a connection with its settings, and with its credentials if they are in the own store.
+
+        Raises:
+            StoreError: It cannot be deleted.
+        """
+        self.close_live(record.id)
+        if record.is_shared:
+            self._ask(self.shared[record.connector].remove, record.id)
+        self.store.remove(record.id)
 
     def is_ready(self, record: Record) -> bool:
         """Return whether actions can run, as far as is known."""
         return self.state(record) == "ready"
 
     def state(self, record: Record) -> State:
-        """Return `incomplete` (settings), `refused` (by the provider, in the latest call) or `ready`."""
-        if not self.connectors[record.connector].validate(record.settings)["valid"]:
-            return "incomplete"
-        return "refused" if record.id in self.store.refused() else "ready"
+        """Return the state of a connection.
+
+        Returns:
+            `damaged`: the settings cannot be read. `incomplete`: settings are missing. `invalid`: some are not valid.
+            `refused`: by the provider, in the latest call. `ready`: none of these.
+        """
+        if record.error is not None:
+            return "damaged"
+        errors = self.invalid_settings(record)
+        if errors:
+            return self._state_of(record.connector, errors)
+        return "refused" if self.store.is_refused(record) else "ready"
+
+    def invalid_settings(self, record: Record) -> list[dict[str, Any]]:
+        """Return what is missing or not valid, as entries of `fields`."""
+        return list(self.connectors[record.connector].validate(record.settings)["fields"])
 
     def record_outcome(self, record: Record, error: Mapping[str, Any] | None) -> None:
         """Learn from the outcome of a call whether the provider still accepts the authorization.
@@ -241,8 +408,42 @@ class Host:
             error: The `error` of the envelope; None for a success. Most errors say nothing about the authorization.
         """
         is_refused = error is not None and error.get("code") == "REAUTHORIZATION_REQUIRED"
-        if (error is None or is_refused) and is_refused != (record.id in self.store.refused()):
-            self.store.set_refused(record.id, is_refused)
+        if (error is None or is_refused) and is_refused != self.store.is_refused(record):
+            try:
+                if is_refused and self.record(record.id) is None:
+                    return  # removed during the call
+            except StoreError:
+                pass
+            self.store.set_refused(record, is_refused)
+
+    def _state_of(self, connector_id: str, errors: Sequence[Mapping[str, Any]]) -> State:
+        granted = self._described[connector_id]["auth"].get("grantFields", ())
+        is_missing = all(entry.get("rule") == "required" or entry["field"] in granted for entry in errors)
+        return "incomplete" if is_missing else "invalid"
+
+    def _listed(self, connector_id: str, entry: SharedEntry, *, is_refused: bool) -> Listed:
+        state: State = "ready"
+        if entry.error is not None:
+            fields = entry.error.to_dict()["fields"] if entry.error.code == "SETTINGS_INVALID" else []
+            state = self._state_of(connector_id, fields) if fields else "damaged"
+        elif is_refused:
+            record = self._ask(self.shared[connector_id].load, entry.id)
+            state = self.state(record) if record else "ready"
+        error = None if state == "incomplete" else entry.error
+        return Listed(entry.id, connector_id, entry.name, state, entry.details, error, entry.can_open)
+
+    @staticmethod
+    def _ask(method: Callable[..., T], *args: Any) -> T:
+        """Call a method of a shared store.
+
+        Raises:
+            StoreError: It raised a `ConnectorError`.
+        """
+        try:
+            return method(*args)
+        except ConnectorError as error:
+            failure = StoreError(error.message, error.without_traceback())
+        raise failure
 
     def connection(self, record: Record) -> Connection:
         """Return the live connection of a record. All threads share it, and with it its access token.
@@ -264,7 +465,7 @@ class Host:
         """Return the API calls of the live connection by action; empty if it has made none or does not count them."""
         counts: dict[str, int] = {}
         with self._lock:
-            live = [connection for (connection_id, _), connection in self._live.items() if connection_id == record.id]
+            live = [live.connection for (connection_id, _), live in self._live.items() if connection_id == record.id]
         for connection in live:
             if self.offers(record.connector, "apiCalls", record):
                 for action_id, calls in connection.api_calls().items():
@@ -275,7 +476,7 @@ class Host:
         """Close the live connections of a record. The next call makes a new one from the settings of that time."""
         with self._lock:
             live = [self._live.pop(key) for key in list(self._live) if key[0] == connection_id]
-        for connection in live:
+        for _, connection in live:
             connection.close()
 
     def close(self) -> None:
@@ -284,19 +485,27 @@ class Host:
             self.close_live(connection_id)
 
     def _connection(self, record: Record, row_limit: int | None) -> Connection:
+        if record.error is not None:
+            raise record.error
         key = record.id, row_limit
         with self._lock:
             live = self._live.get(key)
-            if live is None:
-                context = HostContext.from_hooks(
-                    self._manager.hook,
-                    connection_id=record.id,
-                    row_limit=row_limit,
-                    cancelled=_is_cancelled,
-                    contract_version=CONTRACT_VERSION,
-                )
-                live = self._live[key] = self.connectors[record.connector].connect(record.settings, context)
-            return live
+            if live is not None and live.settings == record.settings:
+                return live.connection
+            context = HostContext.from_hooks(
+                self._manager.hook,
+                connection_id=record.id,
+                row_limit=row_limit,
+                cancelled=_is_cancelled,
+                contract_version=CONTRACT_VERSION,
+            )
+            if record.is_shared:  # its tokens are where the connector stores them for all programs
+                context = dataclasses.replace(context, load_credentials=None, save_credentials=None)
+            connection = self.connectors[record.connector].connect(record.settings, context)
+            self._live[key] = _Live(record.settings, connection)
+        if live is not None:  # another program replaced the settings
+            live.connection.close()
+        return connection
 
     def _add(self, connector_id: str, connector: Connector) -> None:
         try:

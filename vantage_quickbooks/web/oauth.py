@@ -23,12 +23,13 @@ import hmac
 import secrets
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from vantage_quickbooks.errors import ConnectorError
 from vantage_quickbooks.web.failures import error_of
+from vantage_quickbooks.web.store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,6 +87,7 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class _Pending:
     connection_id: str
+    is_shared: bool
     browser: str = field(repr=False)
     verifier: str = field(repr=False)
     began: float
@@ -133,7 +135,7 @@ class OAuthFlows:
             self._expire()
             while len(self._pending) >= _MAX_PENDING:
                 self._pending.pop(next(iter(self._pending)))
-            self._pending[state] = _Pending(record.id, browser, verifier, self._now())
+            self._pending[state] = _Pending(record.id, record.is_shared, browser, verifier, self._now())
         return url, browser
 
     def complete(self, parameters: Mapping[str, str], browser: str) -> Record:
@@ -148,6 +150,7 @@ class OAuthFlows:
 
         Raises:
             OAuthFlowError: The flow failed.
+            StoreError: Connections cannot be read.
         """
         with self._lock:
             self._expire()
@@ -158,6 +161,10 @@ class OAuthFlows:
         record = self._host.record(pending.connection_id)
         if record is None:
             raise OAuthFlowError("The connection was removed in the meantime.")
+        if record.is_shared != pending.is_shared or record.error is not None:
+            raise OAuthFlowError(
+                "Another program has changed this connection in the meantime. Connect again.", record.id
+            )
         if "error" in parameters or not parameters.get("code"):
             refusal = parameters.get("error", "")
             message = _REFUSALS.get(refusal, "The provider returned no authorization. Try again.")
@@ -199,7 +206,21 @@ class OAuthFlows:
         except Exception as error:  # noqa: BLE001 -- a connector may fail in any way
             members = error_of(error)
             raise OAuthFlowError(members["message"], record.id, members) from None
-        return self._host.save(record.connector, record.name, {**record.settings, **filled}, record.id)
+        settings = {**record.settings, **filled}
+        try:
+            return self._host.save(record.connector, record.name, settings, old=record)
+        except StoreError as error:
+            failure = error
+        raise self._unsaved(record, settings, failure)
+
+    def _unsaved(self, record: Record, settings: dict[str, Any], failure: StoreError) -> OAuthFlowError:
+        """Keep the settings in the own store if the shared one cannot: the new grant must not be lost."""
+        members = failure.error.to_dict() if failure.error else None
+        what_to_do = "Connect again as soon as this is corrected."
+        if not record.is_shared and failure.error is not None:
+            self._host.store.put(replace(record, settings=settings))
+            what_to_do = "The web UI keeps the settings. To store them as soon as this is corrected, save them again."
+        return OAuthFlowError(f"The account was connected, but: {failure} {what_to_do}", record.id, members)
 
     def _expire(self) -> None:
         oldest = self._now() - LIFETIME_S

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vantage_quickbooks.web.host import Host
-    from vantage_quickbooks.web.store import Record
+    from vantage_quickbooks.web.host import Host, Listed
 
 __all__ = ["describe_api"]
 
@@ -52,6 +51,9 @@ def describe_api(
         connection: Only this connection; None for all.
         group: Only the actions of this group; None for all.
         action: Only the action with this id; None for all.
+
+    Raises:
+        StoreError: The connections cannot be listed.
     """
     schemas: JSON = {"Error": _ERROR, "Failure": _envelope(success=False)}
     paths: JSON = {
@@ -75,8 +77,11 @@ def describe_api(
             ),
         },
     }
-    for record in host.records():
-        if connection not in {None, record.id}:
+    listed_connections, failures = host.listed()
+    for failure in failures:
+        raise failure
+    for record in listed_connections:
+        if connection not in {None, record.id} or not record.can_open or record.error:
             continue
         base = f"/api/connections/{record.id}"
         paths[f"{base}/test"] = {
@@ -105,7 +110,7 @@ def describe_api(
     }
 
 
-def _paths_of(host: Host, record: Record, action: JSON, schemas: JSON) -> JSON:
+def _paths_of(host: Host, record: Listed, action: JSON, schemas: JSON) -> JSON:
     action_id, base = action["id"], f"/api/connections/{record.id}"
     name = f"{record.connector}.{action_id}"
     body = _hoisted(action["inputSchema"], f"{name}.input", schemas)

@@ -188,7 +188,8 @@ class Runs:
 
     def reveal(self, run: Run) -> dict[str, Any]:
         """Call a sensitive action again and return its envelope, which is not stored."""
-        return self.call(run.record, str((run.action or {})["id"]), run.input)
+        record = self._host.record(run.record.id) or run.record  # its settings may have changed since the run
+        return self.call(record, str((run.action or {})["id"]), run.input)
 
     def call(self, record: Record, action_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
         """Call an action and return the envelope, even if the connector raises."""

@@ -11,6 +11,7 @@ compare-and-swap in one statement, so that of two concurrent writers one succeed
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import sqlite3
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from pathlib import Path
 
+    from vantage_quickbooks.errors import ConnectorError
+
 __all__ = ["Record", "Store", "StoreError", "default_directory"]
 
 _CREATE = """
 CREATE TABLE IF NOT EXISTS connection (id TEXT PRIMARY KEY, connector TEXT NOT NULL, sealed TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS credentials (id TEXT PRIMARY KEY, version INTEGER NOT NULL, sealed TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS refused (id TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS refusal (id TEXT PRIMARY KEY, sealed TEXT NOT NULL);
 """
 _SAVE = """
 INSERT INTO credentials AS stored (id, version, sealed) VALUES (?, ?, ?)
@@ -40,7 +43,16 @@ ON CONFLICT (id) DO UPDATE SET version = excluded.version, sealed = excluded.sea
 
 
 class StoreError(Exception):
-    """The files cannot be used. The message says which, why and what to do, and contains no stored value."""
+    """Connections cannot be read or saved. The message says why and what to do, and contains no stored value.
+
+    Args:
+        message: What happened and what to do.
+        error: The error of a shared store; None for the web UI's own files.
+    """
+
+    def __init__(self, message: str, error: ConnectorError | None = None) -> None:
+        super().__init__(message)
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +64,16 @@ class Record:
         connector: The id of its connector.
         name: Its display name.
         settings: The data of the settings form, including secrets.
+        is_shared: Whether it is in a store that other programs use, too (see `shared`).
+        error: Why its settings cannot be read; None if they can.
     """
 
     id: str
     connector: str
     name: str
     settings: dict[str, Any] = field(repr=False)
+    is_shared: bool = False
+    error: ConnectorError | None = None
 
 
 class Store:
@@ -115,22 +131,30 @@ class Store:
         with self._database() as database:
             database.execute("DELETE FROM connection WHERE id = ?", (connection_id,))
             database.execute("DELETE FROM credentials WHERE id = ?", (connection_id,))
-            database.execute("DELETE FROM refused WHERE id = ?", (connection_id,))
+            database.execute("DELETE FROM refusal WHERE id = ?", (connection_id,))
 
-    def refused(self) -> set[str]:
-        """Return the ids of connections whose authorization the provider refused in the latest call."""
-        with self._database() as database:
-            return {connection_id for (connection_id,) in database.execute("SELECT id FROM refused")}
+    def refused(self) -> dict[str, str]:
+        """Return the connections whose authorization the provider refused in the latest call.
 
-    def set_refused(self, connection_id: str, is_refused: bool) -> None:
-        """Record whether the provider refuses a connection's authorization."""
-        statement = (
-            "INSERT OR IGNORE INTO refused (id) SELECT id FROM connection WHERE id = ?"
-            if is_refused
-            else "DELETE FROM refused WHERE id = ?"
-        )
+        Returns:
+            By id, the digest of the settings that were refused: other settings may be accepted.
+        """
         with self._database() as database:
-            database.execute(statement, (connection_id,))
+            rows = database.execute("SELECT id, sealed FROM refusal").fetchall()
+        return {connection_id: str(self._decrypt(sealed).get("settings")) for connection_id, sealed in rows}
+
+    def is_refused(self, record: Record) -> bool:
+        """Return whether the provider refused the authorization of these settings in the latest call."""
+        return self.refused().get(record.id) == _digest(record)
+
+    def set_refused(self, record: Record, is_refused: bool) -> None:
+        """Record whether the provider refuses the authorization of a connection's settings."""
+        with self._database() as database:
+            if is_refused:
+                sealed = self._encrypt({"settings": _digest(record)})
+                database.execute("INSERT OR REPLACE INTO refusal (id, sealed) VALUES (?, ?)", (record.id, sealed))
+            else:
+                database.execute("DELETE FROM refusal WHERE id = ?", (record.id,))
 
     def load_credentials(self, connection_id: str) -> dict[str, Any] | None:
         """Return the credentials last saved for a connection, with their `version`; None if there are none."""
@@ -196,6 +220,10 @@ def default_directory() -> Path:
     from platformdirs import user_state_path  # noqa: PLC0415 -- only where no directory is given
 
     return user_state_path("vantage-quickbooks") / "web"
+
+
+def _digest(record: Record) -> str:
+    return hashlib.sha256(json.dumps(record.settings, sort_keys=True).encode()).hexdigest()
 
 
 def _make_private_directory(directory: Path) -> None:

@@ -51,7 +51,10 @@ def on_not_found(templates: Templates, error: NotFound) -> Response:
 
 def on_store_error(templates: Templates, error: StoreError) -> Response:
     """Return the page for a store that cannot be used."""
-    return templates.message(500, "Connections cannot be read or saved", str(error))
+    members = error.error.to_dict() if error.error else None
+    status = 503 if members and members["code"] == "REGISTRY_UNAVAILABLE" else 500
+    title = "Connections cannot be read or saved"
+    return templates.message(status, title, str(error), error=members, link="/", link_text="Back to connections")
 
 
 def form_values(request: Request) -> dict[str, list[str]]:

@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 
 import click
 
+from vantage_quickbooks.cli.connections import opened
 from vantage_quickbooks.cli.inputs import UsageError
-from vantage_quickbooks.cli.options import Command, log_to_stderr, port_option
-from vantage_quickbooks.cli.output import SUCCESS, require, write
+from vantage_quickbooks.cli.options import Command, log_to_stderr, port_option, registry_option
+from vantage_quickbooks.cli.output import FAILURE, SUCCESS, print_error, require, write
 from vantage_quickbooks.cli.signals import stopped_by_signals
+from vantage_quickbooks.errors import ConnectorError
 
 if TYPE_CHECKING:
     from vantage_quickbooks.web.security import Sessions
@@ -31,6 +33,7 @@ DEMO_ID = "demo"
     examples=(
         ("A local QuickBooks with a sample company; keeps nothing", "vantage-quickbooks serve --demo"),
         ("Your own companies, on another port", "vantage-quickbooks serve --port 9000"),
+        ("The companies of a folder", "vantage-quickbooks serve --registry /srv/companies"),
         (
             "Behind a reverse proxy",
             "vantage-quickbooks serve --host 0.0.0.0 --public-url https://vantage.example.com",
@@ -42,11 +45,12 @@ DEMO_ID = "demo"
 @port_option(8765, "Port; default 8765. 0 for any free port.")
 @click.option("--host", metavar="ADDRESS", help="Address to listen on; default: this machine only.")
 @click.option("--public-url", metavar="URL", help="The address that browsers use, behind a proxy.")
+@registry_option
 @click.option(
     "--data",
     metavar="DIR",
     type=click.Path(),
-    help="Where settings are stored, encrypted; default: the user's state directory.",
+    help="Where the web UI keeps its own data, encrypted; default: the user's state directory.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Log requests, without their query strings.")
 def command(
@@ -55,26 +59,45 @@ def command(
     port: int,
     host: str | None,
     public_url: str | None,
+    registry: str | None,
     data: str | None,
     verbose: bool,
 ) -> int:
-    """Prints an address with a key: open it in a browser."""
+    """Prints an address with a key: open it in a browser.
+
+    It shows and changes the connections of the registry, those that --connection names.
+    """
     if demo and emulator:
         raise UsageError("--demo and --emulator cannot be combined: --demo starts its own emulator.")
+    if demo and registry:
+        raise UsageError("--demo and --registry cannot be combined: --demo keeps nothing.")
     extras = {"emulator": ("lark",)} if demo else {}
     require("The web UI needs", web=("starlette", "uvicorn", "jinja2", "cryptography"), **extras)
     if verbose:
         log_to_stderr()
     if emulator:
         os.environ["VANTAGE_QUICKBOOKS_EMULATOR_URL"] = emulator  # read by the connector of this process
-    with stopped_by_signals():
-        _serve(host, port, _checked_url(public_url), data, is_demo=demo, is_verbose=verbose)
+    checked_url = _checked_url(public_url)
+    try:
+        with stopped_by_signals():
+            _serve(host, port, checked_url, data, registry, is_demo=demo, is_verbose=verbose)
+    except ConnectorError as error:
+        print_error(error.to_dict())
+        return FAILURE
     return SUCCESS
 
 
 def _serve(
-    address: str | None, port: int, public_url: str | None, data: str | None, *, is_demo: bool, is_verbose: bool
+    address: str | None,
+    port: int,
+    public_url: str | None,
+    data: str | None,
+    registry_url: str | None,
+    *,
+    is_demo: bool,
+    is_verbose: bool,
 ) -> None:
+    from vantage_quickbooks.cli.web_connections import CONNECTOR_ID, RegistryConnections
     from vantage_quickbooks.web.host import Host
     from vantage_quickbooks.web.rows import ResultsError
     from vantage_quickbooks.web.server import bind, make_sessions, serve
@@ -89,14 +112,17 @@ def _serve(
         directory = Path(data) if data else default_directory()
         if demo:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vantage-demo-")))
+            registry_url = str(directory / "connections")
+        registry = stack.enter_context(opened(registry_url))
+        connections = RegistryConnections(registry, None if demo else registry_url)
         try:
-            host = Host(Store(directory))
+            host = Host(Store(directory), shared={CONNECTOR_ID: connections})
         except StoreError as error:
             raise UsageError(str(error)) from None
         if demo:
-            host.save("quickbooks", demo[0], dict(demo[1]), DEMO_ID)
+            host.save(CONNECTOR_ID, demo[0], dict(demo[1]), DEMO_ID)
         sessions = make_sessions(address, sockets[0].getsockname()[1], public_url)
-        place = "not stored (demo)" if demo else str(directory)
+        place = "nothing is stored (demo)" if demo else registry.describe()
 
         def on_ready(sessions: Sessions) -> None:
             write(how_to(sessions, place, is_demo=is_demo, is_open=address is not None))
@@ -117,7 +143,7 @@ The web UI is running{what}. Press Ctrl-C to stop it.
 
   open      {sessions.sign_in_url}
   API       {sessions.base_url}/api/openapi.json, the key is the bearer token
-  settings  {place}
+  registry  {place}
 {warning}"""
 
 
