@@ -15,6 +15,8 @@ __all__ = [
     "as_node_output",
     "connect_registered",
     "open_registry",
+    "run_companies",
+    "sync_companies",
 ]
 
 _HOMES = {
@@ -24,6 +26,8 @@ _HOMES = {
     "as_node_output": "contract",
     "connect_registered": "connector.registered",
     "open_registry": "registry",
+    "run_companies": "connector.many",
+    "sync_companies": "connector.many",
 }
 
 
