@@ -9,6 +9,7 @@ import threading
 import pytest
 from registries import opener
 
+from vantage_quickbooks.api.call_context import CallContext
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.connector import many
 from vantage_quickbooks.connector.many import run_companies, sync_companies
@@ -174,13 +175,14 @@ def test_what_may_be_over_is_tried_again_after_the_others(quickbooks, registry):
     assert [run.error and run.error["code"] for run in report.runs] == ["NETWORK_ERROR", None, None, None, None]
 
 
-@pytest.mark.parametrize("kind", ["revoked", "asked to wait"])
+@pytest.mark.parametrize("kind", ["revoked", "asked to wait", "repeated already"])
 def test_what_cannot_be_over_is_not_tried_again(quickbooks, forms, registry, kind):
     if kind == "revoked":
         quickbooks.revoke_grants(forms["acme"]["realm_id"])
     else:
-        quickbooks.fault("throttle", path=forms["acme"]["realm_id"], times=-1, retry_after=3_600)
-    report = run_companies(registry, read_name)
+        wait = {"retry_after": 3_600} if kind == "asked to wait" else {}
+        quickbooks.fault("throttle", path=forms["acme"]["realm_id"], times=-1, **wait)
+    report = run_companies(registry, read_name, new_call=lambda **known: CallContext(**known, sleep=lambda _: None))
     quickbooks.clear_faults()
     assert [run.status for run in report.runs] == ["failed", *["succeeded"] * 4]
     assert report.runs[0].attempts == 1

@@ -155,7 +155,7 @@ def test_a_call_over_http_refuses_what_the_schema_refuses(connection, data):
     assume("sync_cursor" not in given_)
     envelope = connection.call(action_id, given_)
     refused = not envelope["success"] and envelope["error"]["code"] == "INPUT_INVALID"
-    # What a schema cannot express: the order of a range's bounds, the grammar of statements, and the signature of a state.
+    # What a schema cannot express: the order of a range's bounds, the grammar of statements, the signature of a state.
     beyond_schemas = {"range", "statement", "state"}
     assume(not (refused and {entry["rule"] for entry in envelope["error"]["fields"]} <= beyond_schemas))
     assert refused is not is_published(f"{action_id}.input.schema", given_)

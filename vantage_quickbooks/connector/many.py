@@ -5,9 +5,9 @@ Theory of operation
    and each company has limits of its own (10 requests at once), which its rate limiter observes.
 2. A company that fails, in whatever way, is a run with an error in the report, and the others go on: an entry of the
    registry that is damaged, settings that are invalid, a grant that was revoked, a file that cannot be written.
-3. A failure that may be over at the next attempt (`retryable`, and QuickBooks names no time to wait) is tried again
-   once all others have had their turn. This matters most where the answer to a token request is lost: Intuit may have
-   replaced the refresh token, and accepts the one before for a day at most.
+3. A failure that may be over at the next attempt is tried again once all others have had their turn, unless the client
+   has repeated the request already, or QuickBooks says when to try again. This matters most where the answer to a token
+   request is lost: Intuit may have replaced the refresh token, and accepts the one before for a day at most.
 4. All companies share one token store. A connection is opened when its turn comes and closed afterwards, so memory
    depends on the number of workers and not on the number of companies.
 5. Ctrl-C cancels: companies that run stop before their next request, companies that wait do not start. What a sync has
@@ -361,12 +361,13 @@ def _settle(run: CompanyRun, run_one: Callable[[CompanyRun], None]) -> None:
 
 
 def _may_succeed_now(run: CompanyRun) -> bool:
-    """Return whether another attempt makes sense: not if QuickBooks says when, and not beyond a deadline."""
+    """Return whether another attempt makes sense (rule 3); beyond a deadline, it does not either."""
     error = run.error
     return (
         error is not None
         and error["retryable"]
         and error["retryAfter"] is None
+        and "attempts" not in error["details"]
         and error["code"] != DeadlineExceededError.code
     )
 
