@@ -340,7 +340,7 @@ def test_an_unknown_format_is_refused(connection):
 )
 def test_a_missing_package_is_named_with_its_command(connection, monkeypatch, missing, message):
     for name in [name for name in sys.modules if name.startswith("vantage_quickbooks.sync.")]:
-        if name.rpartition(".")[2] in {"arrow", "arrow_columns", "structs", "ndjson"}:
+        if name.rpartition(".")[2] in {"arrow", "arrow_columns", "json_columns", "ndjson"}:
             monkeypatch.delitem(sys.modules, name)
             monkeypatch.delattr(sys.modules["vantage_quickbooks.sync"], name.rpartition(".")[2])
     monkeypatch.setitem(sys.modules, missing, None)

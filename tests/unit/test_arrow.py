@@ -19,6 +19,7 @@ from vantage_quickbooks.catalog.resources import RESOURCES
 from vantage_quickbooks.errors import UnexpectedResponseError
 from vantage_quickbooks.sync import arrow
 from vantage_quickbooks.sync.arrow import BatchMaker, metadata_of, schema_of, to_table
+from vantage_quickbooks.sync.json_columns import Place
 
 TODAY = date(2026, 10, 1)
 LISTED = [resource for resource in RESOURCES if resource.is_queryable]
@@ -26,17 +27,16 @@ ROWS = {resource.entity: resource for resource in LISTED}
 TIMES = {"CreateTime": "2026-02-28T23:30:00-08:00", "LastUpdatedTime": "2026-03-01T00:00:00Z"}
 
 
-def maker(entity="Invoice", fields=None, learned=None):
+def maker(entity="Invoice", fields=None):
     handler = ACTIONS[ROWS[entity].list_id]
     resource = handler.resource
     return BatchMaker(
         *typed_members(resource, fields),
         typed_members(resource, [known.name for known in resource.properties])[1],
         read_flat=handler._flat_reader(arrow),
-        compute=resource.status.compute if resource.status else None,
+        status=resource.status,
         realm_id="9130",
         company_name="Paddle & Oar",
-        learned=set() if learned is None else learned,
         is_selection=fields is not None,
     )
 
@@ -57,19 +57,23 @@ def text(**members):
 
 
 def batches(*records, entity="Invoice", fields=None):
-    """Return the batch of a page that is decoded into dicts, and that of the same page decoded into structs."""
+    """Return whether a page was read into columns, and its batch, which is that of the page decoded into dicts."""
     made = maker(entity, fields)
     body = page(*records, entity=entity)
     found = []
-    for _ in range(2):  # the first batch teaches the reader what else there is
+    for _ in range(2):  # the first page teaches the reader which members there are
         rows = made.decode(body, entity).rows
-        found.append((type(rows[0][0]) is made._reader.record_type, made.batch(rows, TODAY, {})))
+        found.append((is_in_columns(rows), made.batch(rows, TODAY, {})))
     plain = [(orjson.loads(bytes(row)), row) for _, row in rows]
     expected = made.batch(plain, TODAY, {})
     for _, batch in found:
-        assert batch.equals(expected, check_metadata=True), "structs and dicts differ"
+        assert batch.equals(expected, check_metadata=True), "columns and dicts differ"
     expected.validate(full=True)
     return found[-1]
+
+
+def is_in_columns(rows):
+    return all(type(row[0]) is Place for row in rows)
 
 
 def batch(*records, **options):
@@ -266,52 +270,122 @@ def test_members_without_a_column_are_counted_by_path_and_are_in_the_text():
     assert json.loads(only(found, "_raw")[0]) == sent
 
 
-def test_a_page_with_new_members_is_read_as_structs_once_they_are_known():
+NEW_MEMBERS = [
+    ({"NewThing": {"deep": [1, 2]}}, {"NewThing": 1}),
+    ({"NewThing": 1}, {"NewThing": 1}),
+    ({"NewThing": 1.5}, {"NewThing": 1}),
+    ({"NewThing": "2026-02-28"}, {"NewThing": 1}),
+    ({"NewThing": "text"}, {"NewThing": 1}),
+    ({"NewThing": None}, {}),
+    ({"NewThing": []}, {}),
+    ({"NewThing": [{}]}, {"NewThing": 1}),
+    ({"NewThing": {}}, {}),
+    ({"NewThing": {"deep": {"deeper": None}}}, {"NewThing": 1}),
+    ({"NewThing": {"deep": None}}, {"NewThing": 1}),
+    ({"BillAddr": {"City": "x", "Id": "1"}}, {"BillAddr.Id": 1}),
+    ({"BillAddr": {"City": None}}, {}),
+    ({"BillAddr": None}, {}),
+    ({"Line": [{"Amount": 1}, None, {"New": False}]}, {"Line.New": 1}),
+    ({"Line": [{"SalesItemLineDetail": {"ItemRef": {"type": "x", "value": "1"}}}]},
+     {"Line.SalesItemLineDetail.ItemRef.type": 1}),
+    ({"Line": []}, {}),
+]  # fmt: skip
+
+
+def test_pages_with_and_without_new_members_follow_each_other():
     made = maker()
-    body = page(record(NewThing={"deep": [1, 2]}))
-    kinds = []
-    for _ in range(3):
-        rows = made.decode(body, "Invoice").rows
-        kinds.append(type(rows[0][0]) is dict)
-        assert metadata_of(made.batch(rows, TODAY, {}))["valuesWithoutColumn"] == {"NewThing": 1}
-    assert kinds == [True, False, False]
+    refused = []
+    for members, counts in NEW_MEMBERS + NEW_MEMBERS[::-1]:
+        rows = made.decode(page(record(), record(**members), record(DocNumber="1")), "Invoice").rows
+        assert is_in_columns(rows)
+        found = made.batch(rows, TODAY, {})
+        assert metadata_of(found)["valuesWithoutColumn"] == counts
+        assert found.equals(maker().batch([(orjson.loads(bytes(row)), row) for _, row in rows], TODAY, {}))
+        if len(made._reader._others) > len(refused):
+            refused = made._reader._others
+    assert {path[0] for path in refused} == {"NewThing", "BillAddr", "Line"}
 
 
-def test_what_one_read_found_the_next_one_knows():
-    learned = set()
-    for is_first in (True, False):
-        made = maker(learned=learned)
-        rows = made.decode(page(record(NewThing=1, BillAddr={"Id": "1"})), "Invoice").rows
-        assert (type(rows[0][0]) is dict) is is_first
-        made.batch(rows, TODAY, {})
-    assert learned == {("", "NewThing"), ("BillAddr.", "Id")}
+def test_a_page_of_members_that_all_pages_before_had_is_parsed_once(monkeypatch):
+    parsed = []
 
+    def read_json(*args, **options):
+        parsed.append(options["parse_options"].unexpected_field_behavior)
+        return read(*args, **options)
 
-def test_a_read_that_begins_with_too_many_members_is_read_by_dicts():
-    made = maker(learned={("", f"New{number}") for number in range(600)})
-    rows = made.decode(page(record(New1=1)), "Invoice").rows
-    assert type(rows[0][0]) is dict
-    assert metadata_of(made.batch(rows, TODAY, {}))["valuesWithoutColumn"] == {"New1": 1}
+    read = pa.json.read_json
+    monkeypatch.setattr(pa.json, "read_json", read_json)
+    made = maker()
+    for members in ({"New": 1}, {"New": 2.5}, {}, {"New": None}, {"PrivateNote": "x"}, {"PrivateNote": None}):
+        assert is_in_columns(made.decode(page(record(**members)), "Invoice").rows)
+    assert parsed == ["infer", "error", "error", "error", "error", "infer", "error"]
+    parsed.clear()
+    for _ in range(3):  # null in a member that no record has had
+        assert is_in_columns(made.decode(page(record(CustomerMemo=None)), "Invoice").rows)
+    assert parsed == ["error", "infer", "error", "error"]
 
 
 def test_a_company_with_ever_new_members_is_still_read():
     made = maker()
-    for number in range(4):
+    in_columns = []
+    for number in range(5):
         members = {f"New{number}_{key}": key + 1 for key in range(200)}
         rows = made.decode(page(record(**members)), "Invoice").rows
+        in_columns.append(is_in_columns(rows))
         counts = metadata_of(made.batch(rows, TODAY, {}))["valuesWithoutColumn"]
         assert counts == dict.fromkeys(members, 1)
+    assert in_columns == [True, True, True, False, False]
+
+
+def test_a_company_whose_pages_never_fit_is_read_by_dicts(monkeypatch):
+    made = maker()
+    for _ in range(5):
+        rows = made.decode(page(record(DocNumber=1)), "Invoice").rows
+        assert metadata_of(made.batch(rows, TODAY, {}))["unreadableValues"] == {"DocNumber": 1}
+    monkeypatch.delattr(pa.json, "read_json")
+    assert made.decode(page(record()), "Invoice").rows
+
+
+def test_one_page_that_does_not_fit_leaves_the_others_in_columns():
+    made = maker()
+    in_columns = []
+    for value in ("1", 1, 1, "1", 1, 1, "1"):
+        rows = made.decode(page(record(DocNumber=value)), "Invoice").rows
+        in_columns.append(is_in_columns(rows))
+        assert only(made.batch(rows, TODAY, {}), "DocNumber") == ["1" if value == "1" else None]
+    assert in_columns == [True, False, False, True, False, False, True]
 
 
 def test_rows_of_pages_decoded_differently_make_one_batch():
     made = maker()
     first = made.decode(page(record(Id="1", New=1)), "Invoice").rows
-    made.batch(first, TODAY, {})
-    second = made.decode(page(record(Id="2", New=1)), "Invoice").rows
-    assert {type(row[0]) is dict for row in (*first, *second)} == {True, False}
-    mixed = made.batch([*first, *second], TODAY, {})
-    assert only(mixed, "Id") == ["1", "2"]
-    assert metadata_of(mixed)["valuesWithoutColumn"] == {"New": 2}
+    second = made.decode(page(record(Id="2", New=1, DocNumber=5)), "Invoice").rows
+    third = made.decode(page(record(Id="3", New=1)), "Invoice").rows
+    assert [is_in_columns(rows) for rows in (first, second, third)] == [True, False, True]
+    for rows, ids in (([*first, *second], ["1", "2"]), ([*first, *third], ["1", "3"])):
+        mixed = made.batch(rows, TODAY, {})
+        assert only(mixed, "Id") == ids
+        assert metadata_of(mixed)["valuesWithoutColumn"] == {"New": 2}
+
+
+@pytest.mark.parametrize("places", [[1, 2, 3], [0, 2], [3], [2, 0, 1], range(4)])
+def test_some_rows_of_a_page_have_their_own_values_and_counts(places):
+    made = maker()
+    sent = [
+        record(
+            Id=str(number), DocNumber=str(number), New=number or None, CheckPayment={"CheckNum": number},
+            Line=[{"Amount": number, "New": 1}] * number, BillAddr={"City": f"c{number}", "Id": "1"},
+        )
+        for number in range(4)
+    ]  # fmt: skip
+    page_rows = made.decode(page(*sent), "Invoice").rows
+    rows = [page_rows[place] for place in places]
+    assert is_in_columns(rows)
+    found = made.batch(rows, TODAY, {})
+    found.validate(full=True)
+    expected = maker().batch([(orjson.loads(bytes(row)), row) for _, row in rows], TODAY, {})
+    assert found.equals(expected, check_metadata=True)
+    assert only(found, "Id") == [str(place) for place in places]
 
 
 @pytest.mark.parametrize("size", [1, 3, 64, 65, 200])
@@ -381,6 +455,12 @@ def test_flat_fields_are_those_of_results(entity, sent, flat, fields):
         page(record()).replace(b"-07:00", b""),
         page(record()).replace(b"Invoice", b"Bill"),
         page(text(PrivateNote='"\\ud800"')),
+        page(text(PrivateNote='"\\udc00"')),
+        page(text(New='"\\ud83c\\ud83c"')),
+        page(text(TotalAmt="1e400")),
+        page(text(New="NaN")),
+        page(text(New="Infinity")),
+        page(text(New='"a\nb"')),
         page(record(PrivateNote="x")).replace(b'"x"', b'"\xff"'),
         page(text(New="1e400")),
         page(text(New="[" * 5000 + "]" * 5000)),
@@ -448,6 +528,31 @@ _records = st.fixed_dictionaries(
 )  # fmt: skip
 
 
+_amounts = st.none() | st.integers(-(10**9), 10**9) | st.decimals(-(10**6), 10**6, places=4).map(float)
+_texts = st.none() | st.text(st.characters(codec="utf-8"), max_size=5)
+_typed_refs = st.none() | st.fixed_dictionaries({}, optional={"value": _texts, "name": _texts})
+_typed_lines = st.none() | st.fixed_dictionaries(
+    {},
+    optional={
+        "Amount": _amounts, "Id": _texts, "LineNum": st.none() | st.integers(0, 9), "New": st.none() | st.just([1]),
+        "SalesItemLineDetail": st.none()
+        | st.fixed_dictionaries({}, optional={"Qty": _amounts, "ItemRef": _typed_refs}),
+        "SubTotalLineDetail": st.just({}), "LinkedTxn": st.lists(st.just({"TxnId": "1"}), max_size=2),
+    },
+)  # fmt: skip
+_typed_records = st.fixed_dictionaries(
+    {"Id": st.text(st.characters(codec="utf-8"), min_size=1, max_size=3), "MetaData": st.just(TIMES)},
+    optional={
+        "TotalAmt": _amounts, "Balance": _amounts, "DueDate": st.none() | st.dates().map(date.isoformat),
+        "PrivateNote": _texts, "CustomerRef": _typed_refs, "CheckPayment": st.none() | st.just({"CheckNum": 1}),
+        "FinanceCharge": st.none() | st.booleans(), "Line": st.none() | st.lists(_typed_lines, max_size=3),
+        "New": st.none() | st.integers(), "BillAddr": st.none() | st.just({"City": "x", "Id": "1"}) | st.just({}),
+        "TxnTaxDetail": st.none() | st.fixed_dictionaries({}, optional={"TotalTax": _amounts, "TxnTaxCodeRef": _refs}),
+    },
+)  # fmt: skip
+_pages = st.lists(_typed_records, min_size=1, max_size=5) | st.lists(_records, min_size=1, max_size=4)
+
+
 def leaves(value):
     """Return how many values stand in a JSON value."""
     if isinstance(value, dict | list):
@@ -456,8 +561,8 @@ def leaves(value):
 
 
 @few
-@given(st.lists(_records, min_size=1, max_size=4))
-def test_any_record_becomes_a_row_and_structs_and_dicts_agree(records):
+@given(_pages)
+def test_any_record_becomes_a_row_and_columns_and_dicts_agree(records):
     texts = [json.dumps(one, ensure_ascii=False) for one in records]
     try:
         maker().decode(page(*texts), "Invoice")
@@ -467,6 +572,29 @@ def test_any_record_becomes_a_row_and_structs_and_dicts_agree(records):
     assert found.schema.remove_metadata() == maker().schema
     assert only(found, "_raw") == texts
     assert found.num_rows == len(records)
+
+
+def in_stream(batch):
+    with pa.BufferOutputStream() as sink:
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        return sink.getvalue().to_pybytes()
+
+
+@few
+@given(_pages, _pages, st.integers(0, 2))
+def test_the_bytes_of_a_batch_do_not_depend_on_the_pages_before(records, before, first):
+    body = page(*records)
+    fresh, other = maker(), maker()
+    found = []
+    try:
+        other.decode(page(*before), "Invoice")
+        for made in (fresh, other, other):
+            rows = made.decode(body, "Invoice").rows
+            found.append((is_in_columns(rows), in_stream(made.batch(rows[first:], TODAY, {}))))
+    except UnexpectedResponseError:
+        return
+    assert len(set(found)) == 1
 
 
 @few

@@ -56,10 +56,9 @@ class ChangeBatches:
             [_without_lists(member) for member in members],
             known,
             read_flat=flat_fields_reader(dateless),
-            compute=None,
+            status=None,
             realm_id=realm_id,
             company_name=company_name,
-            learned=set(),
         )
         lines = _lines_of(members)
         self._line_maker = (

@@ -25,7 +25,15 @@ from vantage_quickbooks.errors import UnexpectedResponseError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-__all__ = ["STATUSES", "bill_payment", "format_money", "invoice_payment", "payment_prefilter", "summarize"]
+__all__ = [
+    "STATUSES",
+    "bill_payment",
+    "format_money",
+    "invoice_payment",
+    "may_be_voided",
+    "payment_prefilter",
+    "summarize",
+]
 
 STATUSES = ("paid", "partiallyPaid", "open", "overdue", "voided")
 
@@ -149,10 +157,16 @@ def _status(total: float, balance: float, overdue: int) -> str:
 
 def _is_voided(invoice: Mapping[str, Any]) -> bool:
     """Distinguish a voided invoice from a discount of 100 %: voiding empties the lines and writes a note."""
+    return may_be_voided(invoice) and not any(
+        line.get("Amount") for line in invoice.get("Line") or () if isinstance(line, dict)
+    )
+
+
+def may_be_voided(invoice: Mapping[str, Any]) -> bool:
+    """Return whether the amounts and the note of an invoice are those of a voided one; the lines decide."""
     if not invoice["TotalAmt"] == invoice["Balance"] == 0:
         return False
-    is_noted = str(invoice.get("PrivateNote") or "").startswith("Voided")
-    return is_noted and not any(line.get("Amount") for line in invoice.get("Line") or () if isinstance(line, dict))
+    return str(invoice.get("PrivateNote") or "").startswith("Voided")
 
 
 def _amount(record: Mapping[str, Any], key: str, entity: str) -> float:

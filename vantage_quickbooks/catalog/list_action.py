@@ -41,7 +41,6 @@ class ListAction:
         self.action = action
         self.resource = resource
         self._read_flat = flat_fields_reader(resource)
-        self._learned: set[tuple[str, str]] = set()
 
     def run(
         self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext, row_limit: int | None = None
@@ -137,10 +136,9 @@ class ListAction:
             members,
             known,
             read_flat=self._flat_reader(arrow),
-            compute=self.resource.status.compute if self.resource.status else None,
+            status=self.resource.status,
             realm_id=client.settings.realm_id,
             company_name=client.company_name(call),
-            learned=self._learned,
             is_selection=request.fields is not None,
         )
         return maker

@@ -142,6 +142,9 @@ class Status:
         prefilter: Conditions that every record of a status meets, given the date in UTC; the connector decides exactly.
         fields: The computed flat fields, this one among them, in order.
         description: What the input `status` does; one sentence.
+        reads: The properties that it follows from, plain values all.
+        reads_more: Whether it follows from further properties of a record, too, given those that it always reads; None
+            if it never does.
     """
 
     field: str
@@ -150,6 +153,8 @@ class Status:
     prefilter: Callable[[str, date], tuple[str, ...]]
     fields: tuple[FlatField, ...]
     description: str
+    reads: tuple[str, ...]
+    reads_more: Callable[[Mapping[str, Any]], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.catalog.invoices import STATUSES, bill_payment, invoice_payment, payment_prefilter
+from vantage_quickbooks.catalog.invoices import (
+    STATUSES,
+    bill_payment,
+    invoice_payment,
+    may_be_voided,
+    payment_prefilter,
+)
 from vantage_quickbooks.catalog.resource import FlatField, Status
 
 if TYPE_CHECKING:
@@ -32,6 +38,8 @@ _DAYS_OVERDUE = FlatField(
     is_required=True,
 )
 
+_PAYMENT_READS = ("TotalAmt", "Balance", "DueDate")
+
 INVOICE_PAYMENT = Status(
     field="paymentStatus",
     values=_PAYMENT_VALUES,
@@ -42,6 +50,8 @@ INVOICE_PAYMENT = Status(
         _DAYS_OVERDUE,
     ),
     description="Only invoices with this payment status, by the company's date.",
+    reads=(*_PAYMENT_READS, "PrivateNote"),
+    reads_more=may_be_voided,
 )
 
 BILL_PAYMENT = Status(
@@ -56,6 +66,7 @@ BILL_PAYMENT = Status(
         _DAYS_OVERDUE,
     ),
     description="Only bills with this payment status, by the company's date.",
+    reads=_PAYMENT_READS,
 )
 
 
@@ -102,6 +113,7 @@ ESTIMATE = Status(
         FlatField("isExpired", (), "boolean", "Whether it is pending after its expiration date.", is_required=True),
     ),
     description="Only estimates with this status.",
+    reads=("TxnStatus", "ExpirationDate"),
 )
 
 PURCHASE_ORDER = Status(
@@ -119,6 +131,7 @@ PURCHASE_ORDER = Status(
         ),
     ),
     description="Only purchase orders with this status.",
+    reads=("POStatus",),
 )
 
 

@@ -4,8 +4,8 @@
    of nulls for it.
 2. A value that its column cannot represent exactly is null there. `unreadableValues` in the metadata counts such values
    by path. Values of members that have no column are counted in `valuesWithoutColumn`. All of them are in `_raw`.
-3. Pages are decoded into structs, without a dict for each object, and converted column by column. A page that does not
-   fit the structs is decoded into dicts, and a column that holds an unreadable value is converted value by value.
+3. Pages of a full read are read into columns without a Python object for each value (`json_columns`). A page that does
+   not fit the types is decoded into dicts, and a column that holds an unreadable value is converted value by value.
 4. Amounts are exact. The decoder reads JSON numbers as doubles, which are exact enough as long as half the distance to
    the next double is less than half a unit of the column's last digit. A page with larger numbers is decoded again,
    with decimals.
@@ -16,14 +16,14 @@ from __future__ import annotations
 import json
 from array import array
 from collections import Counter
-from contextlib import suppress
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from itertools import accumulate
-from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from vantage_quickbooks.core.responses import records_of
 from vantage_quickbooks.errors import UnexpectedResponseError
@@ -37,9 +37,9 @@ from vantage_quickbooks.sync.arrow_columns import (
 )
 from vantage_quickbooks.sync.full_read import Decoded, decode
 from vantage_quickbooks.sync.gc_pause import gc_paused
+from vantage_quickbooks.sync.json_columns import ColumnReader, Place, column_of, value_at
 from vantage_quickbooks.sync.ndjson import cut
 from vantage_quickbooks.sync.page import Page, date_of, page_of
-from vantage_quickbooks.sync.structs import StructReader, as_json, columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.api.client import QuickBooksClient
     from vantage_quickbooks.catalog.columns import Member
+    from vantage_quickbooks.catalog.resource import Status
     from vantage_quickbooks.core.query import Select
     from vantage_quickbooks.sync.arrow_columns import Columns
 
@@ -73,13 +74,25 @@ UNREADABLE = object()
 """In place of a flat field's value that cannot be computed: it is counted, and null in its column."""
 
 Row = tuple[Any, Any]
-"""A record, as a dict or as a struct that reads like one; and its text, as bytes or as a buffer of them."""
-
-record_of = itemgetter(0)
-"""Returns the record of a row."""
+"""A record, as a dict or as a `Place` in columns; and its text, as bytes or as a buffer of them."""
 
 _LONGEST_INT = 18  # digits that surely fit into 64 bits
 _PLAIN = {"text": str, "id": str, "date": str, "instant": str, "decimal": float, "integer": int, "boolean": bool}
+
+
+def record_of(row: Row) -> dict[str, Any]:
+    """Return the record of a row.
+
+    Raises:
+        UnexpectedResponseError: It cannot be decoded.
+    """
+    record, text = row
+    if not isinstance(record, Place):
+        return record  # type: ignore[no-any-return]  # a dict
+    try:
+        return orjson.loads(memoryview(text))  # type: ignore[no-any-return]  # a record is an object
+    except ValueError:
+        raise UnexpectedResponseError("QuickBooks answered with a damaged record.") from None
 
 
 def read_row_page(client: QuickBooksClient, statement: Select, call: CallContext) -> Page:
@@ -120,10 +133,9 @@ class BatchMaker:
         known: All properties.
         read_flat: Returns the flat fields of a record, given the company's date; in place of what cannot be computed
             it returns `UNREADABLE`.
-        compute: Returns the flat fields that are at no path; raises UnexpectedResponseError if it cannot.
+        status: The status that computes the flat fields that are at no path.
         realm_id: The company.
         company_name: Its name.
-        learned: Members that have no column, found in earlier reads; what is found is added. Pages with them are fast.
         is_selection: Whether the input selected the columns. Then there is no column of the records' text, which would
             hold all the others, and members of records that are not columns are not counted.
 
@@ -138,10 +150,9 @@ class BatchMaker:
         known: Sequence[Member],
         *,
         read_flat: Callable[[Any, date], dict[str, Any]],
-        compute: Callable[[Any, date], dict[str, Any]] | None,
+        status: Status | None,
         realm_id: str,
         company_name: str | None,
-        learned: set[tuple[str, str]],
         is_selection: bool = False,
     ) -> None:
         self._ids = [Node(member) for member in members if member.key == "Id"]
@@ -149,16 +160,22 @@ class BatchMaker:
         self._flat = [Node(member) for member in flat]
         self._keys = frozenset(member.key for member in members)
         self._read_flat = read_flat
-        self._compute = compute
+        self._status = status
         self._beside = (realm_id, company_name)
         self._is_selection = is_selection
         nodes = [Node(member) for member in known]
         paths = {member.key: [path.split(".") for path in member.paths] for member in flat if member.paths}
-        expected = [found for steps in paths.values() for path in steps for found in _undeclared(nodes, path)]
-        self._learned = learned
-        self._reader = StructReader(nodes, [*expected, *learned], skips_others=is_selection)
         is_simple = all(_is_simple(nodes, path, member.type) for member in flat for path in paths.get(member.key, ()))
-        self._flat_paths = paths if is_simple else None
+        self._flat_paths = paths if is_simple and (status is not None or len(paths) == len(flat)) else None
+        needed = {"Id", "MetaData", *self._keys}
+        if self._flat_paths is not None:
+            needed.update(path[0] for found in paths.values() for path in found)
+            needed.update(() if status is None else status.reads)
+        self._reader = ColumnReader(
+            [node for node in nodes if not is_selection or node.key in needed],
+            [*self._ids, *self._others],
+            skips_others=is_selection,
+        )
         self.schema = schema_of(flat, members, is_selection=is_selection)
 
     def decode(self, body: bytes, entity: str) -> Decoded:
@@ -167,8 +184,7 @@ class BatchMaker:
         Raises:
             UnexpectedResponseError: See `full_read.decode`.
         """
-        with gc_paused():
-            found = self._reader.read(body, entity)
+        found = self._reader.read(body, entity)
         if found is not None:
             return found
         page = decode(body, entity)
@@ -186,8 +202,7 @@ class BatchMaker:
         Raises:
             UnexpectedResponseError: A record cannot be decoded.
         """
-        with gc_paused():
-            arrays, counters = self._convert(rows, today)
+        arrays, counters = self._convert(rows, today)
         if not self._is_selection:
             arrays.append(_texts([text for _, text in rows]))
         counted = {name: dict(sorted(counter.items())) for name, counter in counters.items()}
@@ -195,58 +210,119 @@ class BatchMaker:
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     def _convert(self, rows: Sequence[Row], today: date) -> tuple[list[pa.Array], dict[str, Counter[str]]]:
-        """Return the columns and the counters: of structs, if the rows are such and hold nothing unreadable."""
-        records = [record for record, _ in rows]
-        if set(map(type, records)) == {self._reader.record_type}:
-            with suppress(UnreadableError, LongNumberError):
-                conversion = Conversion(is_typed=True)
-                found = columns_of(records)
-                flat = self._typed_flat(records, found, today)
-                return self._arrays(conversion, found, flat, len(rows)), conversion.counters
-        records = [row[0] if isinstance(row[0], dict) else _decode_again(row) for row in rows]
-        flat = dict_columns([self._read_flat(record, today) for record in records])
+        """Return the columns and the counters: from a page of columns, if the rows stand in one."""
+        places = [record for record, _ in rows if isinstance(record, Place)]
+        if len(places) == len(rows) > 0 and len({id(place.page) for place in places}) == 1:
+            try:
+                found = self._columns(_Rows(rows), today)
+            except UnreadableError:
+                self._reader.note(is_read=False)
+            else:
+                self._reader.note(is_read=True)
+                return found
+        with gc_paused():
+            return self._dict_columns([record_of(row) for row in rows], rows, today)
+
+    def _columns(self, rows: _Rows, today: date) -> tuple[list[pa.Array], dict[str, Counter[str]]]:
         conversion = Conversion()
+        if not self._is_selection:
+            conversion.counters["valuesWithoutColumn"].update(rows.page.count_others(rows.select))
+        flat = self._flat_columns(rows, conversion, today)
+        ids, others = (
+            [column for node in nodes for column in self._member_columns(node, rows, conversion)]
+            for nodes in (self._ids, self._others)
+        )
+        return [*self._company(len(rows)), *ids, *flat, *others], conversion.counters
+
+    def _member_columns(self, node: Node, rows: _Rows, conversion: Conversion) -> list[pa.Array]:
+        if node.key not in rows.page.texts:
+            return [rows.select(column) for column in rows.page.columns[node.key]]
+        found = {node.key: [record.get(node.key) for record in rows.records]}
+        return conversion.columns(found, len(rows), [node])
+
+    def _flat_columns(self, rows: _Rows, conversion: Conversion, today: date) -> list[pa.Array]:
+        if self._flat_paths is None:
+            flat = dict_columns([self._read_flat(record, today) for record in rows.records])
+            return conversion.columns(flat, len(rows), self._flat)
+        computed = {} if self._status is None else _computed(self._status, rows, today)
+        return [
+            conversion.columns(computed, len(rows), [node])[0]
+            if node.key in computed
+            else self._flat_column(node, rows)
+            for node in self._flat
+        ]
+
+    def _flat_column(self, node: Node, rows: _Rows) -> pa.Array:
+        """Return the first value that is not empty at a flat field's paths."""
+        found = [value_at(rows.page.arrays, path) for path in (self._flat_paths or {})[node.key]]
+        arrays = [rows.select(array) for array in found if array is not None and array.null_count < len(array)]
+        arrays = [_without_empty(array) if pa.types.is_string(array.type) else array for array in arrays]
+        if not arrays:
+            return self._reader.nulls(node, len(rows), is_flat=True)[0]
+        return column_of(pc.coalesce(*arrays) if len(arrays) > 1 else arrays[0], node)
+
+    def _dict_columns(
+        self, records: Sequence[dict[str, Any]], rows: Sequence[Row], today: date
+    ) -> tuple[list[pa.Array], dict[str, Counter[str]]]:
+        flat = dict_columns([self._read_flat(record, today) for record in records])
         try:
+            conversion = Conversion()
             arrays = self._arrays(conversion, dict_columns(records), flat, len(rows))
         except LongNumberError:
             conversion = Conversion(is_exact=True)
             arrays = self._arrays(conversion, dict_columns([_exact_record(row) for row in rows]), flat, len(rows))
-        if conversion.others and not self._is_selection:
-            self._learned |= conversion.others
-            self._reader.learn(conversion.others)
         return arrays, conversion.counters
 
     def _arrays(self, conversion: Conversion, found: Columns, flat: Columns, count: int) -> list[pa.Array]:
         if not self._is_selection:
             conversion.count_others(found, self._keys)
         return [
-            *(pa.array([value] * count, pa.string()) for value in self._beside),
+            *self._company(count),
             *conversion.columns(found, count, self._ids),
             *conversion.columns(flat, count, self._flat),
             *conversion.columns(found, count, self._others, is_flat=True),
         ]
 
-    def _typed_flat(self, records: Sequence[Any], found: Columns, today: date) -> Columns:
-        """Return the flat fields of structs, given their columns."""
-        if self._flat_paths is None:
-            return dict_columns([self._read_flat(as_json(record), today) for record in records])
-        flat: dict[str, Sequence[Any]] = {}
-        for key, paths in self._flat_paths.items():
-            columns = [values for path in paths if (values := _values_at(found, path)) is not None]
-            if len(columns) == 1:
-                flat[key] = columns[0]
-            elif columns:
-                flat[key] = [
-                    next((value for value in values if value is not None), None)
-                    for values in zip(*columns, strict=True)
-                ]
-        if self._compute is not None:
-            compute = self._compute
-            try:
-                flat |= dict_columns([compute(record, today) for record in records])
-            except UnexpectedResponseError:
-                raise UnreadableError from None
-        return flat
+    def _company(self, count: int) -> list[pa.Array]:
+        return [pa.repeat(pa.scalar(value, pa.string()), count) for value in self._beside]
+
+
+class _Rows:
+    """Rows of one page of columns.
+
+    Attributes:
+        page: The page.
+    """
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+        self._places = [place.row for place, _ in rows]
+        self._is_range = self._places == list(range(self._places[0], self._places[0] + len(rows)))
+        self.page = rows[0][0].page
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def select(self, array: pa.Array) -> pa.Array:
+        """Return the values of the rows."""
+        if self._is_range:
+            return array.slice(self._places[0], len(self._rows))
+        return array.take(pa.array(self._places, pa.int32()))
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """The records, decoded once."""
+        with gc_paused():
+            return list(map(record_of, self._rows))
+
+    def record(self, row: int) -> dict[str, Any]:
+        """Return the record of a row."""
+        return record_of(self._rows[row])
+
+    def values(self, key: str) -> Sequence[Any]:
+        """Return the values of a member, as the JSON reader typed them: a date is a text."""
+        array = self.page.arrays.get(key)
+        return [None] * len(self) if array is None else self.select(array).to_pylist()
 
 
 class ListBatchMaker:
@@ -370,16 +446,6 @@ def _walk(nodes: Sequence[Node], path: Sequence[str]) -> Iterator[Node | None]:
         nodes = node.parts
 
 
-def _undeclared(nodes: Sequence[Node], path: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the member of a path that structs of these nodes lack: the path of its object, and its key."""
-    prefix = ""
-    for node, step in zip(_walk(nodes, path), (step for step in path if not step.isdigit()), strict=False):
-        if node is None:
-            return [(prefix, step.removesuffix("/"))]
-        prefix += f"{step}."
-    return []
-
-
 def _is_simple(nodes: Sequence[Node], path: Sequence[str], kind: str) -> bool:
     """Return whether a path leads through objects to a plain value of a kind."""
     steps = list(_walk(nodes, path))
@@ -393,26 +459,31 @@ def _is_simple(nodes: Sequence[Node], path: Sequence[str], kind: str) -> bool:
     )
 
 
-def _values_at(found: Columns, path: Sequence[str]) -> Sequence[Any] | None:
-    """Return what stands at a path in structs, without empty texts; None if it is nothing."""
-    values = found.get(path[0])
-    for step in path[1:]:
-        first = next((value for value in values or () if value is not None), None)
-        if first is None or values is None:
-            return None
-        get = attrgetter(first.attributes[step])
-        values = [None if value is None else get(value) for value in values]
-    return None if values is None else [None if value == "" else value for value in values]
+def _computed(status: Status, rows: _Rows, today: date) -> Columns:
+    """Return the flat fields that a status computes.
+
+    Raises:
+        UnreadableError: A record has no status.
+    """
+    values = zip(*map(rows.values, status.reads), strict=True)
+    records = [dict(zip(status.reads, found, strict=True)) for found in values]
+    try:
+        if status.reads_more is not None:
+            places = [place for place, record in enumerate(records) if status.reads_more(record)]
+            for place in places:
+                records[place] = rows.record(place)
+        return dict_columns([status.compute(record, today) for record in records])
+    except UnexpectedResponseError:
+        raise UnreadableError from None
+
+
+def _without_empty(texts: pa.Array) -> pa.Array:
+    """Return texts with null in place of those that are empty."""
+    is_empty = pc.equal(texts, "")
+    return pc.if_else(is_empty, pa.scalar(None, pa.string()), texts) if pc.any(is_empty).as_py() else texts
 
 
 # ---- records that are decoded again ----------------------------------------------------------------------------------
-
-
-def _decode_again(row: Row) -> dict[str, Any]:
-    try:
-        return orjson.loads(bytes(row[1]))  # type: ignore[no-any-return]  # a record is an object
-    except ValueError:
-        raise UnexpectedResponseError("QuickBooks answered with a damaged record.") from None
 
 
 def _exact_record(row: Row) -> dict[str, Any]:
@@ -420,7 +491,7 @@ def _exact_record(row: Row) -> dict[str, Any]:
     try:
         record: dict[str, Any] = json.loads(bytes(row[1]), parse_float=_exact_number, parse_int=_exact_integer)
     except RecursionError:  # the standard library's decoder allows less nesting
-        return _decode_again(row)
+        return record_of(row)
     return record
 
 

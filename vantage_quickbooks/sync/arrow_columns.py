@@ -11,8 +11,6 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vantage_quickbooks.sync.structs import columns_of
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
@@ -22,7 +20,16 @@ if TYPE_CHECKING:
     Columns = Mapping[str, Sequence[Any]]
     """Values by key; what no object has is left out."""
 
-__all__ = ["COUNTERS", "Conversion", "LongNumberError", "Node", "UnreadableError", "dict_columns"]
+__all__ = [
+    "COUNTERS",
+    "Conversion",
+    "LongNumberError",
+    "Node",
+    "UnreadableError",
+    "as_decimals",
+    "dict_columns",
+    "parse_texts",
+]
 
 COUNTERS = ("unreadableValues", "valuesWithoutColumn")
 
@@ -51,7 +58,7 @@ class LongNumberError(Exception):
 
 
 class UnreadableError(Exception):
-    """A page of structs holds a value that its column cannot represent: it must be decoded into dicts."""
+    """A page of columns holds a value that its column cannot represent: it must be decoded into dicts."""
 
 
 class Node:
@@ -100,8 +107,6 @@ class Conversion:
     """Converts the values of one page.
 
     Args:
-        is_typed: Whether the objects are structs, whose values have the right types. Then a value that its column
-            cannot represent raises UnreadableError, and is not counted.
         is_exact: Whether the objects hold decimals in place of doubles. Otherwise numbers for which a double is not
             exact enough raise LongNumberError.
 
@@ -110,8 +115,7 @@ class Conversion:
         others: Members that have no column: the path of their object, and their key.
     """
 
-    def __init__(self, *, is_typed: bool = False, is_exact: bool = False) -> None:
-        self._is_typed = is_typed
+    def __init__(self, *, is_exact: bool = False) -> None:
         self._is_exact = is_exact
         self._unreadable: Counter[str] = Counter()
         self._others: Counter[str] = Counter()
@@ -169,23 +173,22 @@ class Conversion:
 
     def _members(self, objects: Sequence[Any], node: Node, path: str, *, is_flat: bool = False) -> list[pa.Array]:
         """Return the columns of the members of objects, and count the members that have none."""
-        found = columns_of(objects) if self._is_typed else dict_columns(objects)
+        found = dict_columns(objects)
         self.count_others(found, node.part_keys, f"{path}.")
         return self.columns(found, len(objects), node.parts, f"{path}.", is_flat=is_flat)
 
     def _flattened(self, values: Sequence[Any], node: Node, path: str) -> list[pa.Array]:
         """Return objects as a column for each of their members."""
-        if node.is_textual and not self._is_typed:
+        if node.is_textual:
             return list(self._structs(values, node, path).flatten())
         values = self._only(dict, values, path)
-        empty = type(next(value for value in values if value is not None))() if self._is_typed else {}
-        return self._members([empty if value is None else value for value in values], node, path, is_flat=True)
+        return self._members([{} if value is None else value for value in values], node, path, is_flat=True)
 
     def _structs(self, values: Sequence[Any], node: Node, path: str) -> pa.Array:
         """Return objects as structs."""
         values = self._only(dict, values, path)
         found = [value for value in values if value is not None]
-        if node.is_textual and not self._is_typed:
+        if node.is_textual:
             try:
                 structs = pa.array(values, node.struct)  # twice as fast as a column for each member
             except (TypeError, ValueError):
@@ -213,13 +216,11 @@ class Conversion:
 
     def _null(self, path: str) -> Any:
         """Count a value that its column cannot represent, and return None in its place."""
-        if self._is_typed:
-            raise UnreadableError
         self._unreadable[path] += 1
 
     def _only(self, kind: type, values: Sequence[Any], path: str) -> Sequence[Any]:
         """Return the values with None in place of those that are not of a type."""
-        if self._is_typed or set(map(type, values)) <= {kind, _NONE}:
+        if set(map(type, values)) <= {kind, _NONE}:
             return values
         return [value if value is None or type(value) is kind else self._null(path) for value in values]
 
@@ -228,51 +229,45 @@ class Conversion:
         try:
             return pa.array(values, pa.string())
         except (TypeError, ValueError):  # ArrowTypeError and ArrowInvalid are such
-            if self._is_typed:
-                raise UnreadableError from None
             return pa.array(self._only(str, values, path), pa.string())
 
     def dates(self, values: Sequence[Any], wanted: pa.DataType, path: str) -> pa.Array:
         """Return dates, `2026-02-28`."""
-        return self._parsed(values, wanted, pa.int32(), _DAYS, path)
+        return self._parsed(values, wanted, path)
 
     def instants(self, values: Sequence[Any], wanted: pa.DataType, path: str) -> pa.Array:
         """Return instants in UTC; a text without an offset is not an instant."""
-        return self._parsed(values, wanted, pa.int64(), _MICROSECONDS, path)
+        return self._parsed(values, wanted, path)
 
-    def _parsed(
-        self, values: Sequence[Any], wanted: pa.DataType, number: pa.DataType, bounds: tuple[int, int], path: str
-    ) -> pa.Array:
+    def _parsed(self, values: Sequence[Any], wanted: pa.DataType, path: str) -> pa.Array:
         texts = self.texts(values, pa.string(), path)
-        parsed = _parse(texts, wanted, number, bounds)
+        parsed = parse_texts(texts, wanted)
         if parsed is not None:
             return parsed
         readable = [
-            text if text is None or _parse(pa.array([text]), wanted, number, bounds) is not None else self._null(path)
+            text if text is None or parse_texts(pa.array([text]), wanted) is not None else self._null(path)
             for text in texts.to_pylist()
         ]
         return pa.array(readable, pa.string()).cast(wanted)
 
     def decimals(self, values: Sequence[Any], wanted: pa.DataType, path: str) -> pa.Array:
         """Return decimals."""
-        # Half the distance from a double below this to the next is less than half a unit of the last digit.
-        limit = 2.0**52 / 10**wanted.scale
-        if self._is_typed or set(map(type, values)) <= _NUMBERS:
+        if set(map(type, values)) <= _NUMBERS:
             try:
                 numbers = pa.array(values, pa.float64())
             except (TypeError, ValueError):  # an integer of more than 53 bits
                 pass
             else:
-                decimals = _as_decimals(numbers, wanted, limit)
+                decimals = as_decimals(numbers, wanted)
                 if decimals is not None:
                     return decimals
-        return pa.array([self._decimal(value, wanted, limit, path) for value in values], wanted)
+        return pa.array([self._decimal(value, wanted, path) for value in values], wanted)
 
-    def _decimal(self, value: Any, wanted: pa.DataType, limit: float, path: str) -> Decimal | None:
+    def _decimal(self, value: Any, wanted: pa.DataType, path: str) -> Decimal | None:
         if value is None:
             return None
         if type(value) is float:
-            if abs(value) < limit:
+            if abs(value) < _exact_below(wanted):
                 value = Decimal(repr(value))
             elif not self._is_exact:
                 raise LongNumberError
@@ -283,7 +278,7 @@ class Conversion:
 
     def integers(self, values: Sequence[Any], wanted: pa.DataType, path: str) -> pa.Array:
         """Return integers."""
-        if self._is_typed or set(map(type, values)) <= _INTEGERS:
+        if set(map(type, values)) <= _INTEGERS:
             try:
                 return pa.array(values, wanted)
             except (TypeError, ValueError, OverflowError):  # more than 64 bits
@@ -326,8 +321,9 @@ _CONVERTERS: dict[str, Callable[[Conversion, Sequence[Any], pa.DataType, str], p
 }
 
 
-def _parse(texts: pa.Array, wanted: pa.DataType, number: pa.DataType, bounds: tuple[int, int]) -> pa.Array | None:
-    """Return texts as dates or instants; None if one of them is none, or lies outside *bounds*."""
+def parse_texts(texts: pa.Array, wanted: pa.DataType) -> pa.Array | None:
+    """Return texts as dates or instants; None if one of them is not such, or its year is not one of SQL's."""
+    number, bounds = (pa.int32(), _DAYS) if pa.types.is_date(wanted) else (pa.int64(), _MICROSECONDS)
     try:
         parsed = texts.cast(wanted)
     except ValueError:  # ArrowInvalid
@@ -338,10 +334,15 @@ def _parse(texts: pa.Array, wanted: pa.DataType, number: pa.DataType, bounds: tu
     return None
 
 
-def _as_decimals(numbers: pa.Array, wanted: pa.DataType, limit: float) -> pa.Array | None:
+def _exact_below(wanted: pa.DataType) -> float:
+    """Return below what half the distance from a double to the next is less than half a unit of the last digit."""
+    return 2.0**52 / 10**wanted.scale  # type: ignore[no-any-return]  # pyarrow has no types
+
+
+def as_decimals(numbers: pa.Array, wanted: pa.DataType) -> pa.Array | None:
     """Return doubles as decimals; None unless each is the double that is nearest to a decimal of that scale."""
     extremes = pc.min_max(numbers).as_py()
-    if max(-(extremes["min"] or 0), extremes["max"] or 0) >= limit:
+    if max(-(extremes["min"] or 0), extremes["max"] or 0) >= _exact_below(wanted):
         return None
     power = pa.scalar(float(10**wanted.scale))
     units = pc.round(pc.multiply(numbers, power))
