@@ -327,7 +327,8 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(firm, capsys, tmp_p
 
 
 @pytest.mark.system
-def test_ctrl_c_reports_what_was_done_and_loses_nothing(firm, capsys, tmp_path):
+@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_reports_what_was_done_and_loses_nothing(firm, capsys, tmp_path, signal_):
     """A company that hangs is cancelled, one that did not get its turn is named, and states are consistent."""
     firm.emulator.fault("hang", path=firm.realms["birch"], times=-1, seconds=60)
     report = tmp_path / "report.json"
@@ -336,7 +337,7 @@ def test_ctrl_c_reports_what_was_done_and_loses_nothing(firm, capsys, tmp_path):
         while not firm.emulator.faults() or not firm.emulator.counters()["faults_delivered"]:
             assert process.poll() is None
             time.sleep(0.002)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal_)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     runs = {run["connection"]: run for run in json.loads(report.read_text())["runs"]}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +28,7 @@ from vantage_quickbooks.cli.sync_options import WORKERS
 from vantage_quickbooks.errors import ConnectorError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from vantage_quickbooks.cli.sync_options import Options
     from vantage_quickbooks.connector.connection import Connection
@@ -48,13 +51,26 @@ def run(options: Options) -> int:
     options.check_several()
     check_report(options.report)
     try:
-        with opened(options.registry) as registry:
+        with _sigterm_interrupts(), opened(options.registry) as registry:
             return print_report(_run(registry, options), options)
     except RunsInterrupted as interrupted:
         return print_report(interrupted.report, options, status=INTERRUPTED)
     except ConnectorError as error:
         print_error(error.to_dict())
         return FAILURE
+
+
+@contextlib.contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM end the runs as Ctrl-C does, so that a scheduler that stops the command gets its report."""
+    if threading.current_thread() is not threading.main_thread():  # only that one may handle signals
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous or signal.SIG_DFL)
 
 
 def _run(registry: ConnectionRegistry, options: Options) -> RunReport:
@@ -128,8 +144,9 @@ def print_report(report: RunReport, options: Options, *, status: int = SUCCESS, 
 def _print(report: RunReport, *, is_estimate: bool) -> None:
     """Write one row for each company, then the errors on standard error."""
     calls = "estimated" if is_estimate else "API"
-    if report.runs:
-        _print_table([_HEADINGS, *(_row(company) for company in report.runs)])
+    if not report.runs:
+        return
+    _print_table([_HEADINGS, *(_row(company) for company in report.runs)])
     for company in report.runs:
         if company.error is not None:
             say(f"\n{clean(company.id)}:")
