@@ -155,7 +155,7 @@ def _print(report: LoadReport, where: str, *, is_loaded: bool) -> None:
     for company in report.companies:
         write(clean(f"{company.company or company.connection} (company {company.realm_id or 'unknown'})\n"))
         if is_loaded:
-            for name, counts in company.tables.items():
+            for name, counts in sorted(company.tables.items()):
                 deleted = f"{counts['deleted']:>10,} deleted" if counts["deleted"] else ""
                 write(f"  {name:<24} {counts['rows']:>10,} rows{deleted}\n")
             if not company.tables and not company.failed:
