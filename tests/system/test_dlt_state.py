@@ -9,7 +9,6 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 from warehouses import Copy, DuckDB, books
 
-import dlt
 from vantage_quickbooks.adapters.dlt import LoadReport, quickbooks_source
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.errors import ConnectorError, InputError
@@ -105,7 +104,7 @@ def test_a_snapshot_that_fails_keeps_what_was_there(company, copy):
     equals_books(copy, company, "Invoice")
 
 
-# ---- tables that are dropped, chosen, or new ---------------------------------------------------------------------------
+# ---- tables that are dropped, chosen, or new -------------------------------------------------------------------------
 
 
 def test_a_dropped_table_is_read_again_and_the_others_are_not(company, tmp_path):
@@ -139,7 +138,7 @@ def test_lines_that_are_wanted_later_are_complete(company, tmp_path):
     assert len(copy.records("payment_lines", "payment_id, position")) == wanted > 0
 
 
-# ---- what is refused and what fails ------------------------------------------------------------------------------------
+# ---- what is refused and what fails ----------------------------------------------------------------------------------
 
 
 def test_the_state_of_another_company_is_refused(company, other, tmp_path):
@@ -236,7 +235,7 @@ def test_no_secret_is_in_the_files_of_a_package(company, copy, tmp_path):
         assert form[name].encode() not in text
 
 
-# ---- any history -------------------------------------------------------------------------------------------------------
+# ---- any history -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.emulator(invoices=5)

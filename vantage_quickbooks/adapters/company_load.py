@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["CompanyLoad", "CompanyReport", "ConvertedSet", "LoadReport"]
 
 
+_NUL = b"\\u0000"  # in JSON
+
+
 @dataclass(slots=True)
 class CompanyReport:
     """What a load did for one company.
@@ -110,12 +113,14 @@ class ConvertedSet:
         keys: The keys of the upserts: each once, and none that the set deletes.
         records: The upserts; None if there are none.
         lines: Their lines; None if the entity has none, or they are not wanted.
+        has_nul: Whether some text may contain the character NUL.
     """
 
     changes: ChangeSet
     keys: list[str]
     records: pa.RecordBatch | None
     lines: pa.RecordBatch | None
+    has_nul: bool = False
 
 
 class CompanyLoad:
@@ -254,4 +259,4 @@ class CompanyLoad:
             for path, count in counters_of(metadata_of(one))["unreadableValues"].items():
                 place = f"{found.entity}.{path}"
                 self.report.unreadable_values[place] = self.report.unreadable_values.get(place, 0) + count
-        return ConvertedSet(found, keys, batch, lines)
+        return ConvertedSet(found, keys, batch, lines, has_nul=any(_NUL in text for _, text in rows))

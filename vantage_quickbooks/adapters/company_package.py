@@ -215,7 +215,8 @@ class CompanyPackage:
             elif field.name in {DELETED_AT, REMOVED}:
                 columns.append(pa.nulls(batch.num_rows, field.type))
             else:
-                columns.append(_without_nul(batch.column(field.name)))
+                column = batch.column(field.name)
+                columns.append(_without_nul(column) if found.has_nul else column)
         return pa.Table.from_arrays(columns, schema=table.schema)
 
     def _removed(self, table: Table, found: ConvertedSet, gone: Mapping[str, datetime]) -> pa.Table:
@@ -242,9 +243,8 @@ class CompanyPackage:
 
 def _without_nul(column: pa.Array) -> pa.Array:
     """Replace the character NUL, which PostgreSQL has no place for; in the record's JSON it is escaped."""
-    if pa.types.is_string(column.type) and pc.any(pc.match_substring(column, "\0")).as_py():
-        return pc.replace_substring(column, "\0", "\N{REPLACEMENT CHARACTER}")
-    return column
+    is_text = pa.types.is_string(column.type)
+    return pc.replace_substring(column, "\0", "\N{REPLACEMENT CHARACTER}") if is_text else column
 
 
 def _instant(text: Any) -> datetime | None:

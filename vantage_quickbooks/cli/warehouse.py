@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-_MAX_RECORDS = 200_000
-"""Records of a load package: what a killed process reads again at most."""
+_MAX_RECORDS = 25_000
+"""Records of a load package, about: what a killed process reads again, and what bounds the memory of DuckDB's merge."""
 
 _DATASET = "quickbooks"
 _MAX_TEXT = 600
