@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vantage_quickbooks import contract
-from vantage_quickbooks.cli.connections import connect_registered, opened
+from vantage_quickbooks.cli.connections import deployment_at, opened
 from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.cli.options import (
     Command,
@@ -23,7 +23,8 @@ from vantage_quickbooks.errors import ConnectorError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vantage_quickbooks.registry import ConnectionRegistry
+    from vantage_quickbooks.connector.connection import Connection
+    from vantage_quickbooks.connector.many import CompanyRun
 
 __all__ = ["command"]
 
@@ -44,34 +45,36 @@ __all__ = ["command"]
 def command(
     connection_ids: Sequence[str], is_all: bool, registry: str | None, format_: str, emulator: str | None
 ) -> int:
-    """Verify connections with two API calls each.
+    """Verify connections with two API calls each, several connections at once.
 
     The exit status is 1 if one of them fails.
     """
     if bool(connection_ids) == is_all:
         raise UsageError("Name the connections to test, or use --all.")
+    from vantage_quickbooks.connector.many import run_companies
+
     try:
         with opened(registry) as found:
-            ids = [entry.id for entry in found.list()] if is_all else list(dict.fromkeys(connection_ids))
-            results = {}
-            for connection_id in ids:
-                results[connection_id] = _test(found, connection_id, emulator)
-                if format_ == "text":
-                    _print(connection_id, results[connection_id])
+            report = run_companies(
+                found, _test, None if is_all else connection_ids, retries=0, deployment=deployment_at(emulator)
+            )
     except ConnectorError as error:
         return report_failure(contract.envelope(error=error), format_)
+    results = {run.id: {**run.result, "error": None} if run.result else _failed(run) for run in report.runs}
     if format_ == "json":
         write(json_text([{"id": connection_id, **result} for connection_id, result in results.items()]))
+    else:
+        for connection_id, result in results.items():
+            _print(connection_id, result)
     return SUCCESS if all(result["ok"] for result in results.values()) else FAILURE
 
 
-def _test(registry: ConnectionRegistry, connection_id: str, emulator: str | None) -> dict[str, Any]:
-    """Return what `Connection.test` found, or the error for a connection that cannot be made."""
-    try:
-        with connect_registered(registry, connection_id, emulator) as connection:
-            return {**connection.test(), "error": None}
-    except ConnectorError as error:
-        return {"ok": False, "error": error.to_dict()}
+def _test(connection: Connection, run: CompanyRun) -> None:
+    run.result = connection.test()
+
+
+def _failed(run: CompanyRun) -> dict[str, Any]:
+    return {"ok": False, "error": run.error}
 
 
 def _print(connection_id: str, result: dict[str, Any]) -> None:
