@@ -178,6 +178,7 @@ def test_companies_of_a_registry(database, company, capsys, tmp_path):
         (["--to", "oracle://host/db"], 1, "There is no destination oracle://."),
         (["--to", "orcl"], 1, "There is no destination 'orcl'."),
         (["--to", "duckdb:///"], 1, "does not name a file"),
+        (["--to", "duckdb:///quickbooks.duckdb"], 1, "The file and the dataset have the same name"),
         (["--to", "duckdb:////no/such/directory/x.duckdb"], 1, "/no/such/directory does not exist"),
         (["--to", "postgresql://host"], 1, "no host or no database"),
         (["--to", "filesystem"], 1, "dlt needs DESTINATION__FILESYSTEM__BUCKET_URL"),

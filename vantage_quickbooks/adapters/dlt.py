@@ -1,6 +1,6 @@
 """QuickBooks companies as a dlt source (extra `[dlt]`): tables in a warehouse that equal the books.
 
-    pipeline = dlt.pipeline("quickbooks", destination="duckdb", dataset_name="quickbooks")
+    pipeline = dlt.pipeline("books", destination="duckdb", dataset_name="quickbooks")
     pipeline.run(quickbooks_source(settings))
 
 Theory of operation

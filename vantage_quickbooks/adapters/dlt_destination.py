@@ -40,12 +40,14 @@ class Destination(NamedTuple):
         text: What it is, without a password, for a person.
         secret: The password; "" if there is none.
         file_format: The format of the files to load; None for the destination's own.
+        catalog: DuckDB's name for the database, which no schema in it may have; "" elsewhere.
     """
 
     made: Any
     text: str
     secret: str = ""
     file_format: Any = None
+    catalog: str = ""
 
     def __repr__(self) -> str:
         return f"Destination({self.text!r})"
@@ -74,7 +76,7 @@ def _duckdb(_: str, rest: str) -> Destination:
     file = Path(path).absolute()
     if not file.parent.is_dir():
         raise _wrong(f"The directory {file.parent} does not exist.", "Create it first.")
-    return Destination(dlt.destinations.duckdb(str(file)), f"duckdb {path}")
+    return Destination(dlt.destinations.duckdb(str(file)), f"duckdb {path}", catalog=file.name.split(".")[0])
 
 
 def _postgresql(text: str, _: str) -> Destination:
@@ -115,9 +117,14 @@ def load(source: DltSource, report: LoadReport, destination: Destination, *, dat
         locks: A directory for a lock file: one load into a dataset at a time.
 
     Raises:
-        InputError: Another process loads into the dataset.
+        InputError: Another process loads into the dataset, or DuckDB cannot distinguish it from the database.
         PipelineStepFailed: See dlt.
     """
+    if destination.catalog.lower() == dataset.lower():
+        raise _wrong(
+            f"The file and the dataset have the same name, {dataset}, and DuckDB cannot distinguish them.",
+            "Choose another name for one of them, --dataset books for example.",
+        )
     files = FileLocks(locks)
     try:
         lock = files.acquire(f"{destination.text} {dataset}", 0)
