@@ -23,7 +23,8 @@ from mcp_client import ZULU, Agent, rows_of, settings_of, text_of, two_companies
 from vantage_quickbooks.adapters.mcp import server, tools
 from vantage_quickbooks.adapters.mcp.entities import entities
 from vantage_quickbooks.adapters.mcp.errors import error_of
-from vantage_quickbooks.adapters.mcp.results import Results
+from vantage_quickbooks.adapters.mcp.results import MAX_KEPT, Results
+from vantage_quickbooks.adapters.mcp.totals import Totals
 from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.errors import ConnectorError, NetworkError, RateLimitedError
@@ -340,6 +341,14 @@ def test_receivables_by_age(agent):
     assert "current" in ages
 
 
+def test_a_sum_says_if_amounts_are_missing():
+    totals = Totals(entities()["Deposit"])
+    totals.add([{"TotalAmt": 0.1, "currency": "USD"}, {"TotalAmt": 0.2, "currency": "USD"}, {"currency": "USD"}])
+    assert totals.by_currency() == [
+        {"currency": "USD", "count": 3, "TotalAmt": "0.30", "withoutAmount": {"TotalAmt": 1}}
+    ]
+
+
 def test_records_without_amounts_are_counted(agent, books):
     rows = rows_of(agent.ask("summary", company="acme", entity="Item", group_by=["Type"]))
     expected = defaultdict(int)
@@ -360,7 +369,9 @@ def test_a_record_is_compact_unless_asked(agent, books):
     assert not {"SyncToken", "domain", "sparse", "CustomField"} & set(brief)
     full = agent.ask("get", company="acme", entity="invoice", id=row["Id"], detail="full")["record"]
     assert {name: full[name] for name in stored} == stored
-    few = agent.ask("get", company="acme", entity="invoice", id=row["Id"], fields=["DocNumber", "Balance"])["record"]
+    few = agent.ask("get", company="acme", entity="invoice", id=int(row["Id"]), fields=["DocNumber", "Balance"])[
+        "record"
+    ]
     assert few == {"DocNumber": stored["DocNumber"], "Balance": f"{stored['Balance']:.2f}"}
     assert agent.ask("get", company="acme", entity="Preferences")["record"]["homeCurrency"] == "USD"
 
@@ -426,6 +437,21 @@ def test_changes_long_ago_are_read_in_full_and_say_what_is_unknown(agent):
     assert "Deletions are not known" in part["note"]
 
 
+def test_changes_that_take_too_many_calls_say_what_was_not_read(agent):
+    data = agent.ask("changes", company="acme", since="2026-01-01", max_api_calls=12)
+    assert data["apiCalls"] <= 12
+    assert data["notRead"]
+    assert "next_since" not in data
+    shown = {part["entity"] for part in data["changes"]}
+    assert len(shown | set(data["notRead"])) + data["unchangedEntities"] == 29
+
+
+@pytest.mark.parametrize("since", ["0001-01-01", "1900-01-01", "9999-12-31"])
+def test_a_time_may_be_far_away(agent, since):
+    data = agent.ask("changes", company="acme", since=since, entities=["Term"])
+    assert bool(data["changes"]) is since.startswith(("0", "1"))
+
+
 @pytest.mark.parametrize("since", ["yesterday", "2026-13-01", "2026-05-01T08:30:00", ""])
 def test_a_time_needs_its_zone(agent, since):
     assert agent.fail("changes", company="acme", since=since)["fields"] == ["since"]
@@ -469,6 +495,14 @@ def test_a_saved_ndjson_has_the_chosen_fields(agent, tmp_path):
     assert paths[0].exists()  # the user chose the directory
     for name in ("limit", "start"):
         assert agent.fail("list", company="acme", entity="Bill", save="csv", **{name: 5})["fields"] == [name]
+
+
+def test_a_temporary_directory_keeps_the_newest_results():
+    results = Results()
+    saved = [results.save("x", "csv", "x", lambda file: file.write(b"x")) for _ in range(MAX_KEPT + 2)]
+    assert [file.path.exists() for file in saved] == [False] * 2 + [True] * MAX_KEPT
+    assert results.list() == saved[2:]
+    results.close()
 
 
 def test_a_result_that_cannot_be_completed_leaves_no_file(agent, tmp_path):

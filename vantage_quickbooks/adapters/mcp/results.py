@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ResultFile", "Results"]
 
+MAX_KEPT = 100
+"""Files in the temporary directory: a server may run for weeks."""
+
 MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 
 
@@ -79,6 +82,8 @@ class Results:
         found = ResultFile(path, title)
         with self._lock:
             self._files[found.name] = found
+            while self._temporary is not None and len(self._files) > MAX_KEPT:
+                self._files.pop(next(iter(self._files))).path.unlink(missing_ok=True)
         return found
 
     def list(self) -> list[ResultFile]:

@@ -52,6 +52,9 @@ MAX_CALLS = 32
 _PAGE = 100
 """Resources of one page of the list."""
 
+_MAX_READ_BYTES = 64 * 2**20
+"""Size of a saved result that can be read as a resource."""
+
 SCHEME = "quickbooks"
 _COMPANY, _SCHEMA, _RESULT = "companies", "schemas", "results"
 
@@ -177,6 +180,8 @@ class _Handlers:
         file = self._session.results.find(name)
         if file is None:
             raise _not_found(_uri(_RESULT, name[:100]))
+        if file.path.stat().st_size > _MAX_READ_BYTES:
+            raise MCPError(types.INVALID_PARAMS, f"The result is too large to be sent. It is in the file {file.path}.")
         return file.media_type, file.path.read_text(encoding="utf-8")
 
     async def _resource(self, context: ServerRequestContext[Any, Any], run: Callable[..., T], *arguments: Any) -> T:

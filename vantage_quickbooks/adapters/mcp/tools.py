@@ -13,7 +13,7 @@ import contextlib
 import json
 import re
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
@@ -150,7 +150,9 @@ def _validate(tool: Tool, arguments: Mapping[str, Any]) -> JSON:
     from jsonschema import Draft202012Validator  # noqa: PLC0415 -- as slow to import as validation needs it
 
     given = {name: value for name, value in arguments.items() if value is not None}
-    if isinstance(given.get("filters"), str):  # models send objects as text sometimes
+    if isinstance(given.get("id"), int):  # models take an Id for a number, and an object for text
+        given["id"] = str(given["id"])
+    if isinstance(given.get("filters"), str):
         with contextlib.suppress(ValueError):
             given["filters"] = json.loads(given["filters"])
     schema = tool.input_schema
@@ -351,19 +353,25 @@ def _changes(session: Session, arguments: JSON) -> Answer:
     )
     wanted = {entity.resource.entity: entity for entity in chosen}
     is_full = arguments.get("detail") == "full"
-    next_since = (session.now() - _OVERLAP).isoformat(timespec="seconds")
+    started = session.now()
     connection = session.companies.connection(arguments.get("company"))
     found: dict[str, _Changed] = {}
-    calls = 0
-    for changes in connection.sync(list(wanted), since=_instant(arguments["since"])):
+    calls, pending = 0, list[str]()
+    since, most = _instant(arguments["since"]), arguments.get("max_api_calls", DEFAULT_API_CALLS)
+    for changes in connection.sync(list(wanted), since=since, max_api_calls=most):
         found.setdefault(changes.entity, _Changed(wanted[changes.entity])).add(changes, limit)
-        calls = changes.metadata["apiCalls"]  # so far
-    changed = [one for one in found.values() if one.is_worth_showing]
+        calls, pending = changes.metadata["apiCalls"], changes.metadata["pending"]  # so far
+    changed = {name: one for name, one in found.items() if one.is_worth_showing}
     budget = MAX_CHARACTERS // max(1, len(changed))
-    shown = [one.to_dict(budget, is_full=is_full) for one in changed]
-    return Answer(
-        {"changes": shown, "unchangedEntities": len(wanted) - len(shown), "next_since": next_since, "apiCalls": calls}
-    )
+    data: JSON = {
+        "changes": [one.to_dict(budget, is_full=is_full) for one in changed.values()],
+        "unchangedEntities": len(set(wanted).difference(changed, pending)),
+    }
+    if pending:  # no time to go on from: it would leave out what was not read
+        data |= {"notRead": pending, "hint": "max_api_calls was reached. Ask for fewer entities, or a later time."}
+    else:
+        data["next_since"] = (started - _OVERLAP).isoformat(timespec="seconds")
+    return Answer(data | {"apiCalls": calls})
 
 
 class _Changed:
@@ -575,7 +583,10 @@ def _instant(text: str) -> str:
         at = None
     if at is None or (at.tzinfo is None and len(text) > len("2026-05-01")):
         raise invalid("since", "It is not a date or a time with its zone.", "Write 2026-05-01T08:30:00-07:00.")
-    return (at if at.tzinfo else at.replace(tzinfo=UTC) - timedelta(hours=14)).isoformat()
+    return (at if at.tzinfo else at.replace(tzinfo=_EARLIEST_ZONE)).isoformat()
+
+
+_EARLIEST_ZONE = timezone(timedelta(hours=14))
 
 
 # ---- the table of tools ----------------------------------------------------------------------------------------------
@@ -691,6 +702,7 @@ _ALL = (
             "entities": _ENTITIES,
             "detail": _DETAIL,
             "limit": {**_limit(DEFAULT_LIMIT), "description": f"Per entity; default {DEFAULT_LIMIT}"},
+            "max_api_calls": _MAX_API_CALLS,
         },
         {"changes": _LIST, "next_since": _TEXT},
         _changes,

@@ -34,15 +34,27 @@ _PERIODS: Mapping[str, Callable[[date], str]] = {
 
 
 class _Sum:
-    __slots__ = ("amounts", "count")
+    """Records added up: how many, their amounts, and how many of them lack each amount."""
+
+    __slots__ = ("amounts", "count", "missing")
 
     def __init__(self, size: int) -> None:
         self.count = 0
         self.amounts = [_ZERO] * size
+        self.missing = [0] * size
 
-    def add(self, amounts: Sequence[Decimal], count: int = 1) -> None:
-        self.count += count
-        self.amounts = [held + amount for held, amount in zip(self.amounts, amounts, strict=True)]
+    def add(self, amounts: Sequence[Decimal | None]) -> None:
+        self.count += 1
+        for place, amount in enumerate(amounts):
+            if amount is None:
+                self.missing[place] += 1
+            else:
+                self.amounts[place] += amount
+
+    def merge(self, other: _Sum) -> None:
+        self.count += other.count
+        self.amounts = [mine + more for mine, more in zip(self.amounts, other.amounts, strict=True)]
+        self.missing = [mine + more for mine, more in zip(self.missing, other.missing, strict=True)]
 
     def cells(self) -> list[Any]:
         return [self.count, *map(format_money, self.amounts)]
@@ -77,16 +89,22 @@ class Totals:
 
     def by_currency(self) -> list[dict[str, Any]]:
         """Return the number of records and the sums, one entry for each currency."""
-        found: dict[Any, _Sum] = {}
+        names, found = self._entity.sums, self._merged(self._sums.items())
         with localcontext(_EXACT):
-            for group, added in self._sums.items():
-                found.setdefault(group[-1], _Sum(len(added.amounts))).add(added.amounts, added.count)
-            names = self._entity.sums
             return [
                 ({"currency": currency} if names else {})
                 | dict(zip(("count", *names), found[currency].cells(), strict=True))
+                | _missing(names, found[currency])
                 for currency in sorted(found, key=str)
             ]
+
+    def _merged(self, groups: Iterable[tuple[tuple[Any, ...], _Sum]]) -> dict[Any, _Sum]:
+        """Return groups added up by currency."""
+        found: dict[Any, _Sum] = {}
+        with localcontext(_EXACT):
+            for group, added in groups:
+                found.setdefault(group[-1], _Sum(len(added.amounts))).merge(added)
+        return found
 
     def groups(self, top: int) -> dict[str, Any]:
         """Return the largest groups as a table; what is left is added up, as `(others)` of each currency."""
@@ -96,12 +114,9 @@ class Totals:
         if any(":" in name or name == AGE for name in self._names):
             shown.sort(key=lambda item: tuple(map(_order, item[0])))
         with localcontext(_EXACT):
-            others: dict[Any, _Sum] = {}
-            for group, added in left:
-                others.setdefault(group[-1], _Sum(len(added.amounts))).add(added.amounts, added.count)
             blanks = [None] * (len(self._names) - 1)
             rows = [[*group, *added.cells()] for group, added in shown]
-            rows += [["(others)", *blanks, currency, *added.cells()] for currency, added in others.items()]
+            rows += [["(others)", *blanks, currency, *added.cells()] for currency, added in self._merged(left).items()]
         if not self._entity.sums:  # no amounts, no currency
             rows = [[*row[: len(self._names)], row[-1]] for row in rows]
         currency = ("currency",) if self._entity.sums else ()
@@ -110,6 +125,12 @@ class Totals:
             "columns": [*self._names, *currency, "count", *self._entity.sums],
             "rows": rows,
         }
+
+
+def _missing(names: Sequence[str], added: _Sum) -> dict[str, Any]:
+    """Return how many records lack an amount, so that a sum without them is not taken for complete."""
+    missing = {name: count for name, count in zip(names, added.missing, strict=True) if count}
+    return {"withoutAmount": missing} if missing else {}
 
 
 def _order(value: Any) -> tuple[int, str]:
@@ -132,7 +153,7 @@ def _key(entity: Entity, name: str) -> Callable[[Mapping[str, Any]], Any]:
         return lambda record: _text(value_at(record, field))
     if period not in _PERIODS:
         raise invalid("group_by", f"There is no period {period[:20]!r}.", f"Use {field}:month, :quarter or :year.")
-    if entity.known_fields[field.split(".")[0]] not in {"date", "object"}:
+    if entity.known_fields[field.split(".")[0]] not in {"date", "instant", "object"}:
         raise invalid("group_by", f"{field} is not a date.", "Use a date such as TxnDate:month.")
     name_of = _PERIODS[period]
 
@@ -157,6 +178,6 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, list) else value
 
 
-def _decimal(value: Any) -> Decimal:
+def _decimal(value: Any) -> Decimal | None:
     # The shortest decimal that reads back as the same float is what QuickBooks sent.
-    return Decimal(repr(value)) if isinstance(value, (int, float)) and not isinstance(value, bool) else _ZERO
+    return Decimal(repr(value)) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
