@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 
 import anyio
 from mcp import Client
@@ -14,6 +16,8 @@ from vantage_quickbooks.adapters.mcp.tools import Session
 from vantage_quickbooks.registry import open_registry
 
 ZULU = "9341450000000999"
+PROGRAM = [sys.executable, "-c", "import sys; from vantage_quickbooks.cli import main; sys.exit(main())", "mcp"]
+TOOLS = {"companies", "company_info", "find", "list", "summary", "get", "changes", "query", "explain"}
 
 
 def settings_of(emulator, realm_id=None):
@@ -91,3 +95,42 @@ def text_of(result):
 def rows_of(table):
     """Return the rows of a table as objects."""
     return [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+
+
+def server_environment(emulator, folder):
+    """Return the environment of a server of two companies."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("VANTAGE_")}
+    two_companies(emulator, folder / "registry").close()
+    return kept | {
+        "XDG_STATE_HOME": str(folder / "state"),
+        "TMPDIR": str(folder),
+        "VANTAGE_QUICKBOOKS_REGISTRY": str(folder / "registry"),
+    }
+
+
+async def converse(client):
+    """Use what every client uses."""
+    tools = {tool.name for tool in (await client.list_tools()).tools}
+    companies = (await client.call_tool("companies", {})).structured_content
+    found = await client.call_tool("list", {"company": "zulu", "entity": "Invoice", "limit": 2})
+    error = await client.call_tool("list", {"company": "zulu", "entity": "Nothing"})
+    company = await client.read_resource("quickbooks://companies/acme")
+    seen = []
+
+    async def progress(done, total, _message):
+        seen.append((done, total))
+
+    total = await client.call_tool("summary", {"company": "acme", "entity": "Bill"}, progress_callback=progress)
+    return tools, companies, found, error, company, total, seen
+
+
+def check(said, emulator):
+    tools, companies, found, error, company, total, seen = said
+    assert tools == TOOLS
+    assert [row["company"] for row in rows_of(companies)] == ["acme", "zulu"]
+    assert found.structured_content["shown"] == "2 of 60"
+    assert error.is_error
+    assert error.structured_content["error"]["fields"] == ["entity"]
+    assert json.loads(company.contents[0].text)["companyInfo"]["CompanyName"] == emulator.company().name()
+    count = sum(entry["count"] for entry in total.structured_content["totals"])
+    assert seen == [(count, count)]
