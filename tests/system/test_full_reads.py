@@ -592,6 +592,23 @@ def test_a_change_read_costs_what_its_descriptor_says(company, count, calls):
     assert "1,000 changes or more, a listing of all Ids" in cost["text"]
 
 
+def test_the_estimate_of_a_change_read_is_what_it_costs(company):
+    """It counts what changed, and adds how the deletions are found."""
+    emulator, connection = company
+    fill(company, 20)
+    for action, entity in (("listInvoices", "Invoice"), ("listTimeActivities", "TimeActivity")):
+        first = connection.invoke(action, {"all": True})
+        cursor = {"sync_cursor": first["metadata"]["syncCursor"]}
+        emulator.advance(600)
+        rows = next(value for value in first.values() if isinstance(value, list))
+        emulator.update(entity, {"Id": rows[0]["Id"], "PrivateNote" if entity == "Invoice" else "Description": "x"})
+        before = sum(connection.api_calls().values())
+        estimate = connection.estimate(action, cursor)
+        assert sum(connection.api_calls().values()) - before == (1 if entity == "Invoice" else 2)
+        changed = connection.invoke(action, cursor)
+        assert (estimate["totalCount"], estimate["apiCalls"]) == (1, changed["metadata"]["apiCalls"])
+
+
 def test_a_read_with_updated_since_can_be_continued_by_its_sync_cursor(company):
     """updated_since once, then the syncCursor: no change is missed or returned twice."""
     emulator, connection = company

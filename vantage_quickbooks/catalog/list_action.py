@@ -160,12 +160,19 @@ class ListAction:
     def estimate(self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext) -> Record:
         """Return how many records a full read would find, and the API calls it would take; costs one API call.
 
+        With `sync_cursor`, the records are those that changed. If their deletions can only be found by listing all
+        Ids, the estimate costs two API calls.
+
         Raises:
             ConnectorError: See `QuickBooksClient.request`.
         """
         from vantage_quickbooks.core.completeness import estimate_api_calls  # noqa: PLC0415 -- only full reads need it
 
-        request = self._parse({**data, "all": True} if "sync_cursor" not in data else data, call)
+        if "sync_cursor" in data:
+            from vantage_quickbooks.sync.list_read import estimate_changes  # noqa: PLC0415 -- only changes need it
+
+            return estimate_changes(self._parse(data, call), client, call)
+        request = self._parse({**data, "all": True}, call)
         total = client.count(request.statement(), call)
         return {"totalCount": total, "apiCalls": estimate_api_calls(total, request.size)}
 

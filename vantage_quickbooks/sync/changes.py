@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.catalog.resource import Resource
     from vantage_quickbooks.sync.list_request import ListRequest
 
-__all__ = ["RecentChanges", "changed_condition", "read_deletions"]
+__all__ = ["RecentChanges", "changed_condition", "deletions_are_captured", "read_deletions"]
 
 UPDATED = "MetaData.LastUpdatedTime"
 
@@ -96,7 +96,7 @@ def read_deletions(
         ConnectorError: See `QuickBooksClient.request`.
     """
     resource = request.resource
-    if resource.has_cdc and changed < MAX_CHANGES and call.now() - datetime.fromisoformat(started) < _CDC_WINDOW:
+    if deletions_are_captured(resource, call.now(), started, changed):
         try:
             found = client.changes([resource.entity], _overlapped(started), call)[resource.entity]
             if len(found) < MAX_CHANGES:
@@ -107,6 +107,11 @@ def read_deletions(
             if error.retryable:
                 raise
     return {"existingIds": _existing_ids(client, resource, request, call)}, "idListing"
+
+
+def deletions_are_captured(resource: Resource, now: datetime, started: str, changed: int) -> bool:
+    """Return whether change data capture may report what was deleted; the arguments are those of `read_deletions`."""
+    return resource.has_cdc and changed < MAX_CHANGES and now - datetime.fromisoformat(started) < _CDC_WINDOW
 
 
 def _tombstone(record: dict[str, Any]) -> dict[str, Any]:

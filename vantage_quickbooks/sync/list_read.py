@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from vantage_quickbooks.core import query
 from vantage_quickbooks.core.change_plan import version_of
-from vantage_quickbooks.sync.changes import RecentChanges, changed_condition, read_deletions
+from vantage_quickbooks.core.completeness import estimate_api_calls
+from vantage_quickbooks.sync.changes import (
+    RecentChanges,
+    changed_condition,
+    deletions_are_captured,
+    read_deletions,
+)
 from vantage_quickbooks.sync.cursor import CursorSerializer
 from vantage_quickbooks.sync.full_read import Batch, FullRead, decode
 from vantage_quickbooks.sync.page import metadata
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.sync.full_read import Decoded
     from vantage_quickbooks.sync.list_request import ListRequest
 
-__all__ = ["read_pages"]
+__all__ = ["estimate_changes", "read_pages"]
 
 R = TypeVar("R")
 
@@ -54,6 +60,24 @@ def read_pages(
     call.max_api_calls = request.max_api_calls
     transform = _PageTransform(request, client, call, make_page, None if decoder is decode else record_of)
     return _iter_closing(transform, transform.start(decoder))
+
+
+def estimate_changes(request: ListRequest, client: QuickBooksClient, call: CallContext) -> dict[str, Any]:
+    """Return how many records changed since `sync_cursor`, and the API calls that reading them takes.
+
+    Raises:
+        InputError: The cursor is not valid.
+        ConnectorError: See `QuickBooksClient.request`.
+    """
+    resource, all_records = request.resource, query.Select(request.resource.entity, request.conditions)
+    cursors = CursorSerializer(client.settings, resource.entity, "changes")
+    started = cursors.loads(request.sync_cursor or "", "sync_cursor")["started"]
+    changed = client.count(all_records.also(changed_condition(started)), call)
+    if deletions_are_captured(resource, call.now(), started, changed):
+        deletion_calls = 1
+    else:
+        deletion_calls = estimate_api_calls(client.count(all_records, call), request.size)
+    return {"totalCount": changed, "apiCalls": estimate_api_calls(changed, request.size) + deletion_calls}
 
 
 def _iter_closing(transform: Callable[[Batch], R], read: FullRead) -> Iterator[R]:
