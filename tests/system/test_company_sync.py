@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -181,6 +182,7 @@ a_sync = st.fixed_dictionaries(
         "max_api_calls": st.none() | st.integers(2, 12),
         "fault": st.none()
         | st.tuples(st.sampled_from(["reset", "truncate", "broken_json", "html"]), st.integers(0, 6)),
+        "refused": st.none() | st.sampled_from(["Customer", "Invoice", "Term"]),
         "edits": during,
     }
 )
@@ -199,7 +201,7 @@ step = st.one_of(
 )
 @given(history=st.lists(step, max_size=14))
 def test_the_copy_equals_the_company_whatever_happens(shared, history):
-    """Edits before and during syncs, crashes between set and state, faults, limits, clocks that jump."""
+    """Edits before and during syncs, crashes between set and state, faults, refusals, limits, clocks that jump."""
     shared.begin()
     shared.known = {}
     skew = timedelta()
@@ -239,6 +241,8 @@ def _sync_badly(company, options):
                 if at == sent[0]:
                     getattr(company, what)(n)
             sent[0] += 1
+            if options["refused"] and "/cdc?" in request.url and options["refused"] in request.url:
+                company.emulator.fault("fault", path="/cdc", status=400, code="5020")
         return send(request, *args)
 
     if options["fault"]:
@@ -378,8 +382,11 @@ def test_a_clock_that_is_wrong_costs_calls_and_loses_nothing(company):
     company.sync(["Customer", "Invoice"])
     company.create(0)
     company.emulator.advance(40 * 86_400)  # and this machine's clock has not noticed
+    asked, counted = without(company)
 
-    company.sync(["Customer", "Invoice"])
+    with counted:
+        company.sync(["Customer", "Invoice"])
+    assert len(asked) == 1
 
     assert {found.metadata["source"] for found in company.sets} == {"onePage"}
     company.assert_equal(["Customer", "Invoice"])
@@ -518,6 +525,98 @@ def test_an_entity_that_the_company_does_not_have_does_not_stop_the_others(compa
 
     company.sync(["TimeActivity", "Term", "Customer"])
     company.assert_equal(["TimeActivity", "Term", "Customer"])
+
+
+def without(company, *entities, named=False):
+    """Reject requests of change data capture for *entities*, as of a plan that lacks them; count the requests."""
+    asked = []
+
+    def refusing(send, request, *args):
+        if "/cdc?" in request.url:
+            names = parse_qs(urlsplit(request.url).query)["entities"][0].split(",")
+            asked.append(names)
+            refused = [name for name in names if name in entities]
+            if refused:
+                options = {"status": 400, "code": "5030", "message": "Feature Not Supported Error"}
+                if named:
+                    what = f"java.lang.IllegalArgumentException: Invalid entity supplied : entity={refused[0]}"
+                    options = {"status": 200, "code": "10000", "message": what}
+                company.emulator.fault("fault", path="/cdc", times=1, **options)
+        return send(request, *args)
+
+    return asked, company.interceptor.installed(refusing)
+
+
+@pytest.mark.parametrize(("named", "requests", "metered"), [(True, 2, 2), (False, 11, 5)])
+def test_an_entity_that_change_data_capture_refuses_does_not_make_the_others_be_read(company, named, requests, metered):
+    """It is left out if the fault names it, and found by halves otherwise; only successful calls are metered."""
+    company.sync(CAPTURED)
+    company.create(0)
+    company.wait(3600)
+    company.emulator.reset_counters()
+    asked, refusing = without(company, "Deposit", named=named)
+    with refusing:
+        last = company.sync(CAPTURED)
+        sources = {found.entity: found.metadata["source"] for found in company.sets}
+        assert {name for name, source in sources.items() if source != "cdc"} == {"Deposit"}
+        assert len(asked) <= requests
+        assert last.metadata["meteredCalls"] <= metered + 1  # the unchanged page of the refused entity
+        assert [found.error for found in company.sets if found.error] == []
+        company.assert_equal(CAPTURED)
+
+        asked.clear()  # the state knows: no request is wasted
+        company.create(1)
+        company.wait(3600)
+        assert company.sync(CAPTURED).metadata["apiCalls"] == 2
+        assert [("Deposit" in names, len(names)) for names in asked] == [(False, len(CAPTURED) - 1)]
+        company.assert_equal(CAPTURED)
+
+        asked.clear()  # after a week it is asked for again, alone
+        company.wait(8 * 86_400)
+        assert company.sync(CAPTURED).metadata["meteredCalls"] == 2
+        assert ["Deposit"] in asked
+        assert len(asked) == 2
+    company.wait(8 * 86_400)
+    assert company.sync(CAPTURED).metadata["apiCalls"] == 2  # the plan has it now
+    company.wait(3600)
+    assert company.sync(CAPTURED).metadata["apiCalls"] == 1
+    company.assert_equal(CAPTURED)
+
+
+def test_several_refused_entities_are_found(company):
+    """Each half is divided again."""
+    company.sync(CAPTURED)
+    company.wait(3600)
+    refused = {CAPTURED[0], CAPTURED[1], CAPTURED[-1]}
+    asked, refusing = without(company, *refused)
+    with refusing:
+        company.sync(CAPTURED)
+        assert {found.entity for found in company.sets if found.metadata["source"] != "cdc"} == refused
+        asked.clear()
+        company.wait(3600)
+        company.sync(CAPTURED)
+        assert len(asked) == 1
+    company.assert_equal(CAPTURED)
+
+
+def test_a_refusal_of_everything_is_not_divided_forever(company):
+    """Change data capture itself may be refused: then everything is read, and nothing is lost."""
+    company.sync(CAPTURED)
+    company.create(0)
+    company.wait(3600)
+    asked, refusing = without(company, *CAPTURED)
+    with refusing:
+        company.sync(CAPTURED)
+        assert len(asked) <= 20
+        assert {found.metadata["source"] for found in company.sets} == {"onePage"}
+        assert [found.error for found in company.sets if found.error] == []
+    company.assert_equal(CAPTURED)
+    company.wait(3600)
+    asked, refusing = without(company, CAPTURED[3])
+    with refusing:  # few calls are left for the search: what they do not find is read
+        company.sync(CAPTURED, max_api_calls=40)
+    company.sync(CAPTURED)
+    company.assert_equal(CAPTURED)
 
 
 def test_a_connection_that_is_refused_altogether_is_an_error(company):

@@ -41,6 +41,8 @@ _TOKEN = re.compile(r"\bAB[01]\d{6,}\w*|\bRT1-[\w-]+|\bey[\w-]{8,}(?:\.[\w-]*){2
 _UNAVAILABLE = frozenset({"130", "150", "10000", "6002"})
 """Wrong cluster, maintenance, system fault, gateway timeout: the same call may work later."""
 
+_INVALID_ENTITY = "Invalid entity supplied"
+
 _DENIED = {
     "110": "The user who connected QuickBooks may not do this",
     "120": "The user who connected QuickBooks has lost access to the company; a user with access must connect it",
@@ -152,6 +154,8 @@ def error_for(
             f"QuickBooks cannot answer at the moment ({reason}). Try again in a few minutes.",
             retry_after_s=retry_after_s,
             details=details,
+            # Recorded, 2016: a SystemFault that is about the request (change data capture of an unknown entity).
+            retryable=False if _INVALID_ENTITY in reason else None,
             is_timeout=status in {408, 504} or code == "6002",
             is_unprocessed=status == 503,
         )

@@ -28,11 +28,15 @@ from typing import TYPE_CHECKING, Any
 from vantage_quickbooks.contract import ChangeSet
 from vantage_quickbooks.core import query
 from vantage_quickbooks.core.change_plan import (
+    MAX_REJECTIONS,
     OVERLAP,
     SMALL,
     Changes,
+    Followup,
     digest,
     is_captured,
+    is_refused,
+    plan_rejected,
     plan_suspects,
     read_calls,
     select_changes,
@@ -46,6 +50,7 @@ from vantage_quickbooks.errors import (
     FieldError,
     IncompleteReadError,
     InputError,
+    QuickBooksUnavailableError,
     RequestRejectedError,
     UnexpectedResponseError,
 )
@@ -65,6 +70,12 @@ if TYPE_CHECKING:
 __all__ = ["CompanySync", "estimate"]
 
 _MAX_ATTEMPTS = 3
+
+_MIN_CALLS_TO_SEARCH = 20
+"""API calls that a limit must leave for looking for an entity that change data capture refuses."""
+
+_PLAN_FAULTS = {"5020", "5030"}
+"""Codes of what a company's plan does not have."""
 
 PAGE_SIZE = query.MAX_PAGE
 """API calls are metered: the largest pages."""
@@ -125,27 +136,38 @@ class CompanySync:
 
     # ---- change data capture -----------------------------------------------------------------------------------------
 
-    def _capture(self, entities: list[str], reads: list[str]) -> Iterator[ChangeSet]:
+    def _capture(self, asked: Sequence[Sequence[str]], reads: list[str]) -> Iterator[ChangeSet]:
         """Yield a set for each entity that CDC answers for, and add the others to *reads*."""
-        groups = deque([tuple(entities)] if entities else [])
+        groups = deque(tuple(group) for group in asked if group)
+        rejections = 0
         while groups:
             group = groups.popleft()
-            answer = self._ask(group)
+            try:
+                answer = self._ask(group)
+            except (RequestRejectedError, AccessDeniedError, QuickBooksUnavailableError) as error:
+                rejections += 1
+                followup = self._plan_rejected(group, error)
+                groups.extend(followup.ask)
+                reads.extend(followup.read)
+                if rejections == MAX_REJECTIONS:
+                    reads.extend(entity for rest in groups for entity in rest)
+                    return
+                continue
             if answer is None:
                 reads.extend(group)
                 continue
             records, time = answer
             sizes = {entity: self._state.of(entity).size for entity in group}
-            followup = plan_suspects({entity: len(found) for entity, found in records.items()}, sizes)
-            if followup is not None:
-                groups.extend(followup.ask)
-                reads.extend(followup.read)
+            suspects = plan_suspects({entity: len(found) for entity, found in records.items()}, sizes)
+            if suspects is not None:
+                groups.extend(suspects.ask)
+                reads.extend(suspects.read)
                 continue
             for entity in group:
                 yield self._captured(entity, records[entity], time)
 
     def _ask(self, group: Sequence[str]) -> tuple[dict[str, list[dict[str, Any]]], datetime] | None:
-        """Ask CDC for a group; None if it cannot answer, so that its entities must be read."""
+        """Ask CDC for a group; None if its answers are damaged."""
         since = min(known for entity in group if (known := self._state.of(entity).since) is not None) - OVERLAP
         for _ in range(2):
             self._call.restart_timeout()
@@ -153,9 +175,32 @@ class CompanySync:
                 return self._client.captured(group, since.isoformat(timespec="seconds"), self._call)
             except UnexpectedResponseError:
                 continue  # damaged once: ask once more
-            except RequestRejectedError:
-                break  # too long ago by QuickBooks' clock, or an entity that this company does not have
         return None
+
+    def _plan_rejected(
+        self,
+        group: Sequence[str],
+        error: RequestRejectedError | AccessDeniedError | QuickBooksUnavailableError,
+    ) -> Followup:
+        """Return what to do about a rejected request.
+
+        Raises:
+            ConnectorError: It is not about the entities.
+        """
+        is_about_plan = error.details.get("faultCode") in _PLAN_FAULTS
+        if isinstance(error, AccessDeniedError) and not is_about_plan:
+            raise error
+        if isinstance(error, QuickBooksUnavailableError) and error.retryable:
+            raise error
+        left = None if self._call.max_api_calls is None else self._call.max_api_calls - self._call.api_calls
+        may_search = left is None or left >= _MIN_CALLS_TO_SEARCH
+        # "Operation cdc with changedSince date ... which is older than fixed days": too long ago by QuickBooks' clock.
+        if "changedSince" in error.message or not (may_search or len(group) == 1):
+            return Followup((), tuple(group))
+        followup = plan_rejected(group, error.message)
+        for entity in followup.read:
+            self._state.entities[entity] = replace(self._state.of(entity), refused_at=self._call.now())
+        return followup
 
     def _captured(self, entity: str, records: list[dict[str, Any]], time: datetime) -> ChangeSet:
         known, next_since = self._state.of(entity), self._next_since(time)
@@ -163,7 +208,12 @@ class CompanySync:
         size = None if known.size is None else max(0, known.size + _growth(changes, known.since))
         changed = bool(changes.upserts or changes.deletions)
         self._state.entities[entity] = replace(
-            known, since=next_since, size=size, seen=changes.recent, digest=None if changed else known.digest
+            known,
+            since=next_since,
+            size=size,
+            seen=changes.recent,
+            digest=None if changed else known.digest,
+            refused_at=None,
         )
         return self._make(entity, changes, time, source="cdc", is_last=True)
 
@@ -207,7 +257,7 @@ class CompanySync:
     def _restart(self, entity: str) -> ChangeSet:
         """Return a set without changes after which the entity is read as a snapshot."""
         known = self._state.of(entity)
-        self._state.entities[entity] = EntityState(size=known.size, served=known.served)
+        self._state.entities[entity] = EntityState(size=known.size, served=known.served, refused_at=known.refused_at)
         return self._make(entity, Changes(), self._call.now(), source="none", is_last=False)
 
     def _calls(self, entity: str) -> int:
@@ -278,7 +328,11 @@ class CompanySync:
     ) -> ChangeSet:
         known, next_since = self._state.of(resource.entity), self._next_since(time)
         self._state.entities[resource.entity] = EntityState(
-            since=next_since, size=len(records), served=self._state.round, digest=version
+            since=next_since,
+            size=len(records),
+            served=self._state.round,
+            digest=version,
+            refused_at=known.refused_at,
         )
         if not resource.has_creation_order:  # its records may have no Id to compare
             return self._make(
@@ -326,7 +380,12 @@ class CompanySync:
                 if batch.is_last:
                     version = digest(batch.rows) if is_first and len(batch.rows) < SMALL else None
                     self._state.entities[resource.entity] = EntityState(
-                        next_since, read.state.count, self._state.round, recent, digest=version
+                        next_since,
+                        read.state.count,
+                        self._state.round,
+                        recent,
+                        digest=version,
+                        refused_at=known.refused_at,
                     )
                 elif is_snapshot:
                     self._keep_position(resource.entity, batch.cursor, read.counted, recent)
@@ -351,9 +410,10 @@ class CompanySync:
     ) -> None:
         """Keep where a snapshot continues, unless that would make the state too large: then at the position before."""
         before = self._state.of(entity)
-        self._state.entities[entity] = EntityState(None, size, self._state.round, recent, cursor)
+        kept = EntityState(None, size, self._state.round, recent, cursor, refused_at=before.refused_at)
+        self._state.entities[entity] = kept
         if not self._serializer.fits(self._state):
-            self._state.entities[entity] = EntityState(None, size, self._state.round, cursor=before.cursor)
+            self._state.entities[entity] = replace(kept, seen={}, cursor=before.cursor)
 
     # ---- change sets -------------------------------------------------------------------------------------------------
 
@@ -446,14 +506,16 @@ def estimate(
 
     Returns:
         `apiCalls` of the sync; `apiCallsSpent` by this estimate; `entities`, each with `entity`, `source`, `records`
-        (None if unknown) and `apiCalls` (CDC: 0, its one request is counted once).
+        (None if unknown) and `apiCalls` (CDC: 0, its request is counted once).
 
     Raises:
         ConnectorError: See `QuickBooksClient.request`.
     """
     captured, reads = _divide(resources, state, call.now())
     rows: list[dict[str, Any]] = [
-        {"entity": name, "source": "cdc", "records": state.of(name).size, "apiCalls": 0} for name in captured
+        {"entity": name, "source": "cdc", "records": state.of(name).size, "apiCalls": 0}
+        for group in captured
+        for name in group
     ]
     for resource in (resource for resource in resources if resource.entity in reads):
         known = state.of(resource.entity)
@@ -466,21 +528,33 @@ def estimate(
             "entity": resource.entity, "source": source, "records": known.size, "apiCalls": _calls(resource, known)
         })  # fmt: skip
     return {
-        "apiCalls": sum(row["apiCalls"] for row in rows) + bool(captured),
+        "apiCalls": sum(row["apiCalls"] for row in rows) + len(captured),
         "apiCallsSpent": call.api_calls,
         "entities": rows,
     }
 
 
-def _divide(resources: Iterable[Resource], state: SyncState, now: datetime) -> tuple[list[str], list[str]]:
-    """Divide entities into those to ask CDC for, and those to read."""
+def _divide(resources: Iterable[Resource], state: SyncState, now: datetime) -> tuple[list[list[str]], list[str]]:
+    """Divide entities into groups to ask CDC for, and those to read.
+
+    Entities that CDC refused are a group of their own, so that the others are answered if it refuses them again.
+    """
     captured: list[str] = []
+    refused: list[str] = []
     reads: list[str] = []
     for resource in resources:
-        since = state.of(resource.entity).since
-        is_asked = since is not None and resource.has_cdc and resource.has_creation_order and is_captured(since, now)
-        (captured if is_asked else reads).append(resource.entity)
-    return captured, reads
+        known = state.of(resource.entity)
+        is_asked = known.since is not None and resource.has_cdc and resource.has_creation_order
+        if (
+            not is_asked
+            or known.since is None
+            or not is_captured(known.since, now)
+            or is_refused(known.refused_at, now)
+        ):
+            reads.append(resource.entity)
+        else:
+            (captured if known.refused_at is None else refused).append(resource.entity)
+    return [group for group in (captured, refused) if group], reads
 
 
 def _is_small(resource: Resource, known: EntityState) -> bool:

@@ -46,6 +46,7 @@ class EntityState:
         seen: Version by Id of what was delivered within the overlap before `since`; see `core.change_plan.version_of`.
         cursor: Where an interrupted full read continues.
         digest: Digest of all its records and versions, where they came as one page; see `core.change_plan.digest`.
+        refused_at: When change data capture last refused the entity, by this machine's clock; None if it did not.
     """
 
     since: datetime | None = None
@@ -54,6 +55,7 @@ class EntityState:
     seen: Mapping[str, str] = field(default_factory=dict)
     cursor: dict[str, Any] | None = None
     digest: str | None = None
+    refused_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -153,6 +155,7 @@ def _written(entity: EntityState) -> dict[str, Any]:
         "seen": dict(entity.seen),
         "cursor": entity.cursor,
         "digest": entity.digest,
+        "refused": entity.refused_at and entity.refused_at.isoformat(timespec="seconds"),
     }
     return {name: value for name, value in members.items() if value not in (None, {})}
 
@@ -172,6 +175,7 @@ def _read_1(data: Mapping[str, Any]) -> SyncState:
                 seen=saved.get("seen", {}),
                 cursor=saved.get("cursor"),
                 digest=saved.get("digest"),
+                refused_at=datetime.fromisoformat(saved["refused"]) if "refused" in saved else None,
             )
             for name, saved in data["entities"].items()
         },
