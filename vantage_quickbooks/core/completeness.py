@@ -33,11 +33,17 @@ Theory of operation
    the deletion, the second page begins with a record of a later second, in whatever order records of one second come.
    If that would drop more than half of the page, rule 6 applies instead.
 6. Recheck. If the count does not verify the read, the reader requests the boundary times again: all records of other
-   seconds were received by rules 2 and 3. It need not do so if as many records were received as counted and change
+   seconds were received by rules 2, 3 and 7. It need not do so if as many records were received as counted and change
    data capture reports that nothing was edited: then the set of records did not change. If QuickBooks then still counts
    more records than were received, the read fails; where an edit can change whether a record meets the conditions, the
    two numbers are not comparable.
-7. Deduplication. A record is returned once, by its Id.
+7. Early pages. If the number of records is known approximately, the pages that it makes certain are requested without
+   waiting for the count. Each is cut to the seconds that it certainly contains completely, and must begin in a second
+   that the page before it contains completely, or earlier. Then no record of any second is missing between the two,
+   however records moved meanwhile, so these boundaries need no verification. Early pages overlap by `early_overlap`
+   records. An early page that does not qualify is discarded, and the read continues by the count as after a first page:
+   rule 5 holds with all early pages in place of the first one.
+8. Deduplication. A record is returned once, by its Id.
 
 Result: every record that exists and meets the conditions during the entire read is returned exactly once, in its state
 at some instant of the read. Records created, deleted or changed during the read may or may not appear.
@@ -59,6 +65,8 @@ __all__ = [
     "SortKey",
     "count_complete_seconds",
     "creation_time",
+    "early_overlap",
+    "early_positions",
     "estimate_api_calls",
     "page_positions",
 ]
@@ -98,6 +106,32 @@ def page_positions(total: int, size: int, first: int) -> range:
         first: Position of the last record received, with which the first of these pages begins.
     """
     return range(first, total + 1, size - 1)
+
+
+def early_overlap(size: int) -> int:
+    """Return by how many records early pages of *size* overlap: more than are usually created in one second."""
+    return max(2, size // 50)
+
+
+def early_positions(expected: int | None, size: int, most: int) -> range:
+    """Return the start positions of early pages (rule 7): full pages after the first one, at no further API call.
+
+    Args:
+        expected: Number of records, as far as known.
+        size: Records per page, at least 2.
+        most: Maximum number of early pages.
+    """
+    stride = size - early_overlap(size)
+    start = 1 + stride
+    if expected is None or stride < 1:
+        return range(0)
+    certain = max(0, (expected - size) // stride)
+    calls = estimate_api_calls(expected, size)
+    for number in range(min(certain, most), 0, -1):
+        taken = (number + 1) * stride + early_overlap(size) // 2
+        if 2 + number + len(page_positions(expected, size, taken)) <= calls:
+            return range(start, start + number * stride, stride)
+    return range(0)
 
 
 def estimate_api_calls(total: int, size: int) -> int:
@@ -223,7 +257,7 @@ class ScanState:
         self.boundary_times.setdefault(created, list(self.last_second_ids) if is_last else [])
 
     def add_page(self, rows: list[Any], sort_keys: list[SortKey], *, overlap: bool = True) -> list[Any]:
-        """Add the records of a page or of a gap, and return the rows that are new (rule 7).
+        """Add the records of a page or of a gap, and return the rows that are new (rule 8).
 
         Args:
             rows: The records, in any form.

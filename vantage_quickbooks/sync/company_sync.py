@@ -355,6 +355,7 @@ class CompanySync:
             size=PAGE_SIZE,
             state=known.cursor,
             stops_at_limit=True,
+            expected=known.size,
         )
         is_snapshot, is_first = known.since is None, known.cursor is None
         recent: dict[str, str] = dict(known.seen) if known.cursor else {}
@@ -388,7 +389,8 @@ class CompanySync:
                         refused_at=known.refused_at,
                     )
                 elif is_snapshot:
-                    self._keep_position(resource.entity, batch.cursor, read.counted, recent)
+                    size = known.size if read.counted is None else read.counted
+                    self._keep_position(resource.entity, batch.cursor, size, recent)
                 elif not changes.upserts and not changes.changed_later:
                     continue
                 yield self._make(

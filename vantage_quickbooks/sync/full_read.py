@@ -1,7 +1,8 @@
 """Reads every record of an entity: pages in parallel within Intuit's limits, in order, with flat memory.
 
 `core.completeness` has the rules that prove a read complete. The first page is read first, then QuickBooks' count: two
-calls if the page contains everything. The other pages are fetched several at a time. Each stays compressed until it is
+calls if the page contains everything. Pages that a size known from before makes certain are requested together with the
+count (rule 7). The other pages are fetched several at a time. Each stays compressed until it is
 decoded, in order.
 
 One page is in memory at a time: a generator's local variables live as long as it is suspended, so decoded rows are
@@ -10,6 +11,7 @@ handed on through `_fresh`, and no local variable holds them while a batch is yi
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,12 +26,13 @@ from vantage_quickbooks.core.completeness import (
     SortKey,
     count_complete_seconds,
     creation_time,
+    early_positions,
     page_positions,
 )
 from vantage_quickbooks.core.responses import records_of
 from vantage_quickbooks.errors import ConnectorError, IncompleteReadError, UnexpectedResponseError
 from vantage_quickbooks.sync.gc_pause import gc_paused
-from vantage_quickbooks.sync.prefetch import PageFetcher
+from vantage_quickbooks.sync.prefetch import PREFETCHED_PAGES, PageFetcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -128,6 +131,7 @@ class FullRead:
         decoder: Makes rows and sort keys of an answer.
         stops_at_limit: Whether a read that does not fit its limit of API calls ends early, with `is_interrupted`, after
             as many pages as fit. Otherwise it is refused as soon as the count is known.
+        expected: Number of records, as far as known: pages need not wait for the count.
 
     Attributes:
         state: How far the read has come.
@@ -151,6 +155,7 @@ class FullRead:
         state: dict[str, Any] | None = None,
         decoder: Callable[[bytes, str], Decoded] = decode,
         stops_at_limit: bool = False,
+        expected: int | None = None,
     ) -> None:
         self._client = client
         self._statement = statement
@@ -174,6 +179,8 @@ class FullRead:
         self.fits = True
         self.is_interrupted = False
         self._stops_at_limit = stops_at_limit
+        is_early = is_immutable and state is None and call.max_api_calls is None
+        self._early = early_positions(expected if is_early else None, self._size, PREFETCHED_PAGES - 1)
         if state is not None:
             self._resume(state)
 
@@ -206,6 +213,9 @@ class FullRead:
 
     def _scan(self) -> Iterator[Batch]:
         taken, is_all = self._take_first_page()
+        if self.counted is None:
+            yield from self._scan_early()
+            taken = self.state.count
         is_short = is_all and self._is_behind_count()
         self._is_over = is_all and not is_short and self._needs_no_proof()
         planned = range(0) if is_all else self._plan(taken)
@@ -241,9 +251,36 @@ class FullRead:
         kept = first if is_all else self._trim_partial_second(first)
         self._take(kept)
         self.state.duplicates = duplicates  # a resumed read begins with the last record: an intended overlap
-        if self.counted is None:
+        if self.counted is None and (is_all or not self._early or not self._is_provable):
             self.counted = self._count()
         return len(kept.rows), is_all
+
+    def _scan_early(self) -> Iterator[Batch]:
+        """Yield the first page, and the early pages while QuickBooks counts; rule 7 of `core.completeness`."""
+        with ThreadPoolExecutor(1, thread_name_prefix="quickbooks-count") as counter:
+            counting = counter.submit(self._count)
+            pages = self._fetcher.ahead(self._early)
+            yield from self._emit()
+            for position, asked, body in pages:
+                is_taken = self._take_early(self._decode(body, position, asked), asked)
+                del body  # one page in memory at a time
+                if not is_taken:
+                    break
+                yield from self._emit()
+            self.counted = counting.result()
+
+    def _take_early(self, page: Decoded, asked: int) -> bool:
+        """Take the seconds that an early page certainly contains completely; return whether the page qualifies."""
+        last = self.state.last
+        if last is None or len(page.rows) < asked:
+            return False
+        known = creation_time(last)
+        kept = count_complete_seconds(page.sort_keys)
+        start = next((index for index in range(kept) if creation_time(page.sort_keys[index]) > known), kept)
+        if not 0 < start < kept:  # it begins too late, or contains nothing new
+            return False
+        self._take(Decoded(page.rows[start:kept], page.sort_keys[start:kept], page.time), overlap=False)
+        return True
 
     def _first_page(self) -> Decoded:
         """Read the first page; read it again if it is empty although QuickBooks counts records."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from vantage_quickbooks.api.rate_limiter import MAX_CONCURRENT
@@ -12,11 +12,14 @@ from vantage_quickbooks.errors import ConnectorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
 
     from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.api.client import QuickBooksClient
     from vantage_quickbooks.api.response_body import ResponseBody
     from vantage_quickbooks.core.query import Select
+
+    _Fetched = Future[list[tuple[int, ResponseBody]]]
 
 __all__ = ["PREFETCHED_PAGES", "PageFetcher"]
 
@@ -53,27 +56,22 @@ class PageFetcher:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def ahead(self, positions: range) -> Iterator[tuple[int, int, ResponseBody]]:
-        """Fetch several pages at a time; yield them in order, each with its position and size."""
+        """Begin to fetch several pages at a time; yield them in order, each with its position and size."""
         if not positions:
-            return
+            return iter(())
         fetchers = ThreadPoolExecutor(PREFETCHED_PAGES, thread_name_prefix="quickbooks-page")
         # One thread for all pages: each further thread would keep some megabytes of memory for a page.
         decompressor = ThreadPoolExecutor(1, thread_name_prefix="quickbooks-decompress")
-        self._pools = [fetchers, decompressor]
-        waiting: deque[tuple[int, Future[list[tuple[int, ResponseBody]]]]] = deque()
+        self._pools += [fetchers, decompressor]
         upcoming = iter(positions)
-        while True:
+        waiting: deque[tuple[int, _Fetched]] = deque()
+
+        def fill() -> None:
             while len(waiting) < PREFETCHED_PAGES and (position := next(upcoming, None)) is not None:
                 waiting.append((position, fetchers.submit(list, self.parts(position, self._size))))
-            if not waiting:
-                return
-            position, future = waiting.popleft()
-            parts = future.result()
-            if waiting:  # while this page is decoded, and no further ahead: decompressed pages are large
-                decompressor.submit(_decompress, waiting[0][1])
-            for size, body in parts:
-                yield position, size, body
-                position += size - 1
+
+        fill()
+        return _in_order(waiting, fill, decompressor)
 
     def parts(self, position: int, size: int, *where: str) -> Iterator[tuple[int, ResponseBody]]:
         """Fetch a page: in halves, each overlapping the other by one record, if it takes QuickBooks too long.
@@ -100,7 +98,23 @@ class PageFetcher:
         yield from self.parts(position + half - 1, size - half + 1, *where)
 
 
-def _decompress(fetched: Future[list[tuple[int, ResponseBody]]]) -> None:
+def _in_order(
+    waiting: deque[tuple[int, _Fetched]], fill: Callable[[], None], decompressor: ThreadPoolExecutor
+) -> Iterator[tuple[int, int, ResponseBody]]:
+    while True:
+        fill()
+        if not waiting:
+            return
+        position, future = waiting.popleft()
+        parts = future.result()
+        if waiting:  # while this page is decoded, and no further ahead: decompressed pages are large
+            decompressor.submit(_decompress, waiting[0][1])
+        for size, body in parts:
+            yield position, size, body
+            position += size - 1
+
+
+def _decompress(fetched: _Fetched) -> None:
     """Decompress a page as soon as it has arrived; its reader gets the error if that fails."""
     with contextlib.suppress(ConnectorError):
         for _, body in fetched.result():
