@@ -24,7 +24,7 @@ from vantage_quickbooks.auth.stores import MemoryStore
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.contract import HostContext
-from vantage_quickbooks.core.completeness import estimate_api_calls
+from vantage_quickbooks.core.completeness import early_positions, estimate_api_calls
 from vantage_quickbooks.core.query import Select
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.errors import (
@@ -34,6 +34,7 @@ from vantage_quickbooks.errors import (
     QuickBooksUnavailableError,
     UnexpectedResponseError,
 )
+from vantage_quickbooks.sync import full_read
 from vantage_quickbooks.sync.full_read import FullRead
 
 LINE = {"Amount": 10, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": {"ItemRef": {"value": "1"}}}
@@ -294,6 +295,27 @@ def test_payments_whose_ties_have_no_order_are_complete_despite_edits(company, g
     _, connection = company
     history = History(company, "Payment", gaps, lull)
     with unordered_ties(orders):
+        rows, _ = run(history, connection, plan, "listPayments", {"all": True, "max_results": size})
+    assert_whole(history, rows)
+
+
+@UNHURRIED
+@given(
+    gaps=gaps,
+    plan=edits,
+    size=st.integers(3, 9),
+    lull=st.sampled_from([0, 600]),
+    orders=st.lists(st.booleans()),
+    guess=st.integers(0, 80),
+)
+def test_pages_that_do_not_wait_for_the_count_are_complete_despite_edits(
+    company, gaps, plan, size, lull, orders, guess
+):
+    """The size known from before may be wrong, records may move, and those of one second have no order."""
+    _, connection = company
+    history = History(company, "Payment", gaps, lull)
+    with unordered_ties(orders), pytest.MonkeyPatch.context() as patched:
+        patched.setattr(full_read, "early_positions", lambda _, *options: early_positions(guess, *options))
         rows, _ = run(history, connection, plan, "listPayments", {"all": True, "max_results": size})
     assert_whole(history, rows)
 

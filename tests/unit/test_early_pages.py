@@ -30,6 +30,8 @@ def test_early_pages_are_full_overlap_and_cost_no_further_call(expected, size, m
         assert calls <= estimate_api_calls(expected, size)
 
 
-@pytest.mark.parametrize(("expected", "pages"), [(None, 0), (999, 0), (1000, 0), (1997, 0), (1999, 1), (2500, 1), (100_500, 9)])
+@pytest.mark.parametrize(
+    ("expected", "pages"), [(None, 0), (999, 0), (1000, 0), (1997, 0), (1999, 1), (2500, 1), (100_500, 9)]
+)
 def test_how_many_there_are(expected, pages):
     assert len(early_positions(expected, 1000, 9)) == pages
