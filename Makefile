@@ -14,7 +14,7 @@ help:  ## List the targets
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable ".[$*]"
 	@touch $@
 
-demo: .venv/.all  ## A host finds the plugin and runs the four actions against the embedded emulator
+demo: .venv/.cli,emulator,web  ## A host finds the plugin and runs the four actions against the embedded emulator
 	@$(BIN)/vantage-quickbooks demo
 
 ifdef TESTS
@@ -51,10 +51,10 @@ cassettes: .venv/.test  ## Record the cassettes again, from the emulator
 	@rm -rf cassettes/*/
 	@$(BIN)/python -m pytest tests/wire --record-mode=rewrite
 
-bench: .venv/.all  ## Read whole companies beside other clients; writes benchmarks/RESULTS.md (BENCH=--quick tries it)
+bench: .venv/.emulator  ## Read whole companies beside other clients; writes benchmarks/RESULTS.md (BENCH=--quick tries it)
 	@$(BIN)/python benchmarks/bench.py $(BENCH)
 
-bench-full: .venv/.all  ## The same, and a stream of a million invoices
+bench-full: .venv/.emulator  ## The same, and a stream of a million invoices
 	@$(BIN)/python benchmarks/bench.py --full $(BENCH)
 
 clean:  ## Remove what the targets made

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
@@ -169,6 +170,13 @@ def test_cassettes_belong_to_tests_and_hold_no_secret():
         for exchange in yaml.safe_load(text)["interactions"]:
             headers = {key.lower(): value for key, value in exchange["request"]["headers"].items()}
             assert headers["authorization"] == ["<authorization>"]
+
+
+def test_the_extra_all_has_every_extra_that_users_install():
+    extras = tomllib.loads(read("pyproject.toml"))["project"]["optional-dependencies"]
+    (everything,) = extras["all"]
+    named = re.fullmatch(r"vantage-quickbooks\[(.*)\]", everything)[1].split(",")
+    assert sorted(named) == sorted(extras.keys() - {"all", "test", "lint"})
 
 
 def test_the_readme_runs_the_command_that_ci_runs():

@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from vantage_quickbooks.emulator import Emulator
 
 pytestmark = pytest.mark.system
 
+ROOT = Path(__file__).parents[2]
 PROGRAM = Path(sys.executable).with_name("vantage-quickbooks")
 
 
@@ -39,6 +42,38 @@ def test_demo__ends_by_itself_and_well(played):
     found, _ = played
     assert (found.returncode, found.stderr) == (0, "")
     assert " checks passed in " in found.stdout
+
+
+WITHOUT = """
+import sys
+from vantage_quickbooks.cli import main
+sys.modules.update(dict.fromkeys({blocked!r}))
+sys.argv = ["vantage-quickbooks", "demo"]
+main()
+"""
+
+
+def test_demo__runs_on_what_make_demo_installs(tmp_path):
+    makefile, project = ((ROOT / name).read_text() for name in ("Makefile", "pyproject.toml"))
+    installed = re.search(r"^demo: \.venv/\.(\S+)", makefile, re.MULTILINE)[1].split(",")
+    extras = tomllib.loads(project)["project"]["optional-dependencies"]
+    packages = {name: {re.match(r"[\w-]+", line)[0].lower() for line in lines} for name, lines in extras.items()}
+    others = set().union(*packages.values()) - set().union(*(packages[name] for name in installed))
+    blocked = [
+        module
+        for module, names in packages_distributions().items()
+        if any(name.lower() in others - {"vantage-quickbooks"} for name in names)
+    ]
+    assert {"pyarrow", "msgspec", "sqlalchemy"} <= set(blocked)
+    found = subprocess.run(
+        [sys.executable, "-c", WITHOUT.format(blocked=blocked)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=os.environ | {"XDG_STATE_HOME": str(tmp_path), "HOME": str(tmp_path)},
+    )
+    assert (found.returncode, found.stderr) == (0, "")
 
 
 def test_demo__discovers_the_plugin_by_its_entry_point(played):
