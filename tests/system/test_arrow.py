@@ -197,6 +197,21 @@ def test_a_dataframe_is_one_page_or_everything(connection):
     assert {str(kind) for kind in frame.dtypes} >= {"decimal128(19, 4)[pyarrow]", "date32[day][pyarrow]"}
 
 
+def test_arithmetic_in_pandas_is_as_documented(connection):
+    frame = connection.dataframe("listInvoices")
+    sent = connection.invoke("listInvoices", {"max_results": 100})["invoices"]
+    total, balance = (sum(Decimal(repr(one[key])) for one in sent) for key in ("TotalAmt", "Balance"))
+    assert (frame["TotalAmt"] - frame["Balance"]).sum() == total - balance
+    assert (frame["Balance"] * Decimal(2)).sum() == 2 * balance
+    shares = frame["Balance"].astype(float) / frame["TotalAmt"].astype(float)
+    assert shares.max() == 1.0
+    assert frame["Balance"].astype(float).cumsum().iloc[-1] == pytest.approx(float(balance))
+    months = frame.astype({"TxnDate": "datetime64[ns]"}).resample("ME", on="TxnDate")["TotalAmt"].sum()
+    assert months.sum() == total
+    lines = frame.explode("Line")["Line"].struct.explode()
+    assert lines["Amount"].sum() == sum(Decimal(repr(line["Amount"])) for one in sent for line in one["Line"])
+
+
 def test_pages_come_one_after_the_other_as_results_do(connection):
     data = {"max_results": 25, "order_by": "DueDate"}
     pages = list(connection.stream("listInvoices", data, as_="arrow"))
@@ -366,5 +381,6 @@ def test_a_parquet_file_has_the_counters_and_appears_when_it_is_complete(connect
     assert seen[1]["unreadableValues"] == {"DueDate": 60}
     file = pq.ParquetFile(target)
     assert json.loads(file.metadata.metadata[b"vantage_quickbooks"]) == seen[1]
+    assert pq.read_metadata(target).metadata[b"vantage_quickbooks"] == file.metadata.metadata[b"vantage_quickbooks"]
     assert file.read()["DueDate"].null_count == file.metadata.num_rows == 60
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.parquet", "part"]
