@@ -19,6 +19,7 @@ from vantage_quickbooks.cli import main
 from vantage_quickbooks.emulator import Emulator
 
 TOKEN = "a-token-of-the-operators"
+
 pytestmark = pytest.mark.system
 
 
@@ -197,8 +198,8 @@ def test_a_call_over_http_that_the_client_cancels_ends(environment, mode):
 def refused(capsys):
     """Run the command in this process; return what it printed, after it refused its options."""
 
-    def run(*args):
-        assert main(["mcp", *map(str, args)]) == 2
+    def run(*args, status=2):
+        assert main(["mcp", *map(str, args)]) == status
         out, err = capsys.readouterr()
         assert out == ""
         return err
@@ -227,12 +228,22 @@ def test_a_token_of_the_environment_is_checked_too(refused, monkeypatch):
         (["--http", "--token-file", "/nonexistent/token"], "cannot be read"),
         (["--settings", "a.json", "--registry", "b"], "cannot be combined"),
         (["--settings", "/nonexistent.json"], "/nonexistent.json"),
+        (["--settings", "-"], "--settings - needs --http"),
         (["--port", "99999"], "from 0 to 65535"),
         (["--registry", "postgresql://u:p@h/d"], "password"),
     ],
 )  # fmt: skip
 def test_options_that_are_wrong(refused, options, message):
     assert message in refused(*options)
+
+
+def test_settings_and_registries_that_cannot_be_used(refused, tmp_path):
+    file = tmp_path / "s.json"
+    file.write_text('{"client_id": "x"}')
+    printed = refused("--settings", file, status=1)
+    assert printed.startswith("SETTINGS_INVALID")
+    assert "refresh_token" in printed
+    assert refused("--registry", f"sqlite:///{tmp_path}/r.db", status=1).startswith("REGISTRY_INVALID")
 
 
 def test_a_token_file_and_a_port_in_use(environment, tmp_path, refused):

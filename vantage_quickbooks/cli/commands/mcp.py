@@ -23,13 +23,15 @@ from vantage_quickbooks.cli.options import (
     registry_option,
     settings_option,
 )
-from vantage_quickbooks.cli.output import SUCCESS, require, write
+from vantage_quickbooks.cli.output import FAILURE, SUCCESS, print_error, require, write
 from vantage_quickbooks.cli.signals import stopped_by_signals
+from vantage_quickbooks.errors import ConnectorError
 
 if TYPE_CHECKING:
     import socket
 
     from vantage_quickbooks.adapters.mcp.tools import Session
+    from vantage_quickbooks.config.deployment import Deployment
     from vantage_quickbooks.registry.base import ConnectionRegistry
 
 __all__ = ["command"]
@@ -90,31 +92,31 @@ def command(
         logging.getLogger("mcp").setLevel(logging.ERROR)
     if settings is not None and registry is not None:
         raise UsageError("--settings and --registry cannot be combined: each names the companies.")
+    if settings == "-" and not is_http:
+        raise UsageError("--settings - needs --http: over stdio, standard input carries the protocol.")
     if token_file is not None and not is_http:
         raise UsageError("--token-file needs --http: over stdio, the client starts the server itself.")
     given = _token(token_file) if is_http else None
-    from vantage_quickbooks.adapters.mcp.companies import Companies
-    from vantage_quickbooks.adapters.mcp.results import Results
-    from vantage_quickbooks.adapters.mcp.tools import Session
     from vantage_quickbooks.config.deployment import Deployment
 
-    deployment = Deployment.from_environ()
-    if emulator:
-        deployment = replace(deployment, emulator_url=emulator)
     is_interrupted = True
-    with stopped_by_signals(), contextlib.ExitStack() as stack:
-        companies = Companies(_registry(stack, settings, registry, emulator), deployment)
-        stack.callback(companies.close)
-        saved = Results(Path(results) if results else None)
-        stack.callback(saved.close)
-        session = Session(companies, saved)
-        if is_http:
-            _serve_http(session, port, given, is_verbose=verbose)
-        else:
-            from vantage_quickbooks.adapters.mcp.server import serve_stdio
+    try:
+        with stopped_by_signals(), contextlib.ExitStack() as stack:
+            deployment = Deployment.from_environ()
+            if emulator:
+                deployment = replace(deployment, emulator_url=emulator)
+            served = _registry(stack, settings, registry, emulator)
+            session = _session(stack, served, deployment, Path(results) if results else None)
+            if is_http:
+                _serve_http(session, port, given, is_verbose=verbose)
+            else:
+                from vantage_quickbooks.adapters.mcp.server import serve_stdio
 
-            serve_stdio(session)
-        is_interrupted = False
+                serve_stdio(session)
+            is_interrupted = False
+    except ConnectorError as error:
+        print_error(error.to_dict())
+        return FAILURE
     if is_interrupted and not is_http:
         os._exit(SUCCESS)  # a thread of the SDK reads standard input, and Python would wait until that is closed
     return SUCCESS
@@ -123,15 +125,36 @@ def command(
 def _registry(
     stack: contextlib.ExitStack, settings: str | None, registry: str | None, emulator: str | None
 ) -> ConnectionRegistry:
-    """Return the registry to serve; a settings file is a registry of one company."""
+    """Return the registry to serve; a settings file is a registry of one company.
+
+    Raises:
+        UsageError: There is no such file.
+        ConnectorError: The registry or the settings cannot be used.
+    """
     if settings is None:
         from vantage_quickbooks.cli.connections import opened
 
         return stack.enter_context(opened(registry))
+    from vantage_quickbooks.config.settings import Settings
     from vantage_quickbooks.registry import HostRegistry
 
     held = {ONLY_COMPANY: read_settings(settings, emulator)}
+    Settings.parse(held[ONLY_COMPANY])
     return stack.enter_context(HostRegistry(held.get, list=lambda: held))
+
+
+def _session(
+    stack: contextlib.ExitStack, served: ConnectionRegistry, deployment: Deployment, results: Path | None
+) -> Session:
+    from vantage_quickbooks.adapters.mcp.companies import Companies
+    from vantage_quickbooks.adapters.mcp.results import Results
+    from vantage_quickbooks.adapters.mcp.tools import Session
+
+    companies = Companies(served, deployment)
+    stack.callback(companies.close)
+    saved = Results(results)
+    stack.callback(saved.close)
+    return Session(companies, saved)
 
 
 def _serve_http(session: Session, port: int, given: str | None, *, is_verbose: bool) -> None:
