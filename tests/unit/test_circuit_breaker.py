@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from vantage_quickbooks.api.circuit_breaker import (
     INITIAL_PROBE_INTERVAL_S,
     MAX_PROBE_INTERVAL_S,
     MIN_REFUSED_S,
+    SERVED_S,
     CircuitBreaker,
     circuit_breaker_for,
 )
@@ -22,11 +25,11 @@ class Clocked:
         self.sent = 0
         self.circuit = CircuitBreaker(monotonic=lambda: self.now)
 
-    def ask(self, error=None):
+    def ask(self, error=None, company=None):
         """Send one request that ends with *error*; return the class of the resulting error."""
         try:
             self.circuit.check()
-            with self.circuit.attempt():
+            with self.circuit.attempt(company):
                 self._send(error)
         except Exception as failure:  # noqa: BLE001 -- that is what is asked
             return type(failure)
@@ -37,12 +40,14 @@ class Clocked:
         if error is not None:
             raise error
 
-    def refuse_for(self, seconds, step=10.0):
-        seen = self.ask(RateLimitedError("no"))
+    def refuse_for(self, seconds, *companies, step=10.0):
+        """Refuse one request after the other, of companies in turns."""
+        turns = itertools.cycle(companies or [None])
+        seen = self.ask(RateLimitedError("no"), next(turns))
         end = self.now + seconds
         while self.now < end and seen is RateLimitedError:
             self.now += step
-            seen = self.ask(RateLimitedError("no"))
+            seen = self.ask(RateLimitedError("no"), next(turns))
         return seen
 
 
@@ -65,6 +70,28 @@ def test_refusals_for_longer_than_a_minute_open_the_circuit_for_all_calls():
     sent = clocked.sent
     assert {clocked.ask() for _ in range(50)} == {AppBlockedError}
     assert clocked.sent == sent
+
+
+def test_one_throttled_company_is_not_a_blocked_app_while_others_were_served():
+    """Whether it was served itself says nothing."""
+    for served in (["other"], ["other", "throttled"], ["throttled", "other", "throttled", "throttled"]):
+        clocked = Clocked()
+        for company in served:
+            assert clocked.ask(company=company) is None
+        assert clocked.refuse_for(SERVED_S - 20, "throttled") is RateLimitedError
+        assert clocked.refuse_for(100, "throttled") is AppBlockedError
+
+
+@pytest.mark.parametrize(
+    ("served", "refused"),
+    [(["other"], ["throttled", "another"]), (["other"], ["throttled", "other"]), (["throttled"], ["throttled"]),
+     ([], ["throttled"]), (["other"], [None])],
+)  # fmt: skip
+def test_a_blocked_app_is_noticed_even_if_a_company_was_served_before(served, refused):
+    clocked = Clocked()
+    for company in served:
+        assert clocked.ask(company=company) is None
+    assert clocked.refuse_for(MIN_REFUSED_S + 20, *refused) is AppBlockedError
 
 
 def test_two_incidents_far_apart_do_not_open_the_circuit():

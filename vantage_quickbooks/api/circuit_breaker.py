@@ -10,7 +10,9 @@ Theory of operation
 2. CLOSED: requests pass. A refusal (429) is recorded; a success discards all recorded refusals. Refusals within
    `INCIDENT_S` of each other are one incident, regardless of how many threads got them. `MIN_INCIDENTS` of them over
    `MIN_REFUSED_S` or longer, for any company, with no success in between, are not explained by the limit per minute,
-   because each caller backs off and the window of a minute has passed: the circuit opens.
+   because each caller backs off and the window of a minute has passed: the circuit opens. It does not while all refusals
+   concern one company and another one was served within the last `SERVED_S`: a run over many companies ends with those
+   that are throttled.
 3. OPEN: requests fail immediately with `AppBlockedError`, and nothing is sent. Its `retryAfter` is the time of the next
    probe: `INITIAL_PROBE_INTERVAL_S` after the opening, then after intervals that double up to `MAX_PROBE_INTERVAL_S`.
 4. HALF-OPEN: when the probe is due, the next request is let through, one at a time. A success closes the circuit; a
@@ -43,6 +45,9 @@ MIN_INCIDENTS = 3
 MIN_REFUSED_S = 90.0
 """1.5 times the window of the limit per minute."""
 
+SERVED_S = 600.0
+"""How long a company that was served speaks against a block of the app."""
+
 INITIAL_PROBE_INTERVAL_S, MAX_PROBE_INTERVAL_S = 60.0, 900.0
 
 MAX_UNUSED = 100
@@ -59,9 +64,12 @@ class CircuitBreaker:
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._lock = ForkSafeLock()
+        # Who was served last and when, and when another company was.
+        self._served: tuple[str | None, float, float] = (None, float("-inf"), float("-inf"))
         self._close()
 
     def _close(self) -> None:
+        self._refused: set[str | None] = set()
         self._first_refused_at: float | None = None
         self._incident_at = float("-inf")
         self._incidents = 0
@@ -81,8 +89,11 @@ class CircuitBreaker:
             self._raise_if_open()
 
     @contextmanager
-    def attempt(self) -> Iterator[None]:
+    def attempt(self, company: str | None = None) -> Iterator[None]:
         """Send one request in a `with` block; its outcome is recorded.
+
+        Args:
+            company: The company that it is for; None if the request is the app's.
 
         Raises:
             AppBlockedError: The circuit is open, and the block was not run; or its refusal has opened the circuit.
@@ -92,7 +103,7 @@ class CircuitBreaker:
         try:
             yield
         except RateLimitedError as error:
-            blocked = self._record_refusal(error)
+            blocked = self._record_refusal(error, company)
             if blocked is None:
                 raise
         except BaseException:
@@ -101,7 +112,7 @@ class CircuitBreaker:
                     self._probing_pid = None
             raise
         else:
-            self._record_success()
+            self._record_success(company)
         if blocked is not None:
             raise blocked
 
@@ -125,14 +136,25 @@ class CircuitBreaker:
         if self._probing_pid == os.getpid():
             raise self._blocked_error(INCIDENT_S)  # the probe in flight decides
 
-    def _record_success(self) -> None:
+    def _record_success(self, company: str | None) -> None:
+        last, at, others_at = self._served
+        self._served = (company, self._monotonic(), others_at if company == last else at)
         if self._first_refused_at is not None:
             with self._lock:
                 self._close()
 
-    def _record_refusal(self, error: RateLimitedError) -> AppBlockedError | None:
+    def _is_served(self, now: float) -> bool:
+        """Return whether the refusals concern one company, and another one was served lately."""
+        if len(self._refused) > 1 or None in self._refused:
+            return False
+        last, at, others_at = self._served
+        return now - (others_at if last in self._refused else at) < SERVED_S
+
+    def _record_refusal(self, error: RateLimitedError, company: str | None) -> AppBlockedError | None:
         with self._lock:
             now = self._monotonic()
+            if len(self._refused) < 2:  # more do not matter
+                self._refused.add(company)
             if self._first_refused_at is None:
                 self._first_refused_at = now
             if now - self._incident_at >= INCIDENT_S:
@@ -140,6 +162,8 @@ class CircuitBreaker:
                 self._incidents += 1
             if self._probe_at is None:
                 if self._incidents < MIN_INCIDENTS or now - self._first_refused_at < MIN_REFUSED_S:
+                    return None
+                if self._is_served(now):
                     return None
                 self._probe_at = now + self._probe_interval_s
             elif now >= self._probe_at:  # the probe; requests that were sent before the opening change nothing

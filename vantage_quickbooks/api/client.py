@@ -281,7 +281,7 @@ class QuickBooksClient:
                 if self._ledger is not None:
                     self._ledger.check()
                 record = self.authorize(headers, call)
-                with self._circuit_breaker.attempt():
+                with self._circuit_breaker.attempt(self.settings.realm_id):
                     with self._rate_limiter.acquire(deadline=call.deadline, cancelled=call.cancelled):
                         status, response_headers, body = (
                             self._send(request, headers, call)
