@@ -10,7 +10,7 @@ Theory of operation
 2. CLOSED: requests pass. A refusal (429) is recorded; a success discards all recorded refusals. Refusals within
    `INCIDENT_S` of each other are one incident, regardless of how many threads got them. `MIN_INCIDENTS` of them over
    `MIN_REFUSED_S` or longer, for any company, with no success in between, are not explained by the limit per minute,
-   because each caller backs off and the window of a minute has passed: the circuit opens. It does not while all refusals
+   because each caller backs off and the window of a minute has passed: the circuit opens. It does not if all refusals
    concern one company and another one was served within the last `SERVED_S`: a run over many companies ends with those
    that are throttled.
 3. OPEN: requests fail immediately with `AppBlockedError`, and nothing is sent. Its `retryAfter` is the time of the next
