@@ -35,6 +35,9 @@ _MAX_TEXT = 600
 _CONFIGURATION = re.compile(r"[( ](DESTINATION__(?!CREDENTIALS__)[A-Z]+__[A-Z_]+)\)")
 """What dlt's message about missing configuration names, among the other places in which it has looked."""
 
+_DRIVER = re.compile(r"pip install \"(dlt\[[a-z,]+\])\"")
+"""What dlt's message about a missing driver says to install."""
+
 
 def run(options: Options) -> int:
     """Load companies, print what was loaded, and return the exit status: 1 if something failed.
@@ -187,12 +190,14 @@ def _error(error: BaseException, destination: Destination) -> dict[str, Any]:
     while error.__cause__ is not None:
         error = error.__cause__
     text = " ".join(str(error).split())
-    wanted = dict.fromkeys(_CONFIGURATION.findall(text))
-    if wanted:
+    wanted, drivers = dict.fromkeys(_CONFIGURATION.findall(text)), dict.fromkeys(_DRIVER.findall(text))
+    if drivers:
+        text = f"its driver is missing. To install it: pip install '{next(iter(drivers))}'"
+    elif wanted:
         text = f"dlt needs {', '.join(wanted)}, as environment variables or in .dlt/secrets.toml."
-    text = text[:_MAX_TEXT] or type(error).__name__
-    if destination.secret:
+    elif destination.secret:
         text = text.replace(destination.secret, "***").replace(unquote(destination.secret), "***")
+    text = text[:_MAX_TEXT] or type(error).__name__
     return {
         "code": "LOAD_FAILED",
         "message": f"{destination.text} could not be loaded: {text}",
