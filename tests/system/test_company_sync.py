@@ -519,7 +519,7 @@ def test_the_entity_that_waited_longest_is_read_first(company):
 
 def test_a_limit_too_low_for_any_progress_is_an_error(company):
     """Reading an entity takes a page and a count."""
-    with pytest.raises(IncompleteReadError, match="at least 2 API calls, and 1 are left"):
+    with pytest.raises(IncompleteReadError, match="at least 2 API calls, and 1 is left"):
         company.sync(["Customer"], max_api_calls=1)
 
 

@@ -233,7 +233,7 @@ class CompanySync:
                     return
                 raise IncompleteReadError(
                     f"A sync that reads {entity} takes at least {min(2, self._calls(entity))} API calls, and {left} "
-                    "are left. Raise max_api_calls.",
+                    f"{'is' if left == 1 else 'are'} left. Raise max_api_calls.",
                     retryable=False,
                     details={"maxApiCalls": self._call.max_api_calls},
                 )
