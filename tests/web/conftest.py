@@ -8,7 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 import requests
+from registries import KEY
 from running_site import Client, Site
+from sharing import signed_in
+
+from vantage_quickbooks.cli.web_connections import RegistryConnections
+from vantage_quickbooks.registry import open_registry
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
@@ -66,6 +71,40 @@ def api(site):
         return requests.request(method, site.url + path, headers=headers, timeout=60, **kwargs)
 
     return call
+
+
+@pytest.fixture
+def shared_environment(monkeypatch, tmp_path, emulator):
+    """Make this process and the command line use the emulator, the same registry and the same token store."""
+    variables = {
+        "API_URL": emulator.url,
+        "OAUTH_URL": emulator.url,
+        "TOKEN_STORE": str(tmp_path / "tokens.sqlite3"),
+        "REGISTRY": str(tmp_path / "companies"),
+        "TOKEN_KEY": KEY,
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(f"VANTAGE_QUICKBOOKS_{name}", value)
+
+
+@pytest.fixture
+def registry(shared_environment):  # noqa: ARG001 -- names the registry
+    """The registry of the environment, an empty folder."""
+    return open_registry()
+
+
+@pytest.fixture
+def shared_site(serve, registry):
+    """A site that uses the registry, as `vantage-quickbooks serve` does."""
+    return serve(shared={"quickbooks": RegistryConnections(registry)})
+
+
+@pytest.fixture
+def shared_client(shared_site):
+    """A signed-in client of such a site."""
+    opened = signed_in(shared_site)
+    yield opened
+    opened.close()
 
 
 # ---- browser ---------------------------------------------------------------------------------------------------------
