@@ -15,7 +15,7 @@ quickbooks = pytest.importorskip(
 )
 intuitlib = pytest.importorskip("intuitlib", reason="NOT TESTED WITH intuit-oauth: pip install intuit-oauth")
 
-from intuitlib.client import AuthClient  # noqa: E402 -- only when they are there
+from intuitlib.config import DISCOVERY_URL  # noqa: E402 -- only when they are there
 from intuitlib.enums import Scopes  # noqa: E402
 from intuitlib.exceptions import AuthClientError  # noqa: E402
 from quickbooks import QuickBooks  # noqa: E402
@@ -44,36 +44,40 @@ from quickbooks.objects import (  # noqa: E402
 from quickbooks.objects.base import LinkedTxn  # noqa: E402
 from quickbooks.objects.payment import PaymentLine  # noqa: E402
 
-SESSION = Path(__file__).parent / "clients" / "session.cjs"
-REDIRECT = "http://localhost:9/callback"
+from vantage_quickbooks.cli.commands import emulator as command  # noqa: E402
+from vantage_quickbooks.emulator.control.clients import CLIENTS, lines_for  # noqa: E402
+
+CLIENTS_FOLDER = Path(__file__).parent / "clients"
 
 
 @pytest.fixture
-def insecure(monkeypatch):
-    """Both libraries use https and refuse anything else, unless this variable says that it is a test."""
-    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
+def run_lines(emulator, monkeypatch):
+    """Execute the lines that `--for` prints, in a fresh namespace."""
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "0")  # restored at the end; the lines set it
+    monkeypatch.setitem(DISCOVERY_URL, "sandbox", "")
+    for name in ("api_url_v3", "sandbox_api_url_v3"):
+        monkeypatch.setattr(QuickBooks, name, "")
+
+    def run(name):
+        namespace = {}
+        exec(lines_for(name, emulator), namespace)  # noqa: S102 -- our own lines
+        return namespace
+
+    return run
 
 
 @pytest.fixture
-def auth(emulator, insecure):  # noqa: ARG001 -- only its effect is wanted
-    with AuthClient(
-        client_id=emulator.client_id,
-        client_secret=emulator.client_secret,
-        redirect_uri=REDIRECT,
-        environment=f"{emulator.url}/.well-known/openid_sandbox_configuration/",
-        refresh_token=emulator.refresh_token,
-    ) as client:
+def auth(run_lines):
+    with run_lines("intuit-oauth")["auth_client"] as client:
         yield client
 
 
 @pytest.fixture
-def qb(auth, emulator, monkeypatch):
-    monkeypatch.setattr(QuickBooks, "api_url_v3", f"{emulator.url}/v3")
-    client = QuickBooks(
-        auth_client=auth, refresh_token=emulator.refresh_token, company_id=emulator.realm_id, minorversion=75
-    )
-    yield client
-    client.session.close()
+def qb(run_lines):
+    found = run_lines("python-quickbooks")
+    yield found["client"]
+    found["client"].session.close()
+    found["auth_client"].close()
 
 
 def agree(auth, emulator):
@@ -104,6 +108,17 @@ def new_customer(name):
     customer = Customer()
     customer.DisplayName = name
     return customer
+
+
+def test_the_command_offers_the_clients_of_the_table():
+    assert set(command._CLIENTS) == set(CLIENTS)
+
+
+def test_curl_gets_customers(emulator):
+    script = f"set -e -o pipefail\n{lines_for('curl', emulator)}"
+    run = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 0, run.stderr
+    assert len(json.loads(run.stdout)["QueryResponse"]["Customer"]) == 2
 
 
 # ---- intuit-oauth ------------------------------------------------------------------------------
@@ -256,12 +271,16 @@ def test_python_quickbooks_understands_the_faults(qb, emulator):
 # ---- node-quickbooks and intuit-oauth for Node ------------------------------------------------
 
 
-def test_node_quickbooks_and_intuit_oauth(emulator, npm):
+def test_node_quickbooks_and_intuit_oauth(emulator, npm, tmp_path):
     environment = os.environ | {"NODE_PATH": str(npm("intuit-oauth@4.2.5", "node-quickbooks@2.0.50"))}
-    session = ["node", SESSION, emulator.url, emulator.client_id, emulator.client_secret, emulator.realm_id]
+    for name, variable in (("node-intuit-oauth", "authClient"), ("node-quickbooks", "client")):
+        (tmp_path / f"{name}.cjs").write_text(f"{lines_for(name, emulator)}\nmodule.exports = {variable}\n", "utf-8")
+    (tmp_path / "session.cjs").write_bytes((CLIENTS_FOLDER / "session.cjs").read_bytes())
+    session = ["node", tmp_path / "session.cjs", emulator.url, emulator.realm_id]
     run = subprocess.run(session, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout) == {
+        "refreshedFirst": ["bearer", emulator.realm_id],
         "consent": 200,
         "created": ["bearer", 3600, emulator.realm_id, "a state"],
         "accessTokenIsValid": True,

@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from vantage_quickbooks.emulator import Emulator
+from vantage_quickbooks.emulator.control.clients import CLIENTS
 from vantage_quickbooks.emulator.control.csrf import rejection_reason
 from vantage_quickbooks.emulator.faults.injector import KINDS
 
@@ -106,7 +107,8 @@ def test_the_buttons_do_what_they_say(client, emulator):
     page = press("grants")
     granted = emulator.oauth.granted_refresh_token
     assert granted != emulator.refresh_token
-    assert page.count(granted) == 2  # among the credentials and in the lines for a shell
+    in_lines = sum(known.lines.count("{refresh_token}") for known in CLIENTS.values())
+    assert page.count(granted) == 1 + in_lines == 7  # among the credentials, and in the lines for each client
     assert emulator.refresh_token not in page
     client.connect(granted)
     emulator.grant("4711")  # of another company: it would not fit the realm on the page

@@ -44,7 +44,7 @@ def run() -> bool:
         Whether every check passed.
     """
     started = time.monotonic()
-    with Emulator(rotation="always") as emulator:
+    with Emulator(rotation="always", limits="strict") as emulator:
         demo = DemoRun(emulator)
         try:
             _play(demo)

@@ -18,9 +18,10 @@ from vantage_quickbooks.emulator.world import World
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from vantage_quickbooks.emulator.faults.latency import Spec
+    from vantage_quickbooks.emulator.http.limits import LimitsChoice
     from vantage_quickbooks.emulator.oauth.authorization_server import Rotation
 
 
@@ -37,8 +38,8 @@ class Emulator(World):
         rotation: `daily` (a refresh token changes after 24 hours) or `always` (with every refresh).
         previous_token_grace_s: Seconds for which a replaced refresh token still works.
         access_token_lifetime_s: Seconds for which an access token is valid.
-        limits: True for Intuit's (500 a minute, 10 a second, 10 at once, 40 batches a minute, per company), False for
-            none, or a mapping that overrides some of `limits.DEFAULTS`.
+        limits: True for 500 requests a minute, 10 at once and 40 batches a minute, per company; `strict` for 10
+            requests a second in addition; False for none; or a mapping that overrides some of `limits.DEFAULTS`.
         latency: How long responses take: seconds, a distribution, or rules for some paths; see faults/latency.py.
         host: The address to listen on.
 
@@ -58,7 +59,7 @@ class Emulator(World):
         rotation: Rotation = "daily",
         previous_token_grace_s: float = 0,
         access_token_lifetime_s: int = 3600,
-        limits: bool | Mapping[str, int] = True,
+        limits: LimitsChoice = True,
         latency: Spec = None,
         host: str = "127.0.0.1",
     ) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.emulator.company.companies import Companies
     from vantage_quickbooks.emulator.company.entities import Entity
     from vantage_quickbooks.emulator.faults.latency import Latency, Spec
-    from vantage_quickbooks.emulator.http.limits import Limits
+    from vantage_quickbooks.emulator.http.limits import Limits, LimitsChoice
     from vantage_quickbooks.emulator.oauth.authorization_server import AuthorizationServer
 
 
@@ -225,8 +225,8 @@ class World:
         """
         self._latency.choose(spec)
 
-    def limit(self, chosen: bool | Mapping[str, int]) -> None:
-        """Set the limits: True is Intuit's, False is none, a mapping overrides some; see http/limits.py."""
+    def limit(self, chosen: LimitsChoice) -> None:
+        """Set the limits: True, `strict`, False for none, or a mapping that overrides some; see http/limits.py."""
         self.limits.choose(chosen)
 
     # ---- what happened ----

@@ -1,11 +1,12 @@
 // One session of intuit-oauth and node-quickbooks with the emulator; what they got is printed as JSON.
-// Only their addresses are changed. Usage: node session.cjs <address> <client id> <client secret> <realm>
+// The clients come from the lines that `vantage-quickbooks emulator --for` prints, written beside this file.
+// Usage: node session.cjs <address> <realm>
 
 const OAuthClient = require('intuit-oauth')
-const QuickBooks = require('node-quickbooks')
+const authClient = require('./node-intuit-oauth.cjs')
+const quickBooks = require('./node-quickbooks.cjs')
 
-const [address, clientId, clientSecret, realm] = process.argv.slice(2)
-const redirectUri = 'http://localhost:9/callback'
+const [address, realm] = process.argv.slice(2)
 const result = {}
 
 // node-quickbooks calls back; an error of axios holds what Intuit said
@@ -37,14 +38,9 @@ async function agree (url) {
 }
 
 async function authorize () {
-  OAuthClient.environment.sandbox = address + '/'
-  const client = new OAuthClient({ clientId, clientSecret, environment: 'sandbox', redirectUri })
-  client.setAuthorizeURLs({
-    authorizeEndpoint: address + '/connect/oauth2',
-    tokenEndpoint: address + '/oauth2/v1/tokens/bearer',
-    revokeEndpoint: address + '/v2/oauth2/tokens/revoke',
-    userInfoEndpoint: address + '/v1/openid_connect/userinfo'
-  })
+  const client = authClient
+  const first = (await client.refresh()).getJson()
+  result.refreshedFirst = [first.token_type, client.getToken().realmId]
   const back = await agree(client.authorizeUri({ scope: [OAuthClient.scopes.Accounting], state: 'a state' }))
   const created = (await client.createToken(back)).getJson()
   result.created = [created.token_type, created.expires_in, client.getToken().realmId, client.getToken().state]
@@ -57,12 +53,8 @@ async function authorize () {
 }
 
 async function books (token) {
-  QuickBooks.V3_ENDPOINT_BASE_URL = address + '/v3/company/'
-  QuickBooks.TOKEN_URL = address + '/oauth2/v1/tokens/bearer'
-  QuickBooks.REVOKE_URL = address + '/v2/oauth2/tokens/revoke'
-  const qbo = new QuickBooks(
-    clientId, clientSecret, token.access_token, false, realm, true, false, null, '2.0', token.refresh_token
-  )
+  const qbo = quickBooks
+  qbo.refreshToken = token.refresh_token
   await call(qbo, 'refreshAccessToken')
   const since = new Date(Date.now() - 60_000).toISOString()
 

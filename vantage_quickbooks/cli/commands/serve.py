@@ -151,7 +151,7 @@ def _start_emulator(stack: contextlib.ExitStack) -> tuple[str, dict[str, str]]:
     """Start a local QuickBooks that the connector of this process uses, until the stack is closed."""
     from vantage_quickbooks.emulator import Emulator
 
-    emulator = stack.enter_context(Emulator(rotation="always"))
+    emulator = stack.enter_context(Emulator(rotation="always", limits="strict"))
     variables = {"EMULATOR_URL": emulator.url, "TOKEN_STORE": "memory:"}
     os.environ.update({f"VANTAGE_QUICKBOOKS_{name}": value for name, value in variables.items()})
     return emulator.company().name(), emulator.credentials()

@@ -7,7 +7,7 @@ endpoints. The page at `/` posts forms to them and is shown again in response. c
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, quote
 
 from vantage_quickbooks.emulator.control import csrf, page
@@ -18,6 +18,7 @@ from vantage_quickbooks.emulator.json_text import compact
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from vantage_quickbooks.emulator.http.limits import LimitsChoice
     from vantage_quickbooks.emulator.http.request import Request
     from vantage_quickbooks.emulator.world import World
 
@@ -25,7 +26,8 @@ PREFIX = "/_emulator/"
 PAGE = "/"
 # A form sends only texts: these fields are numbers, these are booleans.
 _NUMBERS = {"advance", "times", "after", "chance", "status", "seconds", "retry_after", "fixed", "median", "p99"}
-_BOOLEANS = {"json", "limits", "invalidate_tokens"}
+_BOOLEANS = {"json", "invalidate_tokens"}
+_LIMITS = {"true": True, "false": False}  # or the word "strict"
 # No other site can frame the page; it loads and runs nothing, and is not cached because it shows credentials.
 _NOT_CACHED = [
     ("cache-control", "no-store"),
@@ -97,9 +99,9 @@ def _secret(world: World, body: _Body) -> Mapping[str, Any]:
 
 def _limits(world: World, body: _Body) -> Mapping[str, Any]:
     chosen = body.get("limits", True)
-    if not isinstance(chosen, bool | dict):
-        raise ValueError("limits is true, false or an object")
-    world.limit(chosen)
+    if not isinstance(chosen, bool | str | dict):
+        raise ValueError("limits is true, false, 'strict' or an object")
+    world.limit(cast("LimitsChoice", chosen))
     return {"limits": world.state()["limits"]}
 
 
@@ -205,6 +207,8 @@ def _parse_body(request: Request) -> _Body:
 def _form_value(name: str, text: str) -> object:
     if name in _BOOLEANS:
         return text in ("true", "on", "1")
+    if name == "limits":
+        return _LIMITS.get(text, text)
     if name not in _NUMBERS:
         return text
     number = float(text)

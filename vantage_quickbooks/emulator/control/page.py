@@ -12,8 +12,9 @@ from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from vantage_quickbooks.emulator.control.clients import CLIENTS, lines_for
 from vantage_quickbooks.emulator.faults.injector import KINDS
-from vantage_quickbooks.emulator.http.oauth_endpoints import TOKEN_PATH
+from vantage_quickbooks.emulator.http.limits import describe
 
 if TYPE_CHECKING:
     from vantage_quickbooks.emulator.world import World
@@ -37,22 +38,6 @@ _ICON = (
     "%3Crect width='16' height='16' rx='4' fill='%230b6b45'/%3E"
     "%3Cpath d='M4 5h8M4 8h8M4 11h5' stroke='%23fff' stroke-width='1.6'/%3E%3C/svg%3E"
 )
-
-
-def ready_curl(world: World) -> str:
-    """Return two shell commands: one gets a token, one sends a statement.
-
-    The secrets in them are the emulator's own, which are made up.
-    """
-    url, form = world.url, world.credentials()
-    statement = "SELECT * FROM Customer MAXRESULTS 2"  # Intuit's language
-    return f"""\
-TOKEN=$(curl -s -u {form["client_id"]}:{form["client_secret"]} \\
-  -d grant_type=refresh_token -d refresh_token={form["refresh_token"]} \\
-  {url}{TOKEN_PATH} | python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')
-curl -s -H "Authorization: Bearer $TOKEN" -H "Accept: application/json" \\
-  -G {url}/v3/company/{world.realm_id}/query --data-urlencode "query={statement}"
-"""
 
 
 def render(world: World, asked: Mapping[str, str], *, error: str = "") -> str:
@@ -100,7 +85,7 @@ def _facts(state: Mapping[str, Any]) -> str:
     statuses = ", ".join(
         f"{status if status != '0' else 'reset'}: {number:,}" for status, number in asked["by_status"].items()
     )
-    limits = ", ".join(f"{number:,} {_label(name)}" for name, number in state["limits"].items())
+    limits = describe(state["limits"])
     moment = state["now"]
     facts = [
         ("Valid access tokens", f"{tokens['access_tokens_alive']:,}", _plural(tokens["grants"], "grant")),
@@ -108,7 +93,7 @@ def _facts(state: Mapping[str, Any]) -> str:
         ("Token requests", f"{issued['total']:,}", f"{issued['failed']:,} refused"),
         ("Max concurrent", f"{counters['max_concurrent']:,}", _plural(counters["connections"], "connection")),
         ("Clock (UTC)", moment[11:19], f"{moment[:10]}, {_clock_offset(state['clock_offset_s'])}"),
-        ("Limits", "on" if limits else "off", limits or "no limits"),
+        ("Limits", "on" if state["limits"] else "off", limits),
     ]
     return (
         '<dl class="facts">'
@@ -165,6 +150,7 @@ def _state_buttons(state: Mapping[str, Any]) -> str:
         + _button("clock", "Clock + 1 hour", advance="3600")
         + _button("clock", "Clock + 1 day", advance="86400")
         + _button("limits", "Limits off" if limited else "Limits on", limits="false" if limited else "true")
+        + ("" if "per_second" in state["limits"] else _button("limits", "Strict limits", limits="strict"))
         + _button("reset", "Reset everything", look="bad")
         + "</div></section>"
     )
@@ -197,7 +183,13 @@ def _credentials(world: World) -> str:
 
 
 def _shell(world: World) -> str:
-    return f"<section><h2>In a shell</h2><pre>{escape(ready_curl(world))}</pre></section>"
+    others = "".join(
+        f"<details><summary>{escape(name)} ({escape(client.install or client.language)})</summary>"
+        f"<pre>{escape(lines_for(name, world))}</pre></details>"
+        for name, client in CLIENTS.items()
+        if name != "curl"
+    )
+    return f"<section><h2>In a shell</h2><pre>{escape(lines_for('curl', world))}</pre>{others}</section>"
 
 
 def _counts(world: World, state: Mapping[str, Any]) -> str:

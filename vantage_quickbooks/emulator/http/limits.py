@@ -2,8 +2,9 @@
 
 Sources: https://developer.intuit.com/app/developer/qbo/docs/learn/limits-and-throttles (500 a minute, 40 batches a
 minute); https://blogs.intuit.com/2025/08/13/upcoming-changes-to-the-accounting-api (10 a second); Intuit's older help
-articles (10 at once). Clients are expected to obey all of them, so all are enforced. A batch counts as one request and
-as one batch.
+articles (10 at once). A client that sends one request after the other reaches 10 a second on a local server, where it
+cannot against Intuit's. So this limit is enforced only on request (`strict`). A batch counts as one request and as one
+batch.
 """
 
 from __future__ import annotations
@@ -11,19 +12,43 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-DEFAULTS: Mapping[str, int] = {
+    LimitsChoice = bool | Literal["strict"] | Mapping[str, int]
+
+STRICT: Mapping[str, int] = {
     "per_minute": 500,
     "per_second": 10,
     "concurrent": 10,
     "batches_per_minute": 40,
 }
+"""All of Intuit's limits."""
+DEFAULTS: Mapping[str, int] = {name: number for name, number in STRICT.items() if name != "per_second"}
+"""The limits that a client of one request at a time does not notice."""
 # The window of a second is shorter, because the time between client and emulator varies.
 _WINDOWS_S: Mapping[str, float] = {"per_minute": 60.0, "per_second": 0.95, "batches_per_minute": 60.0}
+_WORDS = {
+    "per_minute": "a minute",
+    "per_second": "a second",
+    "concurrent": "at once",
+    "batches_per_minute": "batches a minute",
+}
+
+
+def describe(numbers: Mapping[str, int]) -> str:
+    """Return limits as text: `500 a minute, 10 at once, 40 batches a minute; any number a second`.
+
+    Args:
+        numbers: The limits in force.
+    """
+    if not numbers:
+        return "no limits"
+    kept = ", ".join(f"{numbers[name]:,} {word}" for name, word in _WORDS.items() if name in numbers)
+    absent = ", ".join(word for name, word in _WORDS.items() if name not in numbers)
+    return f"{kept}; any number {absent}" if absent else kept
 
 
 @dataclass(slots=True)
@@ -37,11 +62,12 @@ class Limits:
     """The limits in force. Thread-safe.
 
     Args:
-        chosen: True for Intuit's, False for none, or a mapping that overrides some of `DEFAULTS`.
+        chosen: True for `DEFAULTS`, `strict` for `STRICT`, False for none, or a mapping that overrides some of
+            `DEFAULTS`.
         now: Returns the time as epoch seconds.
     """
 
-    def __init__(self, chosen: bool | Mapping[str, int], now: Callable[[], float]) -> None:
+    def __init__(self, chosen: LimitsChoice, now: Callable[[], float]) -> None:
         self._lock = threading.Lock()
         self._now = now
         self._usages: dict[str, _Usage] = {}
@@ -52,7 +78,7 @@ class Limits:
         """Restore the limits of the start, and forget all requests."""
         self.choose(self._at_start)
 
-    def choose(self, chosen: bool | Mapping[str, int]) -> None:
+    def choose(self, chosen: LimitsChoice) -> None:
         """Set the limits, and forget all requests.
 
         Args:
@@ -61,11 +87,13 @@ class Limits:
         Raises:
             ValueError: A limit is unknown or not a positive number.
         """
-        numbers = {} if chosen is False else dict(DEFAULTS)
-        if not isinstance(chosen, bool):
+        numbers = {} if chosen is False else dict(STRICT if chosen == "strict" else DEFAULTS)
+        if isinstance(chosen, str) and chosen != "strict":
+            raise ValueError(f"limits are true, false, 'strict' or an object, not {chosen!r}")
+        if not isinstance(chosen, bool | str):
             for name, number in chosen.items():
-                if name not in DEFAULTS:
-                    raise ValueError(f"unknown limit {name!r}; known: {', '.join(DEFAULTS)}")
+                if name not in STRICT:
+                    raise ValueError(f"unknown limit {name!r}; known: {', '.join(STRICT)}")
                 if isinstance(number, bool) or not isinstance(number, int) or number < 1:
                     raise ValueError(f"limit {name!r} is a positive number")
                 numbers[name] = number
