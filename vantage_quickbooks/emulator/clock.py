@@ -13,10 +13,19 @@ class Clock:
 
     Attributes:
         offset_s: Seconds by which it differs from the machine's clock.
+
+    Args:
+        start: The ISO 8601 time at the start and after a reset; None is the machine's.
+
+    Raises:
+        ValueError: The start is not a time, or not in the years 1970 to 3000.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, start: str | None = None) -> None:
         self.offset_s = 0.0
+        if start is not None:
+            self.set(start)
+        self._offset_at_start_s = self.offset_s
 
     def now(self) -> float:
         """Return the time as epoch seconds."""
@@ -46,8 +55,8 @@ class Clock:
         self._move((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - time.time())
 
     def reset(self) -> None:
-        """Return to the machine's time."""
-        self.offset_s = 0.0
+        """Return to the time of the start, plus what has passed since."""
+        self.offset_s = self._offset_at_start_s
 
     def _move(self, offset_s: float) -> None:
         if not 0 <= time.time() + offset_s <= _LATEST:

@@ -55,7 +55,7 @@ class Dispatcher:
         self._latency = latency
         self._request_log = request_log
         self._stopping = stopping
-        self._api = DataApi(world.oauth, world.limits, companies.find, world.company)
+        self._api = DataApi(world.oauth, world.limits, companies.find, world.company, lambda: world.profile)
         self._oauth = OAuthEndpoints(
             world.oauth,
             lambda: world.url,

@@ -7,14 +7,13 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
-from vantage_quickbooks.emulator.clock import Clock
 from vantage_quickbooks.emulator.company.companies import Companies
 from vantage_quickbooks.emulator.dispatcher import Dispatcher
 from vantage_quickbooks.emulator.faults.latency import Latency
 from vantage_quickbooks.emulator.http.limits import Limits
 from vantage_quickbooks.emulator.http.server import Server
 from vantage_quickbooks.emulator.oauth.authorization_server import AuthorizationServer
-from vantage_quickbooks.emulator.world import World
+from vantage_quickbooks.emulator.world import World, dated
 
 if TYPE_CHECKING:
     import os
@@ -41,6 +40,8 @@ class Emulator(World):
         limits: True for 500 requests a minute, 10 at once and 40 batches a minute, per company; `strict` for 10
             requests a second in addition; False for none; or a mapping that overrides some of `limits.DEFAULTS`.
         latency: How long responses take: seconds, a distribution, or rules for some paths; see faults/latency.py.
+        as_of: A date or time, ISO 8601: the clock starts there, and QuickBooks answers as it does then; see profile.py.
+            None is today, by the machine's clock.
         host: The address to listen on.
 
     Raises:
@@ -61,11 +62,12 @@ class Emulator(World):
         access_token_lifetime_s: int = 3600,
         limits: LimitsChoice = True,
         latency: Spec = None,
+        as_of: str | None = None,
         host: str = "127.0.0.1",
     ) -> None:
         if not 0 <= port <= 65_535:
             raise ValueError("a port is a number from 0 to 65535")
-        clock = Clock()
+        clock, profile = dated(as_of)
         realm_id = str(9_341_450_000_000_000 + 17 * seed)
         companies = Companies(
             realm_id=realm_id,
@@ -88,6 +90,7 @@ class Emulator(World):
             seed=seed,
             realm_id=realm_id,
             clock=clock,
+            profile=profile,
             companies=companies,
             oauth=oauth,
             limits=Limits(limits, clock.now),

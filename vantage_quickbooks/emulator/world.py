@@ -6,22 +6,26 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from vantage_quickbooks.emulator.clock import Clock
 from vantage_quickbooks.emulator.company.company import Company
 from vantage_quickbooks.emulator.company.entities import ENTITIES
 from vantage_quickbooks.emulator.faults.injector import FaultInjector, FaultRule
 from vantage_quickbooks.emulator.http.request_log import RequestLog
 from vantage_quickbooks.emulator.http.server import ConnectionCounts
 from vantage_quickbooks.emulator.json_text import decode
+from vantage_quickbooks.emulator.oauth.authorization_server import ACCOUNTING_SCOPE
+from vantage_quickbooks.emulator.profile import Profile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from vantage_quickbooks.emulator.clock import Clock
     from vantage_quickbooks.emulator.company.companies import Companies
     from vantage_quickbooks.emulator.company.entities import Entity
     from vantage_quickbooks.emulator.faults.latency import Latency, Spec
     from vantage_quickbooks.emulator.http.limits import Limits, LimitsChoice
     from vantage_quickbooks.emulator.oauth.authorization_server import AuthorizationServer
+
+_DATE_LENGTH = len("2027-02-01")
 
 
 class World:
@@ -33,12 +37,14 @@ class World:
         realm_id: The first company's id.
         oauth: The app's credentials, grants and tokens.
         limits: Intuit's limits.
+        profile: What depends on the chosen date.
         crashes: Defects of the emulator itself, one text each; the list is expected to stay empty.
 
     Args:
         seed: Decides the credentials and the sample company.
         realm_id: The first company's id.
         clock: The clock of times, tokens and limits.
+        profile: What depends on the chosen date.
         companies: Not opened yet.
         oauth: The authorization server.
         limits: Intuit's limits.
@@ -52,6 +58,7 @@ class World:
         seed: int,
         realm_id: str,
         clock: Clock,
+        profile: Profile,
         companies: Companies,
         oauth: AuthorizationServer,
         limits: Limits,
@@ -64,6 +71,7 @@ class World:
         self.crashes: list[str] = []
         self._seed = seed
         self._clock = clock
+        self.profile = self._profile_at_start = profile
         self._companies = companies
         self._latency = latency
         self._faults = FaultInjector(seed)
@@ -119,21 +127,26 @@ class World:
 
     # ---- grants and tokens ----
 
-    def grant(self, realm_id: str | None = None) -> str:
+    def grant(
+        self, realm_id: str | None = None, *, scopes: Iterable[str] | None = None, authorized_at: str | None = None
+    ) -> str:
         """Authorize the app again, as if a person had connected it.
 
         Args:
             realm_id: The company, created with sample data if it is new; None is the first company.
+            scopes: What the person consents to; None is accounting.
+            authorized_at: The time of the consent, ISO 8601, from which the token's five years count; None is now.
 
         Returns:
             The refresh token of the new chain.
 
         Raises:
-            ValueError: The realm id is not a number.
+            ValueError: The realm id is not a number, or `authorized_at` is not a time.
         """
         realm = realm_id or self.realm_id
+        consented = None if authorized_at is None else _moment(authorized_at).timestamp()
         self.company(realm)
-        return self.oauth.grant(realm)
+        return self.oauth.grant(realm, scopes=scopes or (ACCOUNTING_SCOPE,), authorized_at=consented)
 
     def expire_access_tokens(self) -> int:
         """Expire every access token now, and return how many were valid."""
@@ -175,6 +188,19 @@ class World:
     def set_now(self, iso: str) -> None:
         """Set the clock to an ISO 8601 time, which is UTC if it has no offset."""
         self._clock.set(iso)
+
+    def as_of(self, when: str) -> None:
+        """Set the clock, and answer as QuickBooks does, or is announced to do, at that time.
+
+        Args:
+            when: ISO 8601; a date is its noon, UTC.
+
+        Raises:
+            ValueError: It is not a time, or not in the years 1970 to 3000.
+        """
+        moment = _moment(when)
+        self._clock.set(moment.isoformat())
+        self.profile = Profile(moment.date())
 
     # ---- faults, latency and limits ----
 
@@ -262,6 +288,7 @@ class World:
             "now": datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="milliseconds"),
             "clock_offset_s": round(self._clock.offset_s, 3),
             "seed": self._seed,
+            "profile": self.profile.state(),
             "companies": {realm: company.counts() for realm, company in self._companies.all().items()},
             "tokens": self.oauth.state(),
             "limits": self.limits.numbers,
@@ -276,6 +303,7 @@ class World:
         self._latency.reset()
         self.limits.reset()
         self._clock.reset()
+        self.profile = self._profile_at_start
         self.oauth.reset()
         self.reset_counters()
         self._companies.reset()
@@ -343,6 +371,29 @@ class World:
         exact = decode(json.dumps(dict(record)))  # amounts become Decimal; values that are not JSON are refused
         written: dict[str, Any] = json.loads(operation(self.company(realm_id), _entity(entity), exact))
         return written
+
+
+def dated(as_of: str | None) -> tuple[Clock, Profile]:
+    """Return the clock and the profile of a chosen date; see `World.as_of`.
+
+    Args:
+        as_of: None is today.
+
+    Raises:
+        ValueError: It is not a time, or not in the years 1970 to 3000.
+    """
+    if as_of is None:
+        return Clock(), Profile()
+    moment = _moment(as_of)
+    return Clock(moment.isoformat()), Profile(moment.date())
+
+
+def _moment(text: str) -> datetime:
+    """Parse an ISO 8601 time; a date is its noon, and UTC applies without an offset."""
+    moment = datetime.fromisoformat(text)
+    if len(text) == _DATE_LENGTH:
+        moment = moment.replace(hour=12)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _entity(name: str) -> Entity:

@@ -38,6 +38,7 @@ _LIMITS: dict[str | None, Literal["strict"] | bool] = {None: True, "strict": "st
         ),
         ("A company with 100,000 invoices", "vantage-quickbooks emulator --customers 5000 --invoices 100000"),
         ("The lines for another client", "vantage-quickbooks emulator --for python-quickbooks"),
+        ("What will break in February 2027", "vantage-quickbooks emulator --as-of 2027-02-01"),
         ("Slow answers", "vantage-quickbooks emulator --latency median=0.3,p99=2 --latency /query=0.2"),
     ),
 )
@@ -72,6 +73,7 @@ _LIMITS: dict[str | None, Literal["strict"] | bool] = {None: True, "strict": "st
     metavar="S",
     help="Seconds for which a replaced refresh token still works; default 0.",
 )
+@click.option("--as-of", metavar="DATE", help="Answer as QuickBooks does, or is announced to do, on this date.")
 @click.option(
     "--write-settings",
     metavar="FILE",
@@ -96,6 +98,7 @@ def command(
     limits: str | None,
     rotation: Literal["daily", "always"],
     grace: float,
+    as_of: str | None,
     write_settings: str | None,
     client: str | None,
     force: bool,
@@ -126,6 +129,7 @@ def command(
                 limits=_LIMITS[limits],
                 rotation=rotation,
                 previous_token_grace_s=grace,
+                as_of=as_of,
                 latency=[latencies.parse(text) for text in latency],
                 on_ready=on_ready,
             )

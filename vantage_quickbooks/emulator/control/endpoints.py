@@ -57,7 +57,9 @@ def _clear_faults(world: World, _: _Body) -> Mapping[str, Any]:
 
 
 def _clock(world: World, body: _Body) -> Mapping[str, Any]:
-    if "now" in body:
+    if "as_of" in body:
+        world.as_of(str(body["as_of"]))
+    elif "now" in body:
         world.set_now(str(body["now"]))
     else:
         seconds = body.get("advance")
@@ -84,7 +86,13 @@ def _reset_counters(world: World, _: _Body) -> Mapping[str, Any]:
 
 def _grant(world: World, body: _Body) -> Mapping[str, Any]:
     realm = _realm_id(body)
-    return {"realm_id": realm or world.realm_id, "refresh_token": world.grant(realm)}
+    scopes, authorized_at = body.get("scopes"), body.get("authorized_at")
+    if scopes is not None and not (isinstance(scopes, list) and all(isinstance(scope, str) for scope in scopes)):
+        raise ValueError("scopes is a list of texts")
+    if authorized_at is not None and not isinstance(authorized_at, str):
+        raise ValueError("authorized_at is a time, ISO 8601")
+    token = world.grant(realm, scopes=scopes, authorized_at=authorized_at)
+    return {"realm_id": realm or world.realm_id, "refresh_token": token}
 
 
 def _realm_id(body: _Body) -> str | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.emulator.company.company import Company
     from vantage_quickbooks.emulator.http.limits import Limits
     from vantage_quickbooks.emulator.http.response import Response
+    from vantage_quickbooks.emulator.profile import Profile
 
 PREFIX = "/v3/company/"
 
@@ -37,6 +38,7 @@ class DataApi:
         limits: Throttles.
         find_company: Returns a company by its realm id, or None.
         first_company: Returns the company whose time zone applies to a refusal without a company.
+        profile: Returns what depends on the chosen date.
     """
 
     def __init__(
@@ -45,7 +47,9 @@ class DataApi:
         limits: Limits,
         find_company: Callable[[str], Company | None],
         first_company: Callable[[], Company],
+        profile: Callable[[], Profile],
     ) -> None:
+        self._profile = profile
         self._oauth = oauth
         self._limits = limits
         self._find_company = find_company
@@ -142,7 +146,9 @@ class DataApi:
         statement = statement_of(request)
         if statement is None:  # https://github.com/intuit/QuickBooks-V3-PHP-SDK/issues/8
             raise errors.parse_error("The query provided was empty")
-        return self._wrap(request, company, b"QueryResponse", execute(company, statement, request.now).json())
+        sortable = not self._profile().includes("id_not_sortable")
+        page = execute(company, statement, request.now, id_is_sortable=sortable)
+        return self._wrap(request, company, b"QueryResponse", page.json())
 
     def _batch(self, request: Request, company: Company) -> Response:
         with _body_errors_as_faults():
@@ -174,8 +180,8 @@ class DataApi:
         """Respond with a value in its envelope."""
         return self._respond(request, self._envelope(request, company, key, value))
 
-    @staticmethod
-    def _respond(request: Request, body: bytes) -> Response:
+    def _respond(self, request: Request, body: bytes) -> Response:
+        body = self._profile().rewrite(body, request.parameters().get("minorversion", ""))
         if request.wants_json():
             return response.success(request.trace, "application/json;charset=UTF-8", body)
         # Parsed as text, numbers keep their digits.

@@ -20,6 +20,7 @@ import random
 import string
 import threading
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote_plus
 
@@ -33,9 +34,16 @@ Rotation = Literal["daily", "always"]
 REFRESH_TOKEN_LIFETIME_S = 8_726_400  # 101 days at issue (recorded, intuit/oauth-jsclient test/mocks)
 HARD_LIFETIME_S = 157_680_000
 """Five years. Source: https://blogs.intuit.com/2025/11/12/important-changes-to-refresh-token-policy."""
+# The five years of an older authorization count from the day of the policy (the same source): accounting and payments
+# from October 2023, so that the first tokens end in October 2028; restricted scopes from February 2022.
+_FIRST_END = datetime(2028, 10, 1, tzinfo=UTC).timestamp()
+_RESTRICTED_FIRST_END = datetime(2027, 2, 1, tzinfo=UTC).timestamp()
 ROTATION_PERIOD_S = 86_400  # "24 to 26 hours" (Intuit staff, oauth-jsclient issue 74)
 CODE_LIFETIME_S = 600  # RFC 6749 section 4.1.2 recommends this at most; Intuit's is not documented
 ACCOUNTING_SCOPE = "com.intuit.quickbooks.accounting"
+_UNRESTRICTED_SCOPES = frozenset(
+    {ACCOUNTING_SCOPE, "com.intuit.quickbooks.payment", "openid", "profile", "email", "phone", "address"}
+)
 MARK = "emulator"  # in client ids, client secrets and refresh tokens, to distinguish them from Intuit's
 _MAX_ACCESS_TOKENS = 2_000  # beyond these, expired ones are forgotten and then unknown
 _ALPHABET = string.ascii_letters + string.digits
@@ -174,10 +182,22 @@ class AuthorizationServer:
             del self._chains[self.first_refresh_token]
             self.first_refresh_token = self.grant(self._realm_id)
 
-    def grant(self, realm_id: str) -> str:
-        """Authorize the app again for a company, and return the refresh token of the new chain."""
+    def grant(
+        self, realm_id: str, *, scopes: Iterable[str] = (ACCOUNTING_SCOPE,), authorized_at: float | None = None
+    ) -> str:
+        """Authorize the app again for a company.
+
+        Args:
+            realm_id: The company.
+            scopes: What the person consents to.
+            authorized_at: Epoch seconds of the consent, from which the five years count; None is now.
+
+        Returns:
+            The refresh token of the new chain.
+        """
         with self._lock:
-            token = self._new_chain(realm_id, self._new_refresh_token()).refresh_token
+            chain = self._new_chain(realm_id, self._new_refresh_token(), frozenset(scopes), authorized_at)
+            token = chain.refresh_token
             if realm_id == self._realm_id:
                 self.granted_refresh_token = token
             return token
@@ -392,10 +412,16 @@ class AuthorizationServer:
         return known.chain
 
     def _new_chain(
-        self, realm: str, refresh_token: str, scopes: frozenset[str] = frozenset({ACCOUNTING_SCOPE})
+        self,
+        realm: str,
+        refresh_token: str,
+        scopes: frozenset[str] = frozenset({ACCOUNTING_SCOPE}),
+        authorized_at: float | None = None,
     ) -> Chain:
         now = self._now()
-        chain = Chain(realm, refresh_token, now, now + HARD_LIFETIME_S, scopes)
+        first_end = _FIRST_END if scopes <= _UNRESTRICTED_SCOPES else _RESTRICTED_FIRST_END
+        hard_end = max((now if authorized_at is None else authorized_at) + HARD_LIFETIME_S, first_end)
+        chain = Chain(realm, refresh_token, now, hard_end, scopes)
         self._chains[refresh_token] = chain
         return chain
 

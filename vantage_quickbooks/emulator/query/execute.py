@@ -57,13 +57,14 @@ class Page:
         )
 
 
-def execute(company: Company, text: str, now: float) -> Page:
+def execute(company: Company, text: str, now: float, *, id_is_sortable: bool = False) -> Page:
     """Execute a statement.
 
     Args:
         company: The company.
         text: In Intuit's query language.
         now: Epoch seconds, for CURRENT_DATE.
+        id_is_sortable: Whether ORDERBY accepts Id.
 
     Returns:
         The records' texts as stored, or only the selected properties.
@@ -71,7 +72,7 @@ def execute(company: Company, text: str, now: float) -> Page:
     Raises:
         Fault: 4000, 4001 or 4002.
     """
-    plan = compile_statement(parse(text), today=company.today(now), zone=company.zone)
+    plan = compile_statement(parse(text), today=company.today(now), zone=company.zone, id_is_sortable=id_is_sortable)
     join = "JOIN body b ON b.row = r.row" if plan.needs_body else ""
     where = "r.kind = ?" + (f" AND {plan.where}" if plan.where else "")
     parameters = (company.store.kind(company.realm, plan.entity.name), *plan.parameters)

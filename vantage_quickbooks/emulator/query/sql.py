@@ -63,13 +63,14 @@ class Plan:
     count: bool
 
 
-def compile_statement(statement: Statement, *, today: date, zone: tzinfo) -> Plan:
+def compile_statement(statement: Statement, *, today: date, zone: tzinfo, id_is_sortable: bool = False) -> Plan:
     """Check a statement against what QuickBooks allows, and compile it.
 
     Args:
         statement: As parsed.
         today: The company's date, for CURRENT_DATE.
         zone: The company's time zone, for times without an offset.
+        id_is_sortable: Whether ORDERBY accepts Id, as it did until November 2025.
 
     Raises:
         Fault: 4001, with Intuit's wording where it is recorded.
@@ -93,7 +94,7 @@ def compile_statement(statement: Statement, *, today: date, zone: tzinfo) -> Pla
         entity=entity,
         where=" AND ".join(clauses),
         parameters=tuple(parameters),
-        order=_order(statement, entity, sql),
+        order=_order(statement, entity, sql, id_is_sortable=id_is_sortable),
         needs_body=sql.needs_body,
         offset=(statement.start or 1) - 1,
         limit=statement.max_results or DEFAULT_MAX_RESULTS,
@@ -122,10 +123,13 @@ class _PropertyExpressions:
         return f"json_extract(b.body, '$.{path}{_VALUE_PATHS.get(prop.type, '')}')"
 
 
-def _order(statement: Statement, entity: Entity, sql: _PropertyExpressions) -> str:
+def _order(statement: Statement, entity: Entity, sql: _PropertyExpressions, *, id_is_sortable: bool) -> str:
     keys = []
     for name, descending in statement.order:
         prop = _property(entity, name)
+        if prop.type == "id" and id_is_sortable:
+            keys.append(f"CAST(r.id AS INTEGER){' DESC' if descending else ''}")
+            continue
         if not prop.sortable:
             raise errors.invalid_query(f"property '{name}' is not sortable")  # our words
         keys.append(f"{sql.of(prop)}{' DESC' if descending else ''}")
