@@ -83,6 +83,8 @@ class Dispatcher:
             self._record_crash(request, error)
             result = self._api.refuse(request, errors.system_failure(f"emulator: {type(error).__name__}"))
         self._request_log.record(request, result)
+        if path.startswith(PREFIX):
+            self._world.count_for_scenario()  # before the response is sent: its client sees what the steps changed
         return result
 
     def _record_crash(self, request: Request, error: Exception) -> None:

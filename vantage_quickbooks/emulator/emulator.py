@@ -13,11 +13,12 @@ from vantage_quickbooks.emulator.faults.latency import Latency
 from vantage_quickbooks.emulator.http.limits import Limits
 from vantage_quickbooks.emulator.http.server import Server
 from vantage_quickbooks.emulator.oauth.authorization_server import AuthorizationServer
+from vantage_quickbooks.emulator.scenario import Scenario
 from vantage_quickbooks.emulator.world import World, dated
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from vantage_quickbooks.emulator.faults.latency import Spec
     from vantage_quickbooks.emulator.http.limits import LimitsChoice
@@ -42,10 +43,11 @@ class Emulator(World):
         latency: How long responses take: seconds, a distribution, or rules for some paths; see faults/latency.py.
         as_of: A date or time, ISO 8601: the clock starts there, and QuickBooks answers as it does then; see profile.py.
             None is today, by the machine's clock.
+        scenario: A scenario file, or its data, played at the start and after each reset; see scenario.py.
         host: The address to listen on.
 
     Raises:
-        ValueError: An argument is invalid.
+        ValueError: An argument is invalid, or the scenario is.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Emulator(World):
         limits: LimitsChoice = True,
         latency: Spec = None,
         as_of: str | None = None,
+        scenario: str | os.PathLike[str] | Mapping[str, Any] | None = None,
         host: str = "127.0.0.1",
     ) -> None:
         if not 0 <= port <= 65_535:
@@ -96,6 +99,7 @@ class Emulator(World):
             limits=Limits(limits, clock.now),
             latency=Latency(latency, seed),
             address=(host, port),
+            scenario=None if scenario is None else Scenario.load(scenario),
         )
         self._server: Server | None = None
         self._stopping = threading.Event()
@@ -115,7 +119,7 @@ class Emulator(World):
             The emulator itself.
 
         Raises:
-            ValueError: The data cannot be read.
+            ValueError: The data cannot be read, or a step of the scenario cannot be executed.
             OSError: The port is taken, or the database cannot be opened.
         """
         if self._server is not None:
@@ -124,6 +128,8 @@ class Emulator(World):
         server = Server(self._address, self._dispatcher, self.crashes.append, self._connections)
         try:
             self._companies.open()
+            if self._scenario_at_start:
+                self.play(self._scenario_at_start)
         except BaseException:
             server.server_close()
             self._companies.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,14 @@ from vantage_quickbooks.emulator.company.entities import ENTITIES
 from vantage_quickbooks.emulator.faults.injector import FaultInjector, FaultRule
 from vantage_quickbooks.emulator.http.request_log import RequestLog
 from vantage_quickbooks.emulator.http.server import ConnectionCounts
+from vantage_quickbooks.emulator.isolated_company import IsolatedCompany
 from vantage_quickbooks.emulator.json_text import decode
 from vantage_quickbooks.emulator.oauth.authorization_server import ACCOUNTING_SCOPE
 from vantage_quickbooks.emulator.profile import Profile
+from vantage_quickbooks.emulator.scenario import Player, Scenario
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Mapping
 
     from vantage_quickbooks.emulator.company.companies import Companies
@@ -50,6 +54,7 @@ class World:
         limits: Intuit's limits.
         latency: How long responses take.
         address: Host and port to listen on.
+        scenario: Played at the start and after each reset.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class World:
         limits: Limits,
         latency: Latency,
         address: tuple[str, int],
+        scenario: Scenario | None,
     ) -> None:
         self.realm_id = realm_id
         self.oauth = oauth
@@ -79,6 +85,10 @@ class World:
         self._connections = ConnectionCounts()
         self._address = address
         self._url: str | None = None
+        self._adding = threading.Lock()
+        self._added = 0
+        self._player: Player | None = None
+        self._scenario_at_start = scenario
 
     # ---- addresses and credentials ----
 
@@ -213,6 +223,7 @@ class World:
         times: int = 1,
         after: int = 0,
         chance: float = 1.0,
+        realm_id: str | None = None,
         **options: object,
     ) -> None:
         """Inject a fault into requests to come.
@@ -224,12 +235,13 @@ class World:
             times: How many requests to hit; -1 is without end.
             after: How many matching requests to let pass first.
             chance: The share of the remaining matching requests to hit, from 0 to 1; the seed decides which.
+            realm_id: Only requests to this company's data; None is all.
             **options: The kind's own options.
 
         Raises:
             ValueError: The kind or an option is unknown, or a value is invalid.
         """
-        self._faults.add(FaultRule(kind, path, method, times, after, chance, options))
+        self._faults.add(FaultRule(kind, path, method, times, after, chance, realm_id, options))
 
     def faults(self) -> list[dict[str, Any]]:
         """Return the fault rules that can still hit a request."""
@@ -294,6 +306,7 @@ class World:
             "limits": self.limits.numbers,
             "latency": self._latency.rules(),
             "faults": self.faults(),
+            "scenario": self._player.state() if self._player else None,
             "counters": self.counters(),
         }
 
@@ -307,8 +320,69 @@ class World:
         self.oauth.reset()
         self.reset_counters()
         self._companies.reset()
+        self._player = None
+        if self._scenario_at_start:
+            self.play(self._scenario_at_start)
+
+    # ---- scenarios ----
+
+    def play(self, scenario: Scenario | str | os.PathLike[str] | Mapping[str, Any]) -> None:
+        """Play a scenario: its steps up to the first that waits for requests; the others follow as requests come.
+
+        Args:
+            scenario: A YAML or JSON file, its data, or a scenario that has been read; see scenario.py.
+
+        Raises:
+            ValueError: The file cannot be read, something in it is wrong, or a step cannot be executed.
+        """
+        checked = scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
+        self._player = Player(self, checked)
+        self._player.run()
+
+    def count_for_scenario(self) -> None:
+        """Let a scenario that waits for API requests count one."""
+        if self._player:
+            self._player.on_request()
 
     # ---- companies and their records ----
+
+    def add_company(self) -> IsolatedCompany:
+        """Create a company apart from all others, with the first one's data of the start and a grant of its own.
+
+        It takes some milliseconds, so that each of many tests can have one.
+
+        Returns:
+            The company; its `remove` deletes it.
+        """
+        with self._adding:
+            self._added += 1
+            realm_id = str(int(self.realm_id) + 1_000_000_000 + self._added)
+        self._companies.add(realm_id)
+        return IsolatedCompany(self, realm_id, self.oauth.grant(realm_id))
+
+    def replace_company(
+        self, *, seed: int | None = None, customers: int | None = None, invoices: int | None = None
+    ) -> None:
+        """Give the first company other sample data, until a reset.
+
+        Args:
+            seed: None is the emulator's.
+            customers: None is the 30 of the sample company.
+            invoices: None is 60.
+
+        Raises:
+            ValueError: A number is negative.
+        """
+        self._companies.replace_first(seed, customers, invoices)
+
+    def remove_company(self, realm_id: str) -> None:
+        """Delete a company and its grants.
+
+        Raises:
+            ValueError: It is the first company.
+        """
+        self._companies.remove(realm_id)
+        self.oauth.remove_grants(realm_id)
 
     def company(self, realm_id: str | None = None) -> Company:
         """Return a company.

@@ -73,6 +73,7 @@ _LIMITS: dict[str | None, Literal["strict"] | bool] = {None: True, "strict": "st
     metavar="S",
     help="Seconds for which a replaced refresh token still works; default 0.",
 )
+@click.option("--scenario", metavar="FILE", type=click.Path(), help="Play this scenario, a YAML file.")
 @click.option("--as-of", metavar="DATE", help="Answer as QuickBooks does, or is announced to do, on this date.")
 @click.option(
     "--write-settings",
@@ -99,6 +100,7 @@ def command(
     rotation: Literal["daily", "always"],
     grace: float,
     as_of: str | None,
+    scenario: str | None,
     write_settings: str | None,
     client: str | None,
     force: bool,
@@ -130,6 +132,7 @@ def command(
                 rotation=rotation,
                 previous_token_grace_s=grace,
                 as_of=as_of,
+                scenario=scenario,
                 latency=[latencies.parse(text) for text in latency],
                 on_ready=on_ready,
             )

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    from vantage_quickbooks.emulator.company.row import Row
+
+_COMPANY = "CompanyInfo"
 _BULK_LOAD = 20_000  # from this many records on, indexes are created after the load
+_SAMPLE_AGE_S = 3_600  # for which a generated sample is loaded again: its times are relative to the clock
 
 
 class Companies:
@@ -59,7 +63,9 @@ class Companies:
         self._database = Path(database) if database is not None else None
         self._store: Store | None = None
         self._lock = threading.RLock()
+        self._replaced = False  # whether the first company has other data than at the start
         self._by_realm: dict[str, Company] = {}
+        self._generated: tuple[tuple[object, ...], list[tuple[str, Row]]] | None = None
 
     @property
     def store(self) -> Store:
@@ -88,7 +94,8 @@ class Companies:
     def reset(self) -> None:
         """Restore the companies of the start, unless nothing has changed."""
         with self._lock:
-            if self._store and (self._store.changed or len(self._by_realm) > 1):
+            if self._store and (self._store.changed or len(self._by_realm) > 1 or self._replaced):
+                self._replaced = False
                 self._store.clear()
                 self._load()
             for company in self._by_realm.values():
@@ -115,6 +122,65 @@ class Companies:
                 self.adopt(realm_id)
             return self._by_realm[realm_id]
 
+    def add(self, realm_id: str) -> None:
+        """Create a company with the data that the first one has at the start.
+
+        Args:
+            realm_id: Digits; a company of this id is replaced.
+        """
+        with self._lock:
+            self.store.remove_company(realm_id)
+            customers, invoices = self._sizes
+            if self._data:
+                self.store.load(realm_id, loader.load(self._data))
+                if self.store.body(realm_id, "CompanyInfo", "1") is None:
+                    self.store.load(realm_id, (one for one in self._rows(self._seed, None, None) if one[0] == _COMPANY))
+            elif (customers or 0) + (invoices or 0) >= _BULK_LOAD:
+                self.store.load(realm_id, self._rows(self._seed, None, None))
+            else:
+                self.store.load(realm_id, self._rows(self._seed, customers, invoices))
+            self.adopt(realm_id)
+
+    def remove(self, realm_id: str) -> None:
+        """Remove a company, which is not the first.
+
+        Raises:
+            ValueError: It is the first company.
+        """
+        if realm_id == self._realm_id:
+            raise ValueError("the first company cannot be removed")
+        with self._lock:
+            self._by_realm.pop(realm_id, None)
+            self.store.remove_company(realm_id)
+
+    def replace_first(self, seed: int | None, customers: int | None, invoices: int | None) -> None:
+        """Give the first company other sample data, until a reset.
+
+        Args:
+            seed: None is the emulator's.
+            customers: The number of customers; None is the 30 of customers.csv.
+            invoices: The number of invoices; None is 60.
+
+        Raises:
+            ValueError: A number is negative.
+        """
+        for name, number in (("customers", customers), ("invoices", invoices)):
+            if number is not None and number < 0:
+                raise ValueError(f"{name} cannot be less than 0")
+        with self._lock:
+            self._replaced = True
+            self.store.remove_company(self._realm_id)
+            self.store.load(self._realm_id, self._rows(self._seed if seed is None else seed, customers, invoices))
+            self.adopt(self._realm_id)
+
+    def _rows(self, seed: int, customers: int | None, invoices: int | None) -> list[tuple[str, Row]]:
+        """Return a sample's records; those generated last are kept, because loading them costs a sixth of it."""
+        period = int(self._now() // _SAMPLE_AGE_S)
+        key = (seed, customers, invoices, period)
+        if self._generated is None or self._generated[0] != key:
+            self._generated = key, list(self._sample(seed, customers, invoices).records())
+        return self._generated[1]
+
     def adopt(self, realm_id: str) -> None:
         """Open, or open again, the company whose records the store holds under a realm id."""
         self._by_realm[realm_id] = Company(self.store, realm_id, self._now)
@@ -139,12 +205,11 @@ class Companies:
     def _load_first(self) -> None:
         store, realm = self.store, self._realm_id
         customers, invoices = self._sizes
-        sample = self._sample(self._seed, customers, invoices)
         if self._data:
             store.load(realm, loader.load(self._data))
             if store.body(realm, "CompanyInfo", "1") is None:  # a folder need not contain one
-                store.load(realm, (record for record in sample.records() if record[0] == "CompanyInfo"))
+                store.load(realm, (one for one in self._rows(self._seed, None, None) if one[0] == _COMPANY))
         elif (customers or 0) + (invoices or 0) >= _BULK_LOAD:
-            store.bulk_load(realm, sample.records())
+            store.bulk_load(realm, self._sample(self._seed, customers, invoices).records())
         else:
-            store.load(realm, sample.records())
+            store.load(realm, self._rows(self._seed, customers, invoices))

@@ -324,6 +324,20 @@ class Store:
             found = self._writer.execute("SELECT DISTINCT realm FROM kind WHERE kind IN (SELECT kind FROM record)")
             return [realm for (realm,) in found]
 
+    def remove_company(self, realm: str) -> None:
+        """Remove a company with all its records and tombstones.
+
+        Args:
+            realm: The company.
+        """
+        kinds = "(SELECT kind FROM kind WHERE realm = ?)"
+        with self.writing() as db:
+            db.execute(f"DELETE FROM body WHERE row IN (SELECT row FROM record WHERE kind IN {kinds})", (realm,))  # noqa: S608
+            for table in ("record", "tombstone"):
+                db.execute(f"DELETE FROM {table} WHERE kind IN {kinds}", (realm,))  # noqa: S608 -- our own names
+            db.execute("DELETE FROM kind WHERE realm = ?", (realm,))
+            self._kinds = {key: kind for key, kind in self._kinds.items() if key[0] != realm}
+
     def clear(self) -> None:
         """Remove everything."""
         with self.writing() as db:

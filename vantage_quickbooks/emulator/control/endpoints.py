@@ -74,6 +74,23 @@ def _latency(world: World, body: _Body) -> Mapping[str, Any]:
     return {"latency": world.state()["latency"]}
 
 
+def _play(world: World, body: _Body) -> Mapping[str, Any]:
+    world.play(body)
+    return {"scenario": world.state()["scenario"]}
+
+
+def _add_company(world: World, _: _Body) -> Mapping[str, Any]:
+    return world.add_company().credentials()
+
+
+def _remove_company(world: World, body: _Body) -> Mapping[str, Any]:
+    realm_id = _realm_id(body)
+    if realm_id is None:
+        raise ValueError("realm_id is missing")
+    world.remove_company(realm_id)
+    return {"removed": realm_id}
+
+
 def _reset(world: World, _: _Body) -> Mapping[str, Any]:
     world.reset()
     return world.state()
@@ -147,6 +164,9 @@ ROUTES: dict[tuple[str, str], Callable[[World, _Body], Mapping[str, Any]]] = {
     ("POST", "grants/revoke"): lambda world, body: {"revoked": world.revoke_grants(_realm_id(body))},
     ("POST", "tokens/expire"): lambda world, _: {"expired": world.expire_access_tokens()},
     ("POST", "secret"): _secret,
+    ("POST", "companies"): _add_company,
+    ("DELETE", "companies"): _remove_company,
+    ("POST", "scenario"): _play,
     ("POST", "records"): lambda world, body: world.create(*_record(body)),
     ("PATCH", "records"): lambda world, body: world.update(*_record(body)),
     ("DELETE", "records"): _delete_record,

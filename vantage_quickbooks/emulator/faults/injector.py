@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from vantage_quickbooks.emulator.http.data_api import PREFIX
 from vantage_quickbooks.emulator.http.oauth_endpoints import TOKEN_PATH
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class FaultRule:
     times: int = 1
     after: int = 0
     chance: float = 1.0
+    realm_id: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -92,7 +94,7 @@ class FaultRule:
             raise ValueError("after is a number of requests")
         if not _is_number(self.chance) or self.chance > 1:
             raise ValueError("chance is a share, from 0 to 1")
-        for name, text in (("path", self.path), ("method", self.method)):
+        for name, text in (("path", self.path), ("method", self.method), ("realm_id", self.realm_id)):
             if text is not None and not isinstance(text, str):
                 raise ValueError(f"{name} is a text")
         self.method = self.method.upper() if self.method else None
@@ -102,6 +104,8 @@ class FaultRule:
         """Return whether the rule applies to such requests, regardless of its counts and its chance."""
         if self.path and self.path not in path:
             return False
+        if self.realm_id and not path.startswith(f"{PREFIX}{self.realm_id}/"):
+            return False
         if self.method and self.method != method:
             return False
         return self.kind != "token_response_lost" or TOKEN_PATH in path
@@ -109,8 +113,9 @@ class FaultRule:
     def as_json(self) -> dict[str, Any]:
         """Return the rule as JSON data."""
         chance = {"chance": self.chance} if self.chance < 1 else {}
+        realm = {"realm_id": self.realm_id} if self.realm_id else {}
         fields = {name: getattr(self, name) for name in ("kind", "path", "method", "times", "after")}
-        return fields | chance | self.options
+        return fields | realm | chance | self.options
 
 
 def _complete_options(kind: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -218,6 +218,14 @@ class AuthorizationServer:
                 chain.revoked = True
             return len(alive)
 
+    def remove_grants(self, realm_id: str) -> None:
+        """End and forget every chain of a company."""
+        with self._lock:
+            for token, chain in list(self._chains.items()):
+                if chain.realm == realm_id:
+                    chain.revoked = True
+                    del self._chains[token]
+
     def rotate_client_secret(self, new: str | None, *, invalidate_tokens: bool) -> str:
         """Change the app's client secret, and return it; None generates one. See `World`."""
         with self._lock:
