@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +19,8 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import yaml
 
-FOLDER = Path(__file__).resolve().parents[3] / "shared" / "recordings"
+FOLDER = Path(os.environ.get("QUICKBOOKS_RECORDINGS") or Path(__file__).resolve().parents[3] / "shared" / "recordings")
+"""Beside the checkout; the environment variable names another folder."""
 
 JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 XML = {"Accept": "application/xml", "Content-Type": "application/xml"}

@@ -26,7 +26,8 @@ def code(item):
 
 def test_the_recorded_batch(client):
     """The four items of minimul batch/basic.yml: a success, a gone one, a stale one and a statement."""
-    receipt = {"Line": [LINE | {"Amount": 337.50}]}
+    detail = LINE["SalesItemLineDetail"] | {"UnitPrice": 75, "Qty": 4.5}
+    receipt = {"Line": [LINE | {"Amount": 337.50, "SalesItemLineDetail": detail}]}
     kept = client.post("salesreceipt", json=receipt).json()["SalesReceipt"]
     statement = f"select * from SalesReceipt where TotalAmt > '300.00' and Id = '{kept['Id']}'"  # noqa: S608
     answers = batch(

@@ -38,7 +38,8 @@ def test_a_new_customer_gets_what_quickbooks_gives(client):
         customer["Active"],
     ) == ("31", "0", "Mira Lund", True)
     assert '"Balance":0,"BalanceWithJobs":0,' in answer.text
-    assert customer == client.get("customer/31").json()["Customer"]
+    read = client.get("customer/31").json()["Customer"]
+    assert customer == {key: value for key, value in read.items() if key != "V4IDPseudonym"}
     assert client.ids("select * from Customer where DisplayName = 'mira lund'") == ["31"]
 
 
@@ -141,7 +142,8 @@ def test_a_stale_object_is_refused_and_names_a_person(client):
 
 
 def test_an_update_that_changes_nothing_keeps_the_sync_token(client):
-    customer = client.get("customer/2").json()["Customer"]
+    read = client.get("customer/2").json()["Customer"]
+    customer = {key: value for key, value in read.items() if key != "V4IDPseudonym"}  # no write returns it
     body = {"Id": "2", "SyncToken": customer["SyncToken"], "sparse": True, "DisplayName": customer["DisplayName"]}
     assert customer == client.post("customer", json=body).json()["Customer"]
 

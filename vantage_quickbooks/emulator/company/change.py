@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,6 +22,12 @@ class RecordLookup(Protocol):
     def find(self, entity: str, id: str) -> Record | None:  # noqa: A002 -- Intuit's word
         """Return a record, or None."""
 
+    def find_account(self, key: str, kind: str, currency: str) -> Record | None:
+        """Return the first account of a kind (AccountType or AccountSubType), preferably in a currency, or None."""
+
+    def find_currency(self, code: str) -> Record | None:
+        """Return a currency of the company's list, or None."""
+
     def next_doc_number(self, entity: str) -> str:
         """Return the next document number of a transaction type."""
 
@@ -36,6 +42,7 @@ class Change:
         today: The company's date.
         created: Whether the record is new.
         touched: The properties that a sparse update sent; None for a create or a full update.
+        old: The record before an update.
     """
 
     entity: Entity
@@ -43,6 +50,7 @@ class Change:
     today: date
     created: bool
     touched: frozenset[str] | None
+    old: Record = field(default_factory=dict)
 
     def touches(self, *keys: str) -> bool:
         """Return whether the write can change any of these properties."""

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.emulator import errors
-from vantage_quickbooks.emulator.company import payments, rules, shapes
+from vantage_quickbooks.emulator.company import payments, rules, shapes, views
 from vantage_quickbooks.emulator.company.change import Change
 from vantage_quickbooks.emulator.company.entities import ENTITIES, Entity
 from vantage_quickbooks.emulator.company.idempotency import IdempotencyCache
@@ -36,7 +36,6 @@ Source: https://developer.intuit.com/app/developer/qbo/docs/api/accounting/all-e
 """
 # Properties that a full update keeps when they are not sent (recorded, 2020, update/customer.yml; the rest is ours).
 _KEPT_BY_FULL_UPDATE = frozenset({"CurrencyRef", "DocNumber", "V4IDPseudonym", "DefaultTaxCodeRef"})
-_DEBTORS = {"Invoice": ("Customer", "CustomerRef"), "Bill": ("Vendor", "VendorRef")}
 _LINK_TYPES = {"BillPayment": "BillPaymentCheck"}  # recorded, 2026 (Nango bills)
 _MODIFIER = {"LastModifiedByRef": {"value": "9130350000000017"}}  # invented
 _SINGLETONS = ("CompanyInfo", "Preferences")  # a company has one; its Id is "1" and need not be sent
@@ -243,7 +242,7 @@ class Company:
         rules.reject_unknown_properties(entity, sent)
         with self.store.writing():
             old = self._load_current(entity, sent)
-            given = rules.writable_fields(entity, sent)
+            given = views.without_added(entity, rules.writable_fields(entity, sent), self)
             if sent.get("sparse") is True:
                 new = old | given
             else:
@@ -292,7 +291,7 @@ class Company:
         with self.store.writing():
             old = self._load_current(entity, sent)
             now = self._now()
-            body = self._store_record(entity, payments.void(entity, old), old, now)
+            body = self._store_record(entity, rules.sort_keys(entity, payments.void(entity, old)), old, now)
             self._unapply_payments(entity, old, now)
             return body
 
@@ -320,7 +319,7 @@ class Company:
     def _write(
         self, entity: Entity, record: Record, old: Record | None, now: float, touched: frozenset[str] | None
     ) -> str:
-        change = Change(entity, self, self.today(now), old is None, touched)
+        change = Change(entity, self, self.today(now), old is None, touched, old or {})
         record = rules.apply_defaults(change, record)
         if entity.is_name_list and (old is None or record[entity.name_property] != old.get(entity.name_property)):
             self._require_unique_name(entity, record)
@@ -352,6 +351,30 @@ class Company:
                 if (name, taken) != (entity.name, record["Id"]):
                     raise errors.duplicate_name()
 
+    def find_account(self, key: str, kind: str, currency: str) -> Record | None:
+        """Return the first account of a kind, preferably in a currency, or None.
+
+        Args:
+            key: `AccountType` or `AccountSubType`.
+            kind: Its value.
+            currency: A code.
+        """
+        return self._find_first(
+            "Account",
+            f"json_extract(b.body, '$.{key}') = ? AND r.active = 1",
+            "json_extract(b.body, '$.CurrencyRef.value') IS NOT ?",
+            (kind, currency),
+        )
+
+    def find_currency(self, code: str) -> Record | None:
+        """Return a currency of the company's list, or None."""
+        return self._find_first("CompanyCurrency", "json_extract(b.body, '$.Code') = ?", "r.kind", (code,))
+
+    def _find_first(self, entity: str, where: str, order: str, values: tuple[str, ...]) -> Record | None:
+        """Return the first record of a short list that meets a condition, or None."""
+        body = self.store.first(self.realm, entity, where, order, values)
+        return None if body is None else decode(body)
+
     def next_doc_number(self, entity: str) -> str:
         """Return the next document number of a transaction type."""
         return self._sequences.next_doc_number(entity)
@@ -360,19 +383,25 @@ class Company:
 
     def _propagate(self, entity: Entity, old: Record | None, new: Record | None, now: float) -> None:
         """Update the balances that depend on a payment, an invoice or a bill (recorded, 2020)."""
-        if entity.name in payments.PAYMENT_TARGETS:
-            self._propagate_payment(entity, old, new, now)
-        elif entity.name in _DEBTORS:
-            debtor, key = _DEBTORS[entity.name]
-            shifts: dict[str, Decimal] = {}
-            for record, sign in ((old, -1), (new, 1)):
-                id_ = str(((record or {}).get(key) or {}).get("value"))
-                shifts[id_] = shifts.get(id_, Decimal(0)) + sign * Decimal(str((record or {}).get("Balance", 0)))
-            for id_, amount in shifts.items():
-                self._adjust_balance(debtor, id_, amount, now)
+        for target in payments.PAYMENT_TARGETS.get(entity.name, ()):
+            self._propagate_payment(entity, target, old, new, now)
+        self._propagate_balance(entity, old, new, now)
 
-    def _propagate_payment(self, entity: Entity, old: Record | None, new: Record | None, now: float) -> None:
-        target = payments.PAYMENT_TARGETS[entity.name]
+    def _propagate_balance(self, entity: Entity, old: Record | None, new: Record | None, now: float) -> None:
+        """Change the balance of the customer or vendor of a transaction."""
+        if entity.name not in payments.SHARES_OF_BALANCE:
+            return
+        debtor, key, share, direction = payments.SHARES_OF_BALANCE[entity.name]
+        shifts: dict[str, Decimal] = {}
+        for record, sign in ((old, -direction), (new, direction)):
+            id_ = str(((record or {}).get(key) or {}).get("value"))
+            shifts[id_] = shifts.get(id_, Decimal(0)) + sign * Decimal(str((record or {}).get(share, 0)))
+        for id_, amount in shifts.items():
+            self._adjust_balance(debtor, id_, amount, now)
+
+    def _propagate_payment(
+        self, entity: Entity, target: str, old: Record | None, new: Record | None, now: float
+    ) -> None:
         link = {"TxnId": (new or old or {}).get("Id"), "TxnType": _LINK_TYPES.get(entity.name, entity.name)}
         before, after = (payments.amounts_paid(target, record or {}) for record in (old, new))
         for id_ in dict.fromkeys([*before, *after]):
@@ -393,17 +422,22 @@ class Company:
         balance = Decimal(str(old.get("Balance", 0))) + applied[0] - applied[1]
         if balance < 0:  # our words
             raise errors.business_error("The amount applied is more than the transaction's open balance")
-        changed = rules.sort_keys(entity, old | {"Balance": balance, "LinkedTxn": links})
+        changed = old | dict.fromkeys(shapes.OPEN_BALANCES[entity.name], balance) | {"LinkedTxn": links}
+        if not links and entity.name in shapes.WITHOUT_EMPTY_LINKS:
+            del changed["LinkedTxn"]
+        changed = rules.sort_keys(entity, changed)
         self._store_record(entity, changed, old, now)
 
     def _unapply_payments(self, entity: Entity, old: Record, now: float) -> None:
         """Unapply the payments of a deleted or voided invoice or bill: their amounts become credits again."""
-        for kind, target in payments.PAYMENT_TARGETS.items():
-            for link in old.get("LinkedTxn", []) if target == entity.name else []:
+        for kind, targets in payments.PAYMENT_TARGETS.items():
+            for link in old.get("LinkedTxn", []) if entity.name in targets else []:
                 is_payment = str(link.get("TxnType", "")).startswith(kind)
                 payment = self.find(kind, str(link.get("TxnId"))) if is_payment else None
                 if payment:
-                    self._save(ENTITIES[kind], payments.unapply(payment, entity.name, old["Id"]), payment, now)
+                    unapplied = payments.unapply(payment, entity.name, old["Id"])
+                    self._save(ENTITIES[kind], unapplied, payment, now)
+                    self._propagate_balance(ENTITIES[kind], payment, unapplied, now)
 
     def _adjust_balance(self, debtor: str, id_: str, amount: Decimal, now: float) -> None:
         """Change the balance of a customer or vendor, and BalanceWithJobs of a customer's parents."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from vantage_quickbooks.emulator import errors
 from vantage_quickbooks.emulator.company import shapes
 from vantage_quickbooks.emulator.company.change import to_amount
+from vantage_quickbooks.emulator.company.names import with_reference_names
 
 if TYPE_CHECKING:
     from vantage_quickbooks.emulator.company.change import Change, Record, RecordLookup
     from vantage_quickbooks.emulator.company.entities import Entity
 
-_DUE_DAYS = 30  # a create without a term came back due after thirty days (recorded, 2020)
+_DUE_DAYS = 30  # of an invoice in a company without a default term
+_MAX_LINE_ID = 10  # digits
 _WITHOUT_DATE = frozenset(
     {"Attachable", "Budget", "CompanyInfo", "ExchangeRate", "Preferences", "RecurringTransaction"}
 )
@@ -36,32 +39,48 @@ def complete_transaction(change: Change, record: Record) -> Record:
     if change.touches("TxnDate") and entity.name not in _WITHOUT_DATE:
         record = {"TxnDate": change.today.isoformat()} | record
     customer = _load_customer(entity, record, lookup) if change.touches("CustomerRef", "VendorRef") else {}
-    if change.touched is None and entity.name in shapes.SALES_FORMS:
-        record = _with_addresses(record, customer, lookup)
+    if change.touched is None:
+        record = _with_addresses(entity, record, customer, lookup)
+        record = _with_account(entity, record, lookup)
     if isinstance(record.get("Line"), list) and change.touches("Line", "TxnTaxDetail"):
-        record = _with_totals(entity, record, lookup)
+        record = _with_totals(change, record)
     if change.created and entity.name in shapes.DOC_NUMBER_SEQUENCES and not record.get("DocNumber"):
         record["DocNumber"] = lookup.next_doc_number(entity.name)
     if entity.name in shapes.WITH_DUE_DATE and change.touches("TxnDate"):
         _add_days(str(record["TxnDate"]), 0)  # raises unless it is a date
-        record.setdefault("DueDate", _due_date(record, lookup))
+        record.setdefault("DueDate", _due_date(entity, record, lookup))
     return record
 
 
 def _load_customer(entity: Entity, record: Record, lookup: RecordLookup) -> Record:
-    """Return the customer of a transaction, and copy the currency; {} for a vendor's or if none is required."""
+    """Return the customer or vendor of a transaction, and copy the currency; {} if none is required."""
     for key, kind in (("CustomerRef", "Customer"), ("VendorRef", "Vendor")):
-        if key in record and not entity.is_name_list and key in shapes.REQUIRED_PROPERTIES.get(entity.name, (key,)):
+        if isinstance(record.get(key), dict) and not entity.is_name_list:
             found = lookup.find(kind, str(record[key].get("value", "")))
             if found is None:
                 raise errors.invalid_reference()
             record.setdefault("CurrencyRef", found.get("CurrencyRef", dict(shapes.US_DOLLAR)))
-            return found if kind == "Customer" else {}
+            return found
     return {}
 
 
-def _with_addresses(record: Record, customer: Record, lookup: RecordLookup) -> Record:
-    """Add the customer's and the company's addresses to a sales form."""
+def _with_account(entity: Entity, record: Record, lookup: RecordLookup) -> Record:
+    """Add the account that the transaction posts to if none is sent."""
+    key, kind, value = shapes.DEFAULT_ACCOUNTS.get(entity.name, ("", "", ""))
+    if not key or key in record:
+        return record
+    account = lookup.find_account(kind, value, str((record.get("CurrencyRef") or {}).get("value", "")))
+    return (
+        record | with_reference_names("", {key: {"value": account["Id"]}}, lookup, entity.name) if account else record
+    )
+
+
+def _with_addresses(entity: Entity, record: Record, customer: Record, lookup: RecordLookup) -> Record:
+    """Add the customer's or vendor's address, and the company's to a sales form."""
+    if entity.name in shapes.VENDOR_FORMS and "BillAddr" in customer:
+        return {"VendorAddr": customer["BillAddr"]} | record
+    if entity.name not in shapes.SALES_FORMS:
+        return record
     addresses: Record = {key: customer[key] for key in ("BillAddr", "ShipAddr") if key in customer}
     home = (lookup.find("CompanyInfo", "1") or {}).get("CompanyAddr")
     if home:
@@ -71,11 +90,12 @@ def _with_addresses(record: Record, customer: Record, lookup: RecordLookup) -> R
     return addresses | record
 
 
-def _with_totals(entity: Entity, record: Record, lookup: RecordLookup) -> Record:
+def _with_totals(change: Change, record: Record) -> Record:
     """Number the lines and compute the total and the open balance."""
+    entity = change.entity
     if entity.name in shapes.LINES_AS_SENT:
         return record
-    lines, subtotal, discount = _lines(entity, record["Line"], lookup)
+    lines, subtotal, discount = _lines(change, record["Line"])
     record["Line"] = lines
     if entity.name not in shapes.WITH_TOTAL:
         return record
@@ -87,31 +107,34 @@ def _with_totals(entity: Entity, record: Record, lookup: RecordLookup) -> Record
     return record
 
 
-def _lines(entity: Entity, sent: list[Any], lookup: RecordLookup) -> tuple[list[Record], Decimal, Decimal]:
+def _lines(change: Change, sent: list[Any]) -> tuple[list[Record], Decimal, Decimal]:
     """Number the lines and add QuickBooks' subtotal line (recorded, 2020, create/invoice.yml).
+
+    A new line takes the next Id that no line of the record has had before (recorded, 2016 and 2020, of receipts).
 
     Returns:
         The lines, their sum before discounts, and the discounts.
     """
+    entity = change.entity
     lines: list[Record] = []
     discounts: list[Record] = []
     subtotal = discount = Decimal(0)
     numbered = entity.name not in shapes.LINES_WITHOUT_LINE_NUM
-    taken = {str(line["Id"]) for line in sent if isinstance(line, dict) and "Id" in line}
-    ids = (str(number) for number in range(1, len(sent) + len(taken) + 1) if str(number) not in taken)
+    ids = itertools.count(_highest_line_id([*change.old.get("Line", []), *sent]) + 1)
     for line in sent:
         if not isinstance(line, dict) or not line.get("DetailType"):
             raise errors.required_missing("Line.DetailType")
         if line["DetailType"] == "SubTotalLineDetail":
             continue
         if line["DetailType"] == "DiscountLineDetail":
-            discounts.append(line)
+            discounts.append(_with_discount_account(line, change.lookup))
             continue
+        _check_line(line)
         amount = to_amount(line.get("Amount", 0))
         subtotal += amount
         number = {"LineNum": len(lines) + 1} if numbered else {}
-        line_id = {"Id": str(line["Id"]) if "Id" in line else next(ids)}
-        lines.append(_line(entity, line_id | number | line | {"Amount": amount}, lookup))
+        line_id = {"Id": str(line["Id"]) if "Id" in line else str(next(ids))}
+        lines.append(_line(entity, line_id | number | line | {"Amount": amount}, change.lookup))
     for line in discounts:
         percent = (line.get("DiscountLineDetail") or {}).get("DiscountPercent")
         amount = to_amount(subtotal * Decimal(str(percent)) / 100) if percent else to_amount(line.get("Amount", 0))
@@ -121,6 +144,41 @@ def _lines(entity: Entity, sent: list[Any], lookup: RecordLookup) -> tuple[list[
         before = len(lines) - len(discounts)
         lines.insert(before, {"Amount": subtotal, "DetailType": "SubTotalLineDetail", "SubTotalLineDetail": {}})
     return lines, subtotal, discount
+
+
+def _highest_line_id(lines: list[Any]) -> int:
+    ids = [str(line["Id"]) for line in lines if isinstance(line, dict) and "Id" in line]
+    return max((int(id_) for id_ in ids if id_.isascii() and id_.isdigit() and len(id_) < _MAX_LINE_ID), default=0)
+
+
+def _check_line(line: Record) -> None:
+    """Refuse a line without what its kind requires, or whose amount is not its quantity times its price."""
+    kind = line["DetailType"]
+    if kind not in shapes.REQUIRED_IN_LINE:
+        return
+    if line.get("Amount") in (None, ""):
+        raise errors.required_missing("Line.Amount")
+    detail = line.get(kind)
+    if not isinstance(detail, dict) or not detail:
+        raise errors.required_missing(f"Line.{kind}")
+    for key in shapes.REQUIRED_IN_LINE[kind]:
+        if detail.get(key) in (None, "", {}):
+            raise errors.required_missing(f"Line.{kind}.{key}")
+    if kind in shapes.PRICED_LINES and "Qty" in detail and "UnitPrice" in detail:
+        amount = to_amount(line["Amount"])
+        if amount != to_amount(Decimal(str(detail["Qty"])) * Decimal(str(detail["UnitPrice"]))):
+            raise errors.wrong_line_amount(amount)
+
+
+def _with_discount_account(line: Record, lookup: RecordLookup) -> Record:
+    """Add the company's account for discounts to a discount without one (recorded, 2026: all have one)."""
+    detail = line.get("DiscountLineDetail") or {}
+    preferences = (lookup.find("Preferences", "1") or {}).get("SalesFormsPrefs") or {}
+    account = preferences.get("DefaultDiscountAccount")
+    if "DiscountAccountRef" in detail or not account:
+        return line
+    reference = with_reference_names("DiscountAccountRef", {"value": str(account)}, lookup, "")
+    return line | {"DiscountLineDetail": detail | {"DiscountAccountRef": reference}}
 
 
 def _line(entity: Entity, line: Record, lookup: RecordLookup) -> Record:
@@ -136,15 +194,23 @@ def _line(entity: Entity, line: Record, lookup: RecordLookup) -> Record:
         line[kind] = dict(sorted(detail.items(), key=lambda item: _DETAIL_RANKS.get(item[0], len(_DETAIL_RANKS))))
     if entity.name == "PurchaseOrder" and kind == "ItemBasedExpenseLineDetail":
         line.setdefault("Received", 0)
+    if entity.name in shapes.LINES_WITH_LINKS:
+        line.setdefault("LinkedTxn", [])
     line.setdefault("CustomExtensions", [])
     ranks = _LINE_RANKS | {kind: len(_LINE_RANKS), "CustomExtensions": len(_LINE_RANKS) + 2}
     return dict(sorted(line.items(), key=lambda item: ranks.get(item[0], len(_LINE_RANKS) + 1)))
 
 
-def _due_date(record: Record, lookup: RecordLookup) -> str:
-    term = lookup.find("Term", str((record.get("SalesTermRef") or {}).get("value", ""))) or {}
-    days = term.get("DueDays", _DUE_DAYS)
-    return _add_days(str(record["TxnDate"]), days if isinstance(days, int) else _DUE_DAYS)
+def _due_date(entity: Entity, record: Record, lookup: RecordLookup) -> str:
+    reference = record.get("SalesTermRef") or {}
+    days = 0
+    if not reference and entity.name in shapes.DEFAULT_TERM_APPLIES_TO:
+        preferences = (lookup.find("Preferences", "1") or {}).get("SalesFormsPrefs") or {}
+        reference = preferences.get("DefaultTerms") or {}
+        days = _DUE_DAYS
+    term = lookup.find("Term", str(reference.get("value", ""))) or {}
+    known = term.get("DueDays", days)
+    return _add_days(str(record["TxnDate"]), known if isinstance(known, int) else days)
 
 
 def _add_days(day: str, days: int) -> str:

@@ -8,18 +8,15 @@ nothing is serialized again.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.emulator.company.entities import BY_LOWER_NAME, ENTITIES, Entity
 from vantage_quickbooks.emulator.company.row import Row, row_of
+from vantage_quickbooks.emulator.json_text import DECODER, positions_of_items, positions_of_members, skip_blanks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-_DECODER = json.JSONDecoder()
-_BLANKS = " \t\r\n"
 
 
 def load(folder: Path) -> list[tuple[str, Row]]:
@@ -40,8 +37,8 @@ def load(folder: Path) -> list[tuple[str, Row]]:
     for path in sorted(folder.rglob("*.json")):
         try:
             text = path.read_text("utf-8-sig")
-            start = _skip(text, 0)
-            value, end = _DECODER.raw_decode(text, start)
+            start = skip_blanks(text, 0)
+            value, end = DECODER.raw_decode(text, start)
         except ValueError as error:  # of JSON or of UTF-8
             raise ValueError(f"{path}: {error}") from None
         for entity, record, raw in _records(text, start, end, value, _entity_of_file(path)):
@@ -76,7 +73,7 @@ def _records(
 ) -> Iterator[tuple[Entity, dict[str, Any], str]]:
     """Find records at any depth; `entity` is the entity of a list or object here, if known."""
     if isinstance(value, list):
-        for at, stop, item in _items(text, start, value):
+        for at, stop, item in positions_of_items(text, start, value):
             yield from _records(text, at, stop, item, entity)
     elif isinstance(value, dict):
         # An invoice's `Deposit` is an amount: only objects and lists under an entity's name are its records.
@@ -84,35 +81,6 @@ def _records(
         if entity and "Id" in value and not inside:
             yield entity, value, text[start:end]
             return
-        for key, at, stop, item in _members(text, start, value):
+        for key, at, stop, item in positions_of_members(text, start, value):
             inner = ENTITIES.get(key) if isinstance(item, dict | list) else None
             yield from _records(text, at, stop, item, inner)
-
-
-def _skip(text: str, at: int) -> int:
-    while at < len(text) and text[at] in _BLANKS:
-        at += 1
-    return at
-
-
-def _items(text: str, start: int, value: list[Any]) -> Iterator[tuple[int, int, Any]]:
-    """Yield the items of an array with their positions."""
-    at = start + 1
-    for _ in value:
-        at = _skip(text, at)
-        item, stop = _DECODER.raw_decode(text, at)
-        yield at, stop, item
-        at = _skip(text, stop) + 1  # the comma or the end
-
-
-def _members(text: str, start: int, value: dict[str, Any]) -> Iterator[tuple[str, int, int, Any]]:
-    """Yield the members of an object with the positions of their values."""
-    at = _skip(text, start + 1)
-    while value and text[at] != "}":
-        key, at = _DECODER.raw_decode(text, at)
-        at = _skip(text, _skip(text, at) + 1)  # the colon
-        item, stop = _DECODER.raw_decode(text, at)
-        yield key, at, stop, item
-        at = _skip(text, stop)
-        if text[at] == ",":
-            at = _skip(text, at + 1)

@@ -49,10 +49,16 @@ def apply_name(change: Change, record: Record) -> Record:
     active = record.get("Active", True) is not False
     record = record | {entity.name_property: _with_deleted_suffix(name, active), "Active": active}
     if entity.name_property == "DisplayName" and entity.name != "TaxAgency":
-        record.setdefault("PrintOnCheckName", record.get("CompanyName") or name.removesuffix(DELETED_SUFFIX))
+        record.setdefault("PrintOnCheckName", _name_on_checks(record, name))
     if entity.sort_property != entity.name_property or entity.name == "Account":
         record = _apply_parent(entity, record, change.lookup)
     return record
+
+
+def _name_on_checks(record: Record, name: str) -> str:
+    """Return the default of PrintOnCheckName (recorded, 2026, of a vendor and of customers)."""
+    person = " ".join(str(record[part]) for part in ("GivenName", "FamilyName") if record.get(part))
+    return str(record.get("CompanyName") or person or name.removesuffix(DELETED_SUFFIX))
 
 
 def _apply_parent(entity: Entity, record: Record, lookup: RecordLookup) -> Record:
@@ -75,7 +81,7 @@ def apply_ids(change: Change, record: Record) -> Record:
     for offset, key in enumerate(("BillAddr", "ShipAddr")):
         if isinstance(record.get(key), dict) and "Id" not in record[key]:
             record[key] = {"Id": str(2 * int(record["Id"]) + offset)} | record[key]
-    if change.created:
+    if change.created and "V4IDPseudonym" not in record:
         seed = f"{change.entity.name} {record['Id']}"
         record["V4IDPseudonym"] = hashlib.sha256(seed.encode()).hexdigest()[:38]
     return record
@@ -88,6 +94,22 @@ def apply_account_type(_: Change, record: Record) -> Record:
         if kind in known:
             record.setdefault(key, known[kind])
     return record
+
+
+def _name_of(key: str, reference: Record, lookup: RecordLookup) -> str | None:
+    """Return the name of the record that a reference leads to, or None."""
+    id_ = str(reference.get("value", ""))
+    if key == "CurrencyRef":
+        listed = lookup.find_currency(id_)
+        return str(listed["Name"]) if listed and listed.get("Name") else shapes.CURRENCY_NAMES.get(id_)
+    kind = shapes.REFERENCE_TARGETS.get(key)
+    if key == "EntityRef":  # a purchase's; it says itself what it refers to
+        kind = reference.get("type")
+    found = lookup.find(kind, id_) if kind in shapes.REFERABLE else None
+    if found is None:
+        return None
+    full = None if kind in ("Customer", "Vendor", "Employee") else found.get("FullyQualifiedName")
+    return full or found.get("DisplayName") or found.get("Name")
 
 
 def with_reference_names(key: str, value: Any, lookup: RecordLookup, entity: str) -> Any:
@@ -107,16 +129,10 @@ def with_reference_names(key: str, value: Any, lookup: RecordLookup, entity: str
     if key.endswith("Ref") and value is not None:
         if not isinstance(value, dict):
             raise TypeError(f"{key} is not a reference")
-        kind = shapes.REFERENCE_TARGETS.get(key)
-        # A payment's account is returned without a name (recorded, 2026).
-        if kind is None or (entity == "Payment" and kind == "Account"):
-            return value
-        found = lookup.find(kind, str(value.get("value", "")))
-        if found is None:
-            return value
-        name = None if kind in ("Customer", "Vendor", "Employee") else found.get("FullyQualifiedName")
-        name = name or found.get("DisplayName") or found.get("Name")
-        return {"value": str(value["value"])} | ({"name": name} if name else {})
+        if key in shapes.NAMELESS_REFERENCES.get(entity, ()):
+            return {inner: item for inner, item in value.items() if inner != "name"}
+        name = _name_of(key, value, lookup)
+        return {"value": str(value["value"]), "name": name} | value | {"name": name} if name else value
     if isinstance(value, dict):
         return {inner: with_reference_names(inner, item, lookup, entity) for inner, item in value.items()}
     return value

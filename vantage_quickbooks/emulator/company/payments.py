@@ -14,14 +14,57 @@ if TYPE_CHECKING:
 
 _PAYMENT_LINK_TYPES = frozenset({"Payment", "BillPayment", "BillPaymentCheck", "BillPaymentCreditCard"})
 _CREDITS = frozenset({"CreditMemo", "VendorCredit"})
-PAYMENT_TARGETS = {"Payment": "Invoice", "BillPayment": "Bill"}
-"""The entity that each kind of payment pays."""
+PAYMENT_TARGETS = {"Payment": ("Invoice", "CreditMemo"), "BillPayment": ("Bill", "VendorCredit")}
+"""The entities that each kind of payment settles: what it pays, and the credits that it uses."""
+
+SHARES_OF_BALANCE = {
+    "Invoice": ("Customer", "CustomerRef", "Balance", 1),
+    "CreditMemo": ("Customer", "CustomerRef", "Balance", -1),
+    "Payment": ("Customer", "CustomerRef", "UnappliedAmt", -1),
+    "Bill": ("Vendor", "VendorRef", "Balance", 1),
+    "VendorCredit": ("Vendor", "VendorRef", "Balance", -1),
+}
+"""Whose balance a transaction counts in, by which of its properties, and its sign.
+
+Source: recorded, 2026: a customer with invoices of 839.00 open, 300.00 of unapplied payments and 800.00 of open credit
+memos had a balance of -261.00, and 639.00 when there were no payments and two credit memos. Vendors are assumed to be
+alike.
+"""
 
 
-def complete_payment(_: Change, record: Record) -> Record:
-    """Compute a payment's unapplied amount."""
+def name_value(name: str, value: str) -> Record:
+    """Make one name-value pair of the untyped extras of payments and purchases (recorded, 2026)."""
+    return {
+        "name": "{http://schema.intuit.com/finance/v3}NameValue",
+        "declaredType": "com.intuit.schema.finance.v3.NameValue",
+        "scope": "javax.xml.bind.JAXBElement$GlobalScope",
+        "value": {"Name": name, "Value": value},
+        "nil": False,
+        "globalScope": True,
+        "typeSubstituted": False,
+    }
+
+
+def complete_payment(change: Change, record: Record) -> Record:
+    """Compute a payment's unapplied amount, and what its lines say about the transactions that are paid."""
     total = to_amount(record["TotalAmt"])
-    return record | {"TotalAmt": total, "UnappliedAmt": total - _applied(record)}
+    record = record | {"TotalAmt": total, "UnappliedAmt": total - _applied(record)}
+    if change.touches("Line"):
+        record["Line"] = [_with_facts(change, line) for line in record.get("Line", [])]
+    return record
+
+
+def _with_facts(change: Change, line: Record) -> Record:
+    """Add Id, open balance and number of the paid transaction to a line (recorded, 2026, in 18 of 18 lines)."""
+    links: list[Record] = line.get("LinkedTxn", [])
+    link = links[0] if links else {}
+    kind, id_ = str(link.get("TxnType")), str(link.get("TxnId"))
+    found = change.lookup.find(kind, id_) if kind in PAYMENT_TARGETS["Payment"] else None
+    if found is None:
+        return line
+    opened = to_amount(found.get("Balance", 0)) + amounts_paid(kind, change.old).get(id_, Decimal(0))
+    facts = {"txnId": id_, "txnOpenBalance": f"{opened:.2f}", "txnReferenceNumber": found.get("DocNumber")}
+    return line | {"LineEx": {"any": [name_value(name, value) for name, value in facts.items() if value]}}
 
 
 def _applied(record: Record) -> Decimal:
@@ -94,7 +137,7 @@ def void(entity: Entity, record: Record) -> Record:
 
     Source: recorded (invoice); Intuit's pages (payment, bill payment).
     """
-    note = record.get("PrivateNote", "")
+    note = str(record.get("PrivateNote", ""))
     if not note.startswith("Voided"):
         note = f"Voided - {note}" if note else "Voided"
     voided = record | {"TotalAmt": Decimal(0), "PrivateNote": note}

@@ -19,7 +19,7 @@ class Row(NamedTuple):
         created: MetaData.CreateTime, epoch seconds.
         updated: MetaData.LastUpdatedTime, epoch seconds.
         active: 1 or 0; 1 for entities without Active.
-        sort_name: The value by which a name list is sorted.
+        sort_name: The value by which a name list is sorted, in byte order.
         name: DisplayName or Name.
         txn_date: TxnDate.
         due_date: DueDate.
@@ -64,7 +64,7 @@ def row_of(entity: Entity, record: Mapping[str, Any], body: str) -> Row:
         created=_epoch(times.get("CreateTime")),
         updated=_epoch(times.get("LastUpdatedTime")),
         active=int(record.get("Active") is not False),
-        sort_name=(_text(record.get(entity.sort_property)) or name) if entity.is_name_list else None,
+        sort_name=entity.sort_key(_text(record.get(entity.sort_property)) or name) if entity.is_name_list else None,
         name=name,
         txn_date=_text(record.get("TxnDate")),
         due_date=_text(record.get("DueDate")),

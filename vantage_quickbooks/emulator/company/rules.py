@@ -24,8 +24,8 @@ READ_ONLY = frozenset({"Id", "SyncToken", "MetaData", "domain", "sparse", "statu
 
 COMPUTED_FIELDS = {
     **{name: frozenset({"TotalAmt", "Balance", "RemainingCredit"}) for name in shapes.WITH_TOTAL},
-    "Customer": frozenset({"Balance", "BalanceWithJobs", "FullyQualifiedName", "Level", "IsProject"}),
-    "Invoice": frozenset({"TotalAmt", "Balance", "HomeTotalAmt", "HomeBalance", "LinkedTxn"}),
+    "Customer": frozenset({"Balance", "BalanceWithJobs", "ClientEntityId", "FullyQualifiedName", "Level", "IsProject"}),
+    "Invoice": frozenset({"TotalAmt", "Balance", "HomeTotalAmt", "HomeBalance", "InvoiceLink", "LinkedTxn"}),
     "JournalEntry": frozenset({"TotalAmt"}),
     "Payment": frozenset({"UnappliedAmt"}),
     "Vendor": frozenset({"Balance"}),
@@ -37,11 +37,19 @@ def _complete_bill_payment(_: Change, record: Record) -> Record:
     return record | {"TotalAmt": to_amount(record["TotalAmt"])}
 
 
+def _complete_purchase(_: Change, record: Record) -> Record:
+    """Add the code of the purchase's kind (recorded, 2026: PurchaseEx in every purchase)."""
+    kind = f"{record.get('PaymentType')}{' credit' if record.get('Credit') is True else ''}"
+    code = shapes.EXPENSE_CODES.get(kind)
+    return {"PurchaseEx": {"any": [payments.name_value("TxnType", code)]}} | record if code else record
+
+
 _RULES: dict[str, Callable[[Change, Record], Record]] = {
     "Account": names.apply_account_type,
     "BillPayment": _complete_bill_payment,
     "Customer": names.apply_ids,
     "Payment": payments.complete_payment,
+    "Purchase": _complete_purchase,
     "Vendor": names.apply_ids,
 }
 
@@ -96,11 +104,21 @@ def apply_defaults(change: Change, record: Record) -> Record:
         if change.touches(key) and record.get(key) in (None, "", []):
             raise errors.required_missing(key)
     if change.touched is None:
-        record = copy.deepcopy(dict(shapes.DEFAULTS.get(entity.name, {}))) | record
+        record = copy.deepcopy(_defaults(entity, record)) | record
     record = names.apply_name(change, record) if entity.is_name_list else forms.complete_transaction(change, record)
     if rule := _RULES.get(entity.name):
         record = rule(change, record)
     return sort_keys(entity, record)
+
+
+def _defaults(entity: Entity, record: Record) -> Record:
+    defaults = dict(shapes.DEFAULTS.get(entity.name, {}))
+    if entity.name in shapes.DEFAULTS_BY_KIND:
+        key, by_kind = shapes.DEFAULTS_BY_KIND[entity.name]
+        defaults |= by_kind.get(str(record.get(key)), {})
+    if not entity.is_name_list and ("CustomerRef" in record or "VendorRef" in record):
+        defaults.pop("CurrencyRef", None)  # the customer's or vendor's
+    return defaults
 
 
 def sort_keys(entity: Entity, record: Record) -> Record:

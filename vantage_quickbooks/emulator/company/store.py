@@ -288,6 +288,25 @@ class Store:
             ).fetchone()
         return found[0] if found else None
 
+    def first(self, realm: str, entity: str, where: str, order: str, values: tuple[str, ...]) -> str | None:
+        """Return the text of the first record, in order of Id, that meets a condition; None if none does.
+
+        Args:
+            realm: The company.
+            entity: The entity's name.
+            where: A condition in SQL over `record r` and `body b`.
+            order: A sort key in SQL that counts before the Id.
+            values: The parameters of both.
+        """
+        kind = self.kind(realm, entity)
+        sql = (
+            f"SELECT b.body FROM record r JOIN body b ON b.row = r.row WHERE r.kind = ? AND {where}"  # noqa: S608 -- our own conditions
+            f" ORDER BY {order}, CAST(r.id AS INTEGER) LIMIT 1"
+        )
+        with self._reading_or_own() as db:
+            found = db.execute(sql, (kind, *values)).fetchone()
+        return found[0] if found else None
+
     def ids_by_name(self, realm: str, entity: str, name: str) -> list[str]:
         """Return the Ids of the records that have a name in any case, inactive ones included.
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 # list is only "false", "true" (recorded, 2015).
 _IMAGES = {
     "$END": "<EOF>",
+    "NE": '"!="',
     "LPAR": '"("',
     "RPAR": '")"',
     "STAR": '"*"',
@@ -42,11 +43,20 @@ _IMAGES = {
     "IDENTIFIER": "<IDENTIFIER>",
 }
 _UNLISTED = {
+    "DOUBLE_AMPERSAND": "<AND>",
+    "DOUBLE_BAR": "<OR>",
     "CURRENT_DATE": '"current_date"',
     "NULL": '"null"',
     "NUMBER": "<NUMBER>",
     "STRING": "<STRING>",
 }
+
+_HALVES = "&|!"
+"""The first characters of `&&`, `||` and `!=`, which begin no other token.
+
+Source: a live answer to `SELECT & FROM` names column 9 and `" "` after `"&"`. `<AND>` and `<OR>` are listed by name,
+unlike all keywords, because they have more than one spelling.
+"""
 
 
 def unexpected_token(statement: str, error: UnexpectedToken) -> str:
@@ -88,7 +98,9 @@ def lexical_error(statement: str, start: int) -> str:
         start: The position of the first character that is not part of a token.
     """
     at = start
-    if statement[start] == "'":  # a string, the only token that can be invalid inside
+    if statement[start] in _HALVES:  # half of a token of two characters: the fault is at the next one
+        at += 1
+    elif statement[start] == "'":  # a string can be invalid inside
         at += 1
         while at < len(statement) and statement[at] != "'":
             if statement[at] == "\\":

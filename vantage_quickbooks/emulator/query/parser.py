@@ -15,6 +15,8 @@ Rules of the language, each with its evidence:
   backslash is a lexical error (recorded, irregular_char.yml).
 * An unquoted number is accepted after `=` and in `IN`, as documented, and refused after the range operators (live test
   of December 2025, unconfirmed: always quote).
+* `!=` is accepted (live tests of python-quickbooks), `&&` is AND and `||` is OR (parse_messages.py).
+* STARTPOSITION 0 is 1 (sample code of two of Intuit's SDKs; refused in 2013).
 * Id takes only `=` and `IN` and cannot be sorted (notice of November 2025).
 * `' '` means null (Intuit, "Data queries").
 """
@@ -125,7 +127,7 @@ class _ToStatement(Transformer[Token, Statement]):
         return Condition(str(items[0]), "IN", tuple(map(self._value, values)))
 
     def connector(self, items: list[Token]) -> Token:
-        if items[0].type == "OR":
+        if items[0].type in ("OR", "DOUBLE_BAR"):
             _refuse_connective("OR")
         return items[0]
 
@@ -139,19 +141,19 @@ class _ToStatement(Transformer[Token, Statement]):
         return {"order": tuple(item for item in items if isinstance(item, tuple))}
 
     @staticmethod
-    def _position(token: Token) -> int:
+    def _position(token: Token, smallest: int) -> int:
         if "." in token:
             raise errors.invalid_query(f"value {token} is not a whole number")  # our words
-        if (value := int(token)) < 1:
-            # Recorded, 2013 (ruckus query_validation_error.xml).
+        if (value := int(token)) < smallest:
+            # Recorded, 2013 (ruckus query_validation_error.xml), when 0 was refused too.
             raise errors.invalid_query(f"value {value} is too small. Min allowed value is 1")
         return value
 
     def startposition(self, items: list[Token]) -> dict[str, Any]:
-        return {"start": self._position(items[1])}
+        return {"start": self._position(items[1], 0) or 1}
 
     def maxresults(self, items: list[Token]) -> dict[str, Any]:
-        if (value := self._position(items[1])) > MAX_RESULTS_LIMIT:
+        if (value := self._position(items[1], 1)) > MAX_RESULTS_LIMIT:
             # Quoted, January 2014 (github.com/ruckus/quickbooks-ruby/issues/24).
             raise errors.invalid_query(f"value {value} is too large. Max allowed value is {MAX_RESULTS_LIMIT}")
         return {"max_results": value}

@@ -33,6 +33,8 @@ _COLUMNS = {
 # A recurring transaction is wrapped in the type of its template, `{"Bill": {...}}`; `where Type = 'Bill'` is accepted
 # (live tests of other clients).
 _COMPUTED = {("RecurringTransaction", "Type"): "(SELECT key FROM json_each(b.body) LIMIT 1)"}
+# Operators of properties that are compared for equality only; an Id is not compared with `!=` (Intuit, "Data queries").
+_EXACT_OPERATORS = (("=", "!=", "IN"), ("=", "IN"))
 _VALUE_PATHS = {"ref": ".value", "address": ".Address"}
 
 
@@ -136,7 +138,7 @@ def _order(statement: Statement, entity: Entity, sql: _PropertyExpressions, *, i
     if keys:
         return ", ".join(keys)
     if entity.is_name_list:
-        return "r.sort_name, r.row"  # byte order (recorded: `PG&E` before `Pam Seitz`)
+        return "r.sort_name, r.row"  # in byte order; Entity.sort_key has folded names that sort without regard to case
     return "r.updated DESC, r.row DESC"  # recorded, 2015 to 2026, of every transaction list
 
 
@@ -152,7 +154,11 @@ def _clause(expression: str, prop: Property, condition: Condition, today: date, 
     """Compile one condition."""
     operator = condition.operator
     exact = prop.type in ("id", "bool", "ref", "address")
-    if exact and operator not in ("=", "IN") and not (prop.type == "address" and operator == "LIKE"):
+    if (
+        exact
+        and operator not in _EXACT_OPERATORS[prop.type == "id"]
+        and not (prop.type == "address" and operator == "LIKE")
+    ):
         # Documented for Id; no wording is recorded: our words.
         raise errors.invalid_query(f"operator {operator} is not supported for property '{condition.name}'")
     if operator == "LIKE":
@@ -167,9 +173,9 @@ def _clause(expression: str, prop: Property, condition: Condition, today: date, 
     if operator == "IN":
         return f"{expression} IN ({', '.join('?' * len(values))})", values
     if values[0] is None:
-        if operator != "=":
+        if operator not in ("=", "!="):
             raise errors.invalid_query(f"operator {operator} is not supported for null")  # our words
-        return f"{expression} IS NULL", []
+        return f"{expression} IS {'' if operator == '=' else 'NOT '}NULL", []
     return f"{expression} {operator} ?", values
 
 

@@ -29,7 +29,7 @@ class Condition:
 
     Attributes:
         name: The property.
-        operator: `=`, `<`, `>`, `<=`, `>=`, `LIKE` or `IN`.
+        operator: `=`, `!=`, `<`, `>`, `<=`, `>=`, `LIKE` or `IN`.
         values: One literal; one or more for IN.
     """
 

@@ -207,7 +207,7 @@ class Customers:
                     c.touched,
                     body,
                     active=int(c.active),
-                    sort_name=c.full_name,
+                    sort_name=c.full_name.casefold(),
                     name=c.name,
                     balance=c.balance / 100,
                 ),
