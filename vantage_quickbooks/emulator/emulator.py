@@ -80,6 +80,7 @@ class Emulator(World):
             customers=customers,
             invoices=invoices,
             database=database,
+            on_changes=self._publish,
         )
         oauth = AuthorizationServer(
             seed=seed,
@@ -125,6 +126,7 @@ class Emulator(World):
         if self._server is not None:
             return self
         self._stopping.clear()
+        self.webhooks.open()
         server = Server(self._address, self._dispatcher, self.crashes.append, self._connections)
         try:
             self._companies.open()
@@ -147,6 +149,7 @@ class Emulator(World):
         if self._server is None:
             return
         self._stopping.set()
+        self.webhooks.close()
         try:
             self._server.close()
         finally:

@@ -61,6 +61,15 @@ def _fault(world: World, step: dict[str, Any]) -> None:
     world.fault(step["fault"], **options)
 
 
+def _subscribe(world: World, step: dict[str, Any]) -> None:
+    world.subscribe(step["subscribe"], **{key: value for key, value in step.items() if key != "subscribe"})
+
+
+def _notify(world: World, step: dict[str, Any]) -> None:
+    options = {key: value for key, value in step.items() if key != "notify"}
+    world.notify(step["notify"], **options)
+
+
 _RECORD: Mapping[str, _Types] = {"record": dict, "name": str, "realm_id": str}
 _ID: Mapping[str, _Types] = {"id": (str, int), "realm_id": str}
 _STEPS: dict[str, _Kind] = {
@@ -70,6 +79,8 @@ _STEPS: dict[str, _Kind] = {
     "delete": _Kind(str, _ID, lambda w, s: w.delete(s["delete"], str(s["id"]), s.get("realm_id")), ("id",)),
     "void": _Kind(str, _ID, lambda w, s: w.void(s["void"], str(s["id"]), s.get("realm_id")), ("id",)),
     "fault": _Kind(str, {}, _fault, is_open=True),
+    "subscribe": _Kind(str, {}, _subscribe, is_open=True),
+    "notify": _Kind(str, {"id": str, "operation": str}, _notify, ("id", "operation"), is_open=True),
     "clear_faults": _Kind(bool, {}, lambda w, _: w.clear_faults()),
     "latency": _Kind((int, float, dict, list, type(None)), {}, lambda w, s: w.latency(s["latency"])),
     "limits": _Kind((bool, str, dict), {}, lambda w, s: w.limit(s["limits"])),

@@ -18,6 +18,8 @@ from vantage_quickbooks.emulator.json_text import decode
 from vantage_quickbooks.emulator.oauth.authorization_server import ACCOUNTING_SCOPE
 from vantage_quickbooks.emulator.profile import Profile
 from vantage_quickbooks.emulator.scenario import Player, Scenario
+from vantage_quickbooks.emulator.webhooks.events import Event
+from vantage_quickbooks.emulator.webhooks.webhooks import Webhooks, check_event
 
 if TYPE_CHECKING:
     import os
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.emulator.company.companies import Companies
     from vantage_quickbooks.emulator.company.entities import Entity
+    from vantage_quickbooks.emulator.company.store import Changed
     from vantage_quickbooks.emulator.faults.latency import Latency, Spec
     from vantage_quickbooks.emulator.http.limits import Limits, LimitsChoice
     from vantage_quickbooks.emulator.oauth.authorization_server import AuthorizationServer
@@ -42,6 +45,7 @@ class World:
         oauth: The app's credentials, grants and tokens.
         limits: Intuit's limits.
         profile: What depends on the chosen date.
+        webhooks: Subscriptions and deliveries.
         crashes: Defects of the emulator itself, one text each; the list is expected to stay empty.
 
     Args:
@@ -88,6 +92,7 @@ class World:
         self._adding = threading.Lock()
         self._added = 0
         self._player: Player | None = None
+        self.webhooks = Webhooks(seed, clock.now, lambda: self.profile, lambda: self.client_id)
         self._scenario_at_start = scenario
 
     # ---- addresses and credentials ----
@@ -194,10 +199,12 @@ class World:
     def advance(self, seconds: float) -> None:
         """Move the clock by seconds, back if they are negative: tokens expire and limits reset accordingly."""
         self._clock.advance(seconds)
+        self.webhooks.clock_moved()
 
     def set_now(self, iso: str) -> None:
         """Set the clock to an ISO 8601 time, which is UTC if it has no offset."""
         self._clock.set(iso)
+        self.webhooks.clock_moved()
 
     def as_of(self, when: str) -> None:
         """Set the clock, and answer as QuickBooks does, or is announced to do, at that time.
@@ -211,6 +218,7 @@ class World:
         moment = _moment(when)
         self._clock.set(moment.isoformat())
         self.profile = Profile(moment.date())
+        self.webhooks.clock_moved()
 
     # ---- faults, latency and limits ----
 
@@ -267,6 +275,52 @@ class World:
         """Set the limits: True, `strict`, False for none, or a mapping that overrides some; see http/limits.py."""
         self.limits.choose(chosen)
 
+    # ---- webhooks ----
+
+    def subscribe(self, url: str, **options: Any) -> str:
+        """Have changes posted to an address.
+
+        Args:
+            url: The endpoint.
+            **options: `entities`, `realm_id`, `format`, `merge_s`, `duplicate`, `lost`, `out_of_order`, `mix_realms`;
+                see `webhooks.Subscription`.
+
+        Returns:
+            The subscription's id.
+
+        Raises:
+            ValueError: An option is unknown or invalid.
+        """
+        return self.webhooks.subscribe(url, **options)
+
+    def notify(
+        self,
+        entity: str,
+        id: str,  # noqa: A002 -- Intuit's word
+        operation: str,
+        *,
+        deleted_id: str = "",
+        realm_id: str | None = None,
+    ) -> None:
+        """Notify of a change without making one, such as a merge, which the API cannot do.
+
+        Args:
+            entity: The record's entity.
+            id: Its Id.
+            operation: Create, Update, Delete, Merge, Void or Emailed.
+            deleted_id: Of a merge: the Id of the record that is gone.
+            realm_id: The company; None is the first.
+
+        Raises:
+            ValueError: The entity has no events, or the operation is unknown.
+        """
+        check_event(entity, id, operation, deleted_id)
+        self.webhooks.publish([Event(realm_id or self.realm_id, entity, id, operation, self.now(), deleted_id)])
+
+    def _publish(self, changes: list[Changed]) -> None:
+        now = self.now()
+        self.webhooks.publish(Event(*change, now) for change in changes)
+
     # ---- what happened ----
 
     def counters(self) -> dict[str, Any]:
@@ -306,6 +360,7 @@ class World:
             "limits": self.limits.numbers,
             "latency": self._latency.rules(),
             "faults": self.faults(),
+            "webhooks": self.webhooks.summary(),
             "scenario": self._player.state() if self._player else None,
             "counters": self.counters(),
         }
@@ -318,6 +373,7 @@ class World:
         self._clock.reset()
         self.profile = self._profile_at_start
         self.oauth.reset()
+        self.webhooks.reset()
         self.reset_counters()
         self._companies.reset()
         self._player = None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vantage_quickbooks.emulator.company.row import Row
+    from vantage_quickbooks.emulator.company.store import Changed
 
 _COMPANY = "CompanyInfo"
 _BULK_LOAD = 20_000  # from this many records on, indexes are created after the load
@@ -34,6 +35,7 @@ class Companies:
         customers: The sample company's number of customers; None is the 30 of customers.csv.
         invoices: The sample company's number of invoices; None is 60.
         database: A SQLite file that keeps the companies; None is a temporary one.
+        on_changes: Called with what each write changed; see `Store`.
 
     Raises:
         ValueError: A number is negative, or both data and a number are given.
@@ -49,7 +51,9 @@ class Companies:
         customers: int | None,
         invoices: int | None,
         database: str | os.PathLike[str] | None,
+        on_changes: Callable[[list[Changed]], None] | None = None,
     ) -> None:
+        self._on_changes = on_changes
         for name, number in (("customers", customers), ("invoices", invoices)):
             if number is not None and number < 0:
                 raise ValueError(f"{name} cannot be less than 0")
@@ -81,7 +85,7 @@ class Companies:
             ValueError: The data cannot be read.
             OSError: The database cannot be opened.
         """
-        self._store = Store(self._database)
+        self._store = Store(self._database, self._on_changes)
         self._load()
 
     def close(self) -> None:

@@ -292,6 +292,7 @@ class Company:
             old = self._load_current(entity, sent)
             now = self._now()
             body = self._store_record(entity, rules.sort_keys(entity, payments.void(entity, old)), old, now)
+            self.store.name_change(self.realm, entity.name, old["Id"], "Void")
             self._unapply_payments(entity, old, now)
             return body
 

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 from vantage_quickbooks.emulator.company.row import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    Changed = tuple[str, str, str, str]
 
 _COLUMNS = Row._fields[:-1]
 _TABLES = f"""
@@ -55,12 +57,16 @@ class Store:
 
     Args:
         path: The file, kept when the store is closed; None creates a temporary one.
+        on_changes: Called with the changes of each committed transaction: realm, entity, Id and Create, Update, Delete
+            or what `name_change` said.
 
     Raises:
         OSError: The file cannot be opened, or is not a database.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, on_changes: Callable[[list[Changed]], None] | None = None) -> None:
+        self._on_changes = on_changes
+        self._changes: dict[tuple[str, str, str], str] = {}
         self._folder = None if path else tempfile.mkdtemp(prefix="quickbooks-emulator-")
         self._path = str(path or Path(self._folder or "") / "company.sqlite3")
         self._idle: list[sqlite3.Connection] = []
@@ -131,6 +137,7 @@ class Store:
                 return
             self._writer.execute("BEGIN IMMEDIATE")
             self._owner = threading.get_ident()
+            self._changes = {}
             try:
                 yield self._writer
             except BaseException:
@@ -139,6 +146,8 @@ class Store:
                 raise
             else:
                 self._writer.execute("COMMIT")
+                if self._changes and self._on_changes:
+                    self._on_changes([(*record, operation) for record, operation in self._changes.items()])
             finally:
                 self._owner = 0
 
@@ -251,9 +260,15 @@ class Store:
         with self.writing() as db:
             self._mark_changed(db)
             found = db.execute("SELECT row FROM record WHERE kind = ? AND id = ?", (kind, row.id)).fetchone()
+            self._changes.setdefault((realm, entity, row.id), "Update" if found else "Create")
             number = found[0] if found else (db.execute("SELECT max(row) FROM record").fetchone()[0] or 0) + 1
             db.execute(_INSERT.replace("INSERT", "INSERT OR REPLACE", 1), (number, kind, *row[:-1]))
             db.execute("INSERT OR REPLACE INTO body (row, body) VALUES (?, ?)", (number, row.body))
+
+    def name_change(self, realm: str, entity: str, id: str, operation: str) -> None:  # noqa: A002 -- Intuit's word
+        """Say what the change of a record in the open transaction is: `Void`, `Emailed`."""
+        if (realm, entity, id) in self._changes:
+            self._changes[realm, entity, id] = operation
 
     def remove(self, realm: str, entity: str, id: str, now: int) -> None:  # noqa: A002 -- Intuit's word
         """Remove one record and store a tombstone.
@@ -269,6 +284,7 @@ class Store:
             found = db.execute("SELECT row FROM record WHERE kind = ? AND id = ?", (kind, id)).fetchone()
             if found:
                 self._mark_changed(db)
+                self._changes[realm, entity, id] = "Delete"
                 db.execute("DELETE FROM record WHERE row = ?", found)
                 db.execute("DELETE FROM body WHERE row = ?", found)
                 db.execute("INSERT INTO tombstone (kind, id, updated) VALUES (?, ?, ?)", (kind, id, now))

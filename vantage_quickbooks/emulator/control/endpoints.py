@@ -74,6 +74,34 @@ def _latency(world: World, body: _Body) -> Mapping[str, Any]:
     return {"latency": world.state()["latency"]}
 
 
+def _webhooks(world: World, _: _Body) -> Mapping[str, Any]:
+    return world.webhooks.state() | {"verifier_token": world.webhooks.verifier_token}
+
+
+def _subscribe(world: World, body: _Body) -> Mapping[str, Any]:
+    if "url" not in body:
+        raise ValueError("url is missing")
+    return {"id": world.subscribe(**body), "verifier_token": world.webhooks.verifier_token}
+
+
+def _unsubscribe(world: World, body: _Body) -> Mapping[str, Any]:
+    world.webhooks.unsubscribe(str(body["id"]) if "id" in body else None)
+    return _webhooks(world, {})
+
+
+def _flush(world: World, _: _Body) -> Mapping[str, Any]:
+    world.webhooks.flush()
+    return _webhooks(world, {})
+
+
+def _notify(world: World, body: _Body) -> Mapping[str, Any]:
+    for name in ("entity", "id", "operation"):
+        if name not in body:
+            raise ValueError(f"{name} is missing")
+    world.notify(**body)
+    return _webhooks(world, {})
+
+
 def _play(world: World, body: _Body) -> Mapping[str, Any]:
     world.play(body)
     return {"scenario": world.state()["scenario"]}
@@ -167,6 +195,11 @@ ROUTES: dict[tuple[str, str], Callable[[World, _Body], Mapping[str, Any]]] = {
     ("POST", "companies"): _add_company,
     ("DELETE", "companies"): _remove_company,
     ("POST", "scenario"): _play,
+    ("GET", "webhooks"): _webhooks,
+    ("POST", "webhooks"): _subscribe,
+    ("DELETE", "webhooks"): _unsubscribe,
+    ("POST", "webhooks/flush"): _flush,
+    ("POST", "webhooks/events"): _notify,
     ("POST", "records"): lambda world, body: world.create(*_record(body)),
     ("PATCH", "records"): lambda world, body: world.update(*_record(body)),
     ("DELETE", "records"): _delete_record,

@@ -1,0 +1,1 @@
+"""Webhooks: signed notifications of changes, delivered on the emulator's clock."""
