@@ -175,12 +175,24 @@ def test_what_is_made_is_read_queried_and_counted(client, emulator, name):
     assert client.query(f"SELECT COUNT(*) FROM {name}").json()["QueryResponse"]["totalCount"] == before + 1
 
 
-@pytest.mark.parametrize("name", [name for name in can("U") if "C" in ENTITIES[name].operations])
+_TEXTS = {
+    "Attachable": "Note",
+    "Budget": "BudgetEntryType",
+    "Customer": "PrintOnCheckName",
+    "TimeActivity": "Description",
+    "Vendor": "PrintOnCheckName",
+}
+"""A text that can be changed, of entities without PrivateNote and of two name lists."""
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in can("U") if "C" in ENTITIES[name].operations and name != "RecurringTransaction"]
+)
 def test_what_may_be_updated_is(client, emulator, name):
     made = make(client, emulator, name)
     emulator.advance(5)
     field = "PrivateNote" if not ENTITIES[name].is_name_list else "Active"
-    field = field if name not in ("Customer", "Vendor") else "PrintOnCheckName"
+    field = _TEXTS.get(name, field)
     value = False if field == "Active" else "changed"
     sent = {"Id": made["Id"], "SyncToken": "0", "sparse": True, field: value}
     updated = client.post(ENTITIES[name].path, json=sent).json()[name]
@@ -313,6 +325,25 @@ def test_a_recurring_transaction_is_wrapped_in_the_type_of_its_template(client, 
     assert client.get("vendor/1").json()["Vendor"]["Balance"] == owed
     for body in ({"Bill": {"VendorRef": {"value": "1"}}}, {"Vendor": {"DisplayName": "x"}}):
         assert code(client.post("recurringtransaction", json=body)) == "2020"
+
+
+def test_a_recurring_transaction_is_updated_inside_its_template(client, emulator):
+    """As in a live test of python-quickbooks: the read record is changed and sent back."""
+    made = make(client, emulator, "RecurringTransaction")
+    read = client.get(f"recurringtransaction/{made['Id']}").json()["RecurringTransaction"]
+    assert read == {"Bill": made}
+    read["Bill"]["Line"][0]["Amount"] = 250
+    read["Bill"]["RecurringInfo"]["Name"] = "Every year"
+    changed = client.post("recurringtransaction", json=read).json()["RecurringTransaction"]["Bill"]
+    assert (changed["TotalAmt"], changed["SyncToken"], changed["RecurringInfo"]["Name"]) == (250, "1", "Every year")
+    assert changed["RecurDataRef"] == made["RecurDataRef"]
+    assert code(client.post("recurringtransaction", json=read)) == "5010"
+    found = client.rows(f"select * from RecurringTransaction where Type = 'Bill' and Id = '{made['Id']}'")
+    assert found == [{"Bill": changed}]
+    refused = fault(client.post("recurringtransaction", json={"Bill": {"RecurringInfo": {"Name": "x"}, "Colour": 1}}))
+    assert (refused["code"], "class com.intuit.schema.finance.v3.Bill" in refused["Detail"]) == ("2010", True)
+    other = {"Invoice": changed | {"SyncToken": "1"}}
+    assert code(client.post("recurringtransaction", json=other)) == "2010"  # a bill's properties
 
 
 def test_preferences_have_no_id_in_their_path_and_no_create(client):

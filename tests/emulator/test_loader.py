@@ -3,14 +3,14 @@
 # ruff: noqa: S608 -- these statements are in Intuit's language and go to no database
 
 import json
-from pathlib import Path
 
 import pytest
+from emulator import recorded
 
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.emulator.company.loader import load
 
-RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "recordings"
+RECORDINGS = recorded.FOLDER
 NANGO = RECORDINGS / "NangoHQ-integration-templates" / "quickbooks"
 
 CUSTOMER = (
@@ -46,6 +46,16 @@ def test_each_record_keeps_its_own_text(folder, open_client):
         assert client.get("customer/7").text.startswith('{"Customer":' + CUSTOMER + ',"time":"')
         assert client.ids("select * from Item") == ["2", "1"]
         assert client.get("companyinfo/1").status_code == 200
+
+
+def test_a_saved_recurring_transaction_stays_in_its_template(tmp_path, open_client):
+    saved = [{"Bill": {"Id": "8", "SyncToken": "0", "VendorRef": {"value": "1"}}}, {"Invoice": {"Id": "9"}}]
+    (tmp_path / "page.json").write_text(json.dumps({"QueryResponse": {"RecurringTransaction": saved}}))
+    with Emulator(data=tmp_path, limits=False) as emulator:
+        client = open_client(emulator).connect()
+        assert client.rows("select * from Bill") == []
+        assert client.rows("select * from RecurringTransaction where Type = 'Bill'") == saved[:1]
+        assert client.get("recurringtransaction/9").json()["RecurringTransaction"] == saved[1]
 
 
 def test_of_a_record_that_occurs_twice_the_later_is_loaded(tmp_path):

@@ -35,7 +35,7 @@ _SHARED_NAMES = ("Customer", "Vendor", "Employee")
 Source: https://developer.intuit.com/app/developer/qbo/docs/api/accounting/all-entities/customer.
 """
 # Properties that a full update keeps when they are not sent (recorded, 2020, update/customer.yml; the rest is ours).
-_KEPT_BY_FULL_UPDATE = frozenset({"CurrencyRef", "DocNumber", "V4IDPseudonym", "DefaultTaxCodeRef"})
+_KEPT_BY_FULL_UPDATE = frozenset({"CurrencyRef", "DocNumber", "V4IDPseudonym", "DefaultTaxCodeRef", "RecurDataRef"})
 _LINK_TYPES = {"BillPayment": "BillPaymentCheck"}  # recorded, 2026 (Nango bills)
 _MODIFIER = {"LastModifiedByRef": {"value": "9130350000000017"}}  # invented
 _SINGLETONS = ("CompanyInfo", "Preferences")  # a company has one; its Id is "1" and need not be sent
@@ -45,14 +45,6 @@ _OTHER_USER = "Robin Vale"  # invented: the user named when an object is stale
 
 def _modifier(entity: Entity) -> Record:
     return _MODIFIER if entity.name in shapes.WITH_MODIFIER else {}
-
-
-def _template_of(record: Record) -> tuple[str, Record]:
-    """Return the entity that a recurring transaction is a template of, and the record inside; "" and {} if neither."""
-    for name in shapes.TEMPLATES:
-        if isinstance(record.get(name), dict):
-            return name, record[name]
-    return "", {}
 
 
 class Company:
@@ -166,7 +158,7 @@ class Company:
         if body is None:
             return None
         record: dict[str, Any] = decode(body)
-        return _template_of(record)[1] if entity == _WRAPPED else record
+        return shapes.template_of(record)[1] if entity == _WRAPPED else record
 
     # ---- writing ----
 
@@ -207,21 +199,42 @@ class Company:
 
     def _create_template(self, entity: Entity, sent: Record) -> str:
         """Create a recurring transaction: a record of another entity, wrapped in that entity's name."""
-        name, inner = _template_of(sent)
+        name, inner = shapes.template_of(sent.get(_WRAPPED, sent))
         if not inner.get("RecurringInfo"):  # 2020 is Intuit's code for what is missing; this case is not recorded
             raise errors.required_missing("RecurringInfo")
         kind = ENTITIES[name]
+        rules.reject_unknown_properties(kind, inner)
         with self.store.writing():
             given = {key: value for key, value in rules.writable_fields(kind, inner).items() if value is not None}
             now = self._now()
             number = self._sequences.next_id(entity)
             change = Change(kind, self, self.today(now), created=True, touched=None)
             record = rules.apply_defaults(change, given | self._envelope(kind, number, now))
-            record = {key: value for key, value in record.items() if key not in shapes.NOT_IN_TEMPLATES}
-            body = encode({name: record | {"RecurDataRef": {"value": str(number)}}})
-            self.store.save(self.realm, entity.name, row_of(entity, record, body))
+            body = self._save_template(entity, name, record | {"RecurDataRef": {"value": str(number)}})
             self._sequences.use_id(entity, number)
             return body
+
+    def _save_template(self, entity: Entity, name: str, record: Record) -> str:
+        record = {key: value for key, value in record.items() if key not in shapes.NOT_IN_TEMPLATES}
+        body = encode({name: rules.sort_keys(ENTITIES[name], record)})
+        self.store.save(self.realm, entity.name, row_of(entity, record, body))
+        return body
+
+    def _update_template(self, entity: Entity, sent: Record) -> str:
+        """Update a recurring transaction: the record inside its template."""
+        name, inner = shapes.template_of(sent.get(_WRAPPED, sent))
+        kind = ENTITIES.get(name, entity)
+        rules.reject_unknown_properties(kind, inner)
+        with self.store.writing():
+            old = self._load_current(entity, sent)
+            if name not in decode(self.store.body(self.realm, entity.name, old["Id"]) or "{}"):
+                raise errors.not_found()
+            new, touched = self._merge(kind, old, inner)
+            now = self._now()
+            record = rules.apply_defaults(
+                Change(kind, self, self.today(now), created=False, touched=touched, old=old), new
+            )
+            return self._save_template(entity, name, self._stamp(record, old, now))
 
     def update(self, entity: Entity, sent: Record) -> str:
         """Update a record: replace it, or with `sparse` change only what is sent.
@@ -237,20 +250,24 @@ class Company:
             Fault: 500, 610, 2010, 2020, 2500, 5010, 6000 or 6240.
         """
         self._require_operation(entity, "U", "update")
+        if entity.name == _WRAPPED:
+            return self._update_template(entity, sent)
         if entity.name in _SINGLETONS:
             sent = {"Id": "1"} | sent
         rules.reject_unknown_properties(entity, sent)
         with self.store.writing():
             old = self._load_current(entity, sent)
-            given = views.without_added(entity, rules.writable_fields(entity, sent), self)
-            if sent.get("sparse") is True:
-                new = old | given
-            else:
-                kept = rules.READ_ONLY | rules.COMPUTED_FIELDS.get(entity.name, frozenset()) | _KEPT_BY_FULL_UPDATE
-                new = {key: value for key, value in old.items() if key in kept} | given
-            new = {key: value for key, value in new.items() if value is not None}
-            touched = frozenset(given) if sent.get("sparse") is True else None
+            new, touched = self._merge(entity, old, sent)
             return self._write(entity, new, old, self._now(), touched)
+
+    def _merge(self, entity: Entity, old: Record, sent: Record) -> tuple[Record, frozenset[str] | None]:
+        """Return the properties after an update, and those that a sparse one sent; None for a full one."""
+        given = views.without_added(entity, rules.writable_fields(entity, sent), self)
+        is_sparse = sent.get("sparse") is True
+        kept = rules.READ_ONLY | rules.COMPUTED_FIELDS.get(entity.name, frozenset()) | _KEPT_BY_FULL_UPDATE
+        new = {key: value for key, value in old.items() if is_sparse or key in kept} | given
+        touched = frozenset(given) if is_sparse else None
+        return {key: value for key, value in new.items() if value is not None}, touched
 
     def delete(self, entity: Entity, sent: Record) -> str:
         """Delete a transaction. Records of name lists cannot be deleted, only made inactive.
@@ -306,7 +323,8 @@ class Company:
     def _load_current(self, entity: Entity, sent: Record) -> Record:
         """Return the stored record, if the sender has its current SyncToken."""
         if entity.name == _WRAPPED:
-            sent = _template_of(sent)[1] or sent
+            sent = sent.get(_WRAPPED, sent)
+            sent = shapes.template_of(sent)[1] or sent
         for key in ("Id", "SyncToken"):
             if sent.get(key) is None:
                 raise errors.required_missing(key)
@@ -336,15 +354,19 @@ class Company:
     def _save(self, entity: Entity, record: Record, old: Record | None, now: float) -> str:
         """Stamp a record and store it, without effects on other records."""
         if old is not None:
-            stamp = {"LastUpdatedTime": local_time(now, self.zone)}
-            token = str(int(old.get("SyncToken", "0")) + 1)
-            record = record | {"SyncToken": token, "MetaData": old.get("MetaData", {}) | stamp, "sparse": False}
+            record = self._stamp(record, old, now)
         body = encode(record)
         self.store.save(self.realm, entity.name, row_of(entity, record, body))
         self._sequences.use_doc_number(entity.name, record.get("DocNumber"))
         if entity.name == "CompanyInfo":
             self.zone = zone_of(str(record.get("DefaultTimeZone", DEFAULT_ZONE)))
         return body
+
+    def _stamp(self, record: Record, old: Record, now: float) -> Record:
+        """Return a record with the SyncToken and the time that follow the old one's."""
+        stamp = {"LastUpdatedTime": local_time(now, self.zone)}
+        token = str(int(old.get("SyncToken", "0")) + 1)
+        return record | {"SyncToken": token, "MetaData": old.get("MetaData", {}) | stamp, "sparse": False}
 
     def _require_unique_name(self, entity: Entity, record: Record) -> None:
         for name in _SHARED_NAMES if entity.name in _SHARED_NAMES else (entity.name,):

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from vantage_quickbooks.emulator.company.known_properties import schema_properties
+
 PropertyType = Literal["id", "text", "number", "bool", "date", "time", "ref", "address", "other"]
 
 
@@ -44,7 +46,7 @@ class Entity:
         sort_property: The property by which a name list is sorted.
         ignores_case: Whether that order ignores case.
         has_total_count: A SELECT of it returns `totalCount` (recorded, May 2026).
-        rejects_unknown: All its properties are known, so that a body with another one is refused.
+        rejects_unknown: All its properties are known, so that a body with another one is refused (2010).
         properties: By lower-case name.
     """
 
@@ -141,6 +143,10 @@ _INVOICE = (
     " Deposit BillEmail BillEmailCc BillEmailBcc EmailStatus PrintStatus DeliveryInfo ShipDate TrackingNum"
     " ApplyTaxAfterDiscount GlobalTaxCalculation InvoiceLink TxnSource TransactionLocationType TxnSubType"
     " invoiceStatus EInvoiceStatus CustomExtensions"
+    # In Intuit's class, as fault 2010 lists it (recorded, 2020), and on no page.
+    " RecurringInfo callToAction AutoDocNumber ECloudStatusTimeStamp TaxFormNum FOB InvoiceEx PONumber PaymentMethodRef"
+    " SalesRepRef invoiceStatusLog TaxFormType LessCIS TxnStatus ConvenienceFeeDetail DiscountRate"
+    " PaymentDetailsMessage RemitToRef PaymentRefNum Tag TxnApprovalInfo"
 )
 _COMPANY_INFO = (
     "CompanyName LegalName CompanyAddr CustomerCommunicationAddr LegalAddr CustomerCommunicationEmailAddr"
@@ -195,7 +201,6 @@ _OWN_PROPERTIES = {
     "Transfer": f"{_TRANSACTION} FromAccountRef ToAccountRef Amount",
     "VendorCredit": f"{_TRANSACTION} {_EXPENSE}",
 }
-_REJECTING_UNKNOWN = {"Customer", "Invoice", "CompanyInfo"}
 _NUMBERS = {"Balance", "BalanceWithJobs", "TotalAmt", "Amount", "UnitPrice", "PurchaseCost"}
 _BOOLEANS = {"Active", "HasBeenInvoiced", "SubAccount", "SubItem", "SubDepartment", "Taxable", "Refund"}
 
@@ -262,7 +267,7 @@ _TABLE = (
     ("Preferences", "RQU", False),
     ("Purchase", "CRQUD", False),
     ("PurchaseOrder", "CRQUD", False),
-    ("RecurringTransaction", "CRQD", False),
+    ("RecurringTransaction", "CRQUD", False),  # U: a live test of python-quickbooks; the page has no update
     ("RefundReceipt", "CRQUD", False),
     ("ReimburseCharge", "RQ", False),
     ("SalesReceipt", "CRQUDV", False),
@@ -281,9 +286,10 @@ _PATHS = {"CreditCardPaymentTxn": "creditcardpayment"}
 
 def _entity(name: str, operations: str, is_name_list: bool) -> Entity:
     own = _OWN_PROPERTIES.get(name, _NAME_LIST if is_name_list else _TRANSACTION)
+    known = schema_properties().get(name, ())
     name_property = "DisplayName" if name in _BY_DISPLAY_NAME else "Name"
     marked = _queryable(_MARKS.get(name, ("", "", "", "")))
-    everything = (*_select_only(_ENVELOPE), *_COMMON, *marked, *_select_only(own))
+    everything = (*_select_only(_ENVELOPE), *_COMMON, *marked, *_select_only(own), *_select_only(" ".join(known)))
     properties: dict[str, Property] = {}
     for prop in everything:  # the first of one name wins
         properties.setdefault(prop.name.lower(), prop)
@@ -296,7 +302,7 @@ def _entity(name: str, operations: str, is_name_list: bool) -> Entity:
         sort_property="FullyQualifiedName" if name in _BY_FULL_NAME else name_property,
         ignores_case=name in _IGNORING_CASE,
         has_total_count=name in _WITH_TOTAL_COUNT,
-        rejects_unknown=name in _REJECTING_UNKNOWN,
+        rejects_unknown=bool(known),
         properties=properties,
     )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.emulator.company.entities import BY_LOWER_NAME, ENTITIES, Entity
 from vantage_quickbooks.emulator.company.row import Row, row_of
+from vantage_quickbooks.emulator.company.shapes import template_of
 from vantage_quickbooks.emulator.json_text import DECODER, positions_of_items, positions_of_members, skip_blanks
 
 if TYPE_CHECKING:
@@ -76,6 +77,10 @@ def _records(
         for at, stop, item in positions_of_items(text, start, value):
             yield from _records(text, at, stop, item, entity)
     elif isinstance(value, dict):
+        template = template_of(value)[1] if entity and entity.name == "RecurringTransaction" else {}
+        if entity and "Id" in template:
+            yield entity, template, text[start:end]
+            return
         # An invoice's `Deposit` is an amount: only objects and lists under an entity's name are its records.
         inside = any(isinstance(value[name], dict | list) for name in ENTITIES.keys() & value.keys())
         if entity and "Id" in value and not inside:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vantage_quickbooks.emulator import errors
 from vantage_quickbooks.emulator.company import forms, names, payments, shapes
 from vantage_quickbooks.emulator.company.change import to_amount
+from vantage_quickbooks.emulator.company.known_properties import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,7 @@ def reject_unknown_properties(entity: Entity, sent: Record) -> None:
         prop = entity.find(name)
         if name not in READ_ONLY and (prop is None or prop.name != name):
             known = [prop.name for prop in entity.properties.values() if "." not in prop.name]
-            raise errors.unsupported_property(entity.name, name, known)
+            raise errors.unsupported_property(entity.name, name, describe(known))
 
 
 def apply_defaults(change: Change, record: Record) -> Record:

@@ -112,6 +112,15 @@ TEMPLATES = (
 Source: https://developer.intuit.com/app/developer/qbo/docs/api/accounting/all-entities/recurringtransaction.
 """
 
+
+def template_of(record: Any) -> tuple[str, dict[str, Any]]:
+    """Return the entity that a recurring transaction is a template of, and the record inside; "" and {} if neither."""
+    for name in TEMPLATES if isinstance(record, dict) else ():
+        if isinstance(record.get(name), dict):
+            return name, record[name]
+    return "", {}
+
+
 NOT_IN_TEMPLATES = frozenset({"DocNumber", "DueDate", "TxnDate"})
 """Properties that a transaction created from a template gets, but not the template itself."""
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from vantage_quickbooks.emulator import errors
 from vantage_quickbooks.emulator.company import views
 from vantage_quickbooks.emulator.company.entities import BY_PATH, Entity
+from vantage_quickbooks.emulator.company.shapes import template_of
 from vantage_quickbooks.emulator.errors import Fault
 from vantage_quickbooks.emulator.http import batch, cdc, response
 from vantage_quickbooks.emulator.http.intuit_xml import from_xml, to_xml
@@ -171,7 +172,7 @@ class DataApi:
         with _body_errors_as_faults():
             sent = _record_of(request)
             parameters = request.parameters()
-            known = sent.get("Id") is not None or "C" not in entity.operations
+            known = _has_id(sent) or "C" not in entity.operations
             operation = parameters.get("operation", "update" if known else "create")
             if parameters.get("include") == "void":
                 operation = "void"
@@ -192,6 +193,11 @@ class DataApi:
         # Parsed as text, numbers keep their digits.
         data = json.loads(body, parse_float=str, parse_int=str)
         return response.success(request.trace, "application/xml;charset=UTF-8", to_xml(data).encode())
+
+
+def _has_id(sent: Record) -> bool:
+    """Return whether a body is an update: it has an Id, a recurring transaction inside its template."""
+    return sent.get("Id") is not None or template_of(sent.get("RecurringTransaction", sent))[1].get("Id") is not None
 
 
 def _read(request: Request, company: Company, entity: Entity, tail: str) -> str:
