@@ -291,6 +291,12 @@ def test_an_amount_that_is_not_quantity_times_price_is_refused(client, qty, pric
     }
 
 
+def test_zeros_for_quantity_and_price_are_as_good_as_absent(client):
+    detail = {"ItemRef": {"value": "1"}, "Qty": 0, "UnitPrice": 0}
+    line = {"Amount": 100, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": detail}
+    assert write(client, "invoice", {"CustomerRef": CUSTOMER, "Line": [line]})["TotalAmt"] == 100
+
+
 def test_half_a_cent_is_rounded_up(client):
     detail = {"ItemRef": {"value": "1"}, "Qty": 128.35, "UnitPrice": 14.5}
     line = {"Amount": 1861.08, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": detail}
