@@ -22,6 +22,7 @@ from emulator import recorded
 from vantage_quickbooks.emulator.company.entities import BY_LOWER_NAME, BY_PATH, ENTITIES
 from vantage_quickbooks.emulator.company.loader import _records
 from vantage_quickbooks.emulator.company.row import row_of
+from vantage_quickbooks.emulator.oauth.authorization_server import ACCOUNTING_SCOPE, OPENID_SCOPE
 
 WRITES = ("create", "update", "delete", "void")
 
@@ -421,7 +422,11 @@ class Bench:
             return self._post_form(exchange.body.decode())
         if option in ("code", "bad_code"):
             redirect = "http://localhost:3000/callback"
-            code = oauth.issue_code(self.emulator.realm_id, redirect) if option == "code" else "nonsense"
+            code = (
+                oauth.issue_code(self.emulator.realm_id, redirect, (ACCOUNTING_SCOPE, OPENID_SCOPE))
+                if option == "code"
+                else "nonsense"
+            )
             form |= {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect}
         else:
             first = self.emulator.grant(self.emulator.realm_id)

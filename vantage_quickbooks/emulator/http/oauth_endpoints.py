@@ -7,9 +7,16 @@ from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
+from vantage_quickbooks.emulator.errors import Fault
 from vantage_quickbooks.emulator.http.response import Response
 from vantage_quickbooks.emulator.json_text import compact
-from vantage_quickbooks.emulator.oauth.authorization_server import ACCOUNTING_SCOPE, AuthorizationServer, OAuthError
+from vantage_quickbooks.emulator.oauth import openid
+from vantage_quickbooks.emulator.oauth.authorization_server import (
+    ACCOUNTING_SCOPE,
+    OPENID_SCOPE,
+    AuthorizationServer,
+    OAuthError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,18 +26,28 @@ if TYPE_CHECKING:
 TOKEN_PATH = "/oauth2/v1/tokens/bearer"
 REVOKE_PATH = "/v2/oauth2/tokens/revoke"
 AUTHORIZE_PATH = "/connect/oauth2"
+USERINFO_PATH = "/v1/openid_connect/userinfo"
+ISSUER_PATH = "/op/v1"
+JWKS_PATH = f"{ISSUER_PATH}/jwks"
 DISCOVERY_PATHS = ("/.well-known/openid_configuration", "/.well-known/openid_sandbox_configuration")
 # Intuit, "Scopes" (https://developer.intuit.com/app/developer/qbo/docs/learn/scopes). Its other scopes are for APIs
 # that are not emulated.
 SCOPES = {
     ACCOUNTING_SCOPE,
     "com.intuit.quickbooks.payment",
-    "openid",
+    OPENID_SCOPE,
     "profile",
     "email",
     "phone",
     "address",
 }
+
+# Recorded, 2019, on tokens that are issued; the values are assumed.
+_TOKEN_HEADERS = (
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "SAMEORIGIN"),
+    ("x-xss-protection", "1; mode=block"),
+)
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Connect to QuickBooks (emulator)</title>
@@ -67,6 +84,10 @@ class OAuthEndpoints:
             return self._authorize(request)
         if path in DISCOVERY_PATHS:
             return self._discovery(request)
+        if path == USERINFO_PATH:
+            return self._user_info(request)
+        if path == JWKS_PATH:
+            return self._json(request, 200, openid.jwks())
         return None
 
     @staticmethod
@@ -93,10 +114,30 @@ class OAuthEndpoints:
             return self._json(request, 405, {"error": "invalid_request"})  # RFC 6749 section 3.2
         wants_hard_end = request.headers.get("x-include-refresh-token-hard-expires-in", "").lower() == "true"
         try:
-            body = self._oauth.token(_form(request), request.headers.get("authorization"), hard_expiry=wants_hard_end)
+            body = self._oauth.token(
+                _form(request),
+                request.headers.get("authorization"),
+                hard_expiry=wants_hard_end,
+                issuer=self._url() + ISSUER_PATH,
+            )
         except OAuthError as error:
             return self._refuse(request, error)
-        return self._json(request, 200, body)
+        return self._json(request, 200, body, *_TOKEN_HEADERS)
+
+    def _user_info(self, request: Request) -> Response:
+        """Return the claims of the user, for an access token with the scope openid.
+
+        The refusals are those of RFC 6750 section 3; Intuit's are not recorded.
+        """
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        try:
+            chain = self._oauth.check(token.strip() if scheme.lower() == "bearer" else "")
+        except Fault:
+            challenge = ("www-authenticate", 'Bearer realm="Intuit", error="invalid_token"')
+            return self._json(request, 401, {"error": "invalid_token"}, challenge)
+        if OPENID_SCOPE not in chain.scopes:
+            return self._json(request, 403, {"error": "insufficient_scope"})
+        return self._json(request, 200, openid.user_info(self._oauth.subject, chain.scopes))
 
     def _revoke(self, request: Request) -> Response:
         if request.method != "POST":
@@ -121,12 +162,12 @@ class OAuthEndpoints:
             request,
             200,
             {
-                "issuer": f"{url}/op/v1",
+                "issuer": url + ISSUER_PATH,
                 "authorization_endpoint": url + AUTHORIZE_PATH,
                 "token_endpoint": url + TOKEN_PATH,
-                "userinfo_endpoint": f"{url}/v1/openid_connect/userinfo",
+                "userinfo_endpoint": url + USERINFO_PATH,
                 "revocation_endpoint": url + REVOKE_PATH,
-                "jwks_uri": f"{url}/op/v1/jwks",
+                "jwks_uri": url + JWKS_PATH,
                 "response_types_supported": ["code"],
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": ["RS256"],

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote_plus
 
 from vantage_quickbooks.emulator import errors
+from vantage_quickbooks.emulator.oauth import openid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -41,6 +42,7 @@ _RESTRICTED_FIRST_END = datetime(2027, 2, 1, tzinfo=UTC).timestamp()
 ROTATION_PERIOD_S = 86_400  # "24 to 26 hours" (Intuit staff, oauth-jsclient issue 74)
 CODE_LIFETIME_S = 600  # RFC 6749 section 4.1.2 recommends this at most; Intuit's is not documented
 ACCOUNTING_SCOPE = "com.intuit.quickbooks.accounting"
+OPENID_SCOPE = "openid"
 _UNRESTRICTED_SCOPES = frozenset(
     {ACCOUNTING_SCOPE, "com.intuit.quickbooks.payment", "openid", "profile", "email", "phone", "address"}
 )
@@ -124,6 +126,7 @@ class AuthorizationServer:
     Attributes:
         first_refresh_token: The first grant's; the seed decides it.
         granted_refresh_token: The latest grant's for the first company.
+        subject: The identifier of the user who authorizes the app.
 
     Args:
         seed: Decides client id, client secret and the first refresh token.
@@ -147,6 +150,7 @@ class AuthorizationServer:
         if rotation not in ("daily", "always"):
             raise ValueError("rotation is 'daily' or 'always'")
         self._seed = seed
+        self.subject = openid.subject_of(seed)
         self._realm_id = realm_id
         self._now = now
         self.rotation = rotation
@@ -265,13 +269,16 @@ class AuthorizationServer:
             self._codes[code] = _Code(realm_id, redirect_uri, frozenset(scopes), self._now() + CODE_LIFETIME_S)
             return code
 
-    def token(self, form: Mapping[str, str], authorization: str | None, *, hard_expiry: bool) -> dict[str, object]:
+    def token(
+        self, form: Mapping[str, str], authorization: str | None, *, hard_expiry: bool, issuer: str = ""
+    ) -> dict[str, object]:
         """Answer a token request.
 
         Args:
             form: The fields of the body.
             authorization: The header, or None when the credentials are in the form.
             hard_expiry: Whether the request asks for the end of the five years too.
+            issuer: The issuer of id tokens.
 
         Returns:
             The JSON body, in recorded order.
@@ -300,6 +307,10 @@ class AuthorizationServer:
                 "token_type": "bearer",
                 "expires_in": self.access_token_lifetime_s,
             }
+            if grant == "authorization_code" and OPENID_SCOPE in chain.scopes:
+                answer["id_token"] = openid.id_token(
+                    issuer=issuer, subject=self.subject, audience=self.client_id, realm=chain.realm, now=now
+                )
             if hard_expiry:
                 answer["x_refresh_token_hard_expires_in"] = math.ceil(chain.hard_end - now)
             return answer
