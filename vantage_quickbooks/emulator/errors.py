@@ -256,6 +256,21 @@ def no_such_path(path: str) -> Fault:
     return Fault(400, "500", "Unsupported Operation", detail)
 
 
+def invalid_date(why: str) -> Fault:
+    """A date is not a date, or begins after it ends. The code is Intuit's; no wording is recorded: our words."""
+    return Fault(400, "2060", "Invalid Date", f"Invalid Date : {why}", element="")
+
+
+def invalid_enumeration(name: str, value: str) -> Fault:
+    """A parameter has an unknown value. The code is Intuit's; no wording is recorded: our words."""
+    return Fault(400, "2170", "Invalid Enumeration", f"Invalid Enumeration : {name}={value}", element=name)
+
+
+def not_permitted(what: str) -> Fault:
+    """The company's edition lacks a feature. The code is Intuit's; no wording is recorded: our words."""
+    return Fault(400, "5020", "Permission Denied Error", f"Permission Denied Error : {what}", element="")
+
+
 def system_failure(detail: str, status: int = 500) -> Fault:
     """QuickBooks itself failed. Source: transcribed, August 2026 (200-systemfault)."""
     return Fault(

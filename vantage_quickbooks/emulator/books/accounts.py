@@ -112,6 +112,7 @@ class Chart:
         for body in accounts:
             account = _account(body)
             self._by_id[account.id] = account
+        self._created: dict[str, Account] = {}
         self._by_role: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[Account]:
@@ -119,11 +120,11 @@ class Chart:
 
     def get(self, id_: str) -> Account:
         """Return an account; one without a record has the name of its role, or none."""
-        if (found := self._by_id.get(id_)) is not None:
+        if (found := self._by_id.get(id_) or self._created.get(id_)) is not None:
             return found
         role = _ROLES.get(id_[1:-1]) if id_.startswith("[") else None
         name, type_ = (role[0], role[1]) if role else (id_, "Other Current Asset")
-        return self._by_id.setdefault(id_, Account(id_, name, name, type_))
+        return self._created.setdefault(id_, Account(id_, name, name, type_))
 
     def role(self, role: str) -> str:
         """Return the Id of the account that has a role, such as `undeposited`."""

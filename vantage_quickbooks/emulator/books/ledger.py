@@ -271,7 +271,7 @@ class _Update:
         asset = ref(item, "AssetAccountRef") or self._chart.role("inventory")
         opening = self._chart.role("opening")
         transaction = Transaction(_STARTING_TYPE, total=cents, account=opening)
-        line = Line(opening, 0, item=id_)
+        line = Line(opening, 0, f"{item.get('Name')} - Opening inventory and value", item=id_)
         transaction.movements = [Movement(id_, quantity, cents, opening, asset, 0, line, posted=False)]
         record = {"Id": id_, "TxnDate": day, "DocNumber": "START"}
         rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)

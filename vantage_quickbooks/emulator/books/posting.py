@@ -255,8 +255,13 @@ class _Poster:
                     memo=memo, item=item_id, quantity=sign * quantity, **who,
                 )  # fmt: skip
                 yield posted
-                if item.get("Type") == "Inventory" and quantity:
+                if quantity and self.tracks(item):
                     moves.append(self.movement(item_id, item, -sign * quantity, None, posted))
+
+    def tracks(self, item: Mapping[str, Any]) -> bool:
+        """Return whether an item's stock is counted on the day of the record (recorded, 2026: not before it starts)."""
+        start = str(item.get("InvStartDate") or "")
+        return item.get("Type") == "Inventory" and str(self.record.get("TxnDate") or "") >= start
 
     def movement(
         self,
@@ -318,14 +323,14 @@ class _Poster:
                     yield self.line(account, cents, detail, memo=memo, **who)
                 continue
             quantity = sign * _number(detail.get("Qty"))
-            if item.get("Type") == "Inventory":
+            if self.tracks(item):
                 account = ref(item, "AssetAccountRef") or self.chart.role("inventory")
             else:
                 account = ref(item, "ExpenseAccountRef") or ref(item, "IncomeAccountRef")
                 account = account or self.chart.role("uncategorized-expense")
             posted = self.line(account, cents, detail, memo=memo, item=item_id, **who)
             yield posted
-            if item.get("Type") == "Inventory" and quantity:
+            if quantity and self.tracks(item):
                 moves.append(self.movement(item_id, item, quantity, cents, posted, posted=True))
 
     def purchase(self, type_: str, sign: int, account: str, who: tuple[str, str], *, deferred: bool) -> Transaction:

@@ -16,9 +16,10 @@ from vantage_quickbooks.emulator.errors import Fault
 from vantage_quickbooks.emulator.http import batch, cdc, response
 from vantage_quickbooks.emulator.http.intuit_xml import from_xml, to_xml
 from vantage_quickbooks.emulator.http.request import Request, statement_of
-from vantage_quickbooks.emulator.json_text import decode
+from vantage_quickbooks.emulator.json_text import compact, decode
 from vantage_quickbooks.emulator.oauth.authorization_server import ACCOUNTING_SCOPE, AuthorizationServer
 from vantage_quickbooks.emulator.query.execute import execute
+from vantage_quickbooks.emulator.reports import run as reports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -133,6 +134,8 @@ class DataApi:
             return self._wrap(request, company, b"CDCResponse", cdc.changes(company, request.parameters(), request.now))
         if head == "batch" and not tail and request.method == "POST":
             return self._batch(request, company)
+        if head == "reports" and tail and request.method == "GET":
+            return self._report(request, company, tail)
         entity = BY_PATH.get(head)
         if entity is None or "/" in tail:
             raise errors.no_such_path(request.path)
@@ -153,6 +156,20 @@ class DataApi:
         sortable = not self._profile().includes("id_not_sortable")
         page = execute(company, statement, request.now, id_is_sortable=sortable)
         return self._wrap(request, company, b"QueryResponse", page.json())
+
+    def _report(self, request: Request, company: Company, name: str) -> Response:
+        profile = self._profile()
+        found = reports.run(
+            company,
+            name,
+            request.parameters(),
+            request.now,
+            modern=profile.includes("modern_reports"),
+            typed=profile.includes("minor_version_75"),
+        )
+        if request.wants_json():
+            return self._respond(request, compact(found).encode())
+        return self._respond(request, compact({"Report": found, "time": found["Header"]["Time"]}).encode())
 
     def _batch(self, request: Request, company: Company) -> Response:
         with _body_errors_as_faults():
