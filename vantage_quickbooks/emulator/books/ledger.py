@@ -52,7 +52,7 @@ CREATE TRIGGER ledger_written AFTER INSERT ON body BEGIN INSERT OR IGNORE INTO l
 CREATE TRIGGER ledger_changed AFTER UPDATE ON body BEGIN INSERT OR IGNORE INTO ledger_pending VALUES (NEW.row); END;
 CREATE TRIGGER ledger_removed AFTER DELETE ON body BEGIN INSERT OR IGNORE INTO ledger_pending VALUES (OLD.row); END;
 INSERT INTO ledger_pending SELECT row FROM body;
-"""
+"""  # noqa: S608 -- our own names
 _PARTS = (("ledger_txn", "row"), ("ledger_line", "txn"), ("ledger_application", "txn"), ("ledger_move", "txn"))
 _STOCK_LINE = 1_000_000  # lines from here on are the cost of stock
 _BULK = 2_000
@@ -110,7 +110,9 @@ class _Update:
         agencies = {str(one.get("Id")): str(one.get("DisplayName")) for one in bodies(company, "TaxAgency")}
         rates = {str(one.get("Id")): agencies.get(ref(one, "AgencyRef"), "") for one in bodies(company, "TaxRate")}
         exchange = {str(one.get("SourceCurrencyCode")): one.get("Rate") for one in bodies(company, "ExchangeRate")}
-        self._exchange = {code: float(rate) for code, rate in exchange.items() if isinstance(rate, int | float) and rate}
+        self._exchange = {
+            code: float(rate) for code, rate in exchange.items() if isinstance(rate, int | float) and rate
+        }
         self._rates = Rates(
             item=lambda id_: self._items.get(id_, {}),
             agency=lambda id_: rates.get(id_, ""),
@@ -148,7 +150,7 @@ class _Update:
             elif entity in ENTITIES:
                 record = json.loads(body)
                 if (transaction := post(entity, record, self._chart, self._rates)) is not None:
-                    self._collect(rows, row, entity, created, record, transaction)
+                    self._collect(rows, (row, entity, created), record, transaction)
                     if len(rows["ledger_txn"]) >= _BULK:
                         self._flush(rows)
         self._flush(rows)
@@ -161,12 +163,11 @@ class _Update:
     def _collect(
         self,
         rows: dict[str, list[tuple[Any, ...]]],
-        row: int,
-        entity: str,
-        created: int,
+        key: tuple[int, str, int],
         record: Mapping[str, Any],
         transaction: Transaction,
     ) -> None:
+        row, entity, created = key
         day = str(record.get("TxnDate") or "")
         side = (1 if entity == "Payment" else -1) if transaction.payment else 0
         control = next((line.account for line in transaction.lines if line.control), "")
@@ -181,7 +182,7 @@ class _Update:
         )  # fmt: skip
         before = 0
         for at, line in enumerate(transaction.lines):
-            rows["ledger_line"].append(_line_row(row, at, self._book, day, line, before))
+            rows["ledger_line"].append(_line_row(row, at, self._book, day, line, before=before))
             before += 0 if line.control else line.cents
         abroad = ref(record, "CurrencyRef") not in ("", self._chart.home)
         rows["ledger_application"] += [
@@ -189,7 +190,7 @@ class _Update:
             for at, one in enumerate(transaction.applications)
         ]
         for at, move in enumerate(transaction.movements):
-            rows["ledger_move"].append(_move_row(row, at, self._book, day, created, move))
+            rows["ledger_move"].append(_move_row(row, at, self._book, day, move, created=created))
             self._dirty.add(move.item)
 
     def _flush(self, rows: dict[str, list[tuple[Any, ...]]]) -> None:
@@ -241,8 +242,8 @@ class _Update:
                     Line(asset, change, memo, customer, vendor, "", klass, department, id_),
                 )
                 number = _STOCK_LINE + 2 * at
-                lines.append(_line_row(txn, number, self._book, day, pair[0], base))
-                lines.append(_line_row(txn, number + 1, self._book, day, pair[1], base - change))
+                lines.append(_line_row(txn, number, self._book, day, pair[0], before=base))
+                lines.append(_line_row(txn, number + 1, self._book, day, pair[1], before=base - change))
         self._flush({"ledger_line": lines})
 
     def _start(self, id_: str, item: Mapping[str, Any]) -> None:
@@ -264,7 +265,7 @@ class _Update:
             quantity = float(item.get("QtyOnHand") or 0) - moved[0]
         except (TypeError, ValueError):
             return
-        if abs(quantity) < 1e-9:  # noqa: PLR2004 -- a rounding error of float
+        if abs(quantity) < 1e-9:  # a rounding error of float
             return
         day = min(str(item.get("InvStartDate") or moved[1] or ""), moved[1] or "9999")
         cents = round(quantity * cents_of(item.get("PurchaseCost")))
@@ -275,18 +276,18 @@ class _Update:
         transaction.movements = [Movement(id_, quantity, cents, opening, asset, 0, line, posted=False)]
         record = {"Id": id_, "TxnDate": day, "DocNumber": "START"}
         rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-        self._collect(rows, -known[0], "Item", known[1], record, transaction)
+        self._collect(rows, (-known[0], "Item", known[1]), record, transaction)
         self._flush(rows)
 
 
-def _line_row(txn: int, at: int, book: int, day: str, line: Line, before: int) -> tuple[Any, ...]:
+def _line_row(txn: int, at: int, book: int, day: str, line: Line, *, before: int) -> tuple[Any, ...]:
     return (
         txn, at, book, day, line.account, line.cents, line.control, before, line.memo, line.customer, line.vendor,
         line.employee, line.klass, line.department, line.item, line.quantity, line.tax, line.base,
     )  # fmt: skip
 
 
-def _move_row(txn: int, at: int, book: int, day: str, created: int, move: Movement) -> tuple[Any, ...]:
+def _move_row(txn: int, at: int, book: int, day: str, move: Movement, *, created: int) -> tuple[Any, ...]:
     line = move.line
     return (
         txn, at, book, day, created, move.item, move.quantity, move.cents, move.account, move.asset, move.base,
@@ -299,7 +300,7 @@ def _move_row(txn: int, at: int, book: int, day: str, created: int, move: Moveme
 COLUMNS = f"txn, line, date, account, cents, {_DIMENSIONS}"
 """The columns of `accrual` and `cash`."""
 
-ACCRUAL = f"SELECT {COLUMNS} FROM ledger_line WHERE book = :book"
+ACCRUAL = f"SELECT {COLUMNS} FROM ledger_line WHERE book = :book"  # noqa: S608 -- our own names
 """All lines of a company, as they were posted."""
 
 APPLIED = """
@@ -349,7 +350,7 @@ FROM ledger_line l JOIN ledger_txn t ON t.row = l.txn WHERE l.book = :book AND t
 UNION ALL
 SELECT a.payer, 900001, a.date, CASE a.side WHEN 1 THEN :unapplied_income ELSE :unapplied_expense END, -a.recognized,
     {_OF_PAYER} FROM applied a
-"""
+"""  # noqa: S608 -- our own names
 """The lines on the cash basis.
 
 Charges (invoices, bills, credits) count when and as far as they are paid. Each line's part is a difference of rounded
@@ -377,7 +378,8 @@ def names(company: Company, entity: str) -> dict[str, str]:
     """Return the names of a list by Id, inactive ones included."""
     kind = company.store.kind(company.realm, entity)
     with company.store.reading() as db:
-        return dict(db.execute("SELECT id, coalesce(sort_name, name, '') FROM record WHERE kind = ?", (kind,)))
+        found = db.execute("SELECT id, coalesce(sort_name, name, '') FROM record WHERE kind = ?", (kind,))
+        return {str(id_): str(name) for id_, name in found}
 
 
 def balances(db: sqlite3.Connection, ledger: Ledger, *, cash: bool = False, until: str = "9999") -> dict[str, int]:

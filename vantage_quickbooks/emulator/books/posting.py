@@ -207,7 +207,7 @@ class _Poster:
         cents = cents_of(value)
         return cents if self.rate == 1.0 else round(cents * self.rate)
 
-    def line(self, account: str, cents: int, detail: Record | None = None, **more: Any) -> Line:
+    def line(self, account: str, cents: int, detail: Record | None = None, /, **more: Any) -> Line:
         detail = detail or {}
         more.setdefault("klass", ref(detail, "ClassRef") or self.klass)
         more.setdefault("department", ref(detail, "DepartmentRef") or self.department)
@@ -256,7 +256,7 @@ class _Poster:
                 )  # fmt: skip
                 yield posted
                 if quantity and self.tracks(item):
-                    moves.append(self.movement(item_id, item, -sign * quantity, None, posted))
+                    moves.append(self.movement(item, -sign * quantity, None, posted))
 
     def tracks(self, item: Mapping[str, Any]) -> bool:
         """Return whether an item's stock is counted on the day of the record (recorded, 2026: not before it starts)."""
@@ -265,18 +265,17 @@ class _Poster:
 
     def movement(
         self,
-        item_id: str,
         item: Mapping[str, Any],
         quantity: float,
         cents: int | None,
         line: Line,
-        account: str = "",
         *,
+        account: str = "",
         posted: bool = False,
     ) -> Movement:
         account = account or ref(item, "ExpenseAccountRef") or self.chart.role("cost")
         asset = ref(item, "AssetAccountRef") or self.chart.role("inventory")
-        return Movement(item_id, quantity, cents, account, asset, 0, line, posted)
+        return Movement(line.item, quantity, cents, account, asset, 0, line, posted)
 
     def taxed(self, sign: int, who: Record) -> Iterator[Line]:
         """Post the tax of a form to the agencies."""
@@ -331,7 +330,7 @@ class _Poster:
             posted = self.line(account, cents, detail, memo=memo, item=item_id, **who)
             yield posted
             if quantity and self.tracks(item):
-                moves.append(self.movement(item_id, item, quantity, cents, posted, posted=True))
+                moves.append(self.movement(item, quantity, cents, posted, posted=True))
 
     def purchase(self, type_: str, sign: int, account: str, who: tuple[str, str], *, deferred: bool) -> Transaction:
         record, (kind, id_) = self.record, who
@@ -432,7 +431,9 @@ def _payment(poster: _Poster, record: Record) -> Transaction:
 
 def _bill_payment(poster: _Poster, record: Record) -> Transaction:
     by_card = record.get("PayType") == "CreditCard"
-    bank = ref(record, "CreditCardPayment", "CCAccountRef") if by_card else ref(record, "CheckPayment", "BankAccountRef")
+    bank = (
+        ref(record, "CreditCardPayment", "CCAccountRef") if by_card else ref(record, "CheckPayment", "BankAccountRef")
+    )
     bank = bank or poster.chart.role("card" if by_card else "checking")
     type_ = f"Bill Payment ({'Credit Card' if by_card else 'Check'})"
     return poster.pay(type_, ("Vendor", ref(record, "VendorRef")), bank, _payable(poster, record), -1)
@@ -505,7 +506,7 @@ def _adjustment(poster: _Poster, record: Record) -> Transaction:
         if quantity:
             posted = poster.line(account, 0, detail, item=item_id, customer=customer)
             cents = None if quantity < 0 else cents_of(_number(item.get("PurchaseCost")) * quantity)
-            transaction.movements.append(poster.movement(item_id, item, quantity, cents, posted, account))
+            transaction.movements.append(poster.movement(item, quantity, cents, posted, account=account))
     return transaction
 
 

@@ -56,7 +56,9 @@ REPORTS: dict[str, Report] = {
         Report("CustomerBalanceDetail", lambda f: details.balance_detail(f, CUSTOMERS), "all", as_of=True, basis=False),
         Report("CustomerIncome", summaries.customer_income),
         Report("CustomerSales", lambda f: summaries.sales(f, "customer", "Customer", "Customer"), summarized=True),
-        Report("DepartmentSales", lambda f: summaries.sales(f, "department", "Department", "Department"), summarized=True),
+        Report(
+            "DepartmentSales", lambda f: summaries.sales(f, "department", "Department", "Department"), summarized=True
+        ),
         Report("GeneralLedger", details.general_ledger, _MONTH),
         Report("InventoryValuationDetail", details.inventory_detail, _MONTH, basis=False),
         Report("InventoryValuationSummary", summaries.inventory_valuation, "today", as_of=True, basis=False),

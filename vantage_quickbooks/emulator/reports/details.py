@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vantage_quickbooks.emulator.books.accounts import PROFIT_AND_LOSS_TYPES, TYPES, Account
 from vantage_quickbooks.emulator.reports import layout, periods
 from vantage_quickbooks.emulator.reports.layout import Body, Row, cell, named
-from vantage_quickbooks.emulator.reports.opens import CUSTOMERS, Open, Side, days_past_due, open_items
+from vantage_quickbooks.emulator.reports.opens import Open, Side, days_past_due, open_items
 from vantage_quickbooks.emulator.reports.summaries import bucket
 
 if TYPE_CHECKING:
@@ -228,8 +228,8 @@ class Writer:
 
 _ENTRY = (
     "l.txn, t.id, t.entity, t.type, l.date, t.due, t.num, l.customer, l.vendor, l.employee,"
-    " CASE WHEN l.memo <> '' THEN l.memo WHEN l.line = 0 THEN t.memo ELSE '' END, l.account, t.account, l.line, l.cents,"
-    " l.klass, l.department, (SELECT CASE WHEN min(o.account) = max(o.account) THEN min(o.account) END"
+    " CASE WHEN l.memo <> '' THEN l.memo WHEN l.line = 0 THEN t.memo ELSE '' END, l.account, t.account, l.line,"
+    " l.cents, l.klass, l.department, (SELECT CASE WHEN min(o.account) = max(o.account) THEN min(o.account) END"
     " FROM ledger_line o WHERE o.txn = l.txn AND o.line <> 0 AND o.line < 900000)"
 )
 
@@ -408,7 +408,9 @@ def profit_and_loss_detail(figures: Figures) -> Body:
     writer = Writer(figures, LEDGER)
     accounts = _Accounts(figures, writer, balances=False)
     used = figures.db.execute("SELECT DISTINCT account FROM ledger_line WHERE book = ?", (figures.ledger.book,))
-    ids = {id_ for (id_,) in used} | {figures.chart.role(one) for one in ("unapplied-payment", "unapplied-bill-payment")}
+    ids = {id_ for (id_,) in used} | {
+        figures.chart.role(one) for one in ("unapplied-payment", "unapplied-bill-payment")
+    }
     marks = ["'" + id_.replace("'", "''") + "'" for id_ in ids if figures.chart.get(id_).type in PROFIT_AND_LOSS_TYPES]
     _fill(figures, accounts, f"l.account IN ({', '.join(sorted(marks))})" if marks else "0", writer)
     accounts.arrange()
@@ -429,7 +431,11 @@ def profit_and_loss_detail(figures: Figures) -> Body:
         ordinary = [row for type_ in ("Income", "Cost of Goods Sold", "Expense") for row in sections.get(type_, [])]
         others = [row for type_ in ("Other Income", "Other Expense") for row in sections.get(type_, [])]
         if ordinary:
-            first: Row = {"Rows": {}, "Summary": {"ColData": _computed(writer, "Gross Profit", gross)}, "type": "Section"}
+            first: Row = {
+                "Rows": {},
+                "Summary": {"ColData": _computed(writer, "Gross Profit", gross)},
+                "type": "Section",
+            }
             title = "Net Operating Income" if others else "Net Income"
             summary = _computed(writer, title, operating)
             header = writer.text("Ordinary Income/Expenses")
@@ -581,7 +587,7 @@ def _transactions(figures: Figures) -> Iterator[Entry]:
     p = figures.parameters
     filters, bound = figures.condition()
     if filters:
-        by_line = f"EXISTS (SELECT 1 FROM ledger_line l WHERE l.txn = t.row{filters})"
+        by_line = f"EXISTS (SELECT 1 FROM ledger_line l WHERE l.txn = t.row{filters})"  # noqa: S608 -- our own names
         names = [
             f"(t.name_kind = '{kind}' AND t.name IN ({', '.join(f':{column}_{at}' for at in range(len(ids)))}))"
             for column, kind in (("customer", "Customer"), ("vendor", "Vendor"), ("employee", "Employee"))
@@ -656,7 +662,9 @@ def _listed_transactions(
         else:
             entries = sorted(found, key=lambda one: (key(one)[0].casefold(), key(one)[1]))
             for (title, id_), group in groupby(entries, key=key):
-                ordered = _sorted(figures, list(group)) if figures.parameters.sort_by else list(group)
+                ordered = list(group)
+                if figures.parameters.sort_by:
+                    ordered = _sorted(figures, ordered)
                 inner = [writer.row(one) for one in ordered]
                 summary = writer.sums(f"Total for {title}", ordered)
                 rows.append(layout.section(header=writer.text(title, id_), rows=inner, summary=summary))
@@ -760,7 +768,9 @@ def inventory_detail(figures: Figures) -> Body:
             left -= width
             who = cell(figures.names(kind).get(name, ""), name)
             values = layout.texts([f"{moved:.2f}", layout.money(int(cents)), f"{quantity:.2f}", layout.money(value)])
-            inner.append(layout.data([cell(day), cell(type_, "" if entity == "Item" else id_), cell(num), who, *values]))
+            inner.append(
+                layout.data([cell(day), cell(type_, "" if entity == "Item" else id_), cell(num), who, *values])
+            )
         if inner:
             header = [named(names.get(item, item), item), *layout.blank(width - 1)]
             rows.append(layout.section(header=header, rows=inner))

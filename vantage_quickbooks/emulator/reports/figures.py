@@ -12,6 +12,7 @@ from vantage_quickbooks.emulator.reports import layout, periods
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
     from datetime import date
 
     from vantage_quickbooks.emulator.books.accounts import Account, Chart
@@ -131,9 +132,9 @@ class Figures:
     def _by_dimension(self, column: str, entity: str) -> Columns:
         p = self.parameters
         rows = self.query(f"DISTINCT l.{column}", "l.date <= :last AND l.date >= :first", first=p.first, last=p.last)
-        ids = {id_ for (id_,) in rows}
+        ids = {str(id_) for (id_,) in rows}
         names = self.names(entity)
-        keys = sorted(ids - {""}, key=lambda id_: names.get(id_, id_).casefold())[:_MAX_COLUMNS]
+        keys = sorted(ids - {""}, key=lambda id_: folded(names, id_))[:_MAX_COLUMNS]
         titles = [names.get(id_, id_) for id_ in keys]
         if "" in ids and keys:
             keys, titles = [*keys, ""], [*titles, "Not Specified"]
@@ -221,6 +222,11 @@ class Columns:
             layout.column(title, "Money", key or "not_specified", when)
             for title, key, when in zip(self.titles, self.keys, dates, strict=True)
         ]
+
+
+def folded(names: Mapping[str, str], id_: str) -> str:
+    """Return the name by which an Id is sorted."""
+    return names.get(id_, id_).casefold()
 
 
 def add(one: Values, other: Values) -> Values:

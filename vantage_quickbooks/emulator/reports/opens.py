@@ -84,8 +84,8 @@ def open_items(figures: Figures, side: Side, day: str, *, settled: bool = False)
     for txn, who, cents, dated, due in rows:
         found[txn, who] = Open(txn, who, side.sign * cents, side.sign * cents, dated, due)
     applied = figures.db.execute(
-        f"WITH applied AS ({books.APPLIED}) SELECT a.charge, a.charge_entity, c.name, a.payer, a.payer_name, a.recognized"
-        " FROM applied a JOIN ledger_txn c ON c.row = a.charge WHERE a.side = :side AND a.date <= :day",
+        f"WITH applied AS ({books.APPLIED}) SELECT a.charge, a.charge_entity, c.name, a.payer, a.payer_name,"  # noqa: S608
+        " a.recognized FROM applied a JOIN ledger_txn c ON c.row = a.charge WHERE a.side = :side AND a.date <= :day",
         {"book": figures.ledger.book, "side": side.side, "day": day},
     )
     for charge, entity, charged, payer, paid_by, recognized in applied:
@@ -95,9 +95,7 @@ def open_items(figures: Figures, side: Side, day: str, *, settled: bool = False)
             if key in found:
                 found[key].cents += side.sign * change
     items = found.values()
-    return sorted(
-        (one for one in items if one.cents or settled), key=lambda one: (one.date, one.txn, one.name)
-    )
+    return sorted((one for one in items if one.cents or settled), key=lambda one: (one.date, one.txn, one.name))
 
 
 def days_past_due(one: Open, day: date) -> int:

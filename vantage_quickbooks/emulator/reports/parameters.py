@@ -198,11 +198,12 @@ def _choice(name: str, value: str) -> str:
 
 def _date(name: str, value: str) -> date:
     try:
-        if len(value) != len("2015-01-01"):
-            raise ValueError(value)
-        return date.fromisoformat(value)
+        day = date.fromisoformat(value)
     except ValueError:
-        raise errors.invalid_date(f"{name}: {value}") from None
+        day = None
+    if day is None or value != day.isoformat():  # Python reads other forms of dates, too
+        raise errors.invalid_date(f"{name}: {value}")
+    return day
 
 
 def _ids(value: str) -> tuple[str, ...]:

@@ -132,13 +132,16 @@ def split(start: date, end: date, by: str, fiscal_month: int, most: int) -> list
     Returns:
         The columns; the first and the last may be shorter.
     """
-    columns = []
+    columns: list[Column] = []
     day = start
     while day <= end and len(columns) < most:
         if by == "Days":
             last = day
         else:
-            last = min(_unit({"Week": "week", "Month": "month", "Quarter": "quarter"}.get(by, "year"), day, fiscal_month)[1], end)
+            last = min(
+                _unit({"Week": "week", "Month": "month", "Quarter": "quarter"}.get(by, "year"), day, fiscal_month)[1],
+                end,
+            )
         columns.append(Column(_title(day, last, by), day, last))
         if last >= date.max - timedelta(days=1):
             break

@@ -64,7 +64,9 @@ ASSETS = Group(
             groups=(
                 Group("BankAccounts", "Bank Accounts", "Total Bank Accounts", ("Bank",)),
                 Group("AR", "Accounts Receivable", "Total Accounts Receivable", ("Accounts Receivable",)),
-                Group("OtherCurrentAssets", "Other Current Assets", "Total Other Current Assets", ("Other Current Asset",)),
+                Group(
+                    "OtherCurrentAssets", "Other Current Assets", "Total Other Current Assets", ("Other Current Asset",)
+                ),
             ),
         ),
         Group("FixedAssets", "Fixed Assets", "Total Fixed Assets", ("Fixed Asset",)),
@@ -92,9 +94,7 @@ LIABILITIES = Group(
                 ),
             ),
         ),
-        Group(
-            "LongTermLiabilities", "Long-Term Liabilities", "Total Long-Term Liabilities", ("Long Term Liability",)
-        ),
+        Group("LongTermLiabilities", "Long-Term Liabilities", "Total Long-Term Liabilities", ("Long Term Liability",)),
     ),
 )
 EQUITY = Group("Equity", "Equity", "Total Equity", ("Equity",))
@@ -250,9 +250,7 @@ def balance_sheet(figures: Figures) -> Body:
         layout.section(
             header=[cell(figures.engine.title("LIABILITIES AND EQUITY")), *layout.blank(width)],
             rows=owed,
-            summary=_totals(
-                figures, "TOTAL LIABILITIES AND EQUITY", add(liabilities[1], equity), has_data=has_data
-            ),
+            summary=_totals(figures, "TOTAL LIABILITIES AND EQUITY", add(liabilities[1], equity), has_data=has_data),
             group="TotalLiabilitiesAndEquity",
         )
     )
@@ -357,7 +355,10 @@ def trial_balance(figures: Figures) -> Body:
         debits, credits_ = debits + max(cents, 0), credits_ + max(-cents, 0)
         shown = layout.texts([layout.amount(max(cents, 0)), layout.amount(max(-cents, 0))])
         rows.append(layout.data([named(account.full_name, account.shown_id), *shown], typed=False))
-    summary = [cell(figures.engine.title("TOTAL")), *layout.texts([figures.engine.total(debits), figures.engine.total(credits_)])]
+    summary = [
+        cell(figures.engine.title("TOTAL")),
+        *layout.texts([figures.engine.total(debits), figures.engine.total(credits_)]),
+    ]
     if rows:
         rows.append(layout.section(summary=summary, group="GrandTotal"))
     columns = [
@@ -373,7 +374,9 @@ def cash_flow(figures: Figures) -> Body:
     p, chart, columns = figures.parameters, figures.chart, figures.columns
     width = len(columns.keys)
     moved = figures.by_account(p.first, p.last)
-    net = total([[-v for v in values] for id_, values in moved.items() if chart.get(id_).type in PROFIT_AND_LOSS_TYPES], width)
+    net = total(
+        [[-v for v in values] for id_, values in moved.items() if chart.get(id_).type in PROFIT_AND_LOSS_TYPES], width
+    )
     undeposited = chart.role("undeposited")
 
     def is_cash(account: Account) -> bool:
@@ -404,7 +407,9 @@ def cash_flow(figures: Figures) -> Body:
     has_data = bool(rows)
     beginning = _cash_before(figures, is_cash)
     if has_data or any(beginning):
-        rows.append(layout.section(summary=_totals(figures, "Net cash increase for period", increase), group="CashIncrease"))
+        rows.append(
+            layout.section(summary=_totals(figures, "Net cash increase for period", increase), group="CashIncrease")
+        )
         if any(beginning):
             rows.append(layout.data([cell("Cash at beginning of period"), *cells(beginning)], "BeginningCash"))
         ending = _totals(figures, "Cash at end of period", add(beginning, increase))

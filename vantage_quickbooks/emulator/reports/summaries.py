@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from vantage_quickbooks.emulator import errors
 from vantage_quickbooks.emulator.books.accounts import bodies
 from vantage_quickbooks.emulator.reports import layout
-from vantage_quickbooks.emulator.reports.figures import Figures, Values, add, total
+from vantage_quickbooks.emulator.reports.figures import Figures, Values, folded, total
 from vantage_quickbooks.emulator.reports.layout import Body, Row, cell, named
-from vantage_quickbooks.emulator.reports.opens import CUSTOMERS, Side, days_past_due, open_items
+from vantage_quickbooks.emulator.reports.opens import Side, days_past_due, open_items
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import date
 
 _NOT_SPECIFIED = "Not Specified"
 _PARENTED = ("Customer", "Class", "Department", "Item")
@@ -110,7 +109,7 @@ class _Names:
 
     def _sorted(self, parent: str) -> list[str]:
         ids = [id_ for id_ in self._children.get(parent, []) if id_]
-        ids.sort(key=lambda id_: (self._full.get(id_, id_).casefold(), id_))
+        ids.sort(key=lambda id_: (folded(self._full, id_), id_))
         if self._figures.parameters.descend is not None:
             ids.sort(key=lambda id_: self._sum(id_)[-1], reverse=self._figures.parameters.descend)
         return ids
@@ -145,7 +144,9 @@ def _parents(figures: Figures, entity: str) -> dict[str, str]:
 def _types(figures: Figures, *types: str) -> str:
     """Return a condition on the type of the account."""
     used = figures.db.execute("SELECT DISTINCT account FROM ledger_line WHERE book = ?", (figures.ledger.book,))
-    ids = {id_ for (id_,) in used} | {figures.chart.role(role) for role in ("unapplied-payment", "unapplied-bill-payment")}
+    ids = {id_ for (id_,) in used} | {
+        figures.chart.role(role) for role in ("unapplied-payment", "unapplied-bill-payment")
+    }
     marks = ["'" + id_.replace("'", "''") + "'" for id_ in sorted(ids) if figures.chart.get(id_).type in types]
     return f"l.account IN ({', '.join(marks)})" if marks else "0"
 
@@ -208,10 +209,18 @@ def item_sales(figures: Figures) -> Body:
         quantity, cents, spent = values[0] / 100, values[1], values[2]
         share = f"{100 * cents / whole:.2f} %" if whole else ""
         price = layout.money(round(cents / quantity)) if quantity else ""
-        margin = [layout.amount(spent), layout.money(cents - spent), f"{100 * (cents - spent) / cents:.2f} %" if cents else ""]
-        return layout.texts([layout.number(quantity), layout.money(cents), share, price, *(margin if spent else ["", "", ""])])
+        margin = [
+            layout.amount(spent),
+            layout.money(cents - spent),
+            f"{100 * (cents - spent) / cents:.2f} %" if cents else "",
+        ]
+        return layout.texts(
+            [layout.number(quantity), layout.money(cents), share, price, *(margin if spent else ["", "", ""])]
+        )
 
-    amounts = {id_: [round(quantities.get(id_, 0.0) * 100), cents, cost.get(id_, [0])[-1]] for id_, cents in sums.items()}
+    amounts = {
+        id_: [round(quantities.get(id_, 0.0) * 100), cents, cost.get(id_, [0])[-1]] for id_, cents in sums.items()
+    }
     dates = (p.start, p.end) if p.start and p.end else None
     columns: list[dict[str, object]] = [layout.column("", "ProductsAndService")]
     inner = [
@@ -245,7 +254,7 @@ def inventory_valuation(figures: Figures) -> Body:
     found = stock_of(figures, p.last)
     items = p.filters.get("item")
     names = figures.names("Item")
-    ids = sorted((id_ for id_ in found if not items or id_ in items), key=lambda id_: (names.get(id_, id_).casefold(), id_))
+    ids = sorted((id_ for id_ in found if not items or id_ in items), key=lambda id_: (folded(names, id_), id_))
     rows, value = [], 0
     for id_ in ids:
         quantity, cents = found[id_]
