@@ -212,7 +212,7 @@ def test_reading_one_record(client, emulator):
         ("nothing/1", "500", "Operation Could not find resource for relative : /v3/company/", True),
         ("Customer/1", "500", "Operation Could not find resource for relative", True),
         ("", "500", "Operation Could not find resource", True),
-        ("reports/ProfitAndLoss", "500", "Operation Could not find resource", True),
+        ("reports/NoSuchReport", "500", "Operation Could not find resource", True),
     ],
 )
 def test_a_missing_record_or_path_is_a_400_in_intuits_words(client, path, code, detail, timed):
