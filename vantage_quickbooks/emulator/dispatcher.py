@@ -9,6 +9,7 @@ from vantage_quickbooks.emulator import errors
 from vantage_quickbooks.emulator.control import endpoints
 from vantage_quickbooks.emulator.faults.responder import FaultResponder
 from vantage_quickbooks.emulator.http import response
+from vantage_quickbooks.emulator.http.attachments import FILES_PREFIX
 from vantage_quickbooks.emulator.http.data_api import PREFIX, DataApi
 from vantage_quickbooks.emulator.http.oauth_endpoints import OAuthEndpoints
 from vantage_quickbooks.emulator.http.request import Request
@@ -94,5 +95,7 @@ class Dispatcher:
     def _route(self, request: Request) -> Response:
         if request.path.startswith(PREFIX):
             return self._api.handle(request)
+        if request.path.startswith(FILES_PREFIX) and request.method in ("GET", "HEAD"):
+            return self._api.attachments.serve(request)
         found = self._oauth.handle(request)
         return found or response.refusal(request.trace, 404, "text/html", _NOT_FOUND_PAGE)

@@ -14,7 +14,7 @@ from vantage_quickbooks.emulator.faults.injector import FaultInjector, FaultRule
 from vantage_quickbooks.emulator.http.request_log import RequestLog
 from vantage_quickbooks.emulator.http.server import ConnectionCounts
 from vantage_quickbooks.emulator.isolated_company import IsolatedCompany
-from vantage_quickbooks.emulator.json_text import decode
+from vantage_quickbooks.emulator.json_text import decode, encode
 from vantage_quickbooks.emulator.oauth.authorization_server import ACCOUNTING_SCOPE
 from vantage_quickbooks.emulator.profile import Profile
 from vantage_quickbooks.emulator.scenario import Player, Scenario
@@ -466,6 +466,28 @@ class World:
             Fault: The API would refuse the request.
         """
         return self._write(Company.create, entity, record, realm_id)
+
+    def load(self, entity: str, record: Mapping[str, Any], realm_id: str | None = None) -> dict[str, Any]:
+        """Store a record as it is given, without the API's rules: also of entities that the API cannot create.
+
+        Args:
+            entity: Its name, such as `ExchangeRate`, `TaxCode` or `TaxRate`.
+            record: The record. One of the same Id is replaced; without an Id it gets the next.
+            realm_id: The company; None is the first.
+
+        Returns:
+            The stored record.
+
+        Raises:
+            ValueError: The entity is unknown, or a time or an amount is invalid.
+            TypeError: A value that should be text is not.
+        """
+        exact = decode(json.dumps(dict(record)))
+        try:
+            stored: dict[str, Any] = json.loads(encode(self.company(realm_id).load(_entity(entity), exact)))
+        except AttributeError as error:  # a value that should be an object is not
+            raise ValueError(f"{entity}: {error}") from None
+        return stored
 
     def update(self, entity: str, record: Mapping[str, Any], realm_id: str | None = None) -> dict[str, Any]:
         """Change the given properties of a record, like `create`.

@@ -13,7 +13,7 @@ __all__ = ["command"]
 @click.command(cls=Command, examples=(("Takes a few seconds", "vantage-quickbooks demo"),))
 def command() -> int:
     """Needs no QuickBooks company, no settings and no network. The exit status is 1 if a check fails."""
-    require("The demo needs", emulator=("lark",), cli=("rich",))
+    require("The demo needs", emulator=("lark", "yaml", "reportlab"), cli=("rich",))
     from vantage_quickbooks.cli import demo
 
     return SUCCESS if demo.run() else FAILURE

@@ -106,7 +106,7 @@ def command(
     force: bool,
 ) -> int:
     """Prints the addresses, settings and example commands. Nothing is sent to Intuit."""
-    require("The emulator needs", emulator=("lark",))
+    require("The emulator needs", emulator=("lark", "yaml", "reportlab"))
     from vantage_quickbooks.emulator import serve
     from vantage_quickbooks.emulator.faults import latency as latencies
 

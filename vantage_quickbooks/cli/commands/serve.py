@@ -71,7 +71,7 @@ def command(
         raise UsageError("--demo and --emulator cannot be combined: --demo starts its own emulator.")
     if demo and registry:
         raise UsageError("--demo and --registry cannot be combined: --demo keeps nothing.")
-    extras = {"emulator": ("lark",)} if demo else {}
+    extras = {"emulator": ("lark", "yaml", "reportlab")} if demo else {}
     require("The web UI needs", web=("starlette", "uvicorn", "jinja2", "cryptography"), **extras)
     if verbose:
         log_to_stderr()

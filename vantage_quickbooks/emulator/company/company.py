@@ -7,6 +7,7 @@ words.
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import date, datetime
 from decimal import Decimal
@@ -40,6 +41,7 @@ _LINK_TYPES = {"BillPayment": "BillPaymentCheck"}  # recorded, 2026 (Nango bills
 _MODIFIER = {"LastModifiedByRef": {"value": "9130350000000017"}}  # invented
 _SINGLETONS = ("CompanyInfo", "Preferences")  # a company has one; its Id is "1" and need not be sent
 _WRAPPED = "RecurringTransaction"  # its records are wrapped in the name of the entity that they are templates of
+_IS_ADDRESS = re.compile(r"[^\s@,;]{1,64}@[^\s@,;]{1,255}")
 _OTHER_USER = "Robin Vale"  # invented: the user named when an object is stale
 
 
@@ -235,6 +237,80 @@ class Company:
                 Change(kind, self, self.today(now), created=False, touched=touched, old=old), new
             )
             return self._save_template(entity, name, self._stamp(record, old, now))
+
+    def load(self, entity: Entity, record: Record) -> Record:
+        """Store a record as it is given, without the API's rules, for entities too that the API cannot create.
+
+        Args:
+            entity: Its entity.
+            record: The record. A record of the same Id is replaced; without an Id it gets the next.
+
+        Returns:
+            The stored record, with the envelope completed.
+
+        Raises:
+            TypeError: A value that should be text is not.
+            ValueError: A time or an amount is invalid.
+        """
+        with self.store.writing():
+            name, inner = shapes.template_of(record) if entity.name == _WRAPPED else ("", record)
+            if entity.name == _WRAPPED and not name:
+                raise ValueError(f"a RecurringTransaction is wrapped in one of {', '.join(shapes.TEMPLATES)}")
+            now, key = self._now(), str(inner.get("Id") or "")
+            envelope = self._envelope(entity, 0, now)
+            if entity.name == "ExchangeRate":  # it has no Id
+                del envelope["Id"]
+                key = str(inner.get("SourceCurrencyCode") or "")
+                if not key:
+                    raise ValueError("an ExchangeRate has a SourceCurrencyCode")
+            elif key:
+                envelope["Id"] = key
+            else:
+                number = self._sequences.next_id(entity)
+                self._sequences.use_id(entity, number)
+                envelope["Id"] = key = str(number)
+            stored = inner | {name: value for name, value in envelope.items() if name not in inner} | {"Id": key}
+            if entity.name == "ExchangeRate":
+                stored = {name: value for name, value in stored.items() if name != "Id"}
+            body = encode({name: stored} if name else stored)
+            self.store.save(self.realm, entity.name, row_of(entity, stored, body)._replace(id=key))
+            if entity.name == "CompanyInfo":
+                self.zone = zone_of(str(stored.get("DefaultTimeZone", DEFAULT_ZONE)))
+            self._sequences.forget()
+            return stored
+
+    def replace_text(self, entity: Entity, record: Record) -> str:
+        """Store a record that was just written in another order or with more properties; return its text."""
+        body = encode(record)
+        self.store.save(self.realm, entity.name, row_of(entity, record, body))
+        return body
+
+    def send(self, entity: Entity, id: str, to: str | None) -> str:  # noqa: A002 -- Intuit's word
+        """Mark a transaction as sent by mail (recorded, May 2026: send-invoice).
+
+        Args:
+            entity: Its entity.
+            id: Its Id.
+            to: The address; None is the record's own.
+
+        Returns:
+            The stored record's text.
+
+        Raises:
+            Fault: 610, 2030, or 6000 without an address.
+        """
+        with self.store.writing():
+            old = decode(self.read(entity, id))
+            address = to if to is not None else (old.get("BillEmail") or {}).get("Address")
+            if not isinstance(address, str) or not _IS_ADDRESS.fullmatch(address):
+                # Intuit lists 2210 for addresses; its wording is not recorded: our words.
+                raise errors.business_error("The transaction has no valid email address to send it to")
+            now = self._now()
+            delivery = {"DeliveryType": "Email", "DeliveryTime": local_time(now, self.zone)}
+            new = old | {"EmailStatus": "EmailSent", "BillEmail": {"Address": address}, "DeliveryInfo": delivery}
+            body = self._store_record(entity, rules.sort_keys(entity, new), old, now)
+            self.store.name_change(self.realm, entity.name, old["Id"], "Emailed")
+            return body
 
     def update(self, entity: Entity, sent: Record) -> str:
         """Update a record: replace it, or with `sparse` change only what is sent.

@@ -24,6 +24,9 @@ READ_ONLY = frozenset({"Id", "SyncToken", "MetaData", "domain", "sparse", "statu
 """Properties that a request cannot set (Intuit, "Basic technical details")."""
 
 COMPUTED_FIELDS = {
+    "Attachable": frozenset(
+        {"FileAccessUri", "TempDownloadUri", "Size", "ThumbnailFileAccessUri", "ThumbnailTempDownloadUri"}
+    ),
     **{name: frozenset({"TotalAmt", "Balance", "RemainingCredit"}) for name in shapes.WITH_TOTAL},
     "Customer": frozenset({"Balance", "BalanceWithJobs", "ClientEntityId", "FullyQualifiedName", "Level", "IsProject"}),
     "Invoice": frozenset({"TotalAmt", "Balance", "HomeTotalAmt", "HomeBalance", "InvoiceLink", "LinkedTxn"}),

@@ -42,6 +42,11 @@ class Sequences:
             self._highest_ids[names[0]] = self._store.highest_id(self._realm, names)
         return self._highest_ids[names[0]] + 1
 
+    def forget(self) -> None:
+        """Read the highest numbers from the store again: records were stored that did not ask for one."""
+        self._highest_ids.clear()
+        self._highest_numbers.clear()
+
     def use_id(self, entity: Entity, number: int) -> None:
         """Record that an Id was assigned."""
         self._highest_ids[entity.name if entity.is_name_list else _TRANSACTIONS[0]] = number

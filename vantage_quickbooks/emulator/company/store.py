@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS kind (
 CREATE TABLE IF NOT EXISTS record (
     row INTEGER PRIMARY KEY, kind INTEGER NOT NULL, {", ".join(_COLUMNS)});
 CREATE TABLE IF NOT EXISTS body (row INTEGER PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS file (realm TEXT NOT NULL, id TEXT NOT NULL, content BLOB NOT NULL, UNIQUE (realm, id));
 CREATE TABLE IF NOT EXISTS tombstone (kind INTEGER NOT NULL, id TEXT NOT NULL, updated INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS changed (yes INTEGER);
 """
@@ -285,6 +286,8 @@ class Store:
             if found:
                 self._mark_changed(db)
                 self._changes[realm, entity, id] = "Delete"
+                if entity == "Attachable":
+                    db.execute("DELETE FROM file WHERE realm = ? AND id = ?", (realm, id))
                 db.execute("DELETE FROM record WHERE row = ?", found)
                 db.execute("DELETE FROM body WHERE row = ?", found)
                 db.execute("INSERT INTO tombstone (kind, id, updated) VALUES (?, ?, ?)", (kind, id, now))
@@ -359,6 +362,17 @@ class Store:
             found = self._writer.execute("SELECT DISTINCT realm FROM kind WHERE kind IN (SELECT kind FROM record)")
             return [realm for (realm,) in found]
 
+    def save_file(self, realm: str, id: str, content: bytes) -> None:  # noqa: A002 -- Intuit's word
+        """Store the file of an attachment, which `remove` deletes with it."""
+        with self.writing() as db:
+            db.execute("INSERT OR REPLACE INTO file (realm, id, content) VALUES (?, ?, ?)", (realm, id, content))
+
+    def file(self, realm: str, id: str) -> bytes | None:  # noqa: A002 -- Intuit's word
+        """Return the file of an attachment, or None."""
+        with self._reading_or_own() as db:
+            found = db.execute("SELECT content FROM file WHERE realm = ? AND id = ?", (realm, id)).fetchone()
+        return found[0] if found else None
+
     def remove_company(self, realm: str) -> None:
         """Remove a company with all its records and tombstones.
 
@@ -370,13 +384,14 @@ class Store:
             db.execute(f"DELETE FROM body WHERE row IN (SELECT row FROM record WHERE kind IN {kinds})", (realm,))  # noqa: S608
             for table in ("record", "tombstone"):
                 db.execute(f"DELETE FROM {table} WHERE kind IN {kinds}", (realm,))  # noqa: S608 -- our own names
-            db.execute("DELETE FROM kind WHERE realm = ?", (realm,))
+            for table in ("kind", "file"):
+                db.execute(f"DELETE FROM {table} WHERE realm = ?", (realm,))  # noqa: S608 -- our own names
             self._kinds = {key: kind for key, kind in self._kinds.items() if key[0] != realm}
 
     def clear(self) -> None:
         """Remove everything."""
         with self.writing() as db:
-            for table in ("record", "body", "tombstone", "kind", "changed"):
+            for table in ("record", "body", "tombstone", "kind", "changed", "file"):
                 db.execute(f"DELETE FROM {table}")  # noqa: S608 -- our own names
         self._kinds.clear()
         self._changed = False

@@ -201,6 +201,7 @@ ROUTES: dict[tuple[str, str], Callable[[World, _Body], Mapping[str, Any]]] = {
     ("POST", "webhooks/flush"): _flush,
     ("POST", "webhooks/events"): _notify,
     ("POST", "records"): lambda world, body: world.create(*_record(body)),
+    ("PUT", "records"): lambda world, body: world.load(*_record(body)),
     ("PATCH", "records"): lambda world, body: world.update(*_record(body)),
     ("DELETE", "records"): _delete_record,
 }

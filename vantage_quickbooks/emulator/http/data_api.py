@@ -12,8 +12,10 @@ from vantage_quickbooks.emulator import errors
 from vantage_quickbooks.emulator.company import views
 from vantage_quickbooks.emulator.company.entities import BY_PATH, Entity
 from vantage_quickbooks.emulator.company.shapes import template_of
+from vantage_quickbooks.emulator.company.tax_service import create_tax_code
 from vantage_quickbooks.emulator.errors import Fault
-from vantage_quickbooks.emulator.http import batch, cdc, response
+from vantage_quickbooks.emulator.http import batch, cdc, pdf, response
+from vantage_quickbooks.emulator.http.attachments import Attachments, check_links
 from vantage_quickbooks.emulator.http.intuit_xml import from_xml, to_xml
 from vantage_quickbooks.emulator.http.request import Request, statement_of
 from vantage_quickbooks.emulator.json_text import compact, decode
@@ -31,10 +33,15 @@ if TYPE_CHECKING:
     from vantage_quickbooks.emulator.profile import Profile
 
 PREFIX = "/v3/company/"
+SENDABLE = frozenset({"CreditMemo", "Estimate", "Invoice", "Payment", "PurchaseOrder", "RefundReceipt", "SalesReceipt"})
+"""The entities that can be sent by mail. Source: each entity's page."""
 
 
 class DataApi:
     """The data API of every company.
+
+    Attributes:
+        attachments: The companies' files.
 
     Args:
         oauth: Checks access tokens.
@@ -53,6 +60,7 @@ class DataApi:
         profile: Callable[[], Profile],
     ) -> None:
         self._profile = profile
+        self.attachments = Attachments(find_company)
         self._oauth = oauth
         self._limits = limits
         self._find_company = find_company
@@ -136,6 +144,9 @@ class DataApi:
             return self._batch(request, company)
         if head == "reports" and tail and request.method == "GET":
             return self._report(request, company, tail)
+        found = self._route_service(request, company, head, tail)
+        if found is not None:
+            return found
         entity = BY_PATH.get(head)
         if entity is None or "/" in tail:
             raise errors.no_such_path(request.path)
@@ -148,6 +159,42 @@ class DataApi:
             body = company.idempotency.run(request_id, lambda: self._write(request, company, entity))
             return self._respond(request, body)
         raise errors.no_such_path(request.path)
+
+    def _route_service(self, request: Request, company: Company, head: str, tail: str) -> Response | None:
+        """Answer a request for something else than an entity's record; return None for any other path."""
+        request_id = request.parameters().get("requestid", "")
+        method, entity = request.method, BY_PATH.get(head)
+        id_, _, what = tail.partition("/")
+        if (method, head, tail) == ("POST", "upload", ""):
+            body = company.idempotency.run(request_id, lambda: self._upload(request, company))
+            return self._respond(request, body)
+        if (method, head, what) == ("GET", "download", "") and id_:
+            text = self.attachments.download(request, company, id_)
+            return response.success(request.trace, "text/plain;charset=UTF-8", text)
+        if (method, head, tail) == ("POST", "taxservice", "taxcode"):
+            with _body_errors_as_faults():
+                sent = _json_of(request)
+                run = company.idempotency.run
+                body = run(request_id, lambda: create_tax_code(company, sent, request.now).encode())
+            return self._respond(request, body)
+        if entity is not None and entity.name in pdf.FORMS and method == "GET" and what == "pdf":
+            record = decode(company.read(entity, id_))
+            content = pdf.render(entity.name, record, company.find("CompanyInfo", "1") or {})
+            return response.success(request.trace, "application/pdf", content)
+        if entity is not None and entity.name in SENDABLE and method == "POST" and what == "send":
+            to = request.parameters().get("sendTo")
+            body = company.idempotency.run(request_id, lambda: self._send(request, company, entity, id_, to))
+            return self._respond(request, body)
+        return None
+
+    def _upload(self, request: Request, company: Company) -> bytes:
+        with _body_errors_as_faults():
+            items = self.attachments.upload(request, company)
+        return self._envelope(request, company, b"AttachableResponse", items)
+
+    def _send(self, request: Request, company: Company, entity: Entity, id_: str, to: str | None) -> bytes:
+        text = views.respond(entity, company.send(entity, id_, to), "update", company, None)
+        return self._envelope(request, company, entity.name.encode(), text.encode())
 
     def _query(self, request: Request, company: Company) -> Response:
         statement = statement_of(request)
@@ -204,6 +251,7 @@ class DataApi:
         return self._respond(request, self._envelope(request, company, key, value))
 
     def _respond(self, request: Request, body: bytes) -> Response:
+        body = self.attachments.with_links(request, body)
         body = self._profile().rewrite(body, request.parameters().get("minorversion", ""))
         if request.wants_json():
             return response.success(request.trace, "application/json;charset=UTF-8", body)
@@ -297,6 +345,8 @@ def _execute(company: Company, entity: Entity, record: Record, operation: str, l
         "delete": company.delete,
         "void": company.void,
     }
+    if entity.name == "Attachable" and operation in ("create", "update"):
+        check_links(company, record)
     if operation not in operations:
         raise errors.unsupported_operation(operation)
     written = operations[operation](entity, record)
