@@ -1,7 +1,7 @@
 """From a recorded exchange to a list of differences: the state it started from, the request sent, the answers compared.
 
-A state is derived from the recordings of the same company alone: what an exchange answered, what other exchanges of
-the company show at that time, and for a write the record as it was before.
+A state is derived from the recordings of the same company: of a read what it answered, of a write only what other
+exchanges show, never its own response. A write whose response depends on what no other exchange shows is not judged.
 """
 
 from __future__ import annotations
@@ -87,8 +87,12 @@ _NUMBERS = frozenset(
 )
 
 
+def _without_placeholders(text):
+    return re.sub(r"<([A-Z_]{4,})>", r"\1", text)  # a recorder's `<COMPANY_ID>`
+
+
 def _json_of_xml(text):
-    text = re.sub(r"<([A-Z_]{4,})>", r"\1", text)  # a recorder's `<COMPANY_ID>`
+    text = _without_placeholders(text)
     root = ET.fromstring(re.sub(r' xmlns="[^"]+"', "", text, count=1))  # noqa: S314 -- recorded by people we name
     body = {child.tag: _value_of_xml(child) for child in root}
     text = json.dumps(body | {"time": root.get("time")}, ensure_ascii=False)
@@ -129,6 +133,21 @@ def _scalar_of_xml(tag, text):
 # ---- the state an exchange started from ------------------------------------------------------------------------------
 
 
+@dataclass
+class State:
+    """What the company held when a request came, as other exchanges show it.
+
+    Attributes:
+        rows: Entity, record and text of each record.
+        unknown: What the response to a write depends on and no other exchange shows; then it is not judged.
+        either: Where two values stand for each other, because others show one before the request and one after it.
+    """
+
+    rows: list[tuple[str, dict[str, Any], str | None]]
+    unknown: list[str]
+    either: list[tuple[str, set[Any]]]
+
+
 def state_of(exchange):
     """Derive the records that the company held when the request came."""
     reported = _recorded_versions()
@@ -137,78 +156,38 @@ def state_of(exchange):
     entity = _asked_entity(exchange)
     chosen: dict[tuple[str, str], Version] = {}
     near, far = [], []
-    for other in exchanges():
-        if other.family != exchange.family or other.name == exchange.name:
-            continue
+    for other in _others(exchange):
         if other.kind in (*WRITES, "send", "batch") and other.at >= exchange.at:
             continue
         (near if other.name.partition("#")[0] == file else far).extend(reported[other.name])
+    # A record that was made during a create is the one that it made.
+    latest = exchange.at - timedelta(seconds=_CLOCK_S) if exchange.kind == "create" else exchange.at
     whole = exchange.statement is not None and "where" not in exchange.statement.lower()
     for version in sorted(far, key=lambda v: _nearness(v, exchange)):
-        if not (whole and version.entity == entity) and version.created <= exchange.at:
+        if not (whole and version.entity == entity) and version.created <= latest:
             chosen[version.entity, version.id] = version
     for version in sorted(near, key=lambda v: _nearness(v, exchange)):
-        if version.created <= exchange.at or not exchange.is_write:
+        if version.created <= latest or not exchange.is_write:
             chosen[version.entity, version.id] = version
     chosen.update({(v.entity, v.id): v for v in own})
     rows = {key: (v.entity, v.record, v.raw) for key, v in chosen.items()}
-    if exchange.kind in ("create", "update") and not exchange.is_xml and exchange.target:
-        _as_referred_to(exchange, rows)
-    rows.update(_before_write(exchange))
-    return list(rows.values())
+    unknown, either = [], []
+    if exchange.kind in WRITES and exchange.target:
+        _add_settings(exchange, rows, unknown, either)
+    if exchange.kind in WRITES and exchange.target and not exchange.is_xml:
+        _add_record_before(exchange, rows, unknown)
+        if exchange.kind != "delete":  # whose response names nothing
+            _add_references(exchange, rows, unknown, either)
+    return State(list(rows.values()), unknown, either)
 
 
-# Where references lead whose name says it not.
-_LEADS_TO = {"ParentRef": None, "SalesTermRef": "Term", "AssetAccountRef": "Account", "CurrencyRef": None}
+def _others(exchange):
+    """Return the exchanges with the same company."""
+    return [other for other in exchanges() if other.family == exchange.family and other.name != exchange.name]
 
 
-def _as_referred_to(exchange, rows):
-    """Give the records that a write's response refers to the names, and a customer the addresses, of that response."""
-    name, answered = next((k, v) for k, v in json.loads(exchange.text).items() if isinstance(v, dict))
-    sent = json.loads(exchange.body)
-    for key, ref in _references(answered):
-        kind = _LEADS_TO.get(key, key.removesuffix("Ref"))
-        kind = "Account" if kind and kind.endswith("Account") else kind
-        if kind not in ENTITIES or "name" not in ref:
-            continue
-        _, record, raw = rows.get((kind, ref["value"]), (kind, _stub(exchange, ref["value"]), None))
-        naming = ENTITIES[kind].name_property
-        shown = record.get("FullyQualifiedName") if kind == "Item" else record.get(naming)
-        changes = {} if shown == ref["name"] else {naming: ref["name"], "FullyQualifiedName": ref["name"]}
-        if kind == "Customer":
-            changes |= {k: answered[k] for k in ("BillAddr", "ShipAddr") if k in answered and k not in sent}
-        if changes or raw is None:
-            record = record | changes
-            rows[kind, ref["value"]] = (kind, record, json.dumps(record, ensure_ascii=False))
-        if kind == "Account":
-            _rename_in_items(rows, ref)
-    if exchange.kind == "create":
-        # Ids are given in one sequence for transactions and one for each name list: higher ones came later.
-        names = ENTITIES[name].is_name_list
-        alike = [k for k in rows if (k[0] == name if names else not ENTITIES[k[0]].is_name_list)]
-        for key in alike:
-            if int(key[1]) >= int(answered["Id"]):
-                del rows[key]
-
-
-def _rename_in_items(rows, account):
-    """QuickBooks looks names up for each response: an item that was not edited had two names for its account."""
-    for key, (kind, record, _) in list(rows.items()):
-        changes = {k: account for k, v in record.items() if k.endswith("AccountRef") and v["value"] == account["value"]}
-        if kind == "Item" and changes:
-            rows[key] = (kind, record | changes, json.dumps(record | changes, ensure_ascii=False))
-
-
-def _references(value, key=""):
-    """Find `{"value": ..., "name": ...}` at any depth, with the keys that they stand under."""
-    if isinstance(value, list):
-        for item in value:
-            yield from _references(item, key)
-    elif isinstance(value, dict) and "value" in value and set(value) <= {"value", "name"}:
-        yield key, value
-    elif isinstance(value, dict):
-        for inner, item in value.items():
-            yield from _references(item, inner)
+def _row(kind, record):
+    return kind, record, json.dumps(record, ensure_ascii=False)
 
 
 def _nearness(version, exchange):
@@ -229,45 +208,162 @@ def _stub(exchange, id_):
     return {"Id": id_, "SyncToken": "0", "MetaData": times, "Active": True}
 
 
-def _before_write(exchange):
-    """The record as it was before a write, and the numbers that were taken before a create."""
-    if exchange.kind not in WRITES or exchange.target is None or exchange.is_xml:
-        return {}
+# ---- a write's: the record before, what it refers to, the company's settings ----
+
+
+def _add_record_before(exchange, rows, unknown):
+    """Add the record that an update changes: with the SyncToken that was sent, or the next one and changed back."""
+    if exchange.kind == "create":
+        return
     entity = BY_PATH[exchange.target.partition("?")[0]]
-    answered = json.loads(exchange.text)[entity.name]
     sent = json.loads(exchange.body)
-    stamp = (exchange.at - timedelta(days=1)).replace(microsecond=0).isoformat()
-    if exchange.kind != "create":
-        file = exchange.name.partition("#")[0]
-        read = [
-            v
-            for e in exchanges()
-            if e.name.partition("#")[0] == file and e.kind == "read"
-            for v in _recorded_versions()[e.name]
-        ]
-        if any(v.id == sent["Id"] and v.record["SyncToken"] == sent["SyncToken"] for v in read):
-            return {}
-        if answered["SyncToken"] == sent["SyncToken"]:  # nothing changed: so it was before
-            return {(entity.name, sent["Id"]): (entity.name, answered, json.dumps(answered, ensure_ascii=False))}
-        before = _text_before(sent)
-        record = answered | before | {"SyncToken": sent["SyncToken"]}
-        record["MetaData"] = answered["MetaData"] | {"LastUpdatedTime": stamp}
-        return {(entity.name, sent["Id"]): (entity.name, record, json.dumps(record, ensure_ascii=False))}
-    times = {"CreateTime": stamp, "LastUpdatedTime": stamp}
-    taken: dict[str, Any] = {"Id": str(int(answered["Id"]) - 1), "SyncToken": "0", "MetaData": times}
-    if entity.is_name_list:
-        taken |= {entity.name_property: "taken", "Active": True}
-        last = entity.name
+    versions = [
+        version
+        for other in _others(exchange)
+        for version in _recorded_versions()[other.name]
+        if (version.entity, version.id) == (entity.name, sent["Id"])
+    ]
+    tokens = {version.record["SyncToken"]: version for version in versions}
+    following = str(int(sent["SyncToken"]) + 1)
+    if sent["SyncToken"] in tokens:
+        record = tokens[sent["SyncToken"]].record | _addresses(versions)
+        rows[entity.name, sent["Id"]] = _row(entity.name, record)
+    elif following in tokens:
+        record = tokens[following].record
+        texts = {k: "before" for k, v in sent.items() if isinstance(v, str) and k not in ("Id", "SyncToken")}
+        stamp = (exchange.at - timedelta(days=1)).replace(microsecond=0).isoformat()
+        times = record["MetaData"] | {"LastUpdatedTime": stamp}
+        rows[entity.name, sent["Id"]] = _row(
+            entity.name, record | texts | {"SyncToken": sent["SyncToken"], "MetaData": times}
+        )
     else:
-        last = "Invoice" if entity.name == "Invoice" else "Transfer"
-        if str(answered.get("DocNumber", "")).isdigit() and "DocNumber" not in sent:
-            taken["DocNumber"] = str(int(answered["DocNumber"]) - 1)
-            last = entity.name
-    return {(last, taken["Id"]): (last, taken, json.dumps(taken))}
+        unknown.append(f"{entity.name} {sent['Id']} with SyncToken {sent['SyncToken']}")
 
 
-def _text_before(sent):
-    return {key: "before" for key, value in sent.items() if isinstance(value, str) and key not in ("Id", "SyncToken")}
+def _addresses(versions):
+    """Return a customer's addresses as queries have them: in 2026, a read has them without Lat and Long."""
+    queried = [version.record for version in versions if _by_name(version.told_by).kind == "query"]
+    return {key: queried[-1][key] for key in ("BillAddr", "ShipAddr") if queried and key in queried[-1]}
+
+
+# Where references lead whose name says it not.
+_LEADS_TO = {"ParentRef": None, "SalesTermRef": "Term", "CurrencyRef": None}
+
+
+def _kind_of(key):
+    kind = _LEADS_TO.get(key, key.removesuffix("Ref"))
+    kind = "Account" if kind and kind.endswith("Account") else kind
+    named = kind in ENTITIES and ENTITIES[kind].is_name_list and kind not in ("TaxCode", "TaxRate")
+    return kind if named else None
+
+
+def _references(value, key=""):
+    """Find `{"value": ..., "name": ...}` at any depth, with the keys that they stand under."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _references(item, key)
+    elif isinstance(value, dict) and "value" in value and set(value) <= {"value", "name"}:
+        yield key, value
+    elif isinstance(value, dict):
+        for inner, item in value.items():
+            yield from _references(item, inner)
+
+
+@cache
+def _mentions(family):
+    """Return the names that a company's exchanges show: (entity, Id) to (when, name, exchange)."""
+    found = defaultdict(list)
+    for exchange in exchanges():
+        if exchange.family != family:
+            continue
+        for version in _recorded_versions()[exchange.name]:
+            entity = ENTITIES[version.entity]
+            if entity.is_name_list:
+                full = version.record.get("FullyQualifiedName") if entity.name in ("Account", "Item") else None
+                name = full or version.record.get(entity.name_property)
+                found[entity.name, version.id].append((exchange.at, name, exchange.name))
+            for key, ref in _references(version.record):
+                if _kind_of(key) and "name" in ref:
+                    found[_kind_of(key), ref["value"]].append((exchange.at, ref["name"], exchange.name))
+    return found
+
+
+def _names_of(exchange, kind, id_):
+    """Return the name that others show latest before a request, and the one that they show first after it."""
+    told = sorted(m for m in _mentions(exchange.family)[kind, id_] if m[2] != exchange.name)
+    before = [name for at, name, _ in told if at <= exchange.at]
+    after = [name for at, name, _ in told if at > exchange.at]
+    return (before or [None])[-1], (after or [None])[0]
+
+
+def _add_references(exchange, rows, unknown, either):
+    """Give every record that the request or the record before refers to the name that it had then."""
+    name = BY_PATH[exchange.target.partition("?")[0]].name
+    sent = json.loads(exchange.body)
+    before = rows.get((name, sent.get("Id")), (None, {}, None))[1]
+    asked = [*_references(sent), *_references(before)]
+    items = [ref["value"] for key, ref in asked if key == "ItemRef"]
+    for item in items:
+        asked += _references(rows.get(("Item", item), (None, {}, None))[1])
+    given = {(_kind_of(key), ref["value"]): ref["name"] for key, ref in _references(sent) if "name" in ref}
+    for kind, id_ in dict.fromkeys((_kind_of(key), ref["value"]) for key, ref in asked if _kind_of(key)):
+        past, future = _names_of(exchange, kind, id_)
+        known = past or future or given.get((kind, id_))
+        if known is None or ((kind, id_) not in rows and kind in ("Customer", "Vendor")):
+            unknown.append(f"{kind} {id_}")
+            continue
+        if past and future and past != future:
+            either.append((r".*/name", {past, future}))
+        record = rows.get((kind, id_), (kind, _stub(exchange, id_), None))[1]
+        naming = ENTITIES[kind].name_property
+        rows[kind, id_] = _row(kind, record | {naming: known.rpartition(":")[2], "FullyQualifiedName": known})
+        if kind == "Account":
+            _rename_in_items(rows, {"value": id_, "name": known})
+
+
+def _rename_in_items(rows, account):
+    """QuickBooks looks names up for each response: an item that was not edited had two names for its account."""
+    for key, (kind, record, _) in list(rows.items()):
+        changes = {k: account for k, v in record.items() if k.endswith("AccountRef") and v["value"] == account["value"]}
+        if kind == "Item" and changes:
+            rows[key] = _row(kind, record | changes)
+
+
+def _add_settings(exchange, rows, unknown, either):
+    """Add the company's address, tax code and online payment, as other exchanges show them in other records."""
+    versions = [
+        version
+        for other in _others(exchange)
+        for version in _recorded_versions()[other.name]
+        if version.updated and not isinstance(version.record, list)
+    ]
+    homes = [version.record["ShipFromAddr"] for version in versions if "ShipFromAddr" in version.record]
+    if homes and ("CompanyInfo", "1") not in rows:
+        city, state, code = re.fullmatch(r"(.*), (\w\w)  (\d+)", homes[0]["Line2"]).groups()
+        address = {"Line1": homes[0]["Line1"], "City": city, "CountrySubDivisionCode": state, "PostalCode": code}
+        rows["CompanyInfo", "1"] = _row("CompanyInfo", _stub(exchange, "1") | {"CompanyAddr": address})
+    if ("Preferences", "1") in rows:
+        return
+    codes = [version.record["DefaultTaxCodeRef"] for version in versions if "DefaultTaxCodeRef" in version.record]
+    if not codes and exchange.target.partition("?")[0] == "customer":
+        unknown.append("the company's tax code")
+    # Only invoices that an API created show the setting of their day; they have the company's address.
+    online = sorted(
+        (version.created, version.record["AllowOnlineACHPayment"])
+        for version in versions
+        if version.entity == "Invoice" and "ShipFromAddr" in version.record and version.record["SyncToken"] == "0"
+    )
+    made = exchange.at - timedelta(seconds=_CLOCK_S)
+    past = [on for at, on in online if at < made]
+    future = [on for at, on in online if at > exchange.at]
+    known = (past or future or [False])[-1 if past else 0]
+    if past and future and past[-1] != future[0]:
+        either.append((r"Invoice/AllowOnline(CreditCard|ACH)Payment", {True, False}))
+    preferences = {
+        "SalesFormsPrefs": {"ETransactionPaymentEnabled": known},
+        "TaxPrefs": {"UsingSalesTax": bool(codes)} | ({"TaxGroupCodeRef": codes[0]} if codes else {}),
+    }
+    rows["Preferences", "1"] = _row("Preferences", _stub(exchange, "1") | preferences)
 
 
 # ---- sending ---------------------------------------------------------------------------------------------------------
@@ -300,7 +396,8 @@ class Bench:
             emulator.advance(20 * 86_400)
         self._companies += 1
         realm = str(4_620_816_365_000_000_000 + self._companies)
-        self._open(realm, state_of(exchange))
+        self.state = state_of(exchange)
+        self._open(realm, self.state.rows)
         if exchange.kind == "token":
             return self._token(exchange)
         token = emulator.oauth.token(
@@ -400,18 +497,6 @@ class Bench:
         moment = datetime.fromisoformat(deleted["MetaData"]["LastUpdatedTime"]).timestamp()
         self.emulator._companies.store.remove(realm, "Invoice", deleted["Id"], int(moment))
 
-    def _batch(self, realm, _):
-        """The response has two receipts as they were afterwards; the stale one only needs a higher SyncToken."""
-        exchange = _by_name("minimul-qbo_api/2020-oauth2/batch/basic.yml#0")
-        receipts = [v for v in _recorded_versions()[exchange.name] if v.entity == "SalesReceipt"]
-        known = {("SalesReceipt", r.id): (r.entity, r.record, r.raw) for r in receipts}
-        held = {
-            id_ for id_ in ("11", "17") if self.emulator._companies.store.body(realm, "SalesReceipt", id_) is not None
-        }
-        self._open(realm, [row for (_, id_), row in known.items() if id_ not in held])
-        vendor = {"Id": "70", "SyncToken": "0", "DisplayName": "taken", "Active": True}
-        self._open(realm, [("Vendor", vendor, json.dumps(vendor))])
-
     # ---- the token endpoint ----
 
     def _token(self, exchange):
@@ -481,35 +566,71 @@ class _Number(str):
     __slots__ = ()
 
 
-def differences(exchange, answer):
-    """List what differs: `status`, `header + name`, `body ~ path` and the like; + is ours alone, - theirs alone."""
+def differences(exchange, answer, either=()):
+    """List what differs: `status`, `header + name`, `body ~ path` and the like; + is ours alone, - theirs alone.
+
+    Args:
+        exchange: What Intuit answered.
+        answer: What the emulator answered.
+        either: See `State`.
+    """
     found = []
     if exchange.status is not None and exchange.status != answer.status:
         found.append(f"status {exchange.status} {answer.status}")
     found += _of_headers(exchange, answer)
     if exchange.is_xml:
-        found += _of_xml(exchange, answer)
+        found += _of_xml(exchange, answer, either)
     elif exchange.text.lstrip().startswith("{"):
-        found += _of_json(exchange, answer)
+        found += _of_json(exchange, answer, either)
     elif _masked(exchange.text) != _masked(answer.text):
         found.append("text")
     return sorted(set(found))
 
 
+_TRACE_ID = r"1-[0-9a-f]{8}-[0-9a-f]{24}"
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+# Headers whose values differ from response to response: both must have this form. All others must be equal.
+HEADER_FORMS = {
+    "content-length": r"\d+",
+    "date": r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT",
+    "intuit_tid": _TRACE_ID,
+    "qbo-version": r"\d+\.\d+",
+    "service-time": r"total=\d+, db=\d+",
+    "x-amzn-trace-id": f"Root={_TRACE_ID}",
+    "x-envoy-upstream-service-time": r"\d+",
+    "x-request-id": _TRACE_ID,
+    "x-spanid": _UUID,
+}
+# Of the recorder's, not of Intuit's: the library that kept the connection, and the compression that it took off.
+_OF_THE_CONNECTION = {"connection", "content-encoding", "keep-alive", "transfer-encoding", "vary"}
+
+
 def _of_headers(exchange, answer):
     if exchange.headers is None:
         return []
-    found = []
     ours = {name.lower(): value for name, value in answer.headers.items()}
-    reported = exchange.headers.get("content-type", "")
-    if reported != ours.get("content-type"):
-        alike = reported.lower() == str(ours.get("content-type")).lower()
-        found.append("header ~ content-type, case of the charset" if alike else "header ~ content-type")
+    found = _of_header_values(exchange.headers, ours)
     if exchange.at.year >= 2020 or exchange.kind == "token":
         found += [f"header - {name}" for name in exchange.headers.keys() - ours.keys()]
         found += [f"header + {name}" for name in ours.keys() - exchange.headers.keys()]
         odd = [name for name in answer.headers if name != name.lower() and name.lower() != "etag"]
         found += [f"header ~ {name}, spelling" for name in odd]
+    return found
+
+
+def _of_header_values(theirs, ours):
+    """Compare the values of the headers that both have."""
+    found = []
+    reported, answered = theirs.get("content-type", ""), ours.get("content-type", "")
+    if reported != answered:
+        alike = reported.lower() == answered.lower()
+        found.append("header ~ content-type, case of the charset" if alike else "header ~ content-type")
+    for name in (theirs.keys() & ours.keys()) - {"content-type"} - _OF_THE_CONNECTION:
+        form = HEADER_FORMS.get(name)
+        if not (
+            re.fullmatch(form, ours[name]) and re.fullmatch(form, theirs[name]) if form else theirs[name] == ours[name]
+        ):
+            found.append(f"header = {name}")
     return found
 
 
@@ -534,27 +655,46 @@ def _masked(text):
     return re.sub(r"\s+", " ", text).strip()
 
 
-def _of_xml(exchange, answer):
+def _of_xml(exchange, answer, either):
     """Verbatim XML must be the same text but for the time; edited XML the same elements."""
-    if exchange.spelling == "verbatim" and exchange.kind != "update":
+    if exchange.spelling == "verbatim" and exchange.kind not in WRITES:
         hide = re.compile(r' time="[^"]+"')
         return ["text"] if hide.sub("", exchange.text).strip() != hide.sub("", answer.text).strip() else []
     try:
+        if exchange.kind == "fault":
+            recorded_root = ET.fromstring(_without_placeholders(exchange.text))  # noqa: S314 -- recorded by people we name
+            return _compare_elements(recorded_root, ET.fromstring(answer.text), "")  # noqa: S314 -- our own server's
         ours = json.loads(_json_of_xml(answer.text))
     except ET.ParseError:
         return ["text, no XML"]
-    recorded_body = json.loads(_json_of_xml(exchange.text))
-    return _compare("", recorded_body, ours, exchange)
+    return _compare("", json.loads(_json_of_xml(exchange.text)), ours, _Allowed(exchange, either))
 
 
-def _of_json(exchange, answer):
+def _compare_elements(theirs, ours, path):
+    """Compare two elements: name with namespace, attributes and their order, text, and every child in order."""
+    path = f"{path}/{theirs.tag.rpartition('}')[2]}".lstrip("/")
+    if theirs.tag != ours.tag:
+        return [f"xml ~ {path}, name"]
+    found = [f"xml ~ {path}, attributes"] if list(theirs.attrib) != list(ours.attrib) else []
+    for name in theirs.attrib.keys() & ours.attrib.keys():
+        alike = name == "time" and _alike_times(theirs.get(name), ours.get(name))
+        found += [] if alike or theirs.get(name) == ours.get(name) else [f"xml ~ {path}@{name}"]
+    found += [] if _masked(theirs.text or "") == _masked(ours.text or "") else [f"xml ~ {path}"]
+    found += [f"xml # {path}"] if len(theirs) != len(ours) else []
+    for one, other in zip(theirs, ours, strict=False):
+        found += _compare_elements(one, other, path)
+    return found
+
+
+def _of_json(exchange, answer, either):
     exact = exchange.spelling == "verbatim"
     number = _Number if exact else float
     try:
         ours = json.loads(answer.text, parse_float=number, parse_int=number)
     except ValueError:
         return ["text, no JSON"]
-    found = _compare("", json.loads(exchange.text, parse_float=number, parse_int=number), ours, exchange)
+    theirs = json.loads(exchange.text, parse_float=number, parse_int=number)
+    found = _compare("", theirs, ours, _Allowed(exchange, either))
     if (
         exact
         and set(found) <= {"body ~ time"}
@@ -565,11 +705,40 @@ def _of_json(exchange, answer):
     return found
 
 
+# Values that Intuit assigns in a write, which follow from nothing that a client can see: both must have this form.
+_ASSIGNED = (
+    (r"\w+/MetaData/LastModifiedByRef/value", r"\d+"),
+    (r"\w+/ShipFromAddr/Id", r"\d+"),
+    (r"(Customer|Vendor)/(BillAddr|ShipAddr)/Id", r"\d+"),
+    (r"(Customer|Vendor)/V4IDPseudonym", r"[0-9a-f]{38}"),
+)
+_ASSIGNED_BY_CREATE = ((r"(BatchItemResponse/)?\w+/Id", r"\d+"), (r"\w+/DocNumber", r"\d+"))
+
+
+class _Allowed:
+    """The values of a write that may differ: those that Intuit assigns, and names that others do not show exactly."""
+
+    def __init__(self, exchange, either):
+        self._either = either
+        self._forms = _ASSIGNED if exchange.is_write else ()
+        if exchange.kind in ("create", "batch"):
+            sent = b"" if b'"DocNumber"' not in exchange.body else b"DocNumber"
+            self._forms += tuple(form for form in _ASSIGNED_BY_CREATE if not (sent and "DocNumber" in form[0]))
+
+    def __call__(self, path, theirs, ours):
+        if any(re.fullmatch(where, path) and {theirs, ours} <= values for where, values in self._either):
+            return True
+        return any(
+            re.fullmatch(where, path) and re.fullmatch(form, str(theirs)) and re.fullmatch(form, str(ours))
+            for where, form in self._forms
+        )
+
+
 def _without_time(text):
     return _masked(re.sub(r'"time":("[^"]+"|\d+)', "", text))
 
 
-def _compare(path, theirs, ours, exchange):
+def _compare(path, theirs, ours, allowed):
     if isinstance(theirs, dict) and isinstance(ours, dict):
         found = [f"body - {path}{key}" for key in theirs if key not in ours]
         found += [f"body + {path}{key}" for key in ours if key not in theirs]
@@ -577,17 +746,17 @@ def _compare(path, theirs, ours, exchange):
         if both != [key for key in ours if key in theirs]:
             found.append(f"body > {path or '.'}")
         for key in both:
-            found += _compare(f"{path}{key}/", theirs[key], ours[key], exchange)
+            found += _compare(f"{path}{key}/", theirs[key], ours[key], allowed)
         return found
     if isinstance(theirs, list) and isinstance(ours, list):
         found = [f"body # {path[:-1]}"] if len(theirs) != len(ours) else []
         for one, other in zip(theirs, ours, strict=False):
-            found += _compare(path, one, other, exchange)
+            found += _compare(path, one, other, allowed)
         return found
     if type(theirs) is not type(ours):
         return [f"body ~ {path[:-1]}, type"]
     key = path[:-1].rpartition("/")[2]
-    if theirs != ours and not (key in _TIMES and _alike_times(theirs, ours)):
+    if theirs != ours and not (key in _TIMES and _alike_times(theirs, ours)) and not allowed(path[:-1], theirs, ours):
         if isinstance(theirs, str) and key != "time" and _masked(theirs) == _masked(ours):
             return [] if _same_known_properties(theirs, ours) else [f"body ~ {path[:-1]}"]
         return [f"body ~ {path[:-1]}"]

@@ -12,7 +12,7 @@ class _Results:
         "query", "count", "read", "create", "update", "delete", "void", "send", "batch", "cdc", "report", "attachment",
         "token", "fault",
     )  # fmt: skip
-    VERDICTS = ("same", "era", "listed", "unserved", "unlisted")
+    VERDICTS = ("same", "era", "listed", "unserved", "unjudged", "unlisted")
 
     def __init__(self):
         self.verdicts = {}
@@ -25,14 +25,16 @@ class _Results:
     def table(self):
         """Return lines: how many exchanges of each kind are the same, and the results of the others.
 
-        `but for the era`: all differences are changes by Intuit since then, or artifacts of the recording.
+        `but for the era`: all differences are changes by Intuit since then, or artifacts of the recording. `not
+        judged`: the response depends on what no other exchange shows.
         """
         counted = Counter(self.verdicts.values())
-        lines = ["kind        recorded   the same   but for the era   differ as listed   not served   differ otherwise"]
+        columns = ("recorded", "same", "but for the era", "as listed", "not served", "not judged", "otherwise")
+        lines = [f"{'kind':<11}" + "".join(f"{column:>17}" for column in columns)]
         for kind in (*self.KINDS, "all"):
             row = [sum(n for (k, v), n in counted.items() if kind in (k, "all") and v == w) for w in self.VERDICTS]
             if sum(row):
-                lines.append(f"{kind:<11}{sum(row):>9}{row[0]:>11}{row[1]:>18}{row[2]:>19}{row[3]:>13}{row[4]:>19}")
+                lines.append(f"{kind:<11}" + "".join(f"{number:>17}" for number in (sum(row), *row)))
         return lines
 
 

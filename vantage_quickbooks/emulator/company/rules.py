@@ -108,15 +108,20 @@ def apply_defaults(change: Change, record: Record) -> Record:
         if change.touches(key) and record.get(key) in (None, "", []):
             raise errors.required_missing(key)
     if change.touched is None:
-        record = copy.deepcopy(_defaults(entity, record)) | record
+        record = copy.deepcopy(_defaults(change, record)) | record
     record = names.apply_name(change, record) if entity.is_name_list else forms.complete_transaction(change, record)
     if rule := _RULES.get(entity.name):
         record = rule(change, record)
     return sort_keys(entity, record)
 
 
-def _defaults(entity: Entity, record: Record) -> Record:
+def _defaults(change: Change, record: Record) -> Record:
+    """Return the defaults of a create or a full update, those that the company's preferences decide included."""
+    entity = change.entity
     defaults = dict(shapes.DEFAULTS.get(entity.name, {}))
+    if entity.name == "Invoice":
+        forms_of = (change.lookup.find("Preferences", "1") or {}).get("SalesFormsPrefs") or {}
+        defaults |= dict.fromkeys(shapes.ONLINE_PAYMENTS, forms_of.get("ETransactionPaymentEnabled") is True)
     if entity.name in shapes.DEFAULTS_BY_KIND:
         key, by_kind = shapes.DEFAULTS_BY_KIND[entity.name]
         defaults |= by_kind.get(str(record.get(key)), {})

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 ResponseKind = Literal["read", "create", "update"]
 
+_PLACES = ("BillAddr", "ShipAddr")
 HIDDEN: Mapping[tuple[str, ResponseKind], tuple[str, ...]] = {
     ("Account", "create"): ("MetaData.LastUpdatedTime",),
-    ("Customer", "read"): ("ClientEntityId",),
+    ("Customer", "read"): ("ClientEntityId", *(f"{place}.{axis}" for place in _PLACES for axis in ("Lat", "Long"))),
     ("Customer", "create"): ("ClientEntityId", "V4IDPseudonym"),
     ("Customer", "update"): ("ClientEntityId", "V4IDPseudonym"),
 }
