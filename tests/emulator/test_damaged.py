@@ -22,7 +22,7 @@ EXPENSE = {
 }
 LINK = {"TxnId": "100", "TxnType": "Invoice"}
 BODIES = {
-    "Attachable": {"Note": "n", "AttachableRef": [{"EntityRef": {"type": "Invoice", "value": "100"}}]},
+    "Attachable": {"Note": "n", "AttachableRef": [{"EntityRef": {"type": "Invoice", "value": "101"}}]},
     "Bill": {"VendorRef": {"value": "1"}, "Line": [EXPENSE]},
     "BillPayment": {
         "VendorRef": {"value": "1"},
