@@ -234,15 +234,9 @@ LISTED = [
     # ---- what is not served ----
     Listed("unserved", "reports", "reports are not computed", ("minimul-qbo_api/*/reports/*",), ("unserved",)),
     Listed(
-        "unserved", "attachments (upload)", "files are not stored", ("minimul-qbo_api/*/attachment/*",), ("unserved",)
-    ),
-    Listed(
-        "unserved", "sending an invoice by mail", "mail is not sent", (f"{NANGO}send-invoice.test.json",), ("unserved",)
-    ),
-    Listed(
         "unserved",
-        "TaxService",
-        "tax codes are data and cannot be created",
+        "a refusal of TaxService",
+        "only the body was kept: the request is unknown",
         ("ruckus-*/tax_service_error_dup.json",),
         ("unserved",),
     ),

@@ -328,6 +328,8 @@ class Company:
         self._require_operation(entity, "U", "update")
         if entity.name == _WRAPPED:
             return self._update_template(entity, sent)
+        if entity.name == "ExchangeRate":
+            return self._update_rate(entity, sent)
         if entity.name in _SINGLETONS:
             sent = {"Id": "1"} | sent
         rules.reject_unknown_properties(entity, sent)
@@ -335,6 +337,24 @@ class Company:
             old = self._load_current(entity, sent)
             new, touched = self._merge(entity, old, sent)
             return self._write(entity, new, old, self._now(), touched)
+
+    def _update_rate(self, entity: Entity, sent: Record) -> str:
+        """Update an exchange rate, which has no Id: its currency names it (a live test of python-quickbooks)."""
+        rules.reject_unknown_properties(entity, sent)
+        for key in ("SourceCurrencyCode", "Rate"):
+            if sent.get(key) in (None, ""):
+                raise errors.required_missing(key)
+        code = str(sent["SourceCurrencyCode"])
+        with self.store.writing():
+            old = self.find(entity.name, code)
+            if old is None:
+                raise errors.not_found()
+            if str(sent.get("SyncToken", old.get("SyncToken"))) != old.get("SyncToken"):
+                raise errors.stale_object(_OTHER_USER)
+            record = self._stamp(old | rules.writable_fields(entity, sent), old, self._now())
+            body = encode(record)
+            self.store.save(self.realm, entity.name, row_of(entity, record, body)._replace(id=code))
+            return body
 
     def _merge(self, entity: Entity, old: Record, sent: Record) -> tuple[Record, frozenset[str] | None]:
         """Return the properties after an update, and those that a sparse one sent; None for a full one."""

@@ -17,6 +17,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+ALSO_ACCEPTED: dict[str, frozenset[str]] = {
+    "Employee": frozenset({"Organization"}),
+    "Estimate": frozenset({"TrackingNum"}),
+    "SalesReceipt": frozenset({"ShipDate", "TrackingNum"}),
+}
+"""Properties that the schema lacks and QuickBooks accepts: python-quickbooks sends them, and its live tests pass."""
 _EVERYWHERE = ("domain", "status", "sparse")
 _ALIKE = {"ChangeOrder": "Estimate"}  # a new entity, which the schema describes like another
 # Recorded, 2020, of an invoice: these lost their slots to other properties.

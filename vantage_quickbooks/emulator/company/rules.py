@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vantage_quickbooks.emulator import errors
 from vantage_quickbooks.emulator.company import forms, names, payments, shapes
 from vantage_quickbooks.emulator.company.change import to_amount
-from vantage_quickbooks.emulator.company.known_properties import describe
+from vantage_quickbooks.emulator.company.known_properties import ALSO_ACCEPTED, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,10 +48,16 @@ def _complete_purchase(_: Change, record: Record) -> Record:
     return {"PurchaseEx": {"any": [payments.name_value("TxnType", code)]}} | record if code else record
 
 
+def _mask_social_security_number(_: Change, record: Record) -> Record:
+    """Hide the number, of which QuickBooks shows nothing (a live test of python-quickbooks)."""
+    return record | {"SSN": "XXX-XX-XXXX"} if record.get("SSN") else record
+
+
 _RULES: dict[str, Callable[[Change, Record], Record]] = {
     "Account": names.apply_account_type,
     "BillPayment": _complete_bill_payment,
     "Customer": names.apply_ids,
+    "Employee": _mask_social_security_number,
     "Payment": payments.complete_payment,
     "Purchase": _complete_purchase,
     "Vendor": names.apply_ids,
@@ -82,6 +88,8 @@ def reject_unknown_properties(entity: Entity, sent: Record) -> None:
         return
     for name in sent:
         prop = entity.find(name)
+        if name in ALSO_ACCEPTED.get(entity.name, ()):
+            continue
         if name not in READ_ONLY and (prop is None or prop.name != name):
             known = [prop.name for prop in entity.properties.values() if "." not in prop.name]
             raise errors.unsupported_property(entity.name, name, describe(known))

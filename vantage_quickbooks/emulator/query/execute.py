@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from vantage_quickbooks.emulator import errors
 from vantage_quickbooks.emulator.json_text import decode, encode
 from vantage_quickbooks.emulator.query.parser import parse
-from vantage_quickbooks.emulator.query.sql import compile_statement
+from vantage_quickbooks.emulator.query.sql import US_CODES, compile_statement
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from vantage_quickbooks.emulator.company.company import Company
     from vantage_quickbooks.emulator.company.entities import Entity
+    from vantage_quickbooks.emulator.query.sql import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ def execute(company: Company, text: str, now: float, *, id_is_sortable: bool = F
                 f"SELECT {texts} FROM (SELECT r.row AS row FROM record r {join} WHERE {where}"  # noqa: S608 -- values are bound
                 f" ORDER BY {plan.order} LIMIT ? OFFSET ?) page CROSS JOIN body b ON b.row = page.row"
             )
-            found = db.execute(sql, (*parameters, plan.limit, plan.offset)).fetchall()
+            offset, limit = _page_of(plan, company)
+            found = db.execute(sql, (*parameters, limit, offset)).fetchall()
     except (sqlite3.Error, OverflowError) as error:  # a thousand conditions, or too large an offset
         raise errors.processing_error(str(error)) from error
     if plan.fields:
@@ -97,6 +99,14 @@ def execute(company: Company, text: str, now: float, *, id_is_sortable: bool = F
     else:
         ((number, records),) = found
     return Page(plan.entity, records or b"", number, plan.offset + 1, None)
+
+
+def _page_of(plan: Plan, company: Company) -> tuple[int, int]:
+    """Return the offset and the limit; see `US_CODES` for the exception."""
+    if plan.entity.name != "TaxCode" or plan.where != "r.active = 1":
+        return plan.offset, plan.limit
+    extra = sum(company.store.body(company.realm, "TaxCode", id_) is not None for id_ in US_CODES)
+    return (plan.offset + extra, plan.limit) if plan.offset else (0, plan.limit + extra)
 
 
 def _select_fields(body: str, fields: tuple[str, ...], *, wrapped: bool) -> bytes:

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.emulator.query.statement import Condition, Statement, Value
 
+US_CODES = ("TAX", "NON", "CustomSalesTax")
+"""Ids of the three tax codes of every company in the United States that lines refer to. A page of TaxCode has them in
+addition to what MAXRESULTS allows, and first (live tests of python-quickbooks: 4 records for MAXRESULTS 1, the first of
+which is TAX).
+"""
+_IS_US_CODE = "CASE r.id WHEN 'TAX' THEN 3 WHEN 'NON' THEN 2 WHEN 'CustomSalesTax' THEN 1 ELSE 0 END"
 DEFAULT_MAX_RESULTS = 100
 """Source: https://developer.intuit.com/app/developer/qbo/docs/learn/explore-the-quickbooks-online-api/data-queries."""
 
@@ -137,6 +143,8 @@ def _order(statement: Statement, entity: Entity, sql: _PropertyExpressions, *, i
         keys.append(f"{sql.of(prop)}{' DESC' if descending else ''}")
     if keys:
         return ", ".join(keys)
+    if entity.name == "TaxCode":
+        return f"{_IS_US_CODE} DESC, r.sort_name, r.row"
     if entity.is_name_list:
         return "r.sort_name, r.row"  # in byte order; Entity.sort_key has folded names that sort without regard to case
     return "r.updated DESC, r.row DESC"  # recorded, 2015 to 2026, of every transaction list

@@ -54,6 +54,7 @@ def preferences() -> Record:
         for form in ("Invoice", "Estimate", "SalesReceipt", "Statement")
     }
     others = {
+        "SalesFormsPrefs.DefaultCustomerMessage": "Thank you for letting us look after your garden.",
         "SalesFormsPrefs.DefaultItem": "1",
         "UncategorizedAssetAccountId": "22",
         "UncategorizedIncomeAccountId": "44",
@@ -64,6 +65,9 @@ def preferences() -> Record:
     }
     return {
         "AccountingInfoPrefs": {
+            "FirstMonthOfFiscalYear": "January",
+            "TaxYearMonth": "January",
+            "TaxForm": "6",
             "TrackDepartments": True,
             "DepartmentTerminology": "Location",
             "ClassTrackingPerTxn": False,
