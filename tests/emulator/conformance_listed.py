@@ -231,6 +231,23 @@ LISTED = [
             "body + Invoice/MetaData/LastModifiedByRef",
         ),
     ),
+    Listed(
+        "recording",
+        "headers that the proxy of a recording added or replaced: `access-control-*`, `x-ratelimit-*`,"
+        " `content-security-policy-report-only`, `x-frame-options`, `x-download-options`, `x-dns-prefetch-control`,"
+        " `x-xss-protection`",
+        "Nango's, beside Intuit's",
+        (f"{NANGO}send-invoice.test.json",),
+        (
+            "header - access-control-*",
+            "header - content-security-policy-report-only",
+            "header - x-dns-prefetch-control",
+            "header - x-download-options",
+            "header - x-frame-options",
+            "header - x-ratelimit-*",
+            "header = x-xss-protection",
+        ),
+    ),
     # ---- what is not served ----
     Listed("unserved", "reports", "reports are not computed", ("minimul-qbo_api/*/reports/*",), ("unserved",)),
     Listed(

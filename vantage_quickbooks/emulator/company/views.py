@@ -70,6 +70,22 @@ def respond(entity: Entity, text: str, kind: ResponseKind, lookup: RecordLookup,
     return join_members(_in_order(known, before, ranks))
 
 
+def respond_to_send(text: str) -> str:
+    """Return the text of a transaction as the response to a mail has it: without what newer clients read.
+
+    Source: recorded, May 2026 (Nango send-invoice), beside a query of the same invoice.
+    """
+    record: Record = decode(text)
+    record.pop("FreeFormAddress", None)
+    for owner, name in [
+        (record.get("MetaData"), "LastModifiedByRef"),
+        *((line.get("SalesItemLineDetail"), "ItemAccountRef") for line in record.get("Line", []) if line),
+    ]:
+        if isinstance(owner, dict):
+            owner.pop(name, None)
+    return encode(record)
+
+
 def _in_order(known: Mapping[str, str], before: Mapping[str, str], ranks: Mapping[str, int]) -> dict[str, str]:
     """Keep the stored order, and put each added property before the first stored one that follows it."""
     ordered = [key for key in known if key in before]

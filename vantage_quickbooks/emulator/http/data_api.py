@@ -193,7 +193,7 @@ class DataApi:
         return self._envelope(request, company, b"AttachableResponse", items)
 
     def _send(self, request: Request, company: Company, entity: Entity, id_: str, to: str | None) -> bytes:
-        text = views.respond(entity, company.send(entity, id_, to), "update", company, None)
+        text = views.respond_to_send(company.send(entity, id_, to))
         return self._envelope(request, company, entity.name.encode(), text.encode())
 
     def _query(self, request: Request, company: Company) -> Response:
