@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from vantage_quickbooks.emulator.company.entities import ENTITIES
 from vantage_quickbooks.emulator.control.endpoints import PREFIX, ROUTES
 from vantage_quickbooks.emulator.faults.injector import KINDS
+from vantage_quickbooks.emulator.http.data_api import SENDABLE
 from vantage_quickbooks.emulator.http.oauth_endpoints import AUTHORIZE_PATH, DISCOVERY_PATHS, REVOKE_PATH, TOKEN_PATH
+from vantage_quickbooks.emulator.scenario import _STEPS
 
 PATIENCE_S = 60  # far more than any answer takes
 FUZZED = settings(
@@ -115,7 +117,10 @@ HEADER_VALUE = WORD | st.sampled_from(
 )
 ENTITY_PATHS = sorted({entity.lower() for entity in ENTITIES})
 HEAD = (
-    st.sampled_from(["query", "companyinfo", "batch", "cdc", "preferences", "reports", "upload", *ENTITY_PATHS]) | WORD
+    st.sampled_from(["query", "companyinfo", "batch", "cdc", "preferences", "reports", "upload", *ENTITY_PATHS])
+    | WORD
+    | st.sampled_from([f"{entity.lower()}/1/{what}" for entity in sorted(SENDABLE) for what in ("pdf", "send")])
+    | st.sampled_from(["download/1", "download/x", "taxservice/taxcode", "../_files/1/2"])
 )
 STATEMENT = st.one_of(
     st.text(max_size=60),
@@ -267,8 +272,16 @@ def test_every_entity_answers_what_it_cannot_mean(client, body):
     for path in [*ENTITY_PATHS, "batch", "query", "cdc", "customer?operation=delete", "invoice?operation=void"]:
         answer = client.post(path, data=body)
         assert answer.status_code < 500, (path, answer.text[:300])
-    for path in ("faults", "records", "latency", "limits", "clock", "grants"):
+    for path in ("upload", "taxservice/taxcode", "invoice/101/send", "invoice/101/send?sendTo=%00", "estimate/x/send"):
+        assert client.post(path, data=body).status_code < 500, path
+        boundary = body.split(b"\r\n")[0][2:90].decode("latin-1") or "x"
+        kind = {"Content-Type": f"multipart/form-data; boundary={boundary}".encode("latin-1")}
+        assert client.post(path, data=b"--" + body, headers=kind).status_code < 500, path
+    for path in sorted({path for method, path in ROUTES if method == "POST"}):
         assert client.control("POST", path, data=body).status_code < 500, path
+    for method, path in ROUTES:
+        if method in ("PUT", "PATCH", "DELETE"):
+            assert client.control(method, path, data=body).status_code < 500, path
 
 
 @FUZZED
@@ -359,6 +372,28 @@ def test_oauth_answers_anything(client, path, method, fields, authorization, bod
     assert client.emulator.crashes == []
 
 
+STEP = st.builds(
+    dict.__or__,
+    st.dictionaries(st.sampled_from(sorted(_STEPS)), JSONISH | st.sampled_from(["Customer", 1, True]), max_size=1),
+    st.dictionaries(st.sampled_from(["record", "id", "name", "path", "times", "entities", "operation"]), JSONISH),
+)
+
+
+@FUZZED
+@given(st.lists(STEP, max_size=4), st.dictionaries(st.sampled_from(["as_of", "company", "limits", "latency"]), JSONISH))
+@example([{"create": "Customer", "record": {"DisplayName": "a", "Balance": "x"}}], {})
+@example([{"update": "Customer", "record": {"Id": {"a": []}}}], {})
+@example([{"advance": 1e308}, {"advance": 1e308}], {"company": {"customers": 0}})
+@example([{"latency": {"median": 1e308, "p99": 1e-308}}, {"fault": "status", "status": 99}], {})
+@example([{"company": {"seed": 10**400}}], {"limits": {"per_minute": 10**400}})
+def test_a_scenario_is_played_or_refused(client, steps, start):
+    answer = client.control("POST", "scenario", data=json.dumps(start | {"steps": steps}))
+    assert answer.status_code in (200, 400), answer.text
+    assert client.get("customer/1").status_code < 500
+    assert client.emulator.crashes == []
+    client.emulator.reset()
+
+
 @FUZZED
 @given(
     st.sampled_from(sorted(ROUTES)),
@@ -388,10 +423,25 @@ def test_oauth_answers_anything(client, path, method, fields, authorization, bod
                 "client_secret",
                 "retry_after",
                 "per_minute",
+                "as_of",
+                "authorized_at",
+                "scopes",
+                "url",
+                "entities",
+                "merge_s",
+                "lost",
+                "format",
+                "id",
+                "operation",
+                "deleted_id",
+                "company",
+                "steps",
             ]
         ),
         JSONISH
-        | st.sampled_from([*KINDS, "Customer", "Invoice", "GET", {"per_minute": 5}, {"Id": "1"}, [0.1, 0.2], 1e300]),
+        | st.sampled_from([*KINDS, "Customer", "Invoice", "GET", {"per_minute": 5}, {"Id": "1"}, [0.1, 0.2], 1e300])
+        | st.sampled_from(["http://127.0.0.1:9/", "Update", "2027-02-01", ["Customer"], {"seed": 5}, "legacy"])
+        | st.lists(STEP, max_size=3),
         max_size=5,
     ),
     st.booleans(),

@@ -114,6 +114,7 @@ def test_a_scenario_is_accepted_over_http(client, emulator):
         ({"steps": [{"update": "Customer", "record": {"Id": "${mira.Id}"}}]}, r"\$\{mira.Id\} is not known"),
         ({"steps": [{"limits": "lenient"}]}, "step limits 'lenient'"),
         ({"company": {"customers": -1}}, "customers cannot be less than 0"),
+        ({"company": {"invoices": 10**9}}, "invoices cannot be more than 20,000"),
     ],
 )
 def test_a_mistake_is_named(client, emulator, data, message):

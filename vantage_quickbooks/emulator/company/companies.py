@@ -171,6 +171,8 @@ class Companies:
         for name, number in (("customers", customers), ("invoices", invoices)):
             if number is not None and number < 0:
                 raise ValueError(f"{name} cannot be less than 0")
+            if number is not None and number > _BULK_LOAD:
+                raise ValueError(f"{name} cannot be more than {_BULK_LOAD:,} here; start an emulator with that number")
         with self._lock:
             self._replaced = True
             self.store.remove_company(self._realm_id)
