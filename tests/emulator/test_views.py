@@ -283,6 +283,56 @@ def test_credits_and_unapplied_payments_lower_a_customers_balance(client):
     assert balance() == 15
 
 
+# ---- names in references ----
+
+
+def test_a_new_name_shows_in_records_that_were_not_edited(client):
+    item = write(client, "item", {"Name": "Birdhouse", "IncomeAccountRef": {"value": "14"}})
+    line = SALE | {"SalesItemLineDetail": {"ItemRef": {"value": item["Id"]}}}
+    invoice = write(client, "invoice", {"CustomerRef": CUSTOMER, "Line": [line]})
+    token = read(client, "account/14")["SyncToken"]
+    write(client, "account", {"Id": "14", "SyncToken": token, "sparse": True, "Name": "Sales of houses"})
+    write(client, "item", {"Id": item["Id"], "SyncToken": "0", "sparse": True, "Name": "Nest box"})
+    token = read(client, "customer/1")["SyncToken"]
+    write(client, "customer", {"Id": "1", "SyncToken": token, "sparse": True, "DisplayName": "Alder & Sons"})
+    after = queried(client, "Invoice", invoice["Id"])
+    detail = after["Line"][0]["SalesItemLineDetail"]
+    assert detail["ItemRef"] == {"value": item["Id"], "name": "Nest box"}
+    assert detail["ItemAccountRef"] == {"value": "14", "name": "Sales of houses"}
+    assert after["CustomerRef"] == {"value": "1", "name": "Alder & Sons"}
+    assert (after["SyncToken"], after["MetaData"]) == ("0", invoice["MetaData"])
+    assert queried(client, "Item", item["Id"])["IncomeAccountRef"]["name"] == "Sales of houses"
+
+
+def test_an_account_and_an_item_of_one_name_and_id_are_distinguished(client, emulator):
+    emulator.update("Item", {"Id": "14", "Name": read(client, "account/14")["Name"]})
+    line = SALE | {"SalesItemLineDetail": {"ItemRef": {"value": "14"}, "ItemAccountRef": {"value": "14"}}}
+    invoice = write(client, "invoice", {"CustomerRef": CUSTOMER, "Line": [line]})
+    emulator.update("Item", {"Id": "14", "Name": "Nest box"})
+    detail = read(client, f"invoice/{invoice['Id']}")["Line"][0]["SalesItemLineDetail"]
+    assert detail["ItemRef"]["name"].endswith("Nest box")
+    assert detail["ItemAccountRef"]["name"] == read(client, "account/14")["Name"]
+
+
+def test_the_names_below_a_record_follow_it(client):
+    top = write(client, "class", {"Name": "North"})
+    middle = write(client, "class", {"Name": "Coast", "ParentRef": {"value": top["Id"]}})
+    low = write(client, "class", {"Name": "Harbor", "ParentRef": {"value": middle["Id"]}})
+    bill = write(
+        client,
+        "invoice",
+        {"CustomerRef": CUSTOMER, "ClassRef": {"value": low["Id"]}, "Line": [SALE]},
+    )
+    assert bill["ClassRef"]["name"] == "North:Coast:Harbor"
+    write(client, "class", {"Id": top["Id"], "SyncToken": "0", "sparse": True, "Name": "South"})
+    assert read(client, f"class/{low['Id']}")["FullyQualifiedName"] == "South:Coast:Harbor"
+    assert read(client, f"invoice/{bill['Id']}")["ClassRef"]["name"] == "South:Coast:Harbor"
+    job = write(client, "customer", {"DisplayName": "Lot 16", "Job": True, "ParentRef": CUSTOMER})
+    token = read(client, "customer/1")["SyncToken"]
+    write(client, "customer", {"Id": "1", "SyncToken": token, "sparse": True, "DisplayName": "Alder & Sons"})
+    assert read(client, f"customer/{job['Id']}")["FullyQualifiedName"] == "Alder & Sons:Lot 16"
+
+
 # ---- what a line requires ----
 
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.emulator import errors
-from vantage_quickbooks.emulator.company import payments, rules, shapes, views
+from vantage_quickbooks.emulator.company import payments, renames, rules, shapes, views
 from vantage_quickbooks.emulator.company.change import Change
 from vantage_quickbooks.emulator.company.entities import ENTITIES, Entity
 from vantage_quickbooks.emulator.company.idempotency import IdempotencyCache
@@ -445,6 +445,8 @@ class Company:
             return encode(old)
         body = self._save(entity, record, old, now)
         self._propagate(entity, old, record, now)
+        if old is not None and entity.is_name_list:
+            renames.propagate(self.store, self.realm, entity, old, record)
         return body
 
     def _save(self, entity: Entity, record: Record, old: Record | None, now: float) -> str:

@@ -106,10 +106,13 @@ def _name_of(key: str, reference: Record, lookup: RecordLookup) -> str | None:
     if key == "EntityRef":  # a purchase's; it says itself what it refers to
         kind = reference.get("type")
     found = lookup.find(kind, id_) if kind in shapes.REFERABLE else None
-    if found is None:
-        return None
-    full = None if kind in ("Customer", "Vendor", "Employee") else found.get("FullyQualifiedName")
-    return full or found.get("DisplayName") or found.get("Name")
+    return name_in_references(kind, found) if kind and found else None
+
+
+def name_in_references(kind: str, record: Record) -> str | None:
+    """Return the name that references to a record have: the full one, except of people and companies."""
+    full = None if kind in ("Customer", "Vendor", "Employee") else record.get("FullyQualifiedName")
+    return full or record.get("DisplayName") or record.get("Name")
 
 
 def with_reference_names(key: str, value: Any, lookup: RecordLookup, entity: str) -> Any:

@@ -326,6 +326,41 @@ class Store:
             found = db.execute(sql, (kind, *values)).fetchone()
         return found[0] if found else None
 
+    def bodies_with(self, realm: str, text: str, customer: str | None) -> list[tuple[str, str]]:
+        """Return entity and text of the records that contain a text.
+
+        Args:
+            realm: The company.
+            text: What to look for.
+            customer: The customer whose reference it is: of the many records that have a customer of their own, only
+                this one's are searched.
+        """
+        sql = (
+            "SELECT k.entity, b.body FROM kind k JOIN record r ON r.kind = k.kind JOIN body b ON b.row = r.row"
+            " WHERE k.realm = ? AND instr(b.body, ?)"
+        )
+        with self._reading_or_own() as db:
+            if customer is None:
+                return db.execute(sql, (realm, text)).fetchall()
+            own = db.execute(f"{sql} AND r.customer = ?", (realm, text, customer)).fetchall()
+            return own + db.execute(f"{sql} AND r.customer IS NULL", (realm, text)).fetchall()
+
+    def children(self, realm: str, entity: str, parent: str) -> list[str]:
+        """Return the texts of the records whose ParentRef is a record.
+
+        Args:
+            realm: The company.
+            entity: The entity's name.
+            parent: The record's Id.
+        """
+        sql = (
+            "SELECT b.body FROM record r JOIN body b ON b.row = r.row"
+            " WHERE r.kind = ? AND json_extract(b.body, '$.ParentRef.value') = ?"
+        )
+        kind = self.kind(realm, entity)
+        with self._reading_or_own() as db:
+            return [body for (body,) in db.execute(sql, (kind, parent))]
+
     def ids_by_name(self, realm: str, entity: str, name: str) -> list[str]:
         """Return the Ids of the records that have a name in any case, inactive ones included.
 
