@@ -19,7 +19,9 @@ from vantage_quickbooks.emulator.books.posting import (
     Rates,
     Transaction,
     cents_of,
+    number_of,
     post,
+    rate_of,
     ref,
 )
 
@@ -110,9 +112,7 @@ class _Update:
         agencies = {str(one.get("Id")): str(one.get("DisplayName")) for one in bodies(company, "TaxAgency")}
         rates = {str(one.get("Id")): agencies.get(ref(one, "AgencyRef"), "") for one in bodies(company, "TaxRate")}
         exchange = {str(one.get("SourceCurrencyCode")): one.get("Rate") for one in bodies(company, "ExchangeRate")}
-        self._exchange = {
-            code: float(rate) for code, rate in exchange.items() if isinstance(rate, int | float) and rate
-        }
+        self._exchange = {code: rate for code, value in exchange.items() if (rate := rate_of(value))}
         self._rates = Rates(
             item=lambda id_: self._items.get(id_, {}),
             agency=lambda id_: rates.get(id_, ""),
@@ -205,10 +205,7 @@ class _Update:
         code = ref(record, "CurrencyRef")
         if not code or code == self._chart.home:
             return 1.0
-        try:
-            return float(record.get("ExchangeRate") or 0) or self._exchange.get(code, 1.0)
-        except (TypeError, ValueError):
-            return 1.0
+        return rate_of(record.get("ExchangeRate")) or self._exchange.get(code, 1.0)
 
     # ---- stock ----
 
@@ -261,10 +258,7 @@ class _Update:
         moved = db.execute(
             "SELECT total(quantity), min(date) FROM ledger_move WHERE book = ? AND item = ?", (self._book, id_)
         ).fetchone()
-        try:
-            quantity = float(item.get("QtyOnHand") or 0) - moved[0]
-        except (TypeError, ValueError):
-            return
+        quantity = number_of(item.get("QtyOnHand")) - moved[0]
         if abs(quantity) < 1e-9:  # a rounding error of float
             return
         day = min(str(item.get("InvStartDate") or moved[1] or ""), moved[1] or "9999")

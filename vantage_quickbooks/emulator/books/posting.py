@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 _SALE, _CREDIT = 1, -1
+_LARGEST = 1e12  # of an amount or a quantity; the product with a rate fits SQLite's integers
+_LARGEST_RATE = 1e4
 
 
 class Line(NamedTuple):
@@ -159,11 +161,23 @@ def post(entity: str, record: Record, chart: Chart, rates: Rates) -> Transaction
 
 
 def cents_of(value: object) -> int:
-    """Return an amount in cents."""
+    """Return an amount in cents; 0 for what is not a number that books can hold."""
+    return round(number_of(value) * 100)
+
+
+def number_of(value: object) -> float:
+    """Return a number; 0 for what is not one that books can hold."""
     try:
-        return round(float(value) * 100)  # type: ignore[arg-type]  # what is not a number raises
+        found = float(value)  # type: ignore[arg-type]  # what is not a number raises
     except (TypeError, ValueError, OverflowError):
-        return 0
+        return 0.0
+    return found if abs(found) < _LARGEST else 0.0
+
+
+def rate_of(value: object) -> float:
+    """Return an exchange rate; 0 for what is not one."""
+    found = number_of(value)
+    return found if 0 < found < _LARGEST_RATE else 0.0
 
 
 def ref(record: object, *path: str) -> str:
@@ -193,10 +207,7 @@ class _Poster:
         self.rates = rates
         self.currency = ref(record, "CurrencyRef")
         if self.currency and self.currency != chart.home:
-            try:
-                self.rate = float(record.get("ExchangeRate") or 0) or rates.exchange(self.currency)
-            except (TypeError, ValueError):
-                self.rate = 1.0
+            self.rate = rate_of(record.get("ExchangeRate")) or rates.exchange(self.currency)
         else:
             self.rate = 1.0
         self.klass = ref(record, "ClassRef")
@@ -249,7 +260,7 @@ class _Poster:
                 account = ref(detail, "ItemAccountRef") or ref(item, "IncomeAccountRef")
                 if not account:
                     account = self.chart.role("shipping" if item_id == "SHIPPING_ITEM_ID" else "sales")
-                quantity = _number(detail.get("Qty"))
+                quantity = number_of(detail.get("Qty"))
                 posted = self.line(
                     account, -sign * self.home(line.get("Amount")), detail,
                     memo=memo, item=item_id, quantity=sign * quantity, **who,
@@ -321,7 +332,7 @@ class _Poster:
                     account = account or self.chart.role("uncategorized-expense")
                     yield self.line(account, cents, detail, memo=memo, **who)
                 continue
-            quantity = sign * _number(detail.get("Qty"))
+            quantity = sign * number_of(detail.get("Qty"))
             if self.tracks(item):
                 account = ref(item, "AssetAccountRef") or self.chart.role("inventory")
             else:
@@ -381,13 +392,6 @@ class _Poster:
         if owed != transaction.total:
             lines.append(self.line(self.chart.role("exchange"), side * (owed - transaction.total), **named))
         return self.finish(transaction, main, lines, "exchange")
-
-
-def _number(value: object) -> float:
-    try:
-        return float(value)  # type: ignore[arg-type]  # what is not a number raises
-    except (TypeError, ValueError, OverflowError):
-        return 0.0
 
 
 _TARGETS = {
@@ -501,11 +505,11 @@ def _adjustment(poster: _Poster, record: Record) -> Transaction:
     transaction = Transaction("Inventory Qty Adjust", "Customer" if customer else "", customer, account=account)
     for line in _list(record.get("Line")):
         _, detail = _detail(line)
-        item_id, quantity = ref(detail, "ItemRef"), _number(detail.get("QtyDiff"))
+        item_id, quantity = ref(detail, "ItemRef"), number_of(detail.get("QtyDiff"))
         item = poster.rates.item(item_id)
         if quantity:
             posted = poster.line(account, 0, detail, item=item_id, customer=customer)
-            cents = None if quantity < 0 else cents_of(_number(item.get("PurchaseCost")) * quantity)
+            cents = None if quantity < 0 else cents_of(number_of(item.get("PurchaseCost")) * quantity)
             transaction.movements.append(poster.movement(item, quantity, cents, posted, account=account))
     return transaction
 

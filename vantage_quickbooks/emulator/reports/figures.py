@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -91,14 +92,10 @@ class Figures:
 
     def condition(self) -> tuple[str, dict[str, str]]:
         """Return the request's filters as SQL on the lines `l`, and what they refer to by name."""
-        conditions, bound = "", {}
-        for column, ids in self.parameters.filters.items():
-            marks = []
-            for at, id_ in enumerate(ids):
-                bound[f"{column}_{at}"] = id_
-                marks.append(f":{column}_{at}")
-            conditions += f" AND l.{column} IN ({', '.join(marks)})"
-        return conditions, bound
+        filters = self.parameters.filters
+        chosen = "(SELECT value FROM json_each(:{0}_ids))"
+        conditions = [f" AND l.{column} IN {chosen.format(column)}" for column in filters]
+        return "".join(conditions), {f"{column}_ids": json.dumps(ids) for column, ids in filters.items()}
 
     # ---- columns ----
 

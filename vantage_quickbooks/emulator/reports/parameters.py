@@ -53,6 +53,7 @@ _HEADER_FILTERS = {
     "department": "Department",
 }
 _DATES = ("start_date", "end_date", "report_date", "start_duedate", "end_duedate", "start_moddate", "end_moddate")
+_YEARS = (1900, 2200)  # that a date can have; ours
 _LARGEST = {"num_periods": 40, "aging_period": 3650}
 
 
@@ -201,7 +202,7 @@ def _date(name: str, value: str) -> date:
         day = date.fromisoformat(value)
     except ValueError:
         day = None
-    if day is None or value != day.isoformat():  # Python reads other forms of dates, too
+    if day is None or value != day.isoformat() or not _YEARS[0] <= day.year <= _YEARS[1]:  # Python reads other forms
         raise errors.invalid_date(f"{name}: {value}")
     return day
 
