@@ -7,8 +7,8 @@ from collections import defaultdict
 from decimal import Decimal
 
 import pytest
-from emulator import recorded
 import yaml
+from emulator import recorded
 
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.emulator.company.loader import load
@@ -120,7 +120,7 @@ def test_each_customer_owes_the_open_balances_of_its_invoices(report, records):
 
     def walk(rows):
         for row in rows.get("Row", []):
-            cells = (row.get("Header") or row)
+            cells = row.get("Header") or row
             if "ColData" in cells and "id" in cells["ColData"][0]:
                 shown[cells["ColData"][0]["id"]] = Decimal(cells["ColData"][1]["value"] or 0)
             walk(row.get("Rows", {}))
