@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -9,13 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vantage_quickbooks.emulator import Emulator
+from vantage_quickbooks.emulator.company.entities import ENTITIES
+from vantage_quickbooks.emulator.company.row import row_of
 from vantage_quickbooks.emulator.reports.catalog import REPORTS
 from vantage_quickbooks.emulator.reports.periods import MACROS
 
 NAMES = sorted(REPORTS)
 NEEDED = {"TaxSummary": {"agency_id": "1"}}
 FUZZED = settings(
-    max_examples=120,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -162,6 +165,8 @@ def test_filters_divide_a_report(report, client):
         assert answer["Header"]["Customer"] == row["Id"]
         if answer["Rows"]:
             parts += Decimal(summary(answer, "GrandTotal")[-1])
+    walk_ins = [cells for row in rows_of(report("CustomerSales", date_macro="all")) for cells in cells_of(row)]
+    parts += sum(Decimal(cells[-1]["value"]) for cells in walk_ins if cells[0]["value"] == "Not Specified")
     assert parts == whole > 0
     (sales,) = [Decimal(summary(report(name, date_macro="all"), "GrandTotal")[-1]) for name in ("ClassSales",)]
     assert sales == whole == Decimal(summary(report("DepartmentSales", date_macro="all"), "GrandTotal")[-1])
@@ -173,7 +178,8 @@ def test_aging_counts_days_to_the_report_date(report):
     later = report("AgedReceivables", report_date="2199-12-31", num_periods="2", aging_period="10")
     assert titles(later) == ["", "Current", "1 - 10", "11 and over", "Total"]
     values = summary(later, "GrandTotal")
-    assert values[1] == values[2] == "" and values[3] == values[4]
+    assert values[1] == values[2] == ""
+    assert values[3] == values[4]
     assert (
         summary(report("AgedReceivables", report_date="2199-12-31", aging_method="Current"), "GrandTotal")[1:]
         != values[1:]
@@ -229,7 +235,7 @@ def total_income(report, **parameters):
     return Decimal(summary(report("ProfitAndLoss", **parameters), "Income")[-1] or 0)
 
 
-def test_a_write_is_in_the_next_report_and_a_deletion_is_not(emulator, report):
+def test_a_write_is_in_the_next_report_and_a_deletion_is_not(emulator, report, client):
     before = total_income(report, date_macro="today")
     made = invoice(emulator, 123)
     assert total_income(report, date_macro="today") == before + 123
@@ -240,6 +246,7 @@ def test_a_write_is_in_the_next_report_and_a_deletion_is_not(emulator, report):
     emulator.delete("Invoice", made["Id"])
     assert total_income(report, date_macro="today") == before
     emulator.reset()
+    client.connect()
     assert total_income(report, date_macro="today") == before
 
 
@@ -249,9 +256,8 @@ def test_a_payment_before_its_invoice_counts_as_income_from_the_invoices_date(em
     cash = {"accounting_method": "Cash"}
     february = {"start_date": "2031-02-01", "end_date": "2031-02-28"} | cash
     march = {"start_date": "2031-03-01", "end_date": "2031-03-31"} | cash
-    assert [cell["value"] for row in rows_of(report("ProfitAndLoss", **february)) for cell in row.get("ColData", [])] == [
-        "Unapplied Cash Payment Income", "100.00",
-    ]  # fmt: skip
+    paid = [cell["value"] for row in rows_of(report("ProfitAndLoss", **february)) for cell in row.get("ColData", [])]
+    assert paid == ["Unapplied Cash Payment Income", "100.00"]
     moved = [cell["value"] for row in rows_of(report("ProfitAndLoss", **march)) for cell in row.get("ColData", [])]
     assert sorted(moved) == ["-100.00", "100.00", "Design income", "Unapplied Cash Payment Income"]
 
@@ -268,24 +274,62 @@ def test_a_parent_that_pays_for_its_job_settles_the_jobs_invoice(emulator, repor
     assert summary(report("CustomerBalance"), "GrandTotal")[-1] == before
 
 
-def test_stock_costs_what_was_paid_first(emulator, report, client):
-    item = client.rows("select * from Item where Type = 'Inventory'")[0]
+def stocked(emulator, name):
+    accounts = {
+        "IncomeAccountRef": {"value": "11"},
+        "ExpenseAccountRef": {"value": "50"},
+        "AssetAccountRef": {"value": "19"},
+    }
+    more = {
+        "Type": "Inventory",
+        "TrackQtyOnHand": True,
+        "QtyOnHand": 10,
+        "InvStartDate": "2031-01-01",
+        "PurchaseCost": 3,
+    }
+    return emulator.create("Item", {"Name": name} | accounts | more)["Id"]
 
-    def cogs():
-        answer = report("ProfitAndLoss", start_date="2031-01-01", end_date="2031-12-31")
-        return [summary(answer, "COGS")[-1]] if "COGS" in {row.get("group") for row in rows_of(answer)} else []
 
-    on_hand = item["QtyOnHand"]
-    detail = {"ItemRef": {"value": item["Id"]}, "Qty": 2}
-    line = {"Amount": 90, "DetailType": "ItemBasedExpenseLineDetail", "ItemBasedExpenseLineDetail": detail}
-    emulator.create("Bill", {"VendorRef": {"value": "1"}, "Line": [line], "TxnDate": "2031-01-01"})
-    sold = {"ItemRef": {"value": item["Id"]}, "Qty": on_hand + 1, "UnitPrice": 1}
-    made = {"Amount": on_hand + 1, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": sold}
-    # QtyOnHand of the record does not follow the transactions: the bill's two units are of the starting quantity.
-    before = Decimal(summary(report("InventoryValuationSummary", report_date="2031-12-31"), "GrandTotal")[3])
-    emulator.create("Invoice", {"CustomerRef": {"value": "1"}, "Line": [made], "TxnDate": "2031-02-01"})
-    after = Decimal(summary(report("InventoryValuationSummary", report_date="2031-12-31"), "GrandTotal")[3])
-    assert [str(before - after)] == cogs() or before - after >= 0
+def test_stock_costs_what_was_bought_first(emulator, report):
+    item = stocked(emulator, "Copper can")
+    bought = {"ItemRef": {"value": item}, "Qty": 5}
+    line = {"Amount": 35, "DetailType": "ItemBasedExpenseLineDetail", "ItemBasedExpenseLineDetail": bought}
+    bill = emulator.create("Bill", {"VendorRef": {"value": "1"}, "Line": [line], "TxnDate": "2031-01-05"})
+    sold = {"ItemRef": {"value": item}, "Qty": 12, "UnitPrice": 10}
+    line = {"Amount": 120, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": sold}
+    made = emulator.create("Invoice", {"CustomerRef": {"value": "1"}, "Line": [line], "TxnDate": "2031-02-01"})
+
+    def valuation():
+        answer = report("InventoryValuationSummary", report_date="2031-12-31", item=item)
+        return [cell["value"] for cell in answer["Rows"]["Row"][0]["ColData"]][2:]
+
+    year = {"start_date": "2031-01-01", "end_date": "2031-12-31"}
+    # ten at 3.00, then two of the five at 7.00
+    assert summary(report("ProfitAndLoss", **year), "COGS")[-1] == "44.00"
+    assert emulator.read("Item", item)["QtyOnHand"] == 3
+    assert valuation() == ["3.00", "21.00", "7.00"]
+    (section,) = report("InventoryValuationDetail", **year, item=item)["Rows"]["Row"]
+    assert [[cell["value"] for cell in row["ColData"]][4:] for row in section["Rows"]["Row"]] == [
+        ["10.00", "30.00", "10.00", "30.00"],
+        ["5.00", "35.00", "15.00", "65.00"],
+        ["-12.00", "-44.00", "3.00", "21.00"],
+    ]  # fmt: skip
+    emulator.delete("Bill", bill["Id"])  # what was never bought has the item's cost
+    assert summary(report("ProfitAndLoss", **year), "COGS")[-1] == "36.00"
+    emulator.void("Invoice", made["Id"])
+    assert emulator.read("Item", item)["QtyOnHand"] == 10
+    assert valuation() == ["10.00", "30.00", "3.00"]
+
+
+def test_returned_goods_come_back_at_the_cost_they_left_with(emulator, report):
+    item = stocked(emulator, "Copper can")
+    for entity, quantity in (("Invoice", 4), ("CreditMemo", 1)):
+        sold = {"ItemRef": {"value": item}, "Qty": quantity, "UnitPrice": 10}
+        line = {"Amount": 10 * quantity, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": sold}
+        emulator.create(entity, {"CustomerRef": {"value": "1"}, "Line": [line], "TxnDate": "2031-02-01"})
+    answer = report("ProfitAndLoss", start_date="2031-01-01", end_date="2031-12-31")
+    assert (summary(answer, "COGS")[-1], summary(answer, "Income")[-1]) == ("9.00", "30.00")
+    assert emulator.read("Item", item)["QtyOnHand"] == 7
 
 
 # ---- engines ---------------------------------------------------------------------------------------------------------
@@ -376,8 +420,8 @@ _ODD = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["value", "Line", "Amount", "LinkedTxn", "TxnId", "TxnType", "Qty", "DetailType", "PostingType", "Entity",
-                 "AccountRef", "ItemRef", "CashBack", "QtyDiff", "SalesItemLineDetail", "type"]
+                ["value", "Line", "Amount", "LinkedTxn", "TxnId", "TxnType", "Qty", "DetailType", "PostingType",
+                 "Entity", "AccountRef", "ItemRef", "CashBack", "QtyDiff", "SalesItemLineDetail", "type"]
             ),
             inner,
             max_size=4,
@@ -401,19 +445,14 @@ _MEMBERS = [
     record=st.dictionaries(st.sampled_from(_MEMBERS), _ODD, max_size=6),
 )  # fmt: skip
 def test_books_take_any_record_that_the_api_takes(client, entity, record):
-    from vantage_quickbooks.emulator.company.entities import ENTITIES
-    from vantage_quickbooks.emulator.company.row import row_of
-
     company = client.emulator.company()
     body = {"Id": "999999", "SyncToken": "0"} | record
     try:
-        import json
-
         row = row_of(ENTITIES[entity], body, json.dumps(body, allow_nan=False))
         company.store.save(company.realm, entity, row)
     except (TypeError, ValueError, AttributeError, OverflowError):
         return  # no way of loading takes it
-    for name in ("TrialBalance", "AgedReceivables", "GeneralLedger", "TransactionList"):
+    for name in ("AgedReceivables", "TransactionList"):
         answer = client.get(f"reports/{name}", params={"date_macro": "all"})
         assert answer.status_code == 200, (entity, record, answer.text[:200], client.emulator.crashes)
     trial = summary(client.get("reports/TrialBalance", params={"date_macro": "all"}).json(), "GrandTotal")

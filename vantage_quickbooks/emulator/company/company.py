@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.emulator import errors
-from vantage_quickbooks.emulator.company import payments, renames, rules, shapes, views
+from vantage_quickbooks.emulator.company import payments, renames, rules, shapes, stock, views
 from vantage_quickbooks.emulator.company.change import Change
 from vantage_quickbooks.emulator.company.entities import ENTITIES, Entity
 from vantage_quickbooks.emulator.company.idempotency import IdempotencyCache
@@ -507,6 +507,24 @@ class Company:
         for target in payments.PAYMENT_TARGETS.get(entity.name, ()):
             self._propagate_payment(entity, target, old, new, now)
         self._propagate_balance(entity, old, new, now)
+        self._propagate_stock(entity, old, new, now)
+
+    def _propagate_stock(self, entity: Entity, old: Record | None, new: Record | None, now: float) -> None:
+        """Change the quantity on hand of the items that a transaction moves."""
+
+        def find_item(id_: str) -> Record | None:
+            return self.find("Item", id_)
+
+        before, after = (stock.moved(entity.name, record, find_item) for record in (old, new))
+        for id_ in dict.fromkeys([*before, *after]):
+            change = after.get(id_, Decimal(0)) - before.get(id_, Decimal(0))
+            item = find_item(id_)
+            if change and item:
+                on_hand = Decimal(str(item.get("QtyOnHand", 0))) + change
+                stamp = {"LastUpdatedTime": local_time(now, self.zone)}
+                item |= {"QtyOnHand": on_hand, "MetaData": item.get("MetaData", {}) | stamp}
+                item = rules.sort_keys(ENTITIES["Item"], item)
+                self.store.save(self.realm, "Item", row_of(ENTITIES["Item"], item, encode(item)))
 
     def _propagate_balance(self, entity: Entity, old: Record | None, new: Record | None, now: float) -> None:
         """Change the balance of the customer or vendor of a transaction."""
