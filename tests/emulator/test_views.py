@@ -283,6 +283,38 @@ def test_credits_and_unapplied_payments_lower_a_customers_balance(client):
     assert balance() == 15
 
 
+def test_an_invoice_made_from_an_estimate_closes_it(client):
+    estimate = write(client, "estimate", {"CustomerRef": CUSTOMER, "Line": [SALE]})
+    assert (estimate["TxnStatus"], "LinkedTxn" in estimate) == ("Pending", False)
+    link = {"TxnId": estimate["Id"], "TxnType": "Estimate"}
+    body = {"CustomerRef": CUSTOMER, "Line": [SALE | {"LinkedTxn": [link]}], "LinkedTxn": [link]}
+    invoice = write(client, "invoice", body)
+    assert (invoice["LinkedTxn"], invoice["Line"][0]["LinkedTxn"]) == ([link], [link])
+    closed = read(client, f"estimate/{estimate['Id']}")
+    assert (closed["TxnStatus"], closed["LinkedTxn"]) == ("Closed", [{"TxnId": invoice["Id"], "TxnType": "Invoice"}])
+    lines = [{"Amount": 30, "LinkedTxn": [{"TxnId": invoice["Id"], "TxnType": "Invoice"}]}]
+    payment = write(client, "payment", {"CustomerRef": CUSTOMER, "TotalAmt": 30, "Line": lines})
+    paid = read(client, f"invoice/{invoice['Id']}")
+    assert paid["LinkedTxn"] == [link, {"TxnId": payment["Id"], "TxnType": "Payment"}]
+    full = {"Id": paid["Id"], "SyncToken": paid["SyncToken"], "CustomerRef": CUSTOMER, "Line": [SALE]}
+    kept = write(client, "invoice", full)
+    assert kept["LinkedTxn"] == paid["LinkedTxn"]
+    client.post("invoice?operation=delete", json={"Id": paid["Id"], "SyncToken": kept["SyncToken"]})
+    assert "LinkedTxn" not in read(client, f"estimate/{estimate['Id']}")
+    missing = body | {"LinkedTxn": [{"TxnId": "987654", "TxnType": "Estimate"}]}
+    assert fault(client.post("invoice", json=missing))["code"] == "2500"
+
+
+def test_a_bill_made_from_a_purchase_order_closes_it_and_does_not_name_it(client):
+    vendor = {"value": write(client, "vendor", {"DisplayName": "Sage Supply"})["Id"]}
+    order = write(client, "purchaseorder", {"VendorRef": vendor, "Line": [EXPENSE]})
+    link = {"TxnId": order["Id"], "TxnType": "PurchaseOrder"}
+    bill = write(client, "bill", {"VendorRef": vendor, "Line": [EXPENSE], "LinkedTxn": [link]})
+    assert "LinkedTxn" not in bill
+    closed = read(client, f"purchaseorder/{order['Id']}")
+    assert (closed["POStatus"], closed["LinkedTxn"]) == ("Closed", [{"TxnId": bill["Id"], "TxnType": "Bill"}])
+
+
 # ---- names in references ----
 
 

@@ -385,6 +385,7 @@ class Company:
             self.store.remove(self.realm, entity.name, old["Id"], int(now))
             self._propagate(entity, old, None, now)
             self._unapply_payments(entity, old, now)
+            self._unlink(entity, old, now)
         return encode({"domain": "QBO", "status": "Deleted", "Id": old["Id"]})
 
     def void(self, entity: Entity, sent: Record) -> str:
@@ -435,10 +436,41 @@ class Company:
         self, entity: Entity, record: Record, old: Record | None, now: float, touched: frozenset[str] | None
     ) -> str:
         change = Change(entity, self, self.today(now), old is None, touched, old or {})
+        asked = record.get("LinkedTxn") if change.touches("LinkedTxn") else None
         record = rules.apply_defaults(change, record)
         if entity.is_name_list and (old is None or record[entity.name_property] != old.get(entity.name_property)):
             self._require_unique_name(entity, record)
-        return self._store_record(entity, record, old, now)
+        body = self._store_record(entity, record, old, now)
+        if entity.name in shapes.LINK_EFFECTS:
+            self._link(entity, record["Id"], asked or [], now)
+        return body
+
+    def _link(self, entity: Entity, id_: str, links: list[Record], now: float) -> None:
+        """Change the transactions that a client has linked a transaction to."""
+        back = {"TxnId": id_, "TxnType": entity.name}
+        for link in links:
+            effect = shapes.LINK_EFFECTS[entity.name].get(str(link.get("TxnType")))
+            if effect is None:
+                continue
+            kind = ENTITIES[str(link["TxnType"])]
+            old = self.find(kind.name, str(link.get("TxnId")))
+            if old is None:
+                raise errors.invalid_reference()
+            changed = old | dict(effect)
+            if kind.name in shapes.LINKED_BACK and back not in old.get("LinkedTxn", []):
+                changed["LinkedTxn"] = [*old.get("LinkedTxn", []), back]
+            self._store_record(kind, rules.sort_keys(kind, changed), old, now)
+
+    def _unlink(self, entity: Entity, old: Record, now: float) -> None:
+        """Remove a deleted transaction from those that link back to it; their state stays (assumed)."""
+        for link in old.get("LinkedTxn", []) if entity.name in shapes.LINKS_SHOWN else []:
+            kind = ENTITIES.get(str(link.get("TxnType")))
+            found = self.find(kind.name, str(link.get("TxnId"))) if kind and kind.name in shapes.LINKED_BACK else None
+            if kind and found:
+                rest = [known for known in found.get("LinkedTxn", []) if known.get("TxnId") != old["Id"]]
+                changed = {key: value for key, value in found.items() if key != "LinkedTxn"}
+                changed |= {"LinkedTxn": rest} if rest else {}
+                self._store_record(kind, rules.sort_keys(kind, changed), found, now)
 
     def _store_record(self, entity: Entity, record: Record, old: Record | None, now: float) -> str:
         if old is not None and record == old:

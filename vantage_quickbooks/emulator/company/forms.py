@@ -42,6 +42,8 @@ def complete_transaction(change: Change, record: Record) -> Record:
     if change.touched is None:
         record = _with_addresses(entity, record, customer, lookup)
         record = _with_account(entity, record, lookup)
+    if entity.name in shapes.LINK_EFFECTS and change.touches("LinkedTxn"):
+        record = _with_links(entity, record, change.old)
     if isinstance(record.get("Line"), list) and change.touches("Line", "TxnTaxDetail"):
         record = _with_totals(change, record)
     if change.created and entity.name in shapes.DOC_NUMBER_SEQUENCES and not record.get("DocNumber"):
@@ -88,6 +90,17 @@ def _with_addresses(entity: Entity, record: Record, customer: Record, lookup: Re
         lines = {"Line1": home.get("Line1", ""), "Line2": place}
         addresses["ShipFromAddr"] = {"Id": home.get("Id", "1")} | lines
     return addresses | record
+
+
+def _with_links(entity: Entity, record: Record, old: Record) -> Record:
+    """Keep the links that a client can set, and those that payments have set."""
+    effects = shapes.LINK_EFFECTS[entity.name] if entity.name in shapes.LINKS_SHOWN else {}
+    own = [link for link in record.get("LinkedTxn", []) if link.get("TxnType") in effects]
+    others = [link for link in old.get("LinkedTxn", []) if link.get("TxnType") not in effects]
+    links = [*own, *others]
+    if not links and entity.name not in shapes.LINKS_SHOWN:
+        return {key: value for key, value in record.items() if key != "LinkedTxn"}
+    return record | {"LinkedTxn": links}
 
 
 def _with_totals(change: Change, record: Record) -> Record:

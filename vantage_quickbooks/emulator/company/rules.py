@@ -71,6 +71,8 @@ def writable_fields(entity: Entity, sent: Record) -> Record:
     (python-quickbooks sends every property that it knows).
     """
     ignored = READ_ONLY | COMPUTED_FIELDS.get(entity.name, frozenset())
+    if entity.name in shapes.LINK_EFFECTS:
+        ignored -= {"LinkedTxn"}  # a client links estimates and charges; payments link themselves
     return {key: None if value == "" else _without_empty(value) for key, value in sent.items() if key not in ignored}
 
 

@@ -70,6 +70,26 @@ An invoice without a term is due by the company's default term (recorded, 2015 t
 default term being Net 30), a bill without a term at once (recorded, 2026).
 """
 
+LINK_EFFECTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "Invoice": {
+        "Estimate": {"TxnStatus": "Closed"},
+        "ReimburseCharge": {"HasBeenInvoiced": True},
+        "TimeActivity": {"BillableStatus": "HasBeenBilled"},
+    },
+    "Bill": {"PurchaseOrder": {"POStatus": "Closed"}},
+    "Purchase": {"PurchaseOrder": {"POStatus": "Closed"}},
+}
+"""What becomes of a transaction that a client links another one to.
+
+Sources: recorded, 2026 (four estimates and two purchase orders); Intuit's pages of ReimburseCharge and TimeActivity.
+"""
+
+LINKED_BACK = frozenset({"Estimate", "PurchaseOrder"})
+"""Linked transactions that link back (recorded, 2026)."""
+
+LINKS_SHOWN = frozenset({"Invoice"})
+"""Transactions that show what they were made from; a bill does not name its purchase order (recorded, 2026)."""
+
 DEFAULT_TERM_APPLIES_TO = frozenset({"Invoice"})
 """Transactions that are due by the company's default term if they have none."""
 
