@@ -341,6 +341,8 @@ class Company:
     def _update_rate(self, entity: Entity, sent: Record) -> str:
         """Update an exchange rate, which has no Id: its currency names it (a live test of python-quickbooks)."""
         rules.reject_unknown_properties(entity, sent)
+        if sent.get("Id") is not None and not sent.get("SourceCurrencyCode"):
+            raise errors.not_found()
         for key in ("SourceCurrencyCode", "Rate"):
             if sent.get(key) in (None, ""):
                 raise errors.required_missing(key)

@@ -86,7 +86,7 @@ def preferences() -> Record:
             "CustomTxnNumbers": False,
             "AllowDeposit": False,
             "AllowDiscount": True,
-            "DefaultDiscountAccount": "15",
+            "DefaultDiscountAccount": "86",
             "AllowEstimates": True,
             "IPNSupportEnabled": False,
             "AllowServiceDate": False,

@@ -219,7 +219,7 @@ class Invoices:
             lines.append(
                 f'{{"Amount":{money(discount)},"DetailType":"DiscountLineDetail","DiscountLineDetail":'
                 '{"PercentBased":true,"DiscountPercent":10,"DiscountAccountRef":'
-                '{"value":"15","name":"Discounts given"}}}'
+                '{"value":"86","name":"Discounts given"}}}'
             )
         tax = (taxed * TAX_PER_MILLE + 500) // 1000
         total = subtotal - discount + tax

@@ -106,7 +106,7 @@ def form(lines: Sequence[Record], *, discount: int = 0) -> tuple[Record, int]:
                 "DiscountLineDetail": {
                     "PercentBased": True,
                     "DiscountPercent": discount,
-                    "DiscountAccountRef": {"value": "15", "name": "Discounts given"},
+                    "DiscountAccountRef": {"value": "86", "name": "Discounts given"},
                 },
             }
         )
