@@ -315,6 +315,29 @@ def test_a_bill_made_from_a_purchase_order_closes_it_and_does_not_name_it(client
     assert (closed["POStatus"], closed["LinkedTxn"]) == ("Closed", [{"TxnId": bill["Id"], "TxnType": "Bill"}])
 
 
+def test_a_deposit_of_payments_is_linked_from_them(client):
+    body = {"CustomerRef": CUSTOMER, "TotalAmt": 60, "PaymentMethodRef": {"value": "2"}, "PaymentRefNum": "5421"}
+    payment = write(client, "payment", body)
+    link = {"TxnId": payment["Id"], "TxnType": "Payment"}
+    other = {"Amount": 40, "DetailType": "DepositLineDetail", "DepositLineDetail": {"AccountRef": {"value": "60"}}}
+    back = {"AccountRef": {"value": "6"}, "Amount": 25, "Memo": "petty cash"}
+    sent = {
+        "DepositToAccountRef": {"value": "5"},
+        "Line": [{"Amount": 60, "LinkedTxn": [link]}, other],
+        "CashBack": back,
+    }
+    deposit = write(client, "deposit", sent)
+    assert deposit["TotalAmt"] == 75
+    assert deposit["Line"][0] == {
+        "Amount": 60,
+        "LinkedTxn": [link | {"TxnLineId": "0"}],
+        "DepositLineDetail": {"PaymentMethodRef": {"value": "2"}, "CheckNum": "5421"},
+    }
+    assert read(client, f"payment/{payment['Id']}")["LinkedTxn"] == [{"TxnId": deposit["Id"], "TxnType": "Deposit"}]
+    client.post("deposit?operation=delete", json={"Id": deposit["Id"], "SyncToken": "0"})
+    assert "LinkedTxn" not in read(client, f"payment/{payment['Id']}")
+
+
 # ---- names in references ----
 
 
@@ -395,6 +418,22 @@ def test_half_a_cent_is_rounded_up(client):
     detail = {"ItemRef": {"value": "1"}, "Qty": 128.35, "UnitPrice": 14.5}
     line = {"Amount": 1861.08, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": detail}
     assert write(client, "invoice", {"CustomerRef": CUSTOMER, "Line": [line]})["TotalAmt"] == 1861.08
+
+
+@pytest.mark.parametrize(("credited", "status"), [(40, 200), (39.99, 400)])
+def test_the_debits_of_a_journal_entry_are_its_credits(client, credited, status):
+    lines = [
+        {
+            "Amount": amount,
+            "DetailType": "JournalEntryLineDetail",
+            "JournalEntryLineDetail": {"PostingType": posting, "AccountRef": {"value": "60"}},
+        }
+        for posting, amount in (("Debit", 40), ("Credit", credited))
+    ]
+    answer = client.post("journalentry", json={"Line": lines})
+    assert answer.status_code == status
+    if status == 400:
+        assert (fault(answer)["code"], fault(answer)["element"]) == ("2300", "Line")
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,12 @@ def wrong_line_amount(supplied: Decimal) -> Fault:
     )
 
 
+def unbalanced_entry(debit: Decimal, credit: Decimal) -> Fault:
+    """A journal entry's debits differ from its credits. The code is Intuit's; no wording is recorded: our words."""
+    detail = f"Debits of {debit:,.2f} and credits of {credit:,.2f} must be equal"
+    return Fault(400, "2300", "Debits and credits do not match", detail, element="Line")
+
+
 def duplicate_name() -> Fault:
     """A name is already in use. Source: recorded, 2020 (minimul error/validation.yml)."""
     return Fault(400, "6240", "Duplicate Name Exists Error", "The name supplied already exists. : null")

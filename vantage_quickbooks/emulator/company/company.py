@@ -49,6 +49,12 @@ def _modifier(entity: Entity) -> Record:
     return _MODIFIER if entity.name in shapes.WITH_MODIFIER else {}
 
 
+def _line_links(entity: Entity, record: Record) -> list[Record]:
+    """Return the links of a transaction's lines, if its lines link it to others."""
+    lines = record.get("Line", []) if entity.name in shapes.LINKED_BY_LINES else []
+    return [link for line in lines for link in line.get("LinkedTxn", [])]
+
+
 class Company:
     """One company's records and rules.
 
@@ -444,7 +450,7 @@ class Company:
             self._require_unique_name(entity, record)
         body = self._store_record(entity, record, old, now)
         if entity.name in shapes.LINK_EFFECTS:
-            self._link(entity, record["Id"], asked or [], now)
+            self._link(entity, record["Id"], [*(asked or []), *_line_links(entity, record)], now)
         return body
 
     def _link(self, entity: Entity, id_: str, links: list[Record], now: float) -> None:
@@ -465,7 +471,8 @@ class Company:
 
     def _unlink(self, entity: Entity, old: Record, now: float) -> None:
         """Remove a deleted transaction from those that link back to it; their state stays (assumed)."""
-        for link in old.get("LinkedTxn", []) if entity.name in shapes.LINKS_SHOWN else []:
+        shown = old.get("LinkedTxn", []) if entity.name in shapes.LINKS_SHOWN else []
+        for link in [*shown, *_line_links(entity, old)]:
             kind = ENTITIES.get(str(link.get("TxnType")))
             found = self.find(kind.name, str(link.get("TxnId"))) if kind and kind.name in shapes.LINKED_BACK else None
             if kind and found:

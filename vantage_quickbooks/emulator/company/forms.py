@@ -44,7 +44,7 @@ def complete_transaction(change: Change, record: Record) -> Record:
         record = _with_account(entity, record, lookup)
     if entity.name in shapes.LINK_EFFECTS and change.touches("LinkedTxn"):
         record = _with_links(entity, record, change.old)
-    if isinstance(record.get("Line"), list) and change.touches("Line", "TxnTaxDetail"):
+    if isinstance(record.get("Line"), list) and change.touches("Line", "TxnTaxDetail", "CashBack"):
         record = _with_totals(change, record)
     if change.created and entity.name in shapes.DOC_NUMBER_SEQUENCES and not record.get("DocNumber"):
         record["DocNumber"] = lookup.next_doc_number(entity.name)
@@ -114,7 +114,8 @@ def _with_totals(change: Change, record: Record) -> Record:
         return record
     tax = to_amount((record.get("TxnTaxDetail") or {}).get("TotalTax", 0))
     paid = record.get("TotalAmt", Decimal(0)) - record.get("Balance", Decimal(0))
-    total = record["TotalAmt"] = subtotal - discount + tax
+    back = to_amount((record.get("CashBack") or {}).get("Amount", 0))  # of a deposit (recorded, 2026)
+    total = record["TotalAmt"] = subtotal - discount + tax - back
     for key in shapes.OPEN_BALANCES.get(entity.name, ()):
         record[key] = total - paid
     return record
@@ -135,6 +136,10 @@ def _lines(change: Change, sent: list[Any]) -> tuple[list[Record], Decimal, Deci
     numbered = entity.name not in shapes.LINES_WITHOUT_LINE_NUM
     ids = itertools.count(_highest_line_id([*change.old.get("Line", []), *sent]) + 1)
     for line in sent:
+        if entity.name in shapes.LINKED_BY_LINES and isinstance(line, dict) and line.get("LinkedTxn"):
+            lines.append(_deposited(line, change.lookup))
+            subtotal += lines[-1]["Amount"]
+            continue
         if not isinstance(line, dict) or not line.get("DetailType"):
             raise errors.required_missing("Line.DetailType")
         if line["DetailType"] == "SubTotalLineDetail":
@@ -162,6 +167,23 @@ def _lines(change: Change, sent: list[Any]) -> tuple[list[Record], Decimal, Deci
 def _highest_line_id(lines: list[Any]) -> int:
     ids = [str(line["Id"]) for line in lines if isinstance(line, dict) and "Id" in line]
     return max((int(id_) for id_ in ids if id_.isascii() and id_.isdigit() and len(id_) < _MAX_LINE_ID), default=0)
+
+
+def _deposited(line: Record, lookup: RecordLookup) -> Record:
+    """Make the line of a deposited payment or receipt: no Id, and how it was paid (recorded, 2026, of 9 lines)."""
+    link = line["LinkedTxn"][0]
+    kind = str(link.get("TxnType"))
+    source = lookup.find(kind, str(link.get("TxnId"))) if kind in shapes.LINK_EFFECTS["Deposit"] else None
+    detail: Record = {}
+    if source and "PaymentMethodRef" in source:
+        detail["PaymentMethodRef"] = {"value": source["PaymentMethodRef"]["value"]}
+    if source and "PaymentRefNum" in source:
+        detail["CheckNum"] = source["PaymentRefNum"]
+    made = {
+        "Amount": to_amount(line.get("Amount", 0)),
+        "LinkedTxn": [link | {"TxnLineId": str(link.get("TxnLineId", 0))}],
+    }
+    return made | ({"DepositLineDetail": detail} if detail else {})
 
 
 def _check_line(line: Record) -> None:

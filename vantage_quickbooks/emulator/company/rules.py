@@ -7,6 +7,7 @@ that a table cannot express. Properties without a recorded or documented rule ar
 from __future__ import annotations
 
 import copy
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.emulator import errors
@@ -41,6 +42,18 @@ def _complete_bill_payment(_: Change, record: Record) -> Record:
     return record | {"TotalAmt": to_amount(record["TotalAmt"])}
 
 
+def _check_journal_entry(change: Change, record: Record) -> Record:
+    """Refuse an entry whose debits differ from its credits (Intuit, "Error codes", 2300)."""
+    totals = {"Debit": Decimal(0), "Credit": Decimal(0)}
+    for line in record.get("Line", []) if change.touches("Line") else []:
+        posting = str((line.get("JournalEntryLineDetail") or {}).get("PostingType"))
+        if posting in totals:
+            totals[posting] += to_amount(line.get("Amount", 0))
+    if totals["Debit"] != totals["Credit"]:
+        raise errors.unbalanced_entry(totals["Debit"], totals["Credit"])
+    return record
+
+
 def _complete_purchase(_: Change, record: Record) -> Record:
     """Add the code of the purchase's kind (recorded, 2026: PurchaseEx in every purchase)."""
     kind = f"{record.get('PaymentType')}{' credit' if record.get('Credit') is True else ''}"
@@ -58,6 +71,7 @@ _RULES: dict[str, Callable[[Change, Record], Record]] = {
     "BillPayment": _complete_bill_payment,
     "Customer": names.apply_ids,
     "Employee": _mask_social_security_number,
+    "JournalEntry": _check_journal_entry,
     "Payment": payments.complete_payment,
     "Purchase": _complete_purchase,
     "Vendor": names.apply_ids,

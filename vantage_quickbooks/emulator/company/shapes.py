@@ -77,6 +77,7 @@ LINK_EFFECTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "TimeActivity": {"BillableStatus": "HasBeenBilled"},
     },
     "Bill": {"PurchaseOrder": {"POStatus": "Closed"}},
+    "Deposit": {"Payment": {}, "SalesReceipt": {}},
     "Purchase": {"PurchaseOrder": {"POStatus": "Closed"}},
 }
 """What becomes of a transaction that a client links another one to.
@@ -84,8 +85,11 @@ LINK_EFFECTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 Sources: recorded, 2026 (four estimates and two purchase orders); Intuit's pages of ReimburseCharge and TimeActivity.
 """
 
-LINKED_BACK = frozenset({"Estimate", "PurchaseOrder"})
+LINKED_BACK = frozenset({"Estimate", "Payment", "PurchaseOrder", "SalesReceipt"})
 """Linked transactions that link back (recorded, 2026)."""
+
+LINKED_BY_LINES = frozenset({"Deposit"})
+"""Transactions whose lines link, and not they themselves: what is deposited (recorded, 2026)."""
 
 LINKS_SHOWN = frozenset({"Invoice"})
 """Transactions that show what they were made from; a bill does not name its purchase order (recorded, 2026)."""
