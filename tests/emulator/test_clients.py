@@ -29,6 +29,7 @@ from quickbooks.exceptions import (  # noqa: E402
     ValidationException,
 )
 from quickbooks.objects import (  # noqa: E402
+    Attachable,
     Bill,
     CompanyInfo,
     Customer,
@@ -41,8 +42,9 @@ from quickbooks.objects import (  # noqa: E402
     Term,
     Vendor,
 )
-from quickbooks.objects.base import LinkedTxn  # noqa: E402
+from quickbooks.objects.base import AttachableRef, LinkedTxn  # noqa: E402
 from quickbooks.objects.payment import PaymentLine  # noqa: E402
+from quickbooks.objects.taxservice import TaxRateDetails, TaxService  # noqa: E402
 
 from vantage_quickbooks.cli.commands import emulator as command  # noqa: E402
 from vantage_quickbooks.emulator.control.clients import CLIENTS, lines_for  # noqa: E402
@@ -268,6 +270,34 @@ def test_python_quickbooks_understands_the_faults(qb, emulator):
     assert len(Customer.all(qb=qb)) == 28
 
 
+def test_python_quickbooks_attaches_files_and_sends_documents(qb, emulator):
+    attachable = Attachable()
+    attachable.AttachableRef = [AttachableRef()]
+    attachable.AttachableRef[0].EntityRef = Vendor.get(1, qb=qb).to_ref()
+    attachable.FileName, attachable.ContentType = "plan.txt", "text/plain"
+    attachable._FileBytes = b"\x00 plan \xff"
+    made = Attachable.get(attachable.save(qb=qb).Id, qb=qb)
+    assert (made.Size, made.AttachableRef[0].EntityRef.value) == (8, "1")
+    assert requests.get(made.TempDownloadUri, timeout=60).content == b"\x00 plan \xff"
+    invoice = Invoice.all(max_results=1, qb=qb)[0]
+    assert invoice.download_pdf(qb=qb).startswith(b"%PDF-")
+    invoice.send(qb=qb, send_to="mira@lund.example")
+    assert emulator.read("Invoice", invoice.Id)["DeliveryInfo"]["DeliveryType"] == "Email"
+
+
+def test_python_quickbooks_creates_tax_codes(qb):
+    code, rate = TaxService(), TaxRateDetails()
+    code.TaxCode = rate.TaxRateName = "Alameda County"
+    rate.RateValue, rate.TaxAgencyId, rate.TaxApplicableOn = 10, 1, "Sales"
+    code.TaxRateDetails.append(rate)
+    made = code.save(qb=qb)
+    assert (made.TaxCode, made.TaxRateDetails[0].RateValue, made.TaxRateDetails[0].TaxAgencyId) == (
+        "Alameda County",
+        10,
+        "1",
+    )
+
+
 # ---- node-quickbooks and intuit-oauth for Node ------------------------------------------------
 
 
@@ -297,6 +327,10 @@ def test_node_quickbooks_and_intuit_oauth(emulator, npm, tmp_path):
         "once": True,
         "voided": "Voided",
         "batch": [["a", "Vendor"], ["b", "Fault"], ["c", "QueryResponse"]],
+        "pdf": True,
+        "sent": ["EmailSent", "mira@lund.example"],
+        "attached": ["plan.txt", 4, "Invoice"],
+        "rates": ["California"],
         "deleted": "Deleted",
         "changes": ["Customer", "Invoice", ""],
         "graves": 1,

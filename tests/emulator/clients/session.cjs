@@ -82,6 +82,14 @@ async function books (token) {
     { bId: 'c', Query: 'select count(*) from Invoice' }
   ])
   result.batch = batch.BatchItemResponse.map((item) => [item.bId, Object.keys(item).find((key) => key !== 'bId')])
+  const pdf = await call(qbo, 'getInvoicePdf', invoice.Id)
+  result.pdf = Buffer.from(pdf).subarray(0, 5).toString() === '%PDF-'
+  const sent = await call(qbo, 'sendInvoicePdf', invoice.Id, 'mira@lund.example')
+  result.sent = [sent.EmailStatus, sent.BillEmail.Address]
+  const attached = await call(qbo, 'upload', 'plan.txt', 'text/plain', Buffer.from('plan'), 'Invoice', invoice.Id)
+  result.attached = [attached.FileName, attached.Size, attached.AttachableRef[0].EntityRef.type]
+  const rates = await call(qbo, 'findTaxRates', { Name: 'California' })
+  result.rates = rates.QueryResponse.TaxRate.map((rate) => rate.Name)
   const deleted = await call(qbo, 'deleteInvoice', invoice.Id)
   result.deleted = deleted.Invoice.status
   const changes = await call(qbo, 'changeDataCapture', ['Customer', 'Invoice', 'Payment'], since)
