@@ -248,8 +248,22 @@ LISTED = [
             "header = x-xss-protection",
         ),
     ),
+    Listed(
+        "Intuit",
+        "reports: titles in capitals, lists whose columns have their key as type",
+        "the report engine of 31 August 2026, and minor version 75; with `--as-of` they are as recorded",
+        ("minimul-qbo_api/*/reports/*",),
+        ("body ~ Columns/Column/ColTitle", "body ~ Columns/Column/ColType", "body + Columns/Column/MetaData"),
+    ),
+    Listed(
+        "recording",
+        "reports: the rows of a general ledger",
+        "the recordings of that company have only some of its transactions; `test_reports_recorded.py` compares the"
+        " shape, and the figures of a company that is recorded better",
+        ("minimul-qbo_api/*/reports/gl.yml",),
+        ("body * Rows/Row*",),
+    ),
     # ---- what is not served ----
-    Listed("unserved", "reports", "reports are not computed", ("minimul-qbo_api/*/reports/*",), ("unserved",)),
     Listed(
         "unserved",
         "a refusal of TaxService",

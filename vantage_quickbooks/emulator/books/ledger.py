@@ -35,20 +35,36 @@ _DIMENSIONS = "memo, customer, vendor, employee, klass, department, item, quanti
 _LINE_COLUMNS = f"txn, line, book, date, account, cents, control, before, {_DIMENSIONS}"
 _TXN_COLUMNS = (
     "row, book, entity, id, type, date, due, num, name_kind, name, memo, created, total, deferred, payment, posting,"
-    " account, side, control"
+    " account, side, settles"
+)
+_INTEGERS = frozenset(
+    {
+        "row", "txn", "line", "book", "cents", "control", "before", "base", "created", "total", "deferred", "payment",
+        "posting", "side", "sign", "abroad", "posted",
+    }
+)  # fmt: skip
+
+
+def _typed(columns: str) -> str:
+    """Return column definitions. Without a type, SQLite would not use an index to compare with a typed column."""
+    names = [name.strip() for name in columns.split(",")]
+    return ", ".join(f"{name} {'INTEGER' if name in _INTEGERS else ''}".strip() for name in names)
+
+
+_APPLICATION_COLUMNS = "txn, line, book, entity, id, cents, sign, abroad"
+_MOVE_COLUMNS = (
+    "txn, line, book, date, created, item, quantity, cents, account, asset, base, posted, line_customer, line_vendor,"
+    " line_klass, line_department, line_memo"
 )
 _SCHEMA = f"""
 CREATE TABLE ledger_book (book INTEGER PRIMARY KEY, realm TEXT NOT NULL UNIQUE);
 CREATE TABLE ledger_pending (row INTEGER PRIMARY KEY);
-CREATE TABLE ledger_txn ({_TXN_COLUMNS.replace("row,", "row INTEGER PRIMARY KEY,", 1)});
+CREATE TABLE ledger_txn ({_typed(_TXN_COLUMNS).replace("row INTEGER", "row INTEGER PRIMARY KEY", 1)});
 CREATE INDEX ledger_txn_id ON ledger_txn (book, entity, id);
-CREATE TABLE ledger_line ({_LINE_COLUMNS}, PRIMARY KEY (txn, line)) WITHOUT ROWID;
-CREATE TABLE ledger_application (txn, line, book, entity, id, cents, sign, abroad, PRIMARY KEY (txn, line))
-    WITHOUT ROWID;
+CREATE TABLE ledger_line ({_typed(_LINE_COLUMNS)}, PRIMARY KEY (txn, line)) WITHOUT ROWID;
+CREATE TABLE ledger_application ({_typed(_APPLICATION_COLUMNS)}, PRIMARY KEY (txn, line)) WITHOUT ROWID;
 CREATE INDEX ledger_application_id ON ledger_application (book, entity, id);
-CREATE TABLE ledger_move (txn, line, book, date, created, item, quantity, cents, account, asset, base, posted, {
-    ", ".join(f"line_{name}" for name in ("customer", "vendor", "klass", "department", "memo"))
-}, PRIMARY KEY (txn, line)) WITHOUT ROWID;
+CREATE TABLE ledger_move ({_typed(_MOVE_COLUMNS)}, PRIMARY KEY (txn, line)) WITHOUT ROWID;
 CREATE INDEX ledger_move_item ON ledger_move (book, item, date);
 CREATE TRIGGER ledger_written AFTER INSERT ON body BEGIN INSERT OR IGNORE INTO ledger_pending VALUES (NEW.row); END;
 CREATE TRIGGER ledger_changed AFTER UPDATE ON body BEGIN INSERT OR IGNORE INTO ledger_pending VALUES (NEW.row); END;
@@ -299,14 +315,17 @@ ACCRUAL = f"SELECT {COLUMNS} FROM ledger_line WHERE book = :book"  # noqa: S608 
 
 APPLIED = """
 SELECT a.txn AS payer, c.row AS charge, c.entity AS charge_entity, c.deferred AS deferred, abs(c.total) AS total,
-    a.cents AS cents, p.side AS side, p.control AS control, max(p.date, c.date) AS date,
+    a.cents AS cents, p.side AS side, p.settles AS control, max(p.date, c.date) AS date,
     p.name_kind AS payer_kind, p.name AS payer_name, -p.side * a.sign * a.cents AS recognized,
     sum(a.cents) OVER (PARTITION BY c.row ORDER BY max(p.date, c.date), a.txn, a.line) AS upto
-FROM ledger_application a JOIN ledger_txn p ON p.row = a.txn
-JOIN ledger_txn c ON c.book = a.book AND c.entity = a.entity AND c.id = a.id
+FROM ledger_application a CROSS JOIN ledger_txn p ON p.row = a.txn
+CROSS JOIN ledger_txn c ON c.book = a.book AND c.entity = a.entity AND c.id = a.id
 WHERE a.book = :book
 """
-"""Which part of which charge is paid when. A payment made before its charge counts from the date of the charge."""
+"""Which part of which charge is paid when. A payment made before its charge counts from the date of the charge.
+
+CROSS JOIN keeps SQLite to the order of the tables.
+"""
 
 
 def _share(amount: str, paid: str) -> str:
@@ -326,21 +345,21 @@ _OF_PAYER = (
 )
 
 CASH = f"""
-WITH applied AS ({APPLIED})
+WITH applied AS MATERIALIZED ({APPLIED})
 SELECT l.txn, l.line, l.date, l.account, l.cents, {", ".join(f"l.{name.strip()}" for name in _DIMENSIONS.split(","))}
-FROM ledger_line l JOIN ledger_txn t ON t.row = l.txn
+FROM ledger_line l CROSS JOIN ledger_txn t ON t.row = l.txn
 WHERE l.book = :book AND NOT (t.deferred AND t.total <> 0) AND NOT (t.payment AND l.control)
 UNION ALL
 SELECT l.txn, l.line, a.date, l.account, {_PAID}, {_DIMENSIONS_OF_LINE}, l.quantity * {_PART}, l.tax,
     CAST(round(l.base * {_PART}) AS INTEGER)
-FROM applied a JOIN ledger_line l ON l.txn = a.charge AND NOT l.control WHERE a.deferred AND a.total <> 0
+FROM applied a CROSS JOIN ledger_line l ON l.txn = a.charge AND NOT l.control WHERE a.deferred AND a.total <> 0
 UNION ALL
 SELECT a.payer, 900000, a.date, a.control, a.recognized, {_OF_PAYER} FROM applied a
 WHERE NOT a.deferred OR a.total = 0
 UNION ALL
 SELECT l.txn, l.line, l.date, CASE t.side WHEN 1 THEN :unapplied_income ELSE :unapplied_expense END, l.cents,
     {", ".join(f"l.{name.strip()}" for name in _DIMENSIONS.split(","))}
-FROM ledger_line l JOIN ledger_txn t ON t.row = l.txn WHERE l.book = :book AND t.payment AND l.control
+FROM ledger_line l CROSS JOIN ledger_txn t ON t.row = l.txn WHERE l.book = :book AND t.payment AND l.control
 UNION ALL
 SELECT a.payer, 900001, a.date, CASE a.side WHEN 1 THEN :unapplied_income ELSE :unapplied_expense END, -a.recognized,
     {_OF_PAYER} FROM applied a

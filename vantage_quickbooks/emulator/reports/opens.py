@@ -77,15 +77,15 @@ def open_items(figures: Figures, side: Side, day: str, *, settled: bool = False)
     found: dict[tuple[int, str], Open] = {}
     rows = figures.db.execute(
         f"SELECT l.txn, {name}, sum(l.cents), t.date, CASE t.due WHEN '' THEN t.date ELSE t.due END"  # noqa: S608
-        f" FROM ledger_line l JOIN ledger_txn t ON t.row = l.txn"
+        " FROM ledger_line l CROSS JOIN ledger_txn t ON t.row = l.txn"
         f" WHERE l.book = :book AND l.date <= :day AND l.account IN ({marks}){filters} GROUP BY 1, 2",
         {"book": figures.ledger.book, "day": day, **bound},
     )
     for txn, who, cents, dated, due in rows:
         found[txn, who] = Open(txn, who, side.sign * cents, side.sign * cents, dated, due)
     applied = figures.db.execute(
-        f"WITH applied AS ({books.APPLIED}) SELECT a.charge, a.charge_entity, c.name, a.payer, a.payer_name,"  # noqa: S608
-        " a.recognized FROM applied a JOIN ledger_txn c ON c.row = a.charge WHERE a.side = :side AND a.date <= :day",
+        f"WITH applied AS MATERIALIZED ({books.APPLIED}) SELECT a.charge, a.charge_entity, c.name, a.payer, a.payer_name,"  # noqa: S608
+        " a.recognized FROM applied a CROSS JOIN ledger_txn c ON c.row = a.charge WHERE a.side = :side AND a.date <= :day",
         {"book": figures.ledger.book, "side": side.side, "day": day},
     )
     for charge, entity, charged, payer, paid_by, recognized in applied:
