@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import defaultdict
 from datetime import timedelta
 from decimal import Decimal
@@ -15,6 +16,7 @@ from fractions import Fraction
 import pytest
 
 from vantage_quickbooks.emulator import Emulator
+from vantage_quickbooks.emulator.books.ledger import Ledger, parameters, source
 from vantage_quickbooks.emulator.company.sample import Sample
 from vantage_quickbooks.emulator.company.times import DEFAULT_ZONE, zone_of
 from vantage_quickbooks.emulator.errors import Fault
@@ -55,6 +57,20 @@ def client(books, open_client):
     books.reset()
     yield open_client(books).connect()
     assert books.crashes == []
+
+
+def test_a_report_of_a_large_company_uses_the_indexes(books):
+    """Without them, a cash basis of 100,000 invoices takes minutes."""
+    company = books.company()
+    ledger = Ledger(company)
+    ledger.update()
+    with company.store.reading() as db:
+        plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {source(cash=True)}", parameters(ledger))]
+    # "TABLE ... AS" is how SQLite before 3.36 says it
+    assert any(re.match(r"SEARCH (TABLE ledger_txn AS )?c USING INDEX ledger_txn_id", step) for step in plan), plan
+    assert any(re.match(r"SEARCH (TABLE ledger_line AS )?l USING PRIMARY KEY", step) for step in plan), plan
+    assert sum(bool(re.match(r"SCAN (TABLE ledger_line AS )?l\b", step)) for step in plan) == 2, plan
+    assert not any("AUTOMATIC" in step for step in plan), plan
 
 
 class History:

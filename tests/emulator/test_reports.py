@@ -137,7 +137,7 @@ def test_dates_choose_the_period_and_macros_are_named(report):
     macro = report("ProfitAndLoss", date_macro="Last Fiscal Year")["Header"]
     assert macro["DateMacro"] == "last calendar year"
     assert (macro["StartPeriod"][5:], macro["EndPeriod"][5:]) == ("01-01", "12-31")
-    assert report("TrialBalance")["Header"]["DateMacro"] == "this calendar year-to-date"
+    assert report("BalanceSheet")["Header"]["DateMacro"] == "this calendar year-to-date"
 
 
 def test_columns_are_months_that_add_up(report):
@@ -260,6 +260,28 @@ def test_a_payment_before_its_invoice_counts_as_income_from_the_invoices_date(em
     assert paid == ["Unapplied Cash Payment Income", "100.00"]
     moved = [cell["value"] for row in rows_of(report("ProfitAndLoss", **march)) for cell in row.get("ColData", [])]
     assert sorted(moved) == ["-100.00", "100.00", "Design income", "Unapplied Cash Payment Income"]
+
+
+def test_companies_have_books_of_their_own(emulator, report, open_client):
+    before = total_income(report, date_macro="today")
+    token = emulator.grant("4620816365000001")
+    other = open_client(emulator)
+    other.realm = "4620816365000001"
+    other.connect(token)
+    invoice(emulator, 77)
+    assert total_income(report, date_macro="today") == before + 77
+    answer = other.get("reports/AgedReceivables").json()
+    assert summary(answer, "GrandTotal") != summary(report("AgedReceivables"), "GrandTotal")
+    assert total_income(report, date_macro="today") == before + 77
+
+
+@pytest.mark.parametrize(("group", "aging"), [("AR", "AgedReceivables"), ("AP", "AgedPayables")])
+def test_currencies_are_posted_in_the_home_currency(report, group, aging):
+    """The sample company has invoices in three currencies and a bill in Canadian dollars."""
+    sheet = report("BalanceSheet")
+    assert summary(sheet, group)[-1] == summary(report(aging), "GrandTotal")[-1]
+    trial = summary(report("TrialBalance"), "GrandTotal")
+    assert trial[1] == trial[2]
 
 
 def test_a_parent_that_pays_for_its_job_settles_the_jobs_invoice(emulator, report, client):

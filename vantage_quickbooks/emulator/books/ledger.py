@@ -345,7 +345,7 @@ _OF_PAYER = (
 )
 
 CASH = f"""
-WITH applied AS MATERIALIZED ({APPLIED})
+WITH applied AS ({APPLIED})
 SELECT l.txn, l.line, l.date, l.account, l.cents, {", ".join(f"l.{name.strip()}" for name in _DIMENSIONS.split(","))}
 FROM ledger_line l CROSS JOIN ledger_txn t ON t.row = l.txn
 WHERE l.book = :book AND NOT (t.deferred AND t.total <> 0) AND NOT (t.payment AND l.control)

@@ -71,7 +71,7 @@ REPORTS: dict[str, Report] = {
         Report("TransactionListByCustomer", lambda f: details.transactions_by(f, "Customer"), _MONTH, basis=False),
         Report("TransactionListByVendor", lambda f: details.transactions_by(f, "Vendor"), _MONTH, basis=False),
         Report("TransactionListWithSplits", details.transactions_with_splits, _MONTH, basis=False),
-        Report("TrialBalance", statements.trial_balance),
+        Report("TrialBalance", statements.trial_balance, _MONTH),
         Report("VendorBalance", lambda f: summaries.balance(f, VENDORS), "all", as_of=True, basis=False),
         Report("VendorBalanceDetail", lambda f: details.balance_detail(f, VENDORS), "all", as_of=True, basis=False),
         Report("VendorExpenses", summaries.vendor_expenses, summarized=True),

@@ -84,8 +84,8 @@ def open_items(figures: Figures, side: Side, day: str, *, settled: bool = False)
     for txn, who, cents, dated, due in rows:
         found[txn, who] = Open(txn, who, side.sign * cents, side.sign * cents, dated, due)
     applied = figures.db.execute(
-        f"WITH applied AS MATERIALIZED ({books.APPLIED}) SELECT a.charge, a.charge_entity, c.name, a.payer, a.payer_name,"  # noqa: S608
-        " a.recognized FROM applied a CROSS JOIN ledger_txn c ON c.row = a.charge WHERE a.side = :side AND a.date <= :day",
+        f"SELECT a.charge, a.charge_entity, c.name, a.payer, a.payer_name, a.recognized FROM ({books.APPLIED}) a"  # noqa: S608
+        " CROSS JOIN ledger_txn c ON c.row = a.charge WHERE a.side = :side AND a.date <= :day",
         {"book": figures.ledger.book, "side": side.side, "day": day},
     )
     for charge, entity, charged, payer, paid_by, recognized in applied:
