@@ -118,6 +118,15 @@ def test_the_buttons_do_what_they_say(client, emulator):
     press("latency", median="0.3", p99="2")
     assert emulator.state()["latency"] == [{"median": 0.3, "p99": 2}]
     press("latency")
+    assert "answers as of 2027-02-01" in press("clock", as_of="2027-02-01")
+    press("reset")
+    emulator.subscribe("http://127.0.0.1:9/")
+    emulator.play({"steps": [{"after_requests": 2}, {"advance": 1}]})
+    page = show(client).text
+    assert "1 subscription<" in page
+    assert "1 of 2<small>waits for 2 requests</small>" in page
+    assert "any number a second" in press("limits", limits="true")
+    assert "any number a second" not in press("limits", limits="strict")
     press("limits", limits="true")
     assert (emulator.state()["latency"], emulator.state()["limits"]["per_minute"]) == ([], 500)
 

@@ -273,6 +273,17 @@ def test_a_reset_ends_all_subscriptions(client, emulator, receiver):
     }
 
 
+def test_subscriptions_of_the_start_are_there_after_a_reset(receiver):
+    with Emulator(webhooks=[receiver.url]) as emulator:
+        for number in (1, 2):
+            emulator.notify("Vendor", str(number), "Update")
+            emulator.webhooks.flush()
+            emulator.reset()
+    assert [event["intuitentityid"] for body in receiver.bodies() for event in body] == ["1", "2"]
+    with pytest.raises(ValueError, match="address"):
+        Emulator(webhooks=["nowhere"])
+
+
 def test_a_scenario_subscribes(emulator, receiver):
     steps = [
         {"subscribe": receiver.url, "entities": ["Vendor"], "format": "legacy", "merge_s": 0},

@@ -18,7 +18,7 @@ from vantage_quickbooks.emulator.world import World, dated
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from vantage_quickbooks.emulator.faults.latency import Spec
     from vantage_quickbooks.emulator.http.limits import LimitsChoice
@@ -44,6 +44,7 @@ class Emulator(World):
         as_of: A date or time, ISO 8601: the clock starts there, and QuickBooks answers as it does then; see profile.py.
             None is today, by the machine's clock.
         scenario: A scenario file, or its data, played at the start and after each reset; see scenario.py.
+        webhooks: Addresses that get signed notifications of every change; see webhooks/webhooks.py.
         host: The address to listen on.
 
     Raises:
@@ -66,6 +67,7 @@ class Emulator(World):
         latency: Spec = None,
         as_of: str | None = None,
         scenario: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        webhooks: Sequence[str] = (),
         host: str = "127.0.0.1",
     ) -> None:
         if not 0 <= port <= 65_535:
@@ -100,6 +102,7 @@ class Emulator(World):
             limits=Limits(limits, clock.now),
             latency=Latency(latency, seed),
             address=(host, port),
+            webhooks=webhooks,
             scenario=None if scenario is None else Scenario.load(scenario),
         )
         self._server: Server | None = None

@@ -23,7 +23,7 @@ from vantage_quickbooks.emulator.webhooks.webhooks import Webhooks, check_event
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from vantage_quickbooks.emulator.company.companies import Companies
     from vantage_quickbooks.emulator.company.entities import Entity
@@ -59,6 +59,7 @@ class World:
         latency: How long responses take.
         address: Host and port to listen on.
         scenario: Played at the start and after each reset.
+        webhooks: Addresses that are subscribed to everything, at the start and after each reset.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class World:
         latency: Latency,
         address: tuple[str, int],
         scenario: Scenario | None,
+        webhooks: Sequence[str],
     ) -> None:
         self.realm_id = realm_id
         self.oauth = oauth
@@ -92,7 +94,9 @@ class World:
         self._adding = threading.Lock()
         self._added = 0
         self._player: Player | None = None
+        self._webhooks_at_start = tuple(webhooks)
         self.webhooks = Webhooks(seed, clock.now, lambda: self.profile, lambda: self.client_id)
+        self._subscribe_at_start()
         self._scenario_at_start = scenario
 
     # ---- addresses and credentials ----
@@ -293,6 +297,10 @@ class World:
         """
         return self.webhooks.subscribe(url, **options)
 
+    def _subscribe_at_start(self) -> None:
+        for url in self._webhooks_at_start:
+            self.webhooks.subscribe(url)
+
     def notify(
         self,
         entity: str,
@@ -374,6 +382,7 @@ class World:
         self.profile = self._profile_at_start
         self.oauth.reset()
         self.webhooks.reset()
+        self._subscribe_at_start()
         self.reset_counters()
         self._companies.reset()
         self._player = None

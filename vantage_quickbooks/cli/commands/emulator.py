@@ -74,6 +74,9 @@ _LIMITS: dict[str | None, Literal["strict"] | bool] = {None: True, "strict": "st
     help="Seconds for which a replaced refresh token still works; default 0.",
 )
 @click.option("--scenario", metavar="FILE", type=click.Path(), help="Play this scenario, a YAML file.")
+@click.option(
+    "--webhook", metavar="URL", multiple=True, help="Post signed notifications of every change to URL. Repeatable."
+)
 @click.option("--as-of", metavar="DATE", help="Answer as QuickBooks does, or is announced to do, on this date.")
 @click.option(
     "--write-settings",
@@ -101,6 +104,7 @@ def command(
     grace: float,
     as_of: str | None,
     scenario: str | None,
+    webhook: Sequence[str],
     write_settings: str | None,
     client: str | None,
     force: bool,
@@ -133,6 +137,7 @@ def command(
                 previous_token_grace_s=grace,
                 as_of=as_of,
                 scenario=scenario,
+                webhooks=webhook,
                 latency=[latencies.parse(text) for text in latency],
                 on_ready=on_ready,
             )
@@ -183,6 +188,9 @@ def how_to(emulator: Emulator, settings_file: str | None) -> str:
         exports = "\n".join(lines) + "\n"
     else:
         option = f" --settings {shlex.quote(str(Path(settings_file).absolute()))}"
+    hooks = ""
+    if emulator.state()["webhooks"]["subscriptions"]:
+        hooks = f"\n  webhooks  verifier token {emulator.webhooks.verifier_token}"
     written = f"written to {settings_file}" if settings_file else "below (--write-settings FILE writes them to a file)"
     return f"""\
 A local QuickBooks is running. Press Ctrl-C to stop it.
@@ -195,7 +203,7 @@ A local QuickBooks is running. Press Ctrl-C to stop it.
   control   {url}/_emulator/state
   limits    {describe(emulator.limits.numbers)}
   clients   {", ".join(_CLIENTS)}: --for CLIENT prints the lines that point it here
-  settings  {written}
+  settings  {written}{hooks}
 
 In another terminal:
 

@@ -92,9 +92,18 @@ def _facts(state: Mapping[str, Any]) -> str:
         ("API requests", f"{asked['total']:,}", statuses or "none yet"),
         ("Token requests", f"{issued['total']:,}", f"{issued['failed']:,} refused"),
         ("Max concurrent", f"{counters['max_concurrent']:,}", _plural(counters["connections"], "connection")),
-        ("Clock (UTC)", moment[11:19], f"{moment[:10]}, {_clock_offset(state['clock_offset_s'])}"),
+        ("Clock (UTC)", moment[11:19], f"{moment[:10]}, {_clock_offset(state['clock_offset_s'])}{_as_of(state)}"),
         ("Limits", "on" if state["limits"] else "off", limits),
     ]
+    hooks, scenario = state["webhooks"], state["scenario"]
+    if hooks["subscriptions"]:
+        sent = f"{hooks['accepted']:,} of {hooks['sent']:,} accepted, {hooks['pending']:,} pending"
+        facts.append(("Webhooks", _plural(hooks["subscriptions"], "subscription"), sent))
+    if scenario:
+        waits = f"waits for {_plural(scenario['awaited_requests'], 'request')}" if scenario["awaited_requests"] else ""
+        facts.append(
+            ("Scenario", f"{scenario['done']} of {scenario['steps']}", scenario.get("error") or waits or "done")
+        )
     return (
         '<dl class="facts">'
         + "".join(f"<div><dt>{a}</dt><dd>{escape(b)}<small>{escape(c)}</small></dd></div>" for a, b, c in facts)
@@ -149,6 +158,8 @@ def _state_buttons(state: Mapping[str, Any]) -> str:
         + _button("grants/revoke", "Revoke grants", look="bad")
         + _button("clock", "Clock + 1 hour", advance="3600")
         + _button("clock", "Clock + 1 day", advance="86400")
+        + '<form class="row" method="post" action="/_emulator/clock"><label>As of '
+        f'<input name="as_of" type="date" required value="{state["now"][:10]}"></label><button>Go</button></form>'
         + _button("limits", "Limits off" if limited else "Limits on", limits="false" if limited else "true")
         + ("" if "per_second" in state["limits"] else _button("limits", "Strict limits", limits="strict"))
         + _button("reset", "Reset everything", look="bad")
@@ -242,6 +253,11 @@ def _label(name: str) -> str:
 
 def _plural(number: int, word: str) -> str:
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def _as_of(state: Mapping[str, Any]) -> str:
+    chosen = state["profile"]["as_of"]
+    return f"; answers as of {chosen}" if chosen else ""
 
 
 def _clock_offset(seconds: float) -> str:
