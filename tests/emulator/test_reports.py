@@ -443,7 +443,7 @@ _ODD = st.recursive(
         | st.dictionaries(
             st.sampled_from(
                 ["value", "Line", "Amount", "LinkedTxn", "TxnId", "TxnType", "Qty", "DetailType", "PostingType",
-                 "Entity", "AccountRef", "ItemRef", "CashBack", "QtyDiff", "SalesItemLineDetail", "type"]
+                 "Entity", "AccountRef", "ItemRef", "CashBack", "QtyDiff", "SalesItemLineDetail", "type", "name"]
             ),
             inner,
             max_size=4,
@@ -454,7 +454,7 @@ _ODD = st.recursive(
 _MEMBERS = [
     "Line", "TotalAmt", "Amount", "TxnDate", "DueDate", "CustomerRef", "VendorRef", "AccountRef", "DepositToAccountRef",
     "TxnTaxDetail", "CurrencyRef", "ExchangeRate", "PayType", "CheckPayment", "ClassRef", "PrivateNote", "CashBack",
-    "EntityRef", "PaymentType", "FromAccountRef", "ToAccountRef", "AdjustAccountRef",
+    "EntityRef", "PaymentType", "FromAccountRef", "ToAccountRef", "AdjustAccountRef", "ParentRef", "Type",
 ]  # fmt: skip
 
 

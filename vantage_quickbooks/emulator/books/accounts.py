@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from vantage_quickbooks.emulator.books.values import number_of, ref
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -148,7 +150,7 @@ class Chart:
         for subtype in subtypes:
             fits = [one for one in self._by_id.values() if one.subtype == subtype]
             if fits:
-                return max(fits, key=lambda one: abs(float(one.body.get("CurrentBalance") or 0))).id
+                return max(fits, key=lambda one: abs(number_of(one.body.get("CurrentBalance")))).id
         return self.role("tax")
 
     def control(self, role: str, currency: str) -> str:
@@ -175,9 +177,9 @@ def _account(body: Mapping[str, Any]) -> Account:
         full_name=str(body.get("FullyQualifiedName") or name),
         type=type_ if type_ in TYPES else "Other Current Asset",
         subtype=str(body.get("AccountSubType") or ""),
-        parent=str((body.get("ParentRef") or {}).get("value") or ""),
+        parent=ref(body, "ParentRef"),
         number=str(body.get("AcctNum") or ""),
-        currency=str((body.get("CurrencyRef") or {}).get("value") or ""),
+        currency=ref(body, "CurrencyRef"),
         body=body,
     )
 
@@ -197,6 +199,4 @@ def bodies(company: Company, entity: str) -> list[dict[str, Any]]:
 
 def home_currency(company: Company) -> str:
     """Return the code of a company's home currency (Preferences.CurrencyPrefs.HomeCurrency)."""
-    preferences = company.find("Preferences", "1") or {}
-    home = (preferences.get("CurrencyPrefs") or {}).get("HomeCurrency") or {}
-    return str(home.get("value") or "USD")
+    return ref(company.find("Preferences", "1"), "CurrencyPrefs", "HomeCurrency") or "USD"

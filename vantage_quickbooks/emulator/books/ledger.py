@@ -12,18 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.emulator.books import stock
 from vantage_quickbooks.emulator.books.accounts import Chart, bodies, chart_of
-from vantage_quickbooks.emulator.books.posting import (
-    ENTITIES,
-    Line,
-    Movement,
-    Rates,
-    Transaction,
-    cents_of,
-    number_of,
-    post,
-    rate_of,
-    ref,
-)
+from vantage_quickbooks.emulator.books.posting import ENTITIES, Line, Movement, Rates, Transaction, post
+from vantage_quickbooks.emulator.books.values import cents_of, number_of, rate_of, ref
 
 if TYPE_CHECKING:
     import sqlite3

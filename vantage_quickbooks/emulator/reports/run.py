@@ -41,7 +41,8 @@ def run(company: Company, name: str, given: Mapping[str, str], now: float, *, mo
         raise errors.no_such_path(f"/v3/company/{company.realm}/reports/{name}")
     info = company.find("CompanyInfo", "1") or {}
     preferences = company.find("Preferences", "1") or {}
-    cash = (preferences.get("ReportPrefs") or {}).get("ReportBasis") == "Cash"
+    report_preferences = preferences.get("ReportPrefs")
+    cash = isinstance(report_preferences, dict) and report_preferences.get("ReportBasis") == "Cash"
     month = parameters.fiscal_month_of(info.get("FiscalYearStartMonth"))
     chosen = parameters.read(report, given, company.today(now), month, cash=cash)
     modern = modern or "testing_migration" in given

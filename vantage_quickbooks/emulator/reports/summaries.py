@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vantage_quickbooks.emulator import errors
 from vantage_quickbooks.emulator.books.accounts import bodies
+from vantage_quickbooks.emulator.books.values import ref
 from vantage_quickbooks.emulator.reports import layout
 from vantage_quickbooks.emulator.reports.figures import Figures, Values, folded, total
 from vantage_quickbooks.emulator.reports.layout import Body, Row, cell, named
@@ -283,7 +284,7 @@ def tax_summary(figures: Figures) -> Body:
     rates = {
         str(one.get("Id")): str(one.get("Name"))
         for one in bodies(figures.company, "TaxRate")
-        if str((one.get("AgencyRef") or {}).get("value")) == p.agency
+        if ref(one, "AgencyRef") == p.agency
     }
     marks = ", ".join("'" + id_.replace("'", "''") + "'" for id_ in rates) or "NULL"
     found = figures.query(
