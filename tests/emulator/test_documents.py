@@ -37,6 +37,15 @@ def test_a_pdf_says_what_the_record_says(client, entity):
                 assert line["Description"][:15] in text
 
 
+def test_a_discount_has_its_percentage(client):
+    discount = {"PercentBased": True, "DiscountPercent": 10}
+    lines = [LINE, {"DetailType": "DiscountLineDetail", "Amount": 10, "DiscountLineDetail": discount}]
+    made = client.post("estimate", json={"CustomerRef": {"value": "1"}, "Line": lines}).json()["Estimate"]
+    (text,) = read(client.get(f"estimate/{made['Id']}/pdf").content)
+    assert "Discount 10 %" in text
+    assert "-10.00" in text
+
+
 def test_the_same_invoice_gives_the_same_pdf(client):
     assert client.get("invoice/101/pdf").content == client.get("invoice/101/pdf").content
 

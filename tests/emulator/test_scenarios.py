@@ -82,6 +82,13 @@ def test_an_emulator_plays_its_scenario_again_after_a_reset(scenario):
             emulator.reset()
 
 
+def test_a_reset_restores_a_company_that_was_only_replaced(emulator):
+    emulator.play({"company": {"customers": 40}})
+    assert emulator.company().counts()["Customer"] == 40
+    emulator.reset()
+    assert emulator.company().counts()["Customer"] == 30
+
+
 def test_a_scenario_is_accepted_over_http(client, emulator):
     steps = [{"create": "Vendor", "record": {"DisplayName": "Sage"}}, {"latency": 0.0}, {"expire_tokens": True}]
     answer = client.control("POST", "scenario", json={"limits": "strict", "steps": steps})

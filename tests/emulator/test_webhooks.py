@@ -13,7 +13,6 @@ import pytest
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.emulator.company.entities import ENTITIES
 from vantage_quickbooks.emulator.webhooks.events import NAMES
-from vantage_quickbooks.emulator.webhooks.webhooks import LADDER_S
 
 LINE = {"DetailType": "SalesItemLineDetail", "Amount": 100, "SalesItemLineDetail": {"ItemRef": {"value": "1"}}}
 
@@ -135,6 +134,17 @@ def test_the_older_format_and_every_operation(client, emulator, receiver):
     assert (merged["deletedID"], merged["lastUpdated"][-5:]) == ("6", "+0000")
 
 
+def test_the_words_of_cloud_events(emulator, receiver):
+    emulator.subscribe(receiver.url, format="cloudevents")
+    for operation in ("Create", "Update", "Delete", "Merge", "Void", "Emailed"):
+        emulator.notify("Invoice", "1", operation, deleted_id="2" if operation == "Merge" else "")
+    emulator.webhooks.flush()
+    (events,) = receiver.bodies()
+    words = ("created", "updated", "deleted", "merged", "void", "emailed")
+    assert [event["type"] for event in events] == [f"qbo.invoice.{word}.v1" for word in words]
+    assert [event["data"] for event in events] == [{}, {}, {}, {"deletedId": "2"}, {}, {}]
+
+
 def test_the_date_decides_the_format(client, emulator, receiver):
     emulator.as_of("2026-07-30")
     client.connect(emulator.grant())
@@ -180,7 +190,8 @@ def test_what_is_not_accepted_is_repeated_on_the_ladder(client, emulator, receiv
     client.post("vendor", json={"DisplayName": "Sage"})
     assert emulator.webhooks.settle()
     assert len(receiver.posts) == 1
-    for number, wait in enumerate([*LADDER_S, 21_600, 21_600], 1):
+    ladder = [10, 20, 30, 5 * 60, 20 * 60, 2 * 3_600, 4 * 3_600, 6 * 3_600]
+    for number, wait in enumerate([*ladder, 6 * 3_600, 6 * 3_600], 1):
         advance(emulator, wait - 1)
         assert len(receiver.posts) == number
         advance(emulator, 1)
