@@ -369,6 +369,21 @@ def test_an_account_and_an_item_of_one_name_and_id_are_distinguished(client, emu
     assert detail["ItemAccountRef"]["name"] == read(client, "account/14")["Name"]
 
 
+@pytest.mark.parametrize(
+    ("path", "mark", "level"),
+    [("account", "SubAccount", None), ("class", "SubClass", None), ("item", "SubItem", 1)],
+)
+def test_a_record_below_another_says_so(client, path, mark, level):
+    needed = {"account": {"AccountType": "Bank"}, "item": {"IncomeAccountRef": {"value": "14"}}}.get(path, {})
+    top = write(client, path, needed | {"Name": "North"})
+    assert top.get(mark, False) is False
+    low = write(client, path, needed | {"Name": "Coast", "ParentRef": {"value": top["Id"]}})
+    assert (low[mark], low.get("Level"), low["FullyQualifiedName"]) == (True, level, "North:Coast")
+    full = needed | {"Id": low["Id"], "SyncToken": "0", "Name": "Coast"}
+    raised = write(client, path, full)
+    assert (raised.get(mark, False), "Level" in raised, raised["FullyQualifiedName"]) == (False, False, "Coast")
+
+
 def test_the_names_below_a_record_follow_it(client):
     top = write(client, "class", {"Name": "North"})
     middle = write(client, "class", {"Name": "Coast", "ParentRef": {"value": top["Id"]}})

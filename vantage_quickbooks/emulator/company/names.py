@@ -64,14 +64,19 @@ def _name_on_checks(record: Record, name: str) -> str:
 def _apply_parent(entity: Entity, record: Record, lookup: RecordLookup) -> Record:
     shown = record[entity.name_property]
     record.pop("Level", None)
+    mark = shapes.MARKS_OF_CHILDREN.get(entity.name)
     if record.get("ParentRef") is None:
+        if mark and mark in record:
+            record[mark] = False
         return record | {"FullyQualifiedName": shown}
+    if mark:
+        record[mark] = True
     parent = lookup.find(entity.name, str(record["ParentRef"].get("value", "")))
     if parent is None:
         raise errors.invalid_reference()
     record["ParentRef"] = {"value": str(record["ParentRef"]["value"])}  # returned without a name (recorded)
     record["FullyQualifiedName"] = f"{parent.get('FullyQualifiedName')}:{shown}"
-    if entity.name == "Customer":
+    if entity.name in shapes.WITH_LEVEL:
         record["Level"] = int(parent.get("Level", 0)) + 1
     return record
 

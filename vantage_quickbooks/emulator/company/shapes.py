@@ -295,6 +295,17 @@ REFERENCE_TARGETS: Mapping[str, str] = {
 }
 """References that are returned with the name of the record that they refer to."""
 
+MARKS_OF_CHILDREN: Mapping[str, str] = {
+    "Account": "SubAccount",
+    "Class": "SubClass",
+    "Department": "SubDepartment",
+    "Item": "SubItem",
+}
+"""Properties that say whether a record has a parent (recorded of 107 accounts; the others: Intuit's pages)."""
+
+WITH_LEVEL = frozenset({"Customer", "Item"})
+"""Entities that count how far a record is below the top (recorded of customers; items: Intuit's page)."""
+
 REFERABLE = frozenset({*REFERENCE_TARGETS.values(), "Customer", "Employee", "Vendor"})
 """Entities whose names references have."""
 
