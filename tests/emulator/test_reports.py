@@ -210,6 +210,27 @@ def test_columns_of_a_list_can_be_chosen(report):
     assert {"Header", "Rows", "Summary"} <= set(answer["Rows"]["Row"][0])
 
 
+def test_names_are_those_of_the_records(report, client):
+    named = {"Customer": {}, "Vendor": {}, "Employee": {}}
+    for entity, known in named.items():
+        everything = client.rows(f"select * from {entity} where Active in (true, false) maxresults 1000")  # noqa: S608 -- Intuit's language
+        for row in everything:
+            known[row["Id"]] = row.get("FullyQualifiedName", row["DisplayName"])
+    shown = {entity: set() for entity in named}
+    for entity, name in (("Customer", "TransactionListByCustomer"), ("Vendor", "TransactionListByVendor")):
+        for row in report(name, date_macro="all")["Rows"]["Row"]:
+            cell = row["Header"]["ColData"][0]
+            assert cell["value"] == named[entity][cell["id"]]
+            shown[entity].add(cell["id"])
+    assert min(len(shown["Customer"]), len(shown["Vendor"])) > 10
+    paid = [
+        row["ColData"][3]
+        for row in rows_of(report("GeneralLedger", date_macro="all"))
+        if len(row.get("ColData", [])) == 8
+    ]
+    assert {"value": "Benito Reyes", "id": "2"} in paid  # an employee
+
+
 def test_estimates_and_orders_are_listed_and_do_not_post(report):
     rows = report("TransactionList", date_macro="all")["Rows"]["Row"]
     posting = {row["ColData"][1]["value"]: row["ColData"][3]["value"] for row in rows}

@@ -378,11 +378,14 @@ def parameters(ledger: Ledger) -> dict[str, Any]:
 
 
 def names(company: Company, entity: str) -> dict[str, str]:
-    """Return the names of a list by Id, inactive ones included."""
+    """Return the names of a list by Id, with their parents' names before them, inactive ones included."""
     kind = company.store.kind(company.realm, entity)
+    sql = (
+        "SELECT r.id, coalesce(json_extract(b.body, '$.FullyQualifiedName'), r.name, '')"
+        " FROM record r JOIN body b ON b.row = r.row WHERE r.kind = ?"
+    )
     with company.store.reading() as db:
-        found = db.execute("SELECT id, coalesce(sort_name, name, '') FROM record WHERE kind = ?", (kind,))
-        return {str(id_): str(name) for id_, name in found}
+        return {str(id_): str(name) for id_, name in db.execute(sql, (kind,))}
 
 
 def balances(db: sqlite3.Connection, ledger: Ledger, *, cash: bool = False, until: str = "9999") -> dict[str, int]:

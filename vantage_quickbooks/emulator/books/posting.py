@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 _SALE, _CREDIT = 1, -1
+_DISCOUNT = "Discount"  # the memo of a discount; seen in a public answer of January 2025
 
 
 class Line(NamedTuple):
@@ -225,7 +226,8 @@ class _Poster:
                 yield from self.sold(detail.get("Line"), sign, who, moves)
             elif kind == "DiscountLineDetail":
                 account = ref(detail, "DiscountAccountRef") or self.chart.role("discounts")
-                yield self.line(account, sign * self.home(line.get("Amount")), detail, memo=memo, **who)
+                cents = sign * self.home(line.get("Amount"))
+                yield self.line(account, cents, detail, memo=memo or _DISCOUNT, **who)
             elif kind == "SalesItemLineDetail":
                 item_id = ref(detail, "ItemRef")
                 item = self.rates.item(item_id)
@@ -290,11 +292,12 @@ class _Poster:
 
     # ---- purchases ----
 
-    def bought(self, lines: object, sign: int, vendor: str, moves: list[Movement]) -> Iterator[Line]:
+    def bought(self, lines: object, sign: int, named: Record, moves: list[Movement]) -> Iterator[Line]:
         """Post the lines of a purchase: expenses, and the stock that arrives."""
         for line in _list(lines):
             _, detail = _detail(line)
-            who = {"customer": ref(detail, "CustomerRef"), "vendor": vendor}
+            billed = ref(detail, "CustomerRef")
+            who = named | ({"customer": billed} if billed else {})
             memo, cents = str(line.get("Description") or ""), sign * self.home(line.get("Amount"))
             item_id = ref(detail, "ItemRef")
             item = self.rates.item(item_id) if item_id else {}
@@ -321,12 +324,11 @@ class _Poster:
         transaction.total = sign * self.home(record.get("TotalAmt"))
         named = {kind.lower(): id_} if kind else {}
         main = self.line(account, -transaction.total, control=deferred, **named)
-        vendor = id_ if kind == "Vendor" else ""
-        others = list(self.bought(record.get("Line"), sign, vendor, transaction.movements))
+        others = list(self.bought(record.get("Line"), sign, named, transaction.movements))
         tax = record.get("TxnTaxDetail")
         cents = self.home(tax.get("TotalTax")) if isinstance(tax, dict) else 0
         if cents:
-            others.append(self.line(self.chart.tax(""), sign * cents, vendor=vendor))
+            others.append(self.line(self.chart.tax(""), sign * cents, **named))
         return self.finish(transaction, main, others, "uncategorized-expense")
 
     # ---- payments ----
