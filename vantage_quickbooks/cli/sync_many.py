@@ -152,9 +152,10 @@ def _print(report: RunReport, *, is_estimate: bool) -> None:
             say(f"\n{clean(company.id)}:")
             print_error(company.error)
     total = sum(company.result.get("apiCalls", 0) if is_estimate else company.api_calls for company in report.runs)
+    count = len(report.runs)
     say(
-        f"{len(report.runs):,} companies: {report.count('succeeded'):,} succeeded, "
-        f"{len(report.runs) - report.count('succeeded'):,} did not. {total:,} {calls} calls, {report.seconds:,.1f} s."
+        f"{count:,} {'company' if count == 1 else 'companies'}: {report.count('succeeded'):,} succeeded, "
+        f"{count - report.count('succeeded'):,} did not. {total:,} {calls} calls, {report.seconds:,.1f} s."
     )
 
 
