@@ -368,6 +368,39 @@ def test_the_books_balance_after_any_history(books, report, seed):
         assert amounts(report(f"{balance}Detail"), -2).get("GrandTotal", 0) == owed
 
 
+def closing_lines(answer):
+    """The last running balance of each account of a general ledger."""
+    found = {}
+    for row in walk(answer["Rows"]):
+        if "Header" in row and "id" in row["Header"]["ColData"][0]:
+            inner = row["Rows"]["Row"]
+            if "ColData" not in inner[0] and "Header" not in inner[0]:  # its own lines, before its children
+                inner = inner[0]["Rows"]["Row"]
+            own = [one["ColData"] for one in inner if "ColData" in one]
+            if own:
+                found[row["Header"]["ColData"][0]["id"]] = Decimal(own[-1][-1]["value"])
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_general_ledger_of_a_period_begins_with_the_balances_before_it(books, report, seed):
+    history = History(books, 400 + seed).run(STEPS)
+    debit_side = ("Asset", "Expense")
+    signs = {one["Id"]: 1 if one["Classification"] in debit_side else -1 for one in history.ids["Account"]}
+    for days in (10, 150, 420):
+        start = (history.today - timedelta(days=days)).isoformat()
+        period = {"start_date": start, "end_date": history.today.isoformat(), "date_macro": None}
+        if start[:4] != period["end_date"][:4]:  # a year's end inside the period closes nothing in the ledger
+            period["end_date"] = f"{start[:4]}-12-31"
+        closing = {}
+        for row in report("TrialBalance", **period)["Rows"]["Row"]:
+            if "ColData" in row:
+                name, debit, credit = row["ColData"]
+                closing[name["id"]] = Decimal(debit["value"] or 0) - Decimal(credit["value"] or 0)
+        ends = closing_lines(report("GeneralLedger", **period))
+        assert {id_: signs[id_] * cents for id_, cents in ends.items() if cents} == closing
+
+
 @pytest.mark.parametrize("seed", range(HISTORIES))
 def test_lists_add_up_to_the_statements(books, report, seed):
     history = History(books, 100 + seed).run(STEPS)
@@ -377,11 +410,7 @@ def test_lists_add_up_to_the_statements(books, report, seed):
         for row in walk(sheet["Rows"])
         if "ColData" in row and "id" in row["ColData"][0]
     }
-    ledger = {}
-    for row in walk(report("GeneralLedger")["Rows"]):
-        if "Header" in row and "id" in row["Header"]["ColData"][0]:
-            own = [one["ColData"] for one in row["Rows"]["Row"] if "ColData" in one]
-            ledger[row["Header"]["ColData"][0]["id"]] = Decimal(own[-1][-1]["value"]) if own else 0
+    ledger = closing_lines(report("GeneralLedger"))
     earlier = amounts(report("ProfitAndLoss"))["NetIncome"] - amounts(sheet)["NetIncome"]
     (retained,) = [one["Id"] for one in history.ids["Account"] if one["AccountSubType"] == "RetainedEarnings"]
     # Income of earlier years is closed into retained earnings; no entry says so.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.emulator.company.entities import ENTITIES
 from vantage_quickbooks.emulator.company.row import row_of
+from vantage_quickbooks.emulator.reports import periods
 from vantage_quickbooks.emulator.reports.catalog import REPORTS
-from vantage_quickbooks.emulator.reports.periods import MACROS
 
 NAMES = sorted(REPORTS)
 NEEDED = {"TaxSummary": {"agency_id": "1"}}
@@ -185,6 +186,54 @@ def test_aging_counts_days_to_the_report_date(report):
         != values[1:]
     )
     assert report("AgedReceivables", report_date="1990-01-01")["Rows"] == {}
+
+
+def test_a_charge_that_is_due_today_is_current(emulator, report):
+    day = date(2031, 6, 30)
+    buckets = {0: 1, -5: 1, 1: 2, 30: 2, 31: 3, 60: 3, 61: 4, 90: 4, 91: 5, 400: 5}
+    expected = [Decimal(0)] * 7
+    before = [
+        Decimal(value or 0) for value in summary(report("AgedReceivables", report_date=str(day)), "GrandTotal")[1:]
+    ]
+    for at, (past, column) in enumerate(buckets.items()):
+        amount = 2**at
+        dates = {"TxnDate": "2031-01-01", "DueDate": str(day - timedelta(days=past))}
+        invoice(emulator, amount, **dates)
+        expected[column] += amount
+        expected[6] += amount
+    after = [
+        Decimal(value or 0) for value in summary(report("AgedReceivables", report_date=str(day)), "GrandTotal")[1:]
+    ]
+    assert [one - other for one, other in zip(after, before, strict=True)] == expected[1:]
+
+
+@pytest.mark.parametrize(
+    ("macro", "days"),
+    [
+        ("today", "2026-05-20 2026-05-20"),
+        ("yesterday", "2026-05-19 2026-05-19"),
+        ("this week", "2026-05-17 2026-05-23"),
+        ("last week-to-date", "2026-05-10 2026-05-13"),
+        ("next week", "2026-05-24 2026-05-30"),
+        ("next 4 weeks", "2026-05-24 2026-06-20"),
+        ("this month", "2026-05-01 2026-05-31"),
+        ("last month", "2026-04-01 2026-04-30"),
+        ("last month-to-date", "2026-04-01 2026-04-20"),
+        ("this fiscal quarter", "2026-04-01 2026-06-30"),
+        ("last fiscal quarter", "2026-01-01 2026-03-31"),
+        ("next fiscal quarter", "2026-07-01 2026-09-30"),
+        ("this fiscal year-to-date", "2025-10-01 2026-05-20"),
+        ("last fiscal year", "2024-10-01 2025-09-30"),
+        ("last fiscal year-to-date", "2024-10-01 2025-05-20"),
+        ("next fiscal year", "2026-10-01 2027-09-30"),
+        ("this calendar year", "2026-01-01 2026-12-31"),
+        ("last calendar quarter", "2026-01-01 2026-03-31"),
+    ],
+)
+def test_date_macros_count_from_today(macro, days):
+    """A company whose fiscal year begins in October, on a Wednesday."""
+    start, end = periods.macro_dates(macro, date(2026, 5, 20), 10)
+    assert f"{start} {end}" == days
 
 
 def test_sort_order_turns_rows_around(report):
@@ -424,7 +473,7 @@ _TEXT = st.text(max_size=12) | st.sampled_from(
     ]
 )
 _KNOWN = {
-    "date_macro": st.sampled_from(MACROS),
+    "date_macro": st.sampled_from(periods.MACROS),
     "summarize_column_by": st.sampled_from(
         ["Total", "Month", "Week", "Days", "Quarter", "Year", "Customers", "Classes"]
     ),

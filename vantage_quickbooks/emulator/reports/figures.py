@@ -196,7 +196,6 @@ class Columns:
 
     def __post_init__(self) -> None:
         self._ends = [part.end.isoformat() for part in self.parts]
-        self._starts = [part.start.isoformat() for part in self.parts]
         self._places = {key: at for at, key in enumerate(self.keys[:-1])}
 
     def places(self, part: str, *, cumulative: bool) -> range:
@@ -209,7 +208,7 @@ class Columns:
         at = bisect_left(self._ends, part)
         if cumulative:
             return range(at, len(self._ends))
-        return range(at, at + 1) if at < len(self._ends) and part >= self._starts[at] else range(0)
+        return range(at, at + 1) if at < len(self._ends) else range(0)
 
     def describe(self) -> list[dict[str, Any]]:
         """Return the columns in the report's shape."""
