@@ -3,8 +3,8 @@
     python benchmarks/emulator_scale.py --invoices 1000000
 
 Prints the duration of the load, the size of the file and the memory; the time of a page at the start, in the middle and
-at the end, compared with reading the same rows by sqlite3; and pages per second to parallel clients in a separate
-process, which read and discard the bytes.
+at the end, compared with reading the same rows by sqlite3; what reports cost; and pages per second to parallel clients
+in a separate process, which read and discard the bytes.
 """
 
 import argparse
@@ -30,6 +30,15 @@ from vantage_quickbooks.emulator.query.execute import execute
 PAGE = 1000
 CLIENTS = 10
 ROUNDS = 5
+REPORTS = (
+    "ProfitAndLoss?date_macro=all",
+    "ProfitAndLoss?date_macro=all&accounting_method=Cash",
+    "BalanceSheet?summarize_column_by=Month",
+    "AgedReceivables",
+    "CustomerSales?date_macro=all",
+    "TransactionList?date_macro=all",
+    "GeneralLedger?date_macro=all",
+)
 
 
 def main() -> None:
@@ -67,6 +76,12 @@ def _measure(invoices: int, pages: int, database: str) -> None:
                 session.headers["Accept-Encoding"] = encoding
                 over_http.append(_best(_get(session, f"{url}?query={quote(statement)}")))
             print(f"  {name:18}{bare:11.1f} ms{joined:19.1f} ms{over_http[0]:14.1f} ms{over_http[1]:9.1f} ms")
+        print("\nreports over HTTP; the first one also posts what was loaded")
+        reports = url.removesuffix("query") + "reports/"
+        session.headers["Accept-Encoding"] = "identity"
+        print(f"  {'first':58}{_once(_get(session, reports + REPORTS[0])):11.0f} ms")
+        for name in REPORTS:
+            print(f"  {name:58}{_once(_get(session, reports + name)):11.0f} ms")
         print(f"\npages a second, {pages} pages, clients in another process")
         for encoding in ("identity", "gzip"):
             session.headers["Accept-Encoding"] = encoding
@@ -85,7 +100,7 @@ def _get(session: requests.Session, address: str) -> Callable[[], bytes]:
     """Read the bytes as they come, neither unpacked nor decoded."""
 
     def read() -> bytes:
-        with session.get(address, stream=True, timeout=60) as answer:
+        with session.get(address, stream=True, timeout=600) as answer:
             return bytes(answer.raw.read())
 
     return read
@@ -104,6 +119,13 @@ def _connect(emulator: Emulator) -> tuple[requests.Session, str]:
     session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
     session.headers["Accept"] = "application/json"
     return session, f"{emulator.url}/v3/company/{emulator.realm_id}/query"
+
+
+def _once(work: Callable[[], object]) -> float:
+    """Return the duration of one run in milliseconds."""
+    begun = time.perf_counter()
+    work()
+    return (time.perf_counter() - begun) * 1000
 
 
 def _best(work: Callable[..., object]) -> float:
