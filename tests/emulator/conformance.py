@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 from xml.etree import ElementTree as ET
 
 from emulator import recorded
+from emulator.conformance_decoys import decoys
 
 from vantage_quickbooks.emulator.company.entities import BY_LOWER_NAME, BY_PATH, ENTITIES
 from vantage_quickbooks.emulator.company.loader import _records
@@ -397,7 +398,7 @@ class Bench:
         self._companies += 1
         realm = str(4_620_816_365_000_000_000 + self._companies)
         self.state = state_of(exchange)
-        self._open(realm, self.state.rows)
+        self._open(realm, [*self.state.rows, *decoys(exchange, self.state.rows)])
         if exchange.kind == "token":
             return self._token(exchange)
         token = emulator.oauth.token(
