@@ -14,13 +14,18 @@ class _Results:
     )  # fmt: skip
     VERDICTS = ("same", "era", "listed", "unserved", "unjudged", "unlisted")
 
-    def __init__(self):
+    def __init__(self, source):
+        self.source = source
         self.verdicts = {}
         self.used = set()
 
     def note(self, exchange, verdict, used):
         self.verdicts[exchange.name] = (exchange.kind, verdict)
         self.used.update(used)
+
+    def totals(self):
+        """Return how many exchanges have each verdict, in the order of `VERDICTS`."""
+        return [sum(verdict == one for _, verdict in self.verdicts.values()) for one in self.VERDICTS]
 
     def table(self):
         """Return lines: how many exchanges of each kind are the same, and the results of the others.
@@ -29,7 +34,7 @@ class _Results:
         judged`: the response depends on what no other exchange shows.
         """
         counted = Counter(self.verdicts.values())
-        columns = ("recorded", "same", "but for the era", "as listed", "not served", "not judged", "otherwise")
+        columns = (self.source, "same", "but for the era", "as listed", "not served", "not judged", "otherwise")
         lines = [f"{'kind':<11}" + "".join(f"{column:>17}" for column in columns)]
         for kind in (*self.KINDS, "all"):
             row = [sum(n for (k, v), n in counted.items() if kind in (k, "all") and v == w) for w in self.VERDICTS]
@@ -38,8 +43,8 @@ class _Results:
         return lines
 
 
-RESULTS = _Results()
-"""Of this run."""
+RESULTS = {source: _Results(source) for source in ("recordings", "facts")}
+"""Of this run: the recorded exchanges, and the facts derived from them."""
 
 
 # ---- pytest plugin: the table at the end of a run, also if a worker of pytest-xdist ran the tests --------------------
@@ -48,7 +53,7 @@ _LINES = []
 
 
 def pytest_sessionfinish(session):
-    lines = RESULTS.table() if RESULTS.verdicts else []
+    lines = [line for results in RESULTS.values() if results.verdicts for line in [*results.table(), ""]]
     _LINES.extend(lines)
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["conformance"] = lines

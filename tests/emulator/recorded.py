@@ -326,8 +326,8 @@ _SETUPS = {
     "minimul-qbo_api/2015-2016-oauth1/misc/ampersand.yml#1": "bad_token",
     "minimul-qbo_api/2015-2016-oauth1/misc/ampersand.yml#2": "bad_token",
     "minimul-qbo_api/2015-2016-oauth1/error/400.yml#0": "bad_token",
-    "minimul-qbo_api/2020-oauth2/error/validation.yml#0": "weiskopf",
-    f"{_ADD_CUSTOMER}#1": "taken_spec",
+    "minimul-qbo_api/2020-oauth2/error/validation.yml#0": "taken_name",
+    f"{_ADD_CUSTOMER}#1": "taken_name",
     "LedgerSync-ledger_sync-quickbooks_online/token-invalid_client.yml#0": "token:as_recorded",
 }
 

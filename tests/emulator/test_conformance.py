@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 from emulator import recorded
-from emulator.conformance import Bench, differences, exchanges
+from emulator.conformance import Bench, exchanges, use
 from emulator.conformance_listed import LISTED
-from emulator.conformance_results import RESULTS
+from emulator.conformance_results import RESULTS as ALL_RESULTS
+from emulator.conformance_verdict import judge
 
 from vantage_quickbooks.emulator import Emulator
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "emulator.md"
+RESULTS = ALL_RESULTS["recordings"]
 EXCHANGES = 182  # by the recordings' README, those of the token endpoint too
 
 _needs_recordings = pytest.mark.skipif(
@@ -24,51 +26,23 @@ _needs_recordings = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def bench():
+    use(recorded.read_all)
     with Emulator(limits=False) as emulator:
         yield Bench(emulator)
         assert not emulator.crashes
 
 
 def _cases():
-    return exchanges() or [pytest.param(None, marks=_needs_recordings)]
-
-
-def _unserved(exchange):
-    entries = [entry for entry in LISTED if entry.side == "unserved"]
-    return next((entry for entry in entries if entry.covers(exchange.name, "unserved")), None)
+    return recorded.read_all() or [pytest.param(None, marks=_needs_recordings)]
 
 
 @pytest.mark.parametrize("exchange", _cases(), ids=lambda exchange: exchange.name if exchange else "none")
 def test_the_answer_is_the_recorded_one(bench, exchange):
-    entry = _unserved(exchange)
-    if exchange.target is None:
-        assert entry, "no request is known, and no entry says why"
-        RESULTS.note(exchange, "unserved", [entry])
-        return
-    answer = bench.answer(exchange)
-    if bench.state.unknown:
-        assert answer.status < 500
-        RESULTS.note(exchange, "unjudged", [])
-        return
-    found = differences(exchange, answer, bench.state.either)
-    if entry:
-        assert found, f"served by now: {entry.what}"
-        RESULTS.note(exchange, "unserved", [entry])
-        return
-    used, left = [], []
-    for mark in found:
-        covering = [entry for entry in LISTED if entry.side != "unserved" and entry.covers(exchange.name, mark)]
-        used += covering
-        left += [] if covering else [mark]
-    RESULTS.note(exchange, "unlisted" if left else _verdict(used), used)
-    assert not left
-
-
-def _verdict(used):
-    return "listed" if any(entry.side == "emulator" for entry in used) else "era" if used else "same"
+    assert not judge(bench, exchange, RESULTS)
 
 
 @_needs_recordings
+@pytest.mark.usefixtures("bench")
 def test_every_recording_is_sent():
     assert len(exchanges()) == EXCHANGES
     assert {exchange.kind for exchange in exchanges()} <= set(RESULTS.KINDS)
