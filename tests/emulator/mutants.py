@@ -127,6 +127,39 @@ MUTANTS = (
     Mutant("webhooks are not repeated", "webhooks/webhooks.py", "LADDER_S = (10, 20, 30, 300", "LADDER_S = (100_000_000, 20, 30, 300"),
     Mutant("webhooks of all entities", "webhooks/webhooks.py", "return self.entities is None or event.entity in self.entities", "return True"),
     Mutant("countries stay ISO-2", "profile.py", '_ISO3 = {"US": "USA"', '_ISO3 = {"US": "US"'),
+    # ---- names and references ----
+    Mutant("inactive records keep their name", "company/names.py", "return bare if active else bare + DELETED_SUFFIX", "return bare"),
+    Mutant("names may have colons", "company/names.py", "if _INVALID_IN_NAME.search(name):", "if False:"),
+    Mutant("names may be missing", "company/names.py", "    if not name:\n", "    if False:\n"),
+    Mutant("print names are display names", "company/names.py", 'record.get("CompanyName") or person or name', "name"),
+    Mutant("sub-customers without a level", "company/names.py", "if entity.name in shapes.WITH_LEVEL:", "if False:"),
+    Mutant("references keep the name that was sent", "company/names.py", '"name": name} | value | {"name": name} if name', '"name": name} | value if name'),
+    Mutant("parents by their bare name", "company/names.py", 'record["ParentRef"] = {"value": str(record["ParentRef"]["value"])}', "pass"),
+    Mutant("any Id is looked for", "company/company.py", "errors.not_found() if id.isascii() and id.isdigit() else errors.invalid_id(id)", "errors.not_found()"),
+    Mutant("customers in byte order", "company/entities.py", "name.casefold() if name and self.ignores_case else name", "name"),
+    # ---- more of changes, batches and repeated requests ----
+    Mutant("deletions are counted", "company/company.py", "for tombstone in tombstones], len(alive)", "for tombstone in tombstones], len(alive) + len(tombstones)"),
+    Mutant("changes in descending order", "company/company.py", '" ORDER BY r.updated, r.row LIMIT ?"', '" ORDER BY r.updated DESC, r.row DESC LIMIT ?"'),
+    Mutant("changes after the moment, not from it on", "company/company.py", 'r.kind = ? AND r.updated >= ?"', 'r.kind = ? AND r.updated > ?"'),
+    Mutant("pages of 2,000", "query/parser.py", "MAX_RESULTS_LIMIT = 1000", "MAX_RESULTS_LIMIT = 2000"),
+    # ---- more of money ----
+    Mutant("bills lower the vendor's balance", "company/payments.py", '"Bill": ("Vendor", "VendorRef", "Balance", 1)', '"Bill": ("Vendor", "VendorRef", "Balance", -1)'),
+    Mutant("credit memos raise the customer's balance", "company/payments.py", '"CreditMemo": ("Customer", "CustomerRef", "Balance", -1)', '"CreditMemo": ("Customer", "CustomerRef", "Balance", 1)'),
+    Mutant("applied credits count as paid", "company/payments.py", "applied += -cents if", "applied += cents if"),
+    Mutant("a void keeps its lines' amounts", "company/payments.py", 'line = line | {"Amount": Decimal(0)}', "line = dict(line)"),
+    Mutant("a voided payment keeps its lines", "company/payments.py", "[] if pays else [_without_money", "[_without_money"),
+    Mutant("line Ids begin again", "company/forms.py", 'itertools.count(_highest_line_id([*change.old.get("Line", []), *sent]) + 1)', "itertools.count(1)"),
+    Mutant("bills can be voided", "company/company.py", '== ("Bill", "V"):', '== ("Bill", "X"):'),
+    # ---- more of OAuth ----
+    Mutant("a refresh token for two days", "oauth/authorization_server.py", "ROTATION_PERIOD_S = 86_400", "ROTATION_PERIOD_S = 2 * 86_400"),
+    Mutant("a code sent twice leaves its tokens", "oauth/authorization_server.py", "known.chain.revoked = True", "known.chain.revoked = False"),
+    Mutant("access tokens refresh", "oauth/authorization_server.py", '"Incorrect Token type or clientID"\n            )', '"Token invalid"\n            )'),
+    # ---- more of reports and webhooks ----
+    Mutant("the cash basis is the accrual basis", "books/ledger.py", "return CASH if cash else ACCRUAL", "return ACCRUAL"),
+    Mutant("weeks of six days", "reports/periods.py", "return start, start + timedelta(days=6)", "return start, start + timedelta(days=5)"),
+    Mutant("signatures of SHA-1", "webhooks/events.py", '"sha256"', '"sha1"'),
+    Mutant("a requestid does not count", "http/data_api.py", "run(request_id, lambda: self._write(request, company, entity))", 'run("", lambda: self._write(request, company, entity))'),
+    Mutant("a day more before it is past due", "reports/summaries.py", "min((past_due - 1) // days + 1, periods)", "min(past_due // days + 1, periods)"),
 )  # fmt: skip
 
 
