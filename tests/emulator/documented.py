@@ -51,6 +51,11 @@ def _line(amount: float, **detail: Any) -> dict[str, Any]:
     return {"Amount": amount, "DetailType": kind, kind: {"ItemRef": {"value": "1"}} | detail}
 
 
+def _expense(amount: float) -> dict[str, Any]:
+    kind = "AccountBasedExpenseLineDetail"
+    return {"Amount": amount, "DetailType": kind, kind: {"AccountRef": {"value": "79"}}}
+
+
 def _invoice(*lines: dict[str, Any], keep: str = "i", customer: str = "${c}", expect: Any = (), **more: Any) -> Step:
     kept = {f"keep {keep}": "Invoice/Id"}
     return "POST invoice", {"CustomerRef": {"value": customer}, "Line": list(lines)} | more, kept | dict(expect)
@@ -152,6 +157,18 @@ DOCUMENTED = (
         ("QUERY select DisplayName from Customer where DisplayName = 'Zq one'", None,
          {"QueryResponse/Customer/0/Id": "${c}", "QueryResponse/Customer/0/DisplayName": "Zq one", "QueryResponse/Customer/0/sparse": True, "QueryResponse/Customer/0/Active": None}),
     )),
+    Documented("customers are listed without regard to case, vendors in byte order", "https://github.com/NangoHQ/integration-templates (list-customers, list-vendors)", (
+        *(("POST customer", {"DisplayName": f"Zq {name} 1"}, {}) for name in ("b", "C", "A")), *(("POST vendor", {"DisplayName": f"Zq {name} 2"}, {}) for name in ("b", "C", "A")),
+        _names("select * from Customer where DisplayName like 'Zq%'", "Zq A 1", "Zq b 1", "Zq C 1"),
+        _names("select * from Vendor where DisplayName like 'Zq%'", "Zq A 2", "Zq C 2", "Zq b 2"),
+    )),
+    Documented("pages have 1,000 records at most, and 100 by default", _QUERIES, (
+        ("CREATE 101 Department", {"Name": "Zq ${n}"}, {}),
+        ("QUERY select * from Department where Name like 'Zq%'", None, {"QueryResponse/maxResults": 100}),
+        ("QUERY select * from Department where Name like 'Zq%' maxresults 1000", None, {"QueryResponse/maxResults": 101}),
+        ("QUERY select * from Department where Name like 'Zq%' startposition 101", None, {"QueryResponse/maxResults": 1, "QueryResponse/startPosition": 101}),
+        _refused("select * from Department maxresults 1001"),
+    ), read="that more is refused"),
     # ---- change data capture ----
     Documented("changes of the last thirty days", "https://github.com/Wish-Org/QuickBooksSharp/issues/19", (
         ("AT 2026-06-30T12:00:00Z", None, {}),
@@ -197,6 +214,11 @@ DOCUMENTED = (
         ("TOKEN", _CODE_FORM | {"redirect_uri": "https://app.example/other"}, _SPENT),
         ("TOKEN", {key: value for key, value in _CODE_FORM.items() if key != "redirect_uri"}, {"status": 400}),
         ("TOKEN", _CODE_FORM, _TOKENS),
+    )),
+    Documented("an access token does not refresh", "https://github.com/intuit/QuickBooks-V3-PHP-SDK/issues/240", (
+        ("CODE https://app.example/back", None, {"keep code": "code"}), ("TOKEN", _CODE_FORM, _TOKENS),
+        ("TOKEN", {"grant_type": "refresh_token", "refresh_token": "${access}"}, _SPENT | {"error_description": "Incorrect Token type or clientID"}),
+        ("TOKEN", {"grant_type": "refresh_token", "refresh_token": "${refresh}"}, _TOKENS),
     )),
     Documented("revoking either token ends the grant", _OAUTH, (
         ("CODE https://app.example/back", None, {"keep code": "code"}), ("TOKEN", _CODE_FORM, _TOKENS),
@@ -258,6 +280,57 @@ DOCUMENTED = (
         ("GET customer/${c}", None, {"Customer/Balance": 0.0}),
         ("QUERY select * from Invoice where DocNumber = 'Zq1'", None, {"QueryResponse/Invoice/*/Balance": [0.0]}),
     )),
+    Documented("names have no colon, tab or new line, and are required", _ENTITIES + "customer", (
+        *(("POST customer", {"DisplayName": name}, {"status": 400}) for name in ("Zq: one", "Zq\tone", "Zq\none", "")),
+        ("POST customer", {"CompanyName": "Zq"}, {"status": 400}),
+        ("POST customer", {"GivenName": "Zq", "FamilyName": "One", "Suffix": "Jr."}, {"status": 200, "Customer/DisplayName": "Zq One Jr."}),
+    )),
+    Documented("a job stands below its parent", _ENTITIES + "customer", (
+        _customer("Zq"),
+        ("POST customer", {"DisplayName": "Zq job", "Job": True, "ParentRef": {"value": "${c}", "name": "other"}},
+         {"status": 200, "Customer/FullyQualifiedName": "Zq:Zq job", "Customer/Level": 1, "Customer/ParentRef": {"value": "${c}"}, "keep j": "Customer/Id"}),
+        ("POST customer", {"DisplayName": "Zq part", "Job": True, "ParentRef": {"value": "${j}"}}, {"Customer/FullyQualifiedName": "Zq:Zq job:Zq part", "Customer/Level": 2}),
+        _invoice(_line(25), customer="${j}"),
+        ("GET customer/${j}", None, {"Customer/Balance": 25.0}),
+        ("GET customer/${c}", None, {"Customer/Balance": 0.0, "Customer/BalanceWithJobs": 25.0, "Customer/Level": None}),
+    )),
+    Documented("a bill raises the vendor's balance, payments and credits lower it", _ENTITIES + "vendor", (
+        ("POST vendor", {"DisplayName": "Zq"}, {"keep v": "Vendor/Id"}),
+        ("POST bill", {"VendorRef": {"value": "${v}"}, "Line": [_expense(70)]}, {"status": 200, "Bill/Balance": 70.0, "keep b": "Bill/Id"}),
+        ("GET vendor/${v}", None, {"Vendor/Balance": 70.0}),
+        ("POST billpayment", {"VendorRef": {"value": "${v}"}, "TotalAmt": 20, "PayType": "Check", "CheckPayment": {"BankAccountRef": {"value": "5"}},
+                              "Line": [{"Amount": 20, "LinkedTxn": [{"TxnId": "${b}", "TxnType": "Bill"}]}]}, {"status": 200}),
+        ("GET bill/${b}", None, {"Bill/Balance": 50.0}), ("GET vendor/${v}", None, {"Vendor/Balance": 50.0}),
+        ("POST vendorcredit", {"VendorRef": {"value": "${v}"}, "Line": [_expense(15)]}, {"status": 200}),
+        ("GET vendor/${v}", None, {"Vendor/Balance": 35.0}),
+    )),
+    Documented("a credit memo lowers the customer's balance, and pays an invoice by a payment of nothing", _ENTITIES + "creditmemo", (
+        _customer("Zq"), _invoice(_line(100)),
+        ("POST creditmemo", {"CustomerRef": {"value": "${c}"}, "Line": [_line(30)]}, {"status": 200, "CreditMemo/Balance": 30.0, "keep m": "CreditMemo/Id"}),
+        ("GET customer/${c}", None, {"Customer/Balance": 70.0}),
+        ("POST payment", {"CustomerRef": {"value": "${c}"}, "TotalAmt": 0, "Line": [
+            {"Amount": 30, "LinkedTxn": [{"TxnId": "${i}", "TxnType": "Invoice"}]},
+            {"Amount": 30, "LinkedTxn": [{"TxnId": "${m}", "TxnType": "CreditMemo"}]}]}, {"status": 200, "Payment/UnappliedAmt": 0.0}),
+        ("GET invoice/${i}", None, {"Invoice/Balance": 70.0}), ("GET creditmemo/${m}", None, {"CreditMemo/Balance": 0.0}),
+        ("GET customer/${c}", None, {"Customer/Balance": 70.0}),
+    )),
+    Documented("a voided payment has no amounts and pays nothing", _ENTITIES + "payment", (
+        _customer("Zq"), _invoice(_line(100)), _payment(60, 60, {"status": 200, "keep p": "Payment/Id"}),
+        ("POST payment?operation=update&include=void", {"Id": "${p}", "SyncToken": "0", "sparse": True},
+         {"status": 200, "Payment/TotalAmt": 0.0, "Payment/UnappliedAmt": 0.0, "Payment/Line": [], "Payment/PrivateNote": "Voided"}),
+        ("GET invoice/${i}", None, {"Invoice/Balance": 100.0, "Invoice/LinkedTxn": []}), ("GET customer/${c}", None, {"Customer/Balance": 100.0}),
+    )),
+    Documented("a request with the same requestid is done once", _DOCS + "learn/rest-api-features", (
+        ("POST vendor?requestid=zq1", {"DisplayName": "Zq one"}, {"status": 200, "keep v": "Vendor/Id"}),
+        ("POST vendor?requestid=zq1", {"DisplayName": "Zq one"}, {"status": 200, "Vendor/Id": "${v}"}),
+        ("POST vendor?requestid=zq2", {"DisplayName": "Zq one"}, _fault("6240")),
+        _count("Vendor where DisplayName like 'Zq%'", 1),
+    )),
+    Documented("new lines take Ids that the record has not had", "https://github.com/minimul/qbo_api (spec/vcr, updates of sales receipts)", (
+        _customer("Zq"), _invoice(_line(10), _line(20), expect={"Invoice/Line/0/Id": "1", "Invoice/Line/1/Id": "2"}.items()),
+        ("POST invoice", {"Id": "${i}", "SyncToken": "0", "sparse": True, "Line": [_line(5), {"Id": "2"} | _line(20)]},
+         {"status": 200, "Invoice/Line/*/Id": ["3", "2", None], "Invoice/Line/*/LineNum": [1, 2, None], "Invoice/TotalAmt": 25.0}),
+    )),
     Documented("countries are ISO-3 codes, since autumn 2025", "https://blogs.intuit.com/2025/08/13/upcoming-changes-to-the-accounting-api", (
         ("GET companyinfo/${realm}", None, {"keep t": "CompanyInfo/SyncToken"}),
         ("POST companyinfo", {"Id": "1", "SyncToken": "${t}", "sparse": True, "CompanyAddr": {"Line1": "1 Main", "Country": "US", "Lat": "1", "Long": "2"}}, {"status": 200}),
@@ -270,11 +343,25 @@ DOCUMENTED = (
     ), read="the accounts are the sample company's"),
     Documented("expenses are debits of a bill and credits of a vendor credit", _ENTITIES + "vendorcredit", (
         ("POST vendor", {"DisplayName": "Zq"}, {"keep v": "Vendor/Id"}),
-        ("POST bill", {"VendorRef": {"value": "${v}"}, "TxnDate": "2019-03-04", "Line": [{"Amount": 70, "DetailType": "AccountBasedExpenseLineDetail", "AccountBasedExpenseLineDetail": {"AccountRef": {"value": "79"}}}]}, {"status": 200}),
+        ("POST bill", {"VendorRef": {"value": "${v}"}, "TxnDate": "2019-03-04", "Line": [_expense(70)]}, {"status": 200}),
         ("POSTINGS 2019-03-04", None, {"rows": [["Accounts Payable (A/P)", "", "70.00"], ["Office supplies", "70.00", ""]]}),
-        ("POST vendorcredit", {"VendorRef": {"value": "${v}"}, "TxnDate": "2019-03-05", "Line": [{"Amount": 40, "DetailType": "AccountBasedExpenseLineDetail", "AccountBasedExpenseLineDetail": {"AccountRef": {"value": "79"}}}]}, {"status": 200}),
+        ("POST vendorcredit", {"VendorRef": {"value": "${v}"}, "TxnDate": "2019-03-05", "Line": [_expense(40)]}, {"status": 200}),
         ("POSTINGS 2019-03-05", None, {"rows": [["Accounts Payable (A/P)", "40.00", ""], ["Office supplies", "", "40.00"]]}),
     ), read="the accounts are the sample company's"),
+    Documented("the cash basis has income when it is paid", "https://quickbooks.intuit.com/learn-support/en-us/help-article/accounting-bookkeeping/differentiate-cash-accrual", (
+        _customer("Zq"), _invoice(_line(100), TxnDate="2019-03-04"),
+        *((f"GET reports/ProfitAndLoss?start_date=2019-03-01&end_date=2019-03-31&accounting_method={method}", None,
+           {"Header/ReportBasis": method, "Header/Option/1": {"Name": "NoReportData", "Value": empty}}) for method, empty in (("Accrual", "false"), ("Cash", "true"))),
+        ("POST payment", {"CustomerRef": {"value": "${c}"}, "TotalAmt": 100, "TxnDate": "2019-04-02", "Line": [{"Amount": 100, "LinkedTxn": [{"TxnId": "${i}", "TxnType": "Invoice"}]}]}, {"status": 200}),
+        *((f"GET reports/ProfitAndLoss?start_date=2019-04-01&end_date=2019-04-30&accounting_method={method}", None,
+           {"Header/Option/1": {"Name": "NoReportData", "Value": empty}}) for method, empty in (("Accrual", "true"), ("Cash", "false"))),
+    )),
+    Documented("receivables age from the due date, by 30 days", _ENTITIES + "agedreceivables", (
+        _customer("Zq"), _invoice(_line(100), TxnDate="2019-03-01", DueDate="2019-03-04"),
+        *((f"GET reports/AgedReceivables?report_date={day}&customer=${{c}}", None,
+           {"Rows/Row/0/ColData/*/value": ["Zq", *("100.00" if at == column else "" for at in range(5)), "100.00"]})
+          for day, column in (("2019-03-04", 0), ("2019-03-05", 1), ("2019-04-03", 1), ("2019-04-04", 2), ("2019-05-03", 2), ("2019-05-04", 3), ("2019-06-02", 3), ("2019-06-03", 4))),
+    )),
     Documented("weeks begin on Sunday", _ENTITIES + "profitandloss", (
         ("AT 2026-05-13T20:00:00Z", None, {}),  # a Wednesday
         ("GET reports/ProfitAndLoss?date_macro=This Week", None, {"Header/StartPeriod": "2026-05-10", "Header/EndPeriod": "2026-05-16"}),
@@ -292,5 +379,9 @@ DOCUMENTED = (
     Documented("webhooks of the chosen entities", _DOCS + "develop/webhooks", (
         ("SUBSCRIBE", {"merge_s": 0, "entities": ["Vendor"]}, {}), _customer("Zq one"), ("POST vendor", {"DisplayName": "Zq two"}, {"status": 200}),
         ("POSTED", None, {"types": ["qbo.vendor.created.v1"]}),
+    )),
+    Documented("notifications are signed with HMAC-SHA256 of the body", _DOCS + "develop/webhooks", (
+        ("SUBSCRIBE", {"merge_s": 0}, {}), ("POST vendor", {"DisplayName": "Zq"}, {"status": 200}),
+        ("POSTED", None, {"number": 1, "signed": [True]}),
     )),
 )  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hmac
 import re
 import threading
 from collections import Counter
@@ -191,7 +193,12 @@ class _Run:
     def _posted(self, *_):
         assert self._emulator.webhooks.settle()
         types = [event["type"] for body in self._receiver.bodies() for event in body]
-        return {"number": len(self._receiver.posts), "types": types}
+        key = self._emulator.webhooks.verifier_token.encode()
+        signed = [
+            base64.b64encode(hmac.digest(key, body, "sha256")).decode() == headers["intuit-signature"]
+            for _, headers, body in self._receiver.posts
+        ]
+        return {"number": len(self._receiver.posts), "types": types, "signed": signed}
 
 
 def _facts(answer):
