@@ -160,6 +160,19 @@ MUTANTS = (
     Mutant("signatures of SHA-1", "webhooks/events.py", '"sha256"', '"sha1"'),
     Mutant("a requestid does not count", "http/data_api.py", "run(request_id, lambda: self._write(request, company, entity))", 'run("", lambda: self._write(request, company, entity))'),
     Mutant("a day more before it is past due", "reports/summaries.py", "min((past_due - 1) // days + 1, periods)", "min(past_due // days + 1, periods)"),
+    # ---- further ones ----
+    Mutant("today begins in the evening", "company/company.py", "return datetime.fromtimestamp(now, self.zone).date()", "return datetime.fromtimestamp(now + 28_800, self.zone).date()"),
+    Mutant("estimates do not link back", "company/company.py", 'if kind.name in shapes.LINKED_BACK and back not in old.get("LinkedTxn", []):', "if False:"),
+    Mutant("social security numbers are shown", "company/rules.py", '{"SSN": "XXX-XX-XXXX"}', "{}"),
+    Mutant("a requestid of any length", "company/idempotency.py", "if len(request_id) > _MAX_LENGTH:", "if False:"),
+    Mutant("debits differ from credits", "company/rules.py", "raise errors.unbalanced_entry(", "(lambda *_: None)("),
+    Mutant("grants of six years", "oauth/authorization_server.py", "HARD_LIFETIME_S = 157_680_000", "HARD_LIFETIME_S = 189_216_000"),
+    Mutant("empty values are stored", "company/rules.py", 'key: None if value == "" else _without_empty(value)', "key: value"),
+    Mutant("read-only properties are written", "company/rules.py", "ignored = READ_ONLY | COMPUTED_FIELDS", "ignored = COMPUTED_FIELDS"),
+    Mutant("OR is AND", "query/parser.py", '_refuse_connective("OR")', "pass"),
+    Mutant("credits settle with the wrong sign", "books/posting.py", "settled += sign * at_charge", "settled += at_charge"),
+    Mutant("sales in the credits' direction", "books/posting.py", 'account, -sign * self.home(line.get("Amount")), detail,', 'account, sign * self.home(line.get("Amount")), detail,'),
+    Mutant("events without their entity's word", "webhooks/events.py", "qbo.{event.entity.lower()}.", "qbo.{event.entity}."),
 )  # fmt: skip
 
 
