@@ -56,6 +56,11 @@ def _expense(amount: float) -> dict[str, Any]:
     return {"Amount": amount, "DetailType": kind, kind: {"AccountRef": {"value": "79"}}}
 
 
+def _entry(posting: str, amount: float, account: str) -> dict[str, Any]:
+    kind = "JournalEntryLineDetail"
+    return {"Amount": amount, "DetailType": kind, kind: {"PostingType": posting, "AccountRef": {"value": account}}}
+
+
 def _invoice(*lines: dict[str, Any], keep: str = "i", customer: str = "${c}", expect: Any = (), **more: Any) -> Step:
     kept = {f"keep {keep}": "Invoice/Id"}
     return "POST invoice", {"CustomerRef": {"value": customer}, "Line": list(lines)} | more, kept | dict(expect)
@@ -169,6 +174,16 @@ DOCUMENTED = (
         ("QUERY select * from Department where Name like 'Zq%' startposition 101", None, {"QueryResponse/maxResults": 1, "QueryResponse/startPosition": 101}),
         _refused("select * from Department maxresults 1001"),
     ), read="that more is refused"),
+    Documented("conditions are joined by AND only", _QUERIES, (
+        ("QUERY select * from Customer where DisplayName = 'a' or DisplayName = 'b'", None, {"status": 400, "QueryResponse": None}),
+        ("QUERY select * from Customer where DisplayName = 'a' and DisplayName = 'b'", None, {"status": 200, "QueryResponse": {}}),
+    )),
+    Documented("CURRENT_DATE is the company's day", _QUERIES, (
+        ("AT 2026-06-10T05:00:00Z", None, {}), _customer("Zq"), _invoice(_line(1), DocNumber="Zq1"),  # the ninth in California
+        ("QUERY select * from Invoice where DocNumber = 'Zq1' and TxnDate = CURRENT_DATE", None, {"QueryResponse/Invoice/*/TxnDate": ["2026-06-09"]}),
+        ("AT 2026-06-10T08:00:00Z", None, {}),
+        ("QUERY select * from Invoice where DocNumber = 'Zq1' and TxnDate = CURRENT_DATE", None, {"QueryResponse": {}}),
+    ), read="the company's, as all times of the API are"),
     # ---- change data capture ----
     Documented("changes of the last thirty days", "https://github.com/Wish-Org/QuickBooksSharp/issues/19", (
         ("AT 2026-06-30T12:00:00Z", None, {}),
@@ -230,6 +245,12 @@ DOCUMENTED = (
     Documented("a refresh token that was not used for 101 days has ended", _OAUTH, (
         ("CODE https://app.example/back", None, {"keep code": "code"}), ("TOKEN", _CODE_FORM, _TOKENS),
         ("AFTER 8726401", None, {}), ("TOKEN", {"grant_type": "refresh_token", "refresh_token": "${refresh}"}, _SPENT),
+    )),
+    Documented("a grant ends five years after the authorization", "https://blogs.intuit.com/2025/11/12/important-changes-to-refresh-token-policy", (
+        ("AT 2030-01-01T00:00:00Z", None, {}),  # the first grants end later
+        ("CODE https://app.example/back", None, {"keep code": "code"}), ("TOKEN", _CODE_FORM, _TOKENS),
+        *(step for _ in range(18) for step in (("AFTER 8640000", None, {}), ("TOKEN", {"grant_type": "refresh_token", "refresh_token": "${refresh}"}, _TOKENS))),
+        ("AFTER 2160001", None, {}), ("TOKEN", {"grant_type": "refresh_token", "refresh_token": "${refresh}"}, _SPENT),
     )),
     Documented("the accounting scope is required", _DOCS + "learn/scopes", (
         ("CODE https://app.example/back openid com.intuit.quickbooks.payment", None, {"keep code": "code"}), ("TOKEN", _CODE_FORM, _TOKENS),
@@ -330,6 +351,30 @@ DOCUMENTED = (
         _customer("Zq"), _invoice(_line(10), _line(20), expect={"Invoice/Line/0/Id": "1", "Invoice/Line/1/Id": "2"}.items()),
         ("POST invoice", {"Id": "${i}", "SyncToken": "0", "sparse": True, "Line": [_line(5), {"Id": "2"} | _line(20)]},
          {"status": 200, "Invoice/Line/*/Id": ["3", "2", None], "Invoice/Line/*/LineNum": [1, 2, None], "Invoice/TotalAmt": 25.0}),
+    )),
+    Documented("an invoice of an estimate closes it, and both link to each other", _ENTITIES + "estimate", (
+        _customer("Zq"), ("POST estimate", {"CustomerRef": {"value": "${c}"}, "Line": [_line(10)]}, {"status": 200, "keep e": "Estimate/Id"}),
+        _invoice(_line(10), LinkedTxn=[{"TxnId": "${e}", "TxnType": "Estimate"}], expect={"Invoice/LinkedTxn": [{"TxnId": "${e}", "TxnType": "Estimate"}]}.items()),
+        ("GET estimate/${e}", None, {"Estimate/TxnStatus": "Closed", "Estimate/LinkedTxn": [{"TxnId": "${i}", "TxnType": "Invoice"}]}),
+        ("GET customer/${c}", None, {"Customer/Balance": 10.0}),
+    )),
+    Documented("debits are credits in a journal entry", _CODES, (
+        ("POST journalentry", {"Line": [_entry("Debit", 30, "79"), _entry("Credit", 29.99, "5")]}, _fault("2300")),
+        ("POST journalentry", {"TxnDate": "2019-03-04", "Line": [_entry("Debit", 30, "79"), _entry("Credit", 30, "5")]}, {"status": 200}),
+        ("POSTINGS 2019-03-04", None, {"rows": [["Office supplies", "30.00", ""], ["Checking", "", "30.00"]]}),
+    )),
+    Documented("read-only properties of a request are ignored, and empty ones are not stored", _DOCS + "learn/rest-api-features", (
+        ("POST customer", {"DisplayName": "Zq", "FullyQualifiedName": "other", "MetaData": {"CreateTime": "2001-01-01T00:00:00Z"}, "Notes": "", "PrimaryEmailAddr": {"Address": ""}},
+         {"status": 200, "Customer/FullyQualifiedName": "Zq", "Customer/Notes": None, "Customer/SyncToken": "0", "Customer/PrimaryEmailAddr/Address": None, "keep c": "Customer/Id"}),
+        _count("Customer where DisplayName = 'Zq' and MetaData.CreateTime < '2002-01-01'", 0),
+        _invoice(_line(10), TotalAmt=99, Balance=99, SyncToken="7", expect={"Invoice/TotalAmt": 10.0, "Invoice/Balance": 10.0, "Invoice/SyncToken": "0"}.items()),
+    )),
+    Documented("a requestid has fifty characters", "https://github.com/intuit/QuickBooks-V3-Java-SDK/issues/180", (
+        ("POST vendor?requestid=" + "x" * 51, {"DisplayName": "Zq"}, {"status": 400}),
+        ("POST vendor?requestid=" + "x" * 50, {"DisplayName": "Zq"}, {"status": 200}),
+    )),
+    Documented("nothing is shown of social security numbers", "https://github.com/ej2/python-quickbooks (live tests of Employee)", (
+        ("POST employee", {"GivenName": "Zq", "FamilyName": "One", "SSN": "123-45-6789"}, {"status": 200, "Employee/SSN": "XXX-XX-XXXX"}),
     )),
     Documented("countries are ISO-3 codes, since autumn 2025", "https://blogs.intuit.com/2025/08/13/upcoming-changes-to-the-accounting-api", (
         ("GET companyinfo/${realm}", None, {"keep t": "CompanyInfo/SyncToken"}),
