@@ -393,6 +393,15 @@ DOCUMENTED = (
         ("POST vendorcredit", {"VendorRef": {"value": "${v}"}, "TxnDate": "2019-03-05", "Line": [_expense(40)]}, {"status": 200}),
         ("POSTINGS 2019-03-05", None, {"rows": [["Accounts Payable (A/P)", "40.00", ""], ["Office supplies", "", "40.00"]]}),
     ), read="the accounts are the sample company's"),
+    Documented("a payment that uses a credit moves only the money to and from receivables", _ENTITIES + "payment", (
+        _customer("Zq"), _invoice(_line(50)),
+        ("POST creditmemo", {"CustomerRef": {"value": "${c}"}, "Line": [_line(30)]}, {"status": 200, "keep m": "CreditMemo/Id"}),
+        ("POST payment", {"CustomerRef": {"value": "${c}"}, "TotalAmt": 20, "TxnDate": "2019-03-04", "Line": [
+            {"Amount": 50, "LinkedTxn": [{"TxnId": "${i}", "TxnType": "Invoice"}]},
+            {"Amount": 30, "LinkedTxn": [{"TxnId": "${m}", "TxnType": "CreditMemo"}]}]}, {"status": 200, "Payment/UnappliedAmt": 0.0}),
+        ("POSTINGS 2019-03-04", None, {"rows": [["Undeposited Funds", "20.00", ""], ["Accounts Receivable (A/R)", "", "20.00"]]}),
+        ("GET customer/${c}", None, {"Customer/Balance": 0.0}),
+    ), read="the accounts are the sample company's"),
     Documented("the cash basis has income when it is paid", "https://quickbooks.intuit.com/learn-support/en-us/help-article/accounting-bookkeeping/differentiate-cash-accrual", (
         _customer("Zq"), _invoice(_line(100), TxnDate="2019-03-04"),
         *((f"GET reports/ProfitAndLoss?start_date=2019-03-01&end_date=2019-03-31&accounting_method={method}", None,
