@@ -48,6 +48,7 @@ def test_the_id_token_verifies_with_the_published_key(anonymous, emulator, disco
         jwt.decode(f"{head}.{forged}.{signature}", key.key, algorithms=["RS256"], audience=emulator.client_id)
 
 
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")  # of the client, on Python 3.12
 def test_intuits_own_client_accepts_it(anonymous, emulator, discovery):
     token = grant(anonymous, emulator, ALL).json()["id_token"]
     keys = discovery["jwks_uri"]
