@@ -124,7 +124,7 @@ def test_an_invoice_that_can_be_paid_online_is_read_with_its_link(client, online
             "InvoiceLink",
             "domain",
         ]
-        assert invoice["InvoiceLink"].startswith(f"{client.emulator.url}/")
+        assert invoice["InvoiceLink"].startswith(f"{client.emulator.url}/".replace("http:", "https:"))
         changed = write(client, "invoice", {"Id": made["Id"], "SyncToken": "0", "sparse": True, "PrivateNote": "x"})
         assert changed["InvoiceLink"] == invoice["InvoiceLink"]
         assert "InvoiceLink" not in queried(client, "Invoice", made["Id"])

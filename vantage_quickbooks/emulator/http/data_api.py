@@ -327,14 +327,16 @@ def _body_errors_as_faults() -> Iterator[None]:
 
 
 def _link_base(request: Request, operation: str) -> str | None:
-    """Return this server's address if a response is to have InvoiceLink: to a read only if the client asks for it.
+    """Return the beginning of InvoiceLink if a response is to have one: to a read only if the client asks for it.
+
+    It names this server, so that no one is led to a real page, and has the scheme of Intuit's; it leads nowhere.
 
     Sources: recorded, 2026 (an update); Intuit's page of Invoice (`include=invoiceLink`, from minor version 36 on; the
     lower ones are ignored since August 2025).
     """
     if operation == "read" and "invoiceLink" not in request.parameters().get("include", "").split(","):
         return None
-    return f"http://{request.headers.get('host', 'localhost')}"
+    return f"https://{request.headers.get('host', 'localhost')}"
 
 
 def _execute(company: Company, entity: Entity, record: Record, operation: str, link_base: str | None) -> str:
