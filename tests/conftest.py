@@ -65,6 +65,9 @@ def _no_environment(monkeypatch, tmp_path):
     ):
         monkeypatch.delenv(f"VANTAGE_QUICKBOOKS_{name}", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    # Forked processes may crash inside libpq where psycopg and psycopg2, each with its own TLS library, were used.
+    monkeypatch.setenv("PGSSLMODE", "disable")
+    monkeypatch.setenv("PGGSSENCMODE", "disable")
     authorizer._refusals.clear()  # emulators and cassettes hand out the same tokens again and again
 
 
