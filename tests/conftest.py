@@ -72,6 +72,16 @@ def _no_environment(monkeypatch, tmp_path):
 
 
 @pytest.fixture
+def fresh_quickbooks(quickbooks, tmp_path, monkeypatch):
+    """The emulator that a module's `quickbooks` keeps running, as it started and without limits, and a token store."""
+    monkeypatch.setenv("VANTAGE_QUICKBOOKS_TOKEN_STORE", str(tmp_path / "tokens.sqlite3"))
+    quickbooks.reset()
+    quickbooks.limit(False)
+    yield quickbooks
+    quickbooks.clear_faults()
+
+
+@pytest.fixture
 def emulator(request):
     """A local QuickBooks that rotates the refresh token at every refresh and ends the previous one at once.
 

@@ -12,6 +12,16 @@ AMOUNTS = ("TotalAmt", "Balance", "UnitPrice")
 """Properties with money."""
 
 
+def books(emulator, realm, entity):
+    """Return a company's records by Id as the emulator holds them, without a request."""
+    with emulator.company(realm).store.reading() as reader:
+        rows = reader.execute(
+            "SELECT body FROM body JOIN record USING (row) JOIN kind USING (kind) WHERE realm = ? AND entity = ?",
+            (realm, entity),
+        ).fetchall()
+    return {record["Id"]: record for record in (json.loads(row[0], parse_float=Decimal) for row in rows)}
+
+
 class Company:
     """One emulated company and what is edited in it."""
 
@@ -23,12 +33,7 @@ class Company:
 
     def books(self, entity):
         """Return the records that the emulator holds, without a request."""
-        with self.emulator.company(self.realm).store.reading() as reader:
-            rows = reader.execute(
-                "SELECT body FROM body JOIN record USING (row) JOIN kind USING (kind) WHERE realm = ? AND entity = ?",
-                (self.realm, entity),
-            ).fetchall()
-        return {record["Id"]: record for record in (json.loads(row[0], parse_float=Decimal) for row in rows)}
+        return books(self.emulator, self.realm, entity)
 
     def versions(self):
         """Return what a sync knows a record by, of all entities."""

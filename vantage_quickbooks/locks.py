@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-__all__ = ["FORK_GUARD", "FileLocks", "LockTimeoutError", "ThreadLocks"]
+__all__ = ["FORK_GUARD", "FileLocks", "LockTimeoutError", "ThreadLocks", "flock"]
 
 MIN_POLL_INTERVAL_S, MAX_POLL_INTERVAL_S = 0.001, 0.02
 """Pauses between attempts to take a lock: short at first, because a waiting process usually only has to read the result
@@ -127,7 +127,7 @@ class FileLocks:
         while True:
             descriptor = self._open(path)
             try:
-                is_acquired = _flock(descriptor, give_up_at - time.monotonic())
+                is_acquired = flock(descriptor, give_up_at - time.monotonic())
                 is_current = is_acquired and _is_current(descriptor, path)
             except BaseException:
                 self._close(descriptor)
@@ -193,8 +193,8 @@ def _is_current(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _flock(descriptor: int, timeout_s: float) -> bool:
-    """Lock an open file; return False if it is not released in time."""
+def flock(descriptor: int, timeout_s: float) -> bool:
+    """Lock an open file exclusively; return False if it is not released in time. A time of 0 tries once."""
     import fcntl  # noqa: PLC0415 -- absent on Windows, where the package can still be imported
 
     give_up_at = time.monotonic() + timeout_s

@@ -301,9 +301,9 @@ def _mentions(family):
 
 def _names_of(exchange, kind, id_):
     """Return the name that others show latest before a request, and the one that they show first after it."""
-    told = sorted(m for m in _mentions(exchange.family)[kind, id_] if m[2] != exchange.name)
-    before = [name for at, name, _ in told if at <= exchange.at]
-    after = [name for at, name, _ in told if at > exchange.at]
+    mentions = sorted(m for m in _mentions(exchange.family)[kind, id_] if m[2] != exchange.name)
+    before = [name for at, name, _ in mentions if at <= exchange.at]
+    after = [name for at, name, _ in mentions if at > exchange.at]
     return (before or [None])[-1], (after or [None])[0]
 
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
     not (NANGO.is_dir() and MINIMUL.is_dir()), reason=f"SHARED RECORDINGS MISSING: {recorded.FOLDER}"
 )
 
-LAST_ID = 144  # of the sandbox's own transactions; higher ones were made by whoever recorded them
+LAST_ID = 144  # of the sandbox's own transactions; higher ones were made while recording
 LISTS = {"Account", "Customer", "Item", "Vendor"}
 PERIOD = {"start_date": "2015-01-01", "end_date": "2026-12-31"}
 EDITED = "17"  # a sales receipt that was changed before it was recorded
@@ -231,7 +231,7 @@ def test_accounts_of_a_general_ledger_nest_as_recorded(report):
     """An account without lines of its own lends its section the Id of its first child; others stand beside theirs."""
     recorded_sections = list(sections(body_of(MINIMUL / "2018-oauth2/reports/gl.yml")["Rows"]))
     ours = list(sections(report("GeneralLedger", start_date="2026-04-12", end_date="2026-05-31")["Rows"]))
-    renamed = {"Test Account Updated": "Services"}  # by whoever recorded the accounts
+    renamed = {"Test Account Updated": "Services"}  # between the recordings of accounts and ledger
     named = [(depth, cell | {"value": renamed.get(cell["value"], cell["value"])}) for depth, cell in ours]
     both = [one for one in recorded_sections if one in named]
     # In the recorded company, income was closed into retained earnings in between: only what both have is compared.

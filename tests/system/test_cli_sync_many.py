@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from emulated_companies import books
 
 from vantage_quickbooks.cli import main
 from vantage_quickbooks.emulator import Emulator
@@ -66,21 +67,10 @@ class Firm:
 
     def books(self, id_):
         """Return what the emulator holds, without a request."""
-        company = self.emulator.company(self.realms[id_])
-        ids = {name: [row["Id"] for row in _records(company, name)] for name in ENTITIES.split(",")}
         return {
-            name: {id_: self.emulator.read(name, id_, company.realm)["SyncToken"] for id_ in found}
-            for name, found in ids.items()
+            name: {key: row["SyncToken"] for key, row in books(self.emulator, self.realms[id_], name).items()}
+            for name in ENTITIES.split(",")
         }
-
-
-def _records(company, entity):
-    with company.store.reading() as reader:
-        rows = reader.execute(
-            "SELECT body FROM body JOIN record USING (row) JOIN kind USING (kind) WHERE realm = ? AND entity = ?",
-            (company.realm, entity),
-        ).fetchall()
-    return [json.loads(body) for (body,) in rows]
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +82,9 @@ def quickbooks():
 
 
 @pytest.fixture
-def firm(quickbooks, tmp_path, monkeypatch):
-    quickbooks.reset()
-    quickbooks.limit(False)
-    monkeypatch.setenv("VANTAGE_QUICKBOOKS_TOKEN_STORE", str(tmp_path / "tokens.sqlite3"))
+def firm(fresh_quickbooks, tmp_path, monkeypatch):
     monkeypatch.setenv("VANTAGE_QUICKBOOKS_REGISTRY", str(tmp_path / "registry"))
-    yield Firm(quickbooks, tmp_path / "registry", tmp_path / "copies")
-    quickbooks.clear_faults()
+    return Firm(fresh_quickbooks, tmp_path / "registry", tmp_path / "copies")
 
 
 # ---- all is well -----------------------------------------------------------------------------------------------------

@@ -25,12 +25,8 @@ def quickbooks():
 
 
 @pytest.fixture
-def company(quickbooks, tmp_path, monkeypatch):
-    monkeypatch.setenv("VANTAGE_QUICKBOOKS_TOKEN_STORE", str(tmp_path / "tokens.sqlite3"))
-    quickbooks.reset()
-    quickbooks.limit(False)
-    yield quickbooks
-    quickbooks.clear_faults()
+def company(fresh_quickbooks):
+    return fresh_quickbooks
 
 
 @pytest.fixture

@@ -29,11 +29,9 @@ def quickbooks():
 
 
 @pytest.fixture
-def forms(quickbooks, tmp_path, monkeypatch):
+def forms(fresh_quickbooks):
     """Return the settings of the companies by id."""
-    quickbooks.reset()
-    quickbooks.limit(False)
-    monkeypatch.setenv("VANTAGE_QUICKBOOKS_TOKEN_STORE", str(tmp_path / "tokens.sqlite3"))
+    quickbooks = fresh_quickbooks
     return {
         id_: quickbooks.settings() | {"realm_id": str(number), "refresh_token": quickbooks.grant(str(number))}
         for number, id_ in enumerate(IDS, 9_100_000_000_000_001)

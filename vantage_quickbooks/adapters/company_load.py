@@ -164,7 +164,7 @@ class CompanyLoad:
         """Begin a sync; nothing is sent before `next`.
 
         Returns:
-            False if there is no connection.
+            False if the company could not be connected.
         """
         if self._connection is None:
             return False

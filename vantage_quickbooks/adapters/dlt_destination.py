@@ -57,7 +57,7 @@ def parse_destination(text: str) -> Destination:
     """Return the destination that a text names.
 
     Raises:
-        InputError: There is no such destination.
+        InputError: The destination is unknown.
     """
     name, is_url, rest = text.strip().partition("://")
     make = _URLS.get(name.split("+")[0]) if is_url else None

@@ -94,7 +94,7 @@ class SyncAction:
         self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext, *, count: bool
     ) -> dict[str, Any]:
         """Return the API calls that a sync takes; see `sync.company_sync.estimate`."""
-        from vantage_quickbooks.sync.company_sync import estimate  # noqa: PLC0415 -- as above
+        from vantage_quickbooks.sync.company_sync import estimate  # noqa: PLC0415 -- it imports the HTTP client
 
         return estimate(client, *_parse(client, data), call, count=count)
 
@@ -113,7 +113,7 @@ def _parse(client: QuickBooksClient, data: Mapping[str, Any]) -> tuple[list[Reso
         InputError: `state` and `since` are both given, the window is empty, or the state is not this connection's.
     """
     from vantage_quickbooks.core.change_plan import OVERLAP  # noqa: PLC0415 -- only a sync needs it
-    from vantage_quickbooks.sync.sync_state import EntityState, StateSerializer, SyncState  # noqa: PLC0415 -- as above
+    from vantage_quickbooks.sync.sync_state import EntityState, StateSerializer, SyncState  # noqa: PLC0415 -- it imports the HTTP client
 
     names = data.get("entities")
     resources = list(SYNC_DEFAULT) if names is None else [SYNC_ENTITIES[name] for name in names]

@@ -8,7 +8,6 @@ time writes to a file: it holds the file's lock (flock).
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -23,6 +22,7 @@ from vantage_quickbooks.cli.files import check_not_settings
 from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.cli.output import say
 from vantage_quickbooks.errors import ConnectorError, InputError
+from vantage_quickbooks.locks import flock
 from vantage_quickbooks.tabular import csv_header, csv_rows
 
 if TYPE_CHECKING:
@@ -304,12 +304,8 @@ def _locked(path: Path) -> Iterator[BinaryIO]:
     with os.fdopen(descriptor, "r+b") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise UsageError(f"{path} is not a regular file. Without --output, the result goes to standard output.")
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"Another export is writing to {path}. Wait until it ends, or choose another file."
-            ) from None
+        if not flock(descriptor, 0):
+            raise UsageError(f"Another export is writing to {path}. Wait until it ends, or choose another file.")
         yield file
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from vantage_quickbooks.cli.inputs import UsageError
+from vantage_quickbooks.locks import flock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,11 +57,8 @@ def locked(path: Path) -> Iterator[None]:
     except OSError as error:
         raise UsageError(f"{lock} cannot be written: {error.strerror or 'the system refused'}.") from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise InUseError(f"Another sync uses {path}. Wait until it ends, or use another state file.") from None
-    try:
+        if not flock(descriptor, 0):
+            raise InUseError(f"Another sync uses {path}. Wait until it ends, or use another state file.")
         yield
     finally:
         os.close(descriptor)
@@ -90,10 +87,8 @@ def opened(output: str | os.PathLike[str] | None) -> Iterator[BinaryIO]:
             yield file
         return
     with path.open("a+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InUseError(f"Another sync writes to {path}. Wait until it ends, or use another file.") from None
+        if not flock(file.fileno(), 0):
+            raise InUseError(f"Another sync writes to {path}. Wait until it ends, or use another file.")
         _remove_torn_line(file, path)
         yield file
 

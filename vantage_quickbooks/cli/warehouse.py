@@ -43,7 +43,7 @@ def run(options: Options) -> int:
     """Load companies, print what was loaded, and return the exit status: 1 if something failed.
 
     Raises:
-        UsageError: Options cannot be combined, there is no such destination, or packages are missing.
+        UsageError: Options cannot be combined, the destination is unknown, or packages are missing.
     """
     options.check_load()
     check_report(options.report)

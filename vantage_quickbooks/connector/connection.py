@@ -626,7 +626,7 @@ class Connection:
 def identity_of(connection: Connection) -> Identity:
     """Return which company a connection is to: for adapters, which keep one copy of each."""
     settings = connection._settings  # noqa: SLF001 -- not part of the contract, which knows no companies
-    return Identity(connection._context.connection_id, settings.realm_id, settings.environment)  # noqa: SLF001 -- as above
+    return Identity(connection._context.connection_id, settings.realm_id, settings.environment)  # noqa: SLF001 -- see the line before
 
 
 def _handler(action_id: str) -> Handler:

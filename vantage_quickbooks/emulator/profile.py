@@ -127,7 +127,7 @@ class Profile:
         """Return whether a change is in force.
 
         Raises:
-            KeyError: There is no such change.
+            KeyError: The change is unknown.
         """
         return _BY_NAME[name].since <= (self.as_of or datetime.now(UTC).date())
 

@@ -136,7 +136,7 @@ class ConnectionRegistry(Protocol):
         """Return the settings of a connection, including its secrets, for `QUICKBOOKS.connect`.
 
         Raises:
-            ConnectionNotFoundError: There is no such connection.
+            ConnectionNotFoundError: The registry has no connection of this id.
             DamagedConnectionError: The entry cannot be read.
             RegistryError: The registry itself cannot be read.
             InputError: The id is not valid.
@@ -166,7 +166,7 @@ class ConnectionRegistry(Protocol):
         """Delete the settings of a connection, even damaged ones. Its tokens stay in the token store.
 
         Raises:
-            ConnectionNotFoundError: There is no such connection.
+            ConnectionNotFoundError: The registry has no connection of this id.
             RegistryError: They cannot be deleted.
             InputError: The id is not valid.
         """

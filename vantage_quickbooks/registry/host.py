@@ -34,12 +34,12 @@ class HostRegistry(RegistryBase):
     raise a `ConnectorError`, which is passed on; any other exception becomes a `RegistryError` without its text.
 
     Args:
-        load: `load(connection_id)` returns the settings; None, or a LookupError, if there is no such connection.
+        load: `load(connection_id)` returns the settings; None, or a LookupError, if it does not exist.
         list: `list()` returns the connections, each as its id or as a `ConnectionEntry`. The settings of an id are
             loaded for its entry; those of a `ConnectionEntry` are not.
         add: `add(connection_id, settings, label, replace)` stores valid settings durably. It raises
             `ConnectionExistsError` if the id is in use and *replace* is False.
-        remove: `remove(connection_id)` deletes them; a LookupError means that there is no such connection.
+        remove: `remove(connection_id)` deletes them; a LookupError means that it does not exist.
     """
 
     def __init__(

@@ -49,7 +49,7 @@ class SharedConnections(Protocol):
         ...
 
     def load(self, connection_id: str) -> Record | None:
-        """Return a connection; with an `error` if its settings cannot be read; None if there is no such connection."""
+        """Return a connection; with an `error` if its settings cannot be read; None if it does not exist."""
         ...
 
     def save(self, connection_id: str, name: str, settings: dict[str, Any], *, replace: bool) -> None:

@@ -79,7 +79,7 @@ class Companies:
         The settings are read each time, so that a company that was connected again, or removed, is noticed.
 
         Raises:
-            ConnectorError: There is no such company, or its settings cannot be used.
+            ConnectorError: The company is unknown, or its settings cannot be used.
         """
         name = self._only() if company is None else company
         settings = self._registry.load(name)

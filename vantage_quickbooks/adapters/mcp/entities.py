@@ -133,7 +133,7 @@ def find_entity(name: str, argument: str = "entity") -> Entity:
     """Return an entity by its name, singular or plural, in any spelling: `Invoice`, `invoices`, `credit memo`.
 
     Raises:
-        InputError: There is no such entity.
+        InputError: The entity is unknown.
     """
     found = _by_spelling().get(_plain(name))
     if found is None:

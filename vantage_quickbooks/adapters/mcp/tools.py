@@ -66,7 +66,7 @@ DEFAULT_API_CALLS = 100
 
 FIND_NAMES = ("Customer", "Vendor", "Item", "Account")
 FIND_NUMBERS = ("Invoice", "Bill")
-"""Where `find` looks unless it is told; one metered call each. Numbers only if the text contains a digit."""
+"""Where `find` looks by default; one metered call each. Numbers only if the text contains a digit."""
 
 _OVERLAP = timedelta(seconds=60)
 """A record may be stamped before it becomes visible (docs/sync.md)."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.catalog.resource import Filter, Resource
 
-__all__ = ["get_input", "inputs_of", "list_input", "whole_number_input"]
+__all__ = ["get_input", "inputs_of", "list_input", "name_list", "whole_number_input"]
 
 
 def whole_number_input(title: str, description: str, maximum: int, example: int, hint: str) -> JSON:
@@ -27,6 +27,16 @@ def whole_number_input(title: str, description: str, maximum: int, example: int,
         "pattern": optional(up_to(maximum)),
         "examples": [example],
         "x-hint": hint,
+    }
+
+
+def name_list(names: list[str]) -> JSON:
+    """Return what the schema of an input for some of *names* requires: a list, or comma-separated text of a form."""
+    return {
+        "type": ["array", "string", "null"],
+        "items": {"type": "string", "enum": names},
+        "uniqueItems": True,
+        "pattern": f"^{BLANK}(?:(?:{'|'.join(names)}){BLANK}(?:,{BLANK}(?=[A-Za-z])|$))*$",
     }
 
 
@@ -232,10 +242,7 @@ def _fields(resource: Resource) -> JSON:
         "title": "Fields",
         "description": f"Top-level properties of the {resource.name} to return, as Intuit spells them; all of them if "
         "left out. Flat fields are always included. Comma-separated text works too.",
-        "type": ["array", "string", "null"],
-        "items": {"type": "string", "enum": names},
-        "uniqueItems": True,
-        "pattern": f"^{BLANK}(?:(?:{'|'.join(names)}){BLANK}(?:,{BLANK}(?=[A-Za-z])|$))*$",
+        **name_list(names),
         "examples": [[name for name in dict.fromkeys(["Id", *shown]) if name in names][:4] or names[:2]],
         "x-hint": "Use the names as Intuit writes them, each once, or leave it out for all of them.",
     }

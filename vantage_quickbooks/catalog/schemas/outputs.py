@@ -10,7 +10,7 @@ from vantage_quickbooks.catalog.schemas.draft import JSON, object_schema
 if TYPE_CHECKING:
     from vantage_quickbooks.catalog.resource import FlatField, Property, Resource
 
-__all__ = ["METADATA", "get_output", "list_output"]
+__all__ = ["DELETIONS", "METADATA", "get_output", "list_output"]
 
 _TYPES: dict[str, JSON] = {
     "id": {"type": "string"},
@@ -200,17 +200,19 @@ def _metadata(resource: Resource, *, is_list: bool) -> JSON:
     }
 
 
-_CHANGES: dict[str, JSON] = {
-    "deleted": {
-        "description": "With sync_cursor: records deleted since.",
-        "type": "array",
-        "items": {
-            "type": "object",
-            "properties": {"Id": {"type": "string"}, "deletedAt": {"type": ["string", "null"]}},
-            "required": ["Id", "deletedAt"],
-            "additionalProperties": False,
-        },
+DELETIONS: JSON = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {"Id": {"type": "string"}, "deletedAt": {"type": ["string", "null"]}},
+        "required": ["Id", "deletedAt"],
+        "additionalProperties": False,
     },
+}
+"""Deleted records, without a description."""
+
+_CHANGES: dict[str, JSON] = {
+    "deleted": {"description": "With sync_cursor: records deleted since.", **DELETIONS},
     "existingIds": {
         "description": "With sync_cursor, where change data capture cannot report deletions: the Ids of all existing "
         "records. A record whose Id is missing was deleted.",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from vantage_quickbooks.catalog.schemas.draft import JSON, object_schema
 from vantage_quickbooks.catalog.schemas.forms import number_form_field
-from vantage_quickbooks.catalog.schemas.inputs import whole_number_input
-from vantage_quickbooks.catalog.schemas.outputs import METADATA
-from vantage_quickbooks.catalog.schemas.patterns import BLANK, DATE, TIME, optional
+from vantage_quickbooks.catalog.schemas.inputs import name_list, whole_number_input
+from vantage_quickbooks.catalog.schemas.outputs import DELETIONS, METADATA
+from vantage_quickbooks.catalog.schemas.patterns import DATE, TIME, optional
 from vantage_quickbooks.catalog.sync_action import SYNC_DEFAULT, SYNC_ENTITIES
 
 __all__ = ["sync_files"]
@@ -22,7 +22,6 @@ def _schema(part: str, description: str) -> JSON:
 
 
 def _input() -> JSON:
-    names = list(SYNC_ENTITIES)
     instant: JSON = {
         "type": ["string", "null"],
         "x-format": "date-time",
@@ -36,10 +35,7 @@ def _input() -> JSON:
                 "title": "Entities",
                 "description": f"Intuit's names of the entities. Without it, the {len(SYNC_DEFAULT)} of which a "
                 "full read of any size can be verified. Comma-separated text works too.",
-                "type": ["array", "string", "null"],
-                "items": {"type": "string", "enum": names},
-                "uniqueItems": True,
-                "pattern": f"^{BLANK}(?:(?:{'|'.join(names)}){BLANK}(?:,{BLANK}(?=[A-Za-z])|$))*$",
+                **name_list(list(SYNC_ENTITIES)),
                 "examples": [["Customer", "Invoice"]],
                 "x-hint": "Use the names as Intuit writes them, each once, or leave it out.",
             },
@@ -126,16 +122,7 @@ _CHANGE_SET: JSON = {
             "type": "array",
             "items": {"type": "object", "additionalProperties": True},
         },
-        "deletions": {
-            "description": "Records that were deleted.",
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"Id": {"type": "string"}, "deletedAt": {"type": ["string", "null"]}},
-                "required": ["Id", "deletedAt"],
-                "additionalProperties": False,
-            },
-        },
+        "deletions": {"description": "Records that were deleted.", **DELETIONS},
         "existingIds": {
             "description": "Ids of all records that exist: others were deleted. null if deletions says it all.",
             "type": ["array", "null"],

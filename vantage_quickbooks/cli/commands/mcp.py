@@ -128,7 +128,7 @@ def _registry(
     """Return the registry to serve; a settings file is a registry of one company.
 
     Raises:
-        UsageError: There is no such file.
+        UsageError: The file does not exist.
         ConnectorError: The registry or the settings cannot be used.
     """
     if settings is None:

@@ -89,7 +89,7 @@ class Attachments:
         """Return the address of an attachment's file, as the body of a response.
 
         Raises:
-            Fault: 610 if there is no such file, 2030 if the Id is not a number.
+            Fault: 610 if the file does not exist, 2030 if the Id is not a number.
         """
         company.read(ENTITIES["Attachable"], id_)
         if company.store.file(company.realm, id_) is None:

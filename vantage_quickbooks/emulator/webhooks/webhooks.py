@@ -202,7 +202,7 @@ class Webhooks:
         """Remove a subscription with its pending notifications; None removes all.
 
         Raises:
-            ValueError: There is no such subscription.
+            ValueError: The subscription is unknown.
         """
         with self._condition:
             gone = list(self._subscriptions) if id is None else [id]

@@ -199,19 +199,6 @@ def numbered(lines: Iterable[Record], *, line_numbers: bool = True, linked: bool
     return result
 
 
-def name_value(name: str, value: str) -> Record:
-    """Make one name-value pair of the untyped extras of payments and purchases (recorded)."""
-    return {
-        "name": "{http://schema.intuit.com/finance/v3}NameValue",
-        "declaredType": "com.intuit.schema.finance.v3.NameValue",
-        "scope": "javax.xml.bind.JAXBElement$GlobalScope",
-        "value": {"Name": name, "Value": value},
-        "nil": False,
-        "globalScope": True,
-        "typeSubstituted": False,
-    }
-
-
 def journal(
     books: Books, line: str, posting: str, account: str, cents: int, *, text: str, customer: Record | None = None
 ) -> Record:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from vantage_quickbooks.emulator.company.payments import name_value
 from vantage_quickbooks.emulator.company.sample.books import HOME, Books, Record, amount, home
-from vantage_quickbooks.emulator.company.sample.lines import bought, cents_of, name_value, numbered, spent
+from vantage_quickbooks.emulator.company.sample.lines import bought, cents_of, numbered, spent
 from vantage_quickbooks.emulator.company.sample.spelling import RATES
 
 _PAYABLE = "Accounts Payable (A/P)"

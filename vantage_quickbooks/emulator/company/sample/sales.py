@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from vantage_quickbooks.emulator.company.payments import name_value
 from vantage_quickbooks.emulator.company.sample import lines as form_lines
 from vantage_quickbooks.emulator.company.sample.books import Books, Record, amount, plain
 from vantage_quickbooks.emulator.company.sample.items import KIT
@@ -273,7 +274,7 @@ def _paid(link: Record, cents: int, opened: int, number: str) -> Record:
     return {
         "Amount": amount(cents),
         "LinkedTxn": [link],
-        "LineEx": {"any": [form_lines.name_value(name, value) for name, value in extra]},
+        "LineEx": {"any": [name_value(name, value) for name, value in extra]},
     }
 
 
