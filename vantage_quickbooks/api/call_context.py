@@ -124,13 +124,17 @@ class CallContext:
         """
         with self._lock:
             if self.max_api_calls is not None and self.api_calls >= self.max_api_calls:
-                raise IncompleteReadError(
-                    f"The maximum of {self.max_api_calls} API calls was reached before the read was complete. Raise "
-                    "max_api_calls, or narrow the filters.",
-                    retryable=False,
-                    details={"maxApiCalls": self.max_api_calls},
-                )
+                raise self.exhausted_error()
             self.api_calls += 1
+
+    def exhausted_error(self) -> IncompleteReadError:
+        """Return the error for a read that the maximum number of requests ends."""
+        return IncompleteReadError(
+            f"The maximum of {self.max_api_calls} API calls was reached before the read was complete. Raise "
+            "max_api_calls, or narrow the filters.",
+            retryable=False,
+            details={"maxApiCalls": self.max_api_calls},
+        )
 
     def is_exhausted(self) -> bool:
         """Return whether the maximum number of requests is reached."""

@@ -360,8 +360,10 @@ class CompanySync:
         is_snapshot, is_first = known.since is None, known.cursor is None
         recent: dict[str, str] = dict(known.seen) if known.cursor else {}
         existing: list[str] = []
+        has_moved = False
         with contextlib.closing(iter(read)) as batches:
             for batch in batches:
+                has_moved = True
                 time = read.started or self._call.now()
                 if not is_snapshot and not read.fits:
                     self._state.entities[resource.entity] = replace(known, size=read.counted)
@@ -406,6 +408,8 @@ class CompanySync:
                 )
                 is_first = False
                 del batch, changes  # one page in memory at a time
+        if read.is_interrupted and not has_moved:  # all that fit the limit repeats what is known
+            raise self._call.exhausted_error()
 
     def _keep_position(
         self, entity: str, cursor: dict[str, Any] | None, size: int | None, recent: dict[str, str]
