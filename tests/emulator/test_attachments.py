@@ -55,6 +55,7 @@ def test_a_file_is_uploaded_read_and_downloaded(client, emulator):
 
 
 def test_an_address_ends_after_fifteen_minutes_and_cannot_be_forged(client, emulator):
+    emulator.freeze()
     made = upload(client, (None, "a.txt", b"text", "text/plain")).json()["AttachableResponse"][0]["Attachable"]
     link = made["TempDownloadUri"]
     for forged in (link[:-1] + "x", link.replace("expires=", "expires=9"), link.partition("?")[0], link + "\u00e9"):

@@ -35,8 +35,21 @@ def test_the_state_is_reported(client, emulator):
 def test_the_clock_moves(client):
     assert client.control("POST", "clock", json={"advance": 4000}).status_code == 200
     assert client.get("customer/1").status_code == 401
+    assert client.control("POST", "clock", json={"freeze": True}).status_code == 200
     reported = client.control("POST", "clock", json={"now": "2030-01-02T03:04:05Z"}).json()["now"]
-    assert reported.startswith("2030-01-02T03:04:0")
+    assert reported.startswith("2030-01-02T03:04:05")
+    assert client.control("GET", "state").json()["now"] == reported
+
+
+def test_a_frozen_clock_runs_again_after_a_reset(emulator):
+    emulator.freeze()
+    before = emulator.now()
+    assert emulator.now() == before
+    emulator.advance(5)
+    assert emulator.now() == before + 5
+    emulator.reset()
+    later = [emulator.now() for _ in range(1_000)]
+    assert later[-1] > later[0] >= before
 
 
 def test_faults_are_added_and_cleared(client):

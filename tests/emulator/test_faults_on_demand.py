@@ -194,6 +194,7 @@ def test_an_invalid_fault_rule_is_refused(emulator, kind, options):
 
 def test_limits_refuse_the_eleventh_of_a_second_and_the_501st_of_a_minute(open_client):
     with Emulator(limits="strict") as emulator:
+        emulator.freeze()
         client = open_client(emulator).connect()
         statuses = [client.get("customer/1").status_code for _ in range(11)]
         assert statuses == [200] * 10 + [429]

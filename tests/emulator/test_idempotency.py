@@ -18,6 +18,7 @@ def count(client, entity="Invoice"):
 
 
 def test_the_first_answer_is_given_again_with_its_old_time(client, emulator):
+    emulator.freeze()
     first = client.post("invoice", params={"requestid": "r-1"}, json=INVOICE)
     emulator.advance(480)
     emulator.update("Invoice", {"Id": first.json()["Invoice"]["Id"], "PrivateNote": "edited meanwhile"})

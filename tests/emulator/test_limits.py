@@ -66,6 +66,7 @@ def test_a_refused_batch_is_not_counted(clock):
 
 def test_batches_are_throttled_over_http(open_client):
     with Emulator(limits={"batches_per_minute": 2, "per_second": 1000}) as emulator:
+        emulator.freeze()
         client = open_client(emulator).connect()
         body = {"BatchItemRequest": [{"bId": "1", "Query": "select * from Customer maxresults 1"}]}
         assert [client.post("batch", json=body).status_code for _ in range(4)] == [200, 200, 429, 429]

@@ -58,6 +58,7 @@ def test_a_wrong_redirect_uri_does_not_use_the_code_up(anonymous, emulator):
 
 
 def test_a_code_is_valid_for_ten_minutes(anonymous, emulator):
+    emulator.freeze()
     old, young = agree(anonymous, emulator), agree(anonymous, emulator)
     assert old != young
     emulator.advance(590)

@@ -121,6 +121,7 @@ def test_the_date_decides_the_format(client, emulator, receiver):
 
 
 def test_equal_events_of_a_window_become_one(client, emulator, receiver):
+    emulator.freeze()
     emulator.subscribe(receiver.url, format="legacy", entities=["Vendor"], merge_s=5)
     vendor = client.post("vendor", json={"DisplayName": "Sage"}).json()["Vendor"]
     for note in "abc":
@@ -146,6 +147,7 @@ def test_a_refused_write_and_a_repeated_request_notify_of_nothing(client, emulat
 
 @pytest.mark.parametrize("status", [500, 302, 204])
 def test_what_is_not_accepted_is_repeated_on_the_ladder(client, emulator, receiver, status):
+    emulator.freeze()
     receiver.statuses = [status] * 11
     emulator.subscribe(receiver.url, merge_s=0)
     client.post("vendor", json={"DisplayName": "Sage"})
@@ -198,6 +200,7 @@ def test_losses_doubles_and_order_are_decided_by_the_seed(receiver):
     def play():
         receiver.posts.clear()
         with Emulator(seed=3) as emulator:
+            emulator.freeze()
             emulator.subscribe(receiver.url, format="legacy", merge_s=1, lost=0.2, duplicate=0.3, out_of_order=0.3)
             for number in range(40):
                 emulator.notify("Vendor", str(number), "Update")

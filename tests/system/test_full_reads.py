@@ -836,6 +836,7 @@ def stocked(company, seconds):
     """Return a history and the Ids of invoices created in the seconds given, after the one that the company has."""
     history = History(company, "Invoice", [])
     emulator = history.emulator
+    emulator.freeze()
     emulator.advance(-600)
     ids, now = [None], 0
     for number, second in enumerate(seconds):

@@ -1,4 +1,4 @@
-"""The emulator's clock: the machine's, moved by an offset."""
+"""The emulator's clock: the machine's, moved by an offset, or stopped."""
 
 from __future__ import annotations
 
@@ -23,13 +23,18 @@ class Clock:
 
     def __init__(self, start: str | None = None) -> None:
         self.offset_s = 0.0
+        self._stopped_at: float | None = None  # the machine's time then
         if start is not None:
             self.set(start)
         self._offset_at_start_s = self.offset_s
 
     def now(self) -> float:
         """Return the time as epoch seconds."""
-        return time.time() + self.offset_s
+        return self._machine() + self.offset_s
+
+    def freeze(self) -> None:
+        """Stop the clock: until a reset, it moves by `advance` and `set` alone."""
+        self._stopped_at = self._machine()
 
     def advance(self, seconds: float) -> None:
         """Move the clock.
@@ -52,13 +57,17 @@ class Clock:
             ValueError: It is not a time, or not in the years 1970 to 3000.
         """
         moment = datetime.fromisoformat(iso)
-        self._move((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - time.time())
+        self._move((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - self._machine())
 
     def reset(self) -> None:
-        """Return to the time of the start, plus what has passed since."""
+        """Return to the time of the start, plus what has passed since; a stopped clock runs again."""
+        self._stopped_at = None
         self.offset_s = self._offset_at_start_s
 
     def _move(self, offset_s: float) -> None:
-        if not 0 <= time.time() + offset_s <= _LATEST:
+        if not 0 <= self._machine() + offset_s <= _LATEST:
             raise ValueError("the clock runs from 1970 to 3000")
         self.offset_s = offset_s
+
+    def _machine(self) -> float:
+        return time.time() if self._stopped_at is None else self._stopped_at

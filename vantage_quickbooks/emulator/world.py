@@ -205,6 +205,10 @@ class World:
         self._clock.advance(seconds)
         self.webhooks.clock_moved()
 
+    def freeze(self) -> None:
+        """Stop the clock, so that a test decides when a second passes: until a reset, only the methods here move it."""
+        self._clock.freeze()
+
     def set_now(self, iso: str) -> None:
         """Set the clock to an ISO 8601 time, which is UTC if it has no offset."""
         self._clock.set(iso)

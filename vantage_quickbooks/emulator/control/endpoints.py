@@ -61,6 +61,8 @@ def _clock(world: World, body: _Body) -> Mapping[str, Any]:
         world.as_of(str(body["as_of"]))
     elif "now" in body:
         world.set_now(str(body["now"]))
+    elif body.get("freeze") is True:
+        world.freeze()
     else:
         seconds = body.get("advance")
         if isinstance(seconds, bool) or not isinstance(seconds, int | float):
