@@ -76,7 +76,7 @@ class Store:
         self._writing = threading.RLock()
         self._owner = 0  # the thread whose transaction is open
         self._writer = self._open()
-        self._kinds: dict[tuple[str, str], int] = {}
+        self._kinds: dict[str, dict[str, int]] = {}  # by realm: one company of thousands is removed at once
         self.index()
         self._changed = self._writer.execute("SELECT 1 FROM changed").fetchone() is not None
 
@@ -168,13 +168,14 @@ class Store:
             realm: The company.
             entity: The entity's name.
         """
-        key = (realm, entity)
-        if key not in self._kinds:
+        kind = self._kinds.get(realm, {}).get(entity)
+        if kind is None:
+            key = (realm, entity)
             with self.writing() as db:
                 db.execute("INSERT OR IGNORE INTO kind (realm, entity) VALUES (?, ?)", key)
-                found = db.execute("SELECT kind FROM kind WHERE realm = ? AND entity = ?", key).fetchone()
-            self._kinds[key] = found[0]
-        return self._kinds[key]
+                found: tuple[int] = db.execute("SELECT kind FROM kind WHERE realm = ? AND entity = ?", key).fetchone()
+            kind = self._kinds.setdefault(realm, {})[entity] = found[0]
+        return kind
 
     def load(self, realm: str, records: Iterable[tuple[str, Row]]) -> int:
         """Store many records in one transaction.
@@ -421,7 +422,7 @@ class Store:
                 db.execute(f"DELETE FROM {table} WHERE kind IN {kinds}", (realm,))  # noqa: S608 -- our own names
             for table in ("kind", "file"):
                 db.execute(f"DELETE FROM {table} WHERE realm = ?", (realm,))  # noqa: S608 -- our own names
-            self._kinds = {key: kind for key, kind in self._kinds.items() if key[0] != realm}
+            self._kinds.pop(realm, None)
 
     def clear(self) -> None:
         """Remove everything."""
