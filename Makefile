@@ -18,19 +18,19 @@ demo: .venv/.cli,emulator,web  ## A host finds the plugin and runs the four acti
 	@$(BIN)/vantage-quickbooks demo
 
 ifdef TESTS
-test: .venv/.test .venv/.system
+test: .venv/.test,spark .venv/.system
 	@$(BIN)/python -m pytest -k "$(TESTS)" -x
 else
-test: .venv/.test system-packages  ## Run all tests (make test TESTS=name runs those that match, on one Python)
+test: .venv/.test,spark system-packages  ## Run all tests (make test TESTS=name runs those that match, on one Python)
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 	@$(BIN)/python .ci/pythons.py
 endif
 
-system-packages: | .venv/.test  ## Install what the tests need of Debian, where it is missing and we may
+system-packages: | .venv/.test,spark  ## Install what the tests need of Debian, where it is missing and we may
 	@bash .ci/system-packages
 	@touch .venv/.system
 
-.venv/.system: | .venv/.test
+.venv/.system: | .venv/.test,spark
 	@$(MAKE) -s system-packages
 
 lint: .venv/.lint  ## Format check, lint, strict types, layers

@@ -25,7 +25,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background jobs so, and programs that the tests start and interrupt would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["fixtures_npm", "fixtures_postgresql", "emulator.conformance_results"]
+pytest_plugins = ["fixtures_npm", "fixtures_postgresql", "fixtures_spark", "emulator.conformance_results"]
 
 # Hypothesis measures time by the wall clock: on a busy machine that says nothing of the code.
 hypothesis_settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
