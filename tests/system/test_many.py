@@ -11,7 +11,7 @@ from registries import opener
 
 from vantage_quickbooks.api.call_context import CallContext
 from vantage_quickbooks.config.deployment import Deployment
-from vantage_quickbooks.connector import many
+from vantage_quickbooks.connector import company_runs, many
 from vantage_quickbooks.connector.many import run_companies, sync_companies
 from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.emulator import Emulator
@@ -117,13 +117,13 @@ def test_companies_run_at_once_but_not_more_than_workers(registry):
 
 def test_one_token_store_serves_all(registry, monkeypatch):
     opened = []
-    open_store = many.open_store
+    open_store = company_runs.open_store
 
     def noting(*args, **kwargs):
         opened.append(open_store(*args, **kwargs))
         return opened[-1]
 
-    monkeypatch.setattr(many, "open_store", noting)
+    monkeypatch.setattr(company_runs, "open_store", noting)
     assert run_companies(registry, read_name).ok
     assert len(opened) == 1
 
