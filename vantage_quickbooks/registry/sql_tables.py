@@ -1,0 +1,189 @@
+"""Tables in a SQL database: what the registry of connections and the table of sync states share.
+
+Each operation is one transaction and opens a connection of its own; see `databases.make_engine`. Reading creates
+nothing and needs no more than SELECT. The file of SQLite has mode 0600. Needs the extra `database`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+
+from vantage_quickbooks.databases import (
+    DatabaseURLError,
+    describe_url,
+    is_transient,
+    make_durable,
+    make_engine,
+    parse_url,
+    sqlstate,
+)
+from vantage_quickbooks.errors import REGISTRY_INVALID, FieldError, RegistryError
+from vantage_quickbooks.locks import FORK_GUARD
+from vantage_quickbooks.private_files import make_private_directory
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Generator
+
+__all__ = ["URL_VARIABLE", "SqlTables", "invalid_registry"]
+
+BUSY_TIMEOUT_S = 10.0
+"""How long an operation waits for other writers of a SQLite file: each locks it for one commit, some milliseconds."""
+
+URL_VARIABLE = "VANTAGE_QUICKBOOKS_REGISTRY"
+
+
+class SqlTables:
+    """The tables of *metadata* in a database.
+
+    Args:
+        url: A SQLAlchemy URL with a synchronous driver, `sqlite:////path` or `postgresql+psycopg://user:password@host/db`.
+        metadata: The tables.
+        name: What the database is for messages: `registry of connections`.
+        content: What is in it, for messages: `connections`.
+
+    Raises:
+        RegistryError: The URL is invalid, or a package is missing.
+    """
+
+    def __init__(self, url: str, metadata: sa.MetaData, name: str, content: str) -> None:
+        self._metadata, self._content = metadata, content
+        self._file: Path | None = None
+        self._where = "a database"
+        try:
+            parsed = parse_url(url, name)
+            self._where = describe_url(parsed)
+            if parsed.get_backend_name() == "sqlite":
+                self._file = _sqlite_file(parsed, name)
+                self._where = f"SQLite file {self._file}"
+            self._engine = make_engine(parsed, name, self._open_file if self._file else None)
+        except DatabaseURLError as error:
+            raise invalid_registry(URL_VARIABLE, "url", error.message, error.hint) from None
+        self._has_table = False
+
+    def describe(self) -> str:
+        """Return the kind, host and name of the database, or the path of the SQLite file."""
+        return self._where
+
+    def close(self) -> None:
+        """Dispose of the engine; a connection lives for one operation."""
+        self._engine.dispose()
+
+    def _prepare(self) -> None:
+        """Create the tables, and the file of SQLite."""
+        with self._translate_errors("written"):
+            if self._file and not self._file.exists():
+                make_private_directory(self._file.parent)
+                with contextlib.suppress(FileExistsError):  # SQLite itself would create a file that others can read
+                    os.close(os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+                self._has_table = False
+            for is_last_attempt in (False, False, True):
+                if self._has_table:
+                    return
+                try:
+                    with self._guarded():
+                        self._metadata.create_all(self._engine)
+                    self._has_table = True
+                except DBAPIError:
+                    # Another process created the table between the check and CREATE: check again.
+                    if is_last_attempt:
+                        raise
+
+    @contextlib.contextmanager
+    def _reading(self) -> Generator[sa.Connection | None]:
+        """Yield a transaction, or None if there is no table: reading creates nothing."""
+        if self._file and not self._file.exists():
+            yield None
+            return
+        with self._transaction("read") as database:
+            if not self._has_table:
+                inspector = sa.inspect(database)
+                self._has_table = all(inspector.has_table(name) for name in self._metadata.tables)
+            yield database if self._has_table else None
+
+    @contextlib.contextmanager
+    def _transaction(self, operation: str, connection_id: str | None = None) -> Generator[sa.Connection]:
+        with self._translate_errors(operation, connection_id), self._guarded(), self._engine.begin() as database:
+            if operation == "written":
+                make_durable(database)
+            yield database
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Generator[None]:
+        """Let no fork happen while a SQLite file is open (https://www.sqlite.org/howtocorrupt.html, section 2.7)."""
+        with FORK_GUARD if self._file else contextlib.nullcontext():
+            yield
+
+    def _open_file(self) -> sqlite3.Connection:
+        import sqlite3  # noqa: PLC0415 -- only for SQLite
+
+        # mode=rw: SQLite must not create the file, because other users could read it.
+        uri = f"file:{quote(str(self._file))}?mode=rw"
+        database = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S)
+        # Damaged text in one row must not fail the query of all rows.
+        database.text_factory = lambda text: text.decode(errors="replace")
+        return database
+
+    @contextlib.contextmanager
+    def _translate_errors(self, operation: str, connection_id: str | None = None) -> Generator[None]:
+        """Let expected errors out; the text of any other may contain a value."""
+        failure: SQLAlchemyError | OSError
+        try:
+            yield
+        except IntegrityError:
+            raise
+        except (SQLAlchemyError, OSError) as error:
+            failure = error
+        else:
+            return
+        name, state = type(failure).__name__, None
+        retryable = False
+        if isinstance(failure, SQLAlchemyError):
+            state, retryable = sqlstate(failure), is_transient(failure)
+        reason = f"{name}, SQLSTATE {state}" if state else name
+        if self._file:
+            reason = getattr(getattr(failure, "orig", None), "sqlite_errorname", None) or reason
+            retryable = "BUSY" in reason or "LOCKED" in reason
+        message = f"The {self._content} in {self.describe()} cannot be {operation} ({reason})."
+        hint = (
+            "Check that it is a SQLite database, that this user can write to it and its folder, and that no other "
+            "program has locked it."
+            if self._file
+            else "Check that the server is running and reachable, that user and password are correct, and that the "
+            f"user can select, insert, update and delete in {', '.join(self._metadata.tables)}, or create it."
+        )
+        raise RegistryError(
+            f"{message} {hint}",
+            [FieldError(URL_VARIABLE, "database", message, hint)],
+            retryable=retryable,
+            details={"connectionId": connection_id, "reason": name, "sqlstate": state},
+        )
+
+
+def _sqlite_file(url: sa.URL, name: str) -> Path:
+    """Return the absolute path of a SQLite URL's file.
+
+    Raises:
+        RegistryError: The URL names no file, or has options.
+    """
+    path = url.database
+    if not path or path == ":memory:" or path.startswith("file:") or url.query:
+        raise invalid_registry(
+            URL_VARIABLE,
+            "url",
+            f"The URL of the {name} does not name a SQLite file.",
+            "Write sqlite:///relative/path or sqlite:////absolute/path, without options.",
+        )
+    return Path(path).expanduser().absolute()
+
+
+def invalid_registry(variable: str, rule: str, message: str, hint: str) -> RegistryError:
+    """Return the error for a URL or key that cannot be used."""
+    return RegistryError(f"{message} {hint}", [FieldError(variable, rule, message, hint)], code=REGISTRY_INVALID)
