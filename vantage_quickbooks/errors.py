@@ -6,7 +6,8 @@
     ├─ RegistryError                  connections cannot be read or saved; .fields     REGISTRY_UNAVAILABLE, ...
     │  ├─ ConnectionNotFoundError     the registry has no connection of this id        CONNECTION_NOT_FOUND
     │  ├─ ConnectionExistsError       the registry has another connection of this id   CONNECTION_EXISTS
-    │  └─ DamagedConnectionError      an entry of the registry cannot be read          CONNECTION_DAMAGED
+    │  ├─ DamagedConnectionError      an entry of the registry cannot be read          CONNECTION_DAMAGED
+    │  └─ DamagedStateError           a stored sync state cannot be read               STATE_DAMAGED
     ├─ AuthenticationError            the token endpoint refused                       AUTHENTICATION_FAILED
     │  ├─ ClientCredentialsError      client id or secret is wrong                     AUTHENTICATION_FAILED
     │  └─ ReauthorizationRequired     a user must connect the company again            REAUTHORIZATION_REQUIRED
@@ -207,6 +208,12 @@ class DamagedConnectionError(RegistryError):
     """An entry of the registry cannot be read; it was left unchanged, and the other entries can be used."""
 
     code = "CONNECTION_DAMAGED"
+
+
+class DamagedStateError(RegistryError):
+    """A stored sync state or status cannot be read; it was left unchanged, and the others can be used."""
+
+    code = "STATE_DAMAGED"
 
 
 class AuthenticationError(ConnectorError):

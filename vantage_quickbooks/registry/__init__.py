@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vantage_quickbooks.registry.base import ConnectionEntry, ConnectionRegistry
-from vantage_quickbooks.registry.factory import open_registry
+from vantage_quickbooks.registry.factory import open_registry, open_states
 from vantage_quickbooks.registry.folder import FolderRegistry
 from vantage_quickbooks.registry.host import HostRegistry
 
-__all__ = ["ConnectionEntry", "ConnectionRegistry", "FolderRegistry", "HostRegistry", "open_registry"]
+__all__ = ["ConnectionEntry", "ConnectionRegistry", "FolderRegistry", "HostRegistry", "open_registry", "open_states"]

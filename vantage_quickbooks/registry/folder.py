@@ -54,6 +54,11 @@ class FolderRegistry(StoredRegistry):
         self._path = Path(path).expanduser().absolute() if path else state_directory() / "connections"
         self._locks = FileLocks(self._path / ".locks")
 
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._path
+
     def describe(self) -> str:
         """Return `folder` and its path."""
         return f"folder {self._path}"
