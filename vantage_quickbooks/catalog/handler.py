@@ -64,9 +64,15 @@ class StreamHandler(Handler, Protocol):
         """
 
     def iter_arrow(
-        self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext
+        self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext, *, company_name: str | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Return every record as Arrow record batches, page by page, each with its metadata in its schema.
+
+        Args:
+            client: Sends the requests.
+            data: Input that the action's input schema accepts.
+            call: The call.
+            company_name: What the column of this name holds; None: the company's name in QuickBooks.
 
         Raises:
             InputError: The extra `[arrow]` is not installed, or the input asks for changes.

@@ -100,13 +100,13 @@ class ListAction:
         return _read_pages(request, client, call, make_page, decode_raw, record_of=record_of)
 
     def iter_arrow(
-        self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext
+        self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext, *, company_name: str | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Return every record as Arrow record batches; see `handler.StreamHandler.iter_arrow`."""
         arrow = _arrow()
         request = self._parse(data, call)
         _refuse_changes(request, "Arrow")
-        maker = self._batch_maker(arrow, request, client, call)
+        maker = self._batch_maker(arrow, request, client, call, company_name)
 
         def make_page(rows: list[Any], today: date, metadata: Record, _: Record) -> pa.RecordBatch:
             return maker.batch(rows, today, metadata | self._dated(today))
@@ -125,7 +125,12 @@ class ListAction:
         return maker.batch(page.records, page.company_date, metadata)
 
     def _batch_maker(
-        self, arrow: ModuleType, request: ListRequest, client: QuickBooksClient, call: CallContext
+        self,
+        arrow: ModuleType,
+        request: ListRequest,
+        client: QuickBooksClient,
+        call: CallContext,
+        company_name: str | None = None,
     ) -> BatchMaker:
         from vantage_quickbooks.catalog.columns import typed_members  # noqa: PLC0415 -- only tables need it
 
@@ -138,7 +143,7 @@ class ListAction:
             read_flat=self._flat_reader(arrow),
             status=self.resource.status,
             realm_id=client.settings.realm_id,
-            company_name=client.company_name(call),
+            company_name=client.company_name(call) if company_name is None else company_name,
             is_selection=request.fields is not None,
         )
         return maker

@@ -197,6 +197,7 @@ class Connection:
         input: Mapping[str, Any] | None = None,  # noqa: A002 -- the host's word
         *,
         as_: Literal["results", "ndjson", "arrow"] = "results",
+        company_name: str | None = None,
     ) -> Iterator[Any]:
         """Run an action page by page; each page is fetched on demand, or a little ahead.
 
@@ -211,6 +212,8 @@ class Connection:
             as_: `results`: each page is a result as `invoke` returns it. `ndjson` (with `all` only): each page is an
                 `NDJSON`, bytes of one record a line as Intuit sent them, without flat fields (extra `[bulk]`).
                 `arrow` (list actions): each page is a `pyarrow.RecordBatch`, all of one schema (extra `[arrow]`).
+            company_name: For `arrow` with `all`: what the column `company_name` holds. None: the company's name in
+                QuickBooks, which takes an API call the first time.
 
         Raises:
             ConnectorError: From the page that failed; the pages before it are complete.
@@ -224,7 +227,7 @@ class Connection:
         if not is_streamable(handler):
             yield self._run(action_id, data, self._context.row_limit, call)
         elif handler.is_full_read(data) and self._context.row_limit is None:
-            yield from self._stream_full(handler, data, as_, call)
+            yield from self._stream_full(handler, data, as_, call, company_name)
         elif as_ == "ndjson":
             raise InputError("NDJSON is for full reads without a row limit. Add all to the input.")
         else:
@@ -284,7 +287,14 @@ class Connection:
                 return
             data = {**data, "start_position": following}
 
-    def _stream_full(self, handler: StreamHandler, data: dict[str, Any], as_: str, call: CallContext) -> Iterator[Any]:
+    def _stream_full(
+        self,
+        handler: StreamHandler,
+        data: dict[str, Any],
+        as_: str,
+        call: CallContext,
+        company_name: str | None = None,
+    ) -> Iterator[Any]:
         action_id = handler.action.id
         call.progress = functools.partial(self._observers.progress, action_id)
         done = 0
@@ -293,7 +303,7 @@ class Connection:
             readers: dict[str, Callable[..., Iterator[Any]]] = {
                 "results": handler.iter_pages,
                 "ndjson": handler.iter_ndjson,
-                "arrow": handler.iter_arrow,
+                "arrow": functools.partial(handler.iter_arrow, company_name=company_name),
             }
             read = readers[as_]
             pages = self._translate_errors(call, lambda: iter(read(self._get_client(), data, call)))

@@ -1,0 +1,99 @@
+"""Change sets of a sync as rows of the change table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pyarrow as pa
+
+from vantage_quickbooks.adapters.spark.schema import CHANGE_SCHEMA, arrow_schema
+from vantage_quickbooks.catalog.sync_action import SYNC_ENTITIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from vantage_quickbooks.contract import ChangeSet
+
+__all__ = ["CHANGE_ARROW", "ChangeRows"]
+
+CHANGE_ARROW = arrow_schema(CHANGE_SCHEMA)
+
+_MAX_ROWS = 10_000
+"""Rows of a batch; an entity may have many more keys."""
+
+
+class ChangeRows:
+    """Makes rows of the change sets of one sync of a company; see `CHANGE_SCHEMA`.
+
+    Args:
+        realm_id: The company.
+        committed_at: When the sync began.
+        is_first_read: Whether the reader has nothing of the company yet, so that rows about what is gone are left out.
+    """
+
+    def __init__(self, realm_id: str, committed_at: datetime, *, is_first_read: bool) -> None:
+        self._realm_id = realm_id
+        self._committed_at = committed_at
+        self._is_first_read = is_first_read
+        self._keys: dict[str, set[str]] = {}
+
+    def batches(self, found: ChangeSet) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a set, which has no error; each key comes once in a sync."""
+        gone = {deletion["Id"] for deletion in found.deletions}
+        records = {found.key_of(record): record for record in found.upserts}
+        rows = [_upsert(found.entity, key, record) for key, record in records.items() if key not in gone]
+        rows += map(_deletion, found.deletions)
+        if not self._is_first_read:
+            rows += self._reconciliation(found, records.keys() | gone)
+        beside = {"realm_id": self._realm_id, "entity": found.entity, "_commit_time": self._committed_at}
+        for start in range(0, len(rows), _MAX_ROWS):
+            yield pa.RecordBatch.from_pylist([beside | row for row in rows[start : start + _MAX_ROWS]], CHANGE_ARROW)
+
+    def _reconciliation(self, found: ChangeSet, keys: set[str]) -> Iterator[dict[str, Any]]:
+        """Yield the rows that say what exists, where QuickBooks could not list the deletions."""
+        if found.mode == "changes" and not (found.is_last and found.existing_ids is None):
+            keys |= self._keys.setdefault(found.entity, set())
+            self._keys[found.entity] = keys
+        if found.existing_ids is not None:
+            for key in found.existing_ids:
+                if key not in keys:
+                    yield {"id": key, "deleted": False, "_change_type": "exists"}
+            del self._keys[found.entity]
+        if found.existing_ids is not None or (found.mode == "snapshot" and found.is_last):
+            yield {"_change_type": "complete"}
+
+
+def _upsert(entity: str, key: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    resource = SYNC_ENTITIES[entity]
+    flat = {field.name for field in resource.flat_fields}
+    own = {name: value for name, value in record.items() if name not in flat}
+    inner = next(iter(own.values()), own) if resource.template_key else own
+    times = inner.get("MetaData") if isinstance(inner, dict) else None
+    return {
+        "id": key,
+        "sync_token": _text(inner.get("SyncToken")) if isinstance(inner, dict) else None,
+        "updated": _instant(times.get("LastUpdatedTime")) if isinstance(times, dict) else None,
+        "deleted": False,
+        "record": orjson.dumps(own).decode(),
+        "_change_type": "upsert",
+    }
+
+
+def _deletion(deletion: Mapping[str, Any]) -> dict[str, Any]:
+    updated = _instant(deletion.get("deletedAt"))
+    return {"id": deletion["Id"], "updated": updated, "deleted": True, "_change_type": "delete"}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _instant(value: Any) -> datetime | None:
+    """Return an instant of a record; None if it is not one, as in its column."""
+    try:
+        at = datetime.fromisoformat(value)
+        return at.astimezone(UTC) if at.tzinfo else None
+    except (TypeError, ValueError, OverflowError):
+        return None
