@@ -270,6 +270,17 @@ class StateTable(SqlTables):
         return {connection_id: _read_object(text, connection_id, "status") for connection_id, text in rows}
 
     @without_frames
+    def runs(self) -> list[str]:
+        """Return the names of all runs that have statuses.
+
+        Raises:
+            RegistryError: They cannot be read.
+        """
+        query = sa.select(_STATUS.c.run).distinct().order_by(_STATUS.c.run)
+        with self._reading() as database:
+            return [] if database is None else list(database.execute(query).scalars())
+
+    @without_frames
     def forget_statuses(self, run: str) -> int:
         """Delete the statuses of a run; return how many.
 

@@ -35,7 +35,7 @@ _BATCH: tuple[Usage, ...] = ("batch",)
 _READS: tuple[Usage, ...] = ("batch", "stream")
 _EVERYWHERE: tuple[Usage, ...] = ("batch", "stream", "status")
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _PATTERN = re.compile(r"[A-Za-z0-9._*?\[\]!-]{1,128}")
 _MAX_SHOWN = 40
 
@@ -137,7 +137,7 @@ def _boolean(text: str) -> bool:
 def _name(text: str) -> str:
     if not _NAME.fullmatch(text):
         raise ValueError(
-            "It is not a name.|Use up to 64 letters, digits, dots, hyphens and underscores: nightly-2026-05-31."
+            "It is not a name.|Use up to 40 letters, digits, dots, hyphens and underscores: nightly-2026-05-31."
         )
     return text
 
@@ -276,6 +276,11 @@ class SparkOptions:
     def is_change_table(self) -> bool:
         """Whether the frame is the change table, and not that of one entity with its columns."""
         return len(self.entity) > 1 or self.entity == (ALL_ENTITIES,) or bool(self.changes)
+
+    @property
+    def entity_name(self) -> str:
+        """What is read, as text: the entity, or `*` for a change table of several."""
+        return self.entity[0] if len(self.entity) == 1 else ALL_ENTITIES
 
     @property
     def resources(self) -> tuple[Resource, ...]:

@@ -22,7 +22,7 @@ from pyspark.sql.datasource import DataSourceReader
 from vantage_quickbooks.adapters.spark.changes import ChangeRows
 from vantage_quickbooks.adapters.spark.companies import BundlePartition, company_of, duplicates_of, partitions_of
 from vantage_quickbooks.adapters.spark.filters import Pushed, push
-from vantage_quickbooks.adapters.spark.outcomes import Outcomes, failure_of
+from vantage_quickbooks.adapters.spark.outcomes import failure_of, save_outcome
 from vantage_quickbooks.adapters.spark.schema import arrow_schema, columns_needed, fit
 from vantage_quickbooks.adapters.spark.spool import Spool
 from vantage_quickbooks.catalog.sync_action import SYNC_ENTITIES
@@ -61,7 +61,7 @@ class _PushFilters:
     that, it looks at the function behind the bound method (`pyspark.sql.worker.plan_data_source_read`).
     """
 
-    __func__ = DataSourceReader.pushFilters
+    __func__ = staticmethod(DataSourceReader.pushFilters)
 
     def __init__(self, reader: QuickBooksReader) -> None:
         self._reader = reader
@@ -133,12 +133,12 @@ class QuickBooksReader(DataSourceReader):
             yield spool
 
         schema = arrow_schema(self._schema)
-        with open_registry(options.registry) as registry, Outcomes(registry, options) as outcomes:
+        with open_registry(options.registry) as registry:
             reading = read_bundle(registry, bundle, task, workers=options.concurrency)
             with contextlib.closing(reading) as found:
                 for one in found:
                     if isinstance(one, CompanyRun):
-                        outcomes.save(one)
+                        save_outcome(options, one)
                         if one.error is not None and (options.on_error == "fail" or is_app_wide(one.error)):
                             raise failure_of(one)
                     elif isinstance(one.item, Spool):

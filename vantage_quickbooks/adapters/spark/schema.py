@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
-from pyspark.sql.types import BooleanType, IntegerType, LongType, StringType, StructField, StructType, TimestampType
+from pyspark.sql.types import (
+    ArrayType,
+    BooleanType,
+    IntegerType,
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
 
 from vantage_quickbooks.adapters.spark.options import option_error
 from vantage_quickbooks.catalog.columns import typed_members
@@ -69,6 +78,7 @@ STATUS_SCHEMA = StructType(
         StructField("retryable", BooleanType()),
         StructField("intuit_tid", StringType()),
         StructField("retry_at", TimestampType()),
+        StructField("not_read", ArrayType(StringType())),
         StructField("records", LongType()),
         StructField("api_calls", LongType()),
         StructField("metered_calls", LongType()),
@@ -76,7 +86,7 @@ STATUS_SCHEMA = StructType(
         StructField("finished_at", TimestampType()),
     ]
 )
-"""One row a company, or one for each entity of it."""
+"""One row for each company and read of a run."""
 
 
 @cache

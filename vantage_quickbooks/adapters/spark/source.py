@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyspark.sql import SparkSession
 from pyspark.sql.datasource import DataSource
 
 from vantage_quickbooks.adapters.spark.options import SparkOptions
 from vantage_quickbooks.adapters.spark.schema import CHANGE_SCHEMA, check_schema, entity_schema
+from vantage_quickbooks.errors import InputError
 
 if TYPE_CHECKING:
     from pyspark.sql.datasource import DataSourceReader
     from pyspark.sql.types import StructType
 
-__all__ = ["QuickBooksDataSource"]
+__all__ = ["QuickBooksDataSource", "refuse_speculation"]
 
 
 class QuickBooksDataSource(DataSource):
@@ -21,7 +23,14 @@ class QuickBooksDataSource(DataSource):
 
     @classmethod
     def name(cls) -> str:
-        """Return the name of the format."""
+        """Return the name of the format.
+
+        Spark asks for it when the source is registered, on the driver, where its configuration is known.
+
+        Raises:
+            InputError: Spark is configured to run tasks twice.
+        """
+        refuse_speculation()
         return "quickbooks"
 
     def schema(self) -> StructType:
@@ -43,6 +52,23 @@ class QuickBooksDataSource(DataSource):
         options = SparkOptions.parse(self.options, "batch")
         check_schema(schema, _schema_of(options))
         return QuickBooksReader(options, schema)
+
+
+def refuse_speculation(session: SparkSession | None = None) -> None:
+    """Refuse a Spark that runs slow tasks twice: that doubles the API calls, and two tasks would read one company.
+
+    Args:
+        session: The session; None is the active one. A worker has none, and knows nothing of the configuration.
+
+    Raises:
+        InputError: `spark.speculation` is true.
+    """
+    session = session or SparkSession.getActiveSession()
+    if session is not None and session.conf.get("spark.speculation", "false") == "true":
+        raise InputError(
+            "spark.speculation is true: slow tasks would run twice, so that two tasks read one company, and its API "
+            "calls are paid twice. Start Spark with spark.speculation=false."
+        )
 
 
 def _schema_of(options: SparkOptions) -> StructType:
