@@ -639,6 +639,38 @@ def identity_of(connection: Connection) -> Identity:
     return Identity(connection._context.connection_id, settings.realm_id, settings.environment)  # noqa: SLF001 -- see the line before
 
 
+def earliest_state(connection: Connection, states: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:
+    """Return a state to continue with that claims no more than any of several; see `sync.sync_state.earliest`.
+
+    A state of another company or client secret, or one that was altered, counts as none: everything is read again.
+
+    Args:
+        connection: The connection.
+        states: States of change sets of this connection; None for "nothing was read".
+
+    Returns:
+        The state; None to read everything.
+
+    Raises:
+        InputError: A newer version of the connector has written one of them.
+    """
+    from vantage_quickbooks.sync.sync_state import VERSION, StateSerializer, earliest  # noqa: PLC0415 -- it imports the HTTP client
+
+    serializer = StateSerializer(connection._settings)  # noqa: SLF001 -- as `identity_of`
+    found = []
+    for state in states:
+        if state is None:
+            return None
+        try:
+            found.append(serializer.loads(state))
+        except InputError:
+            version = state.get("version")
+            if isinstance(version, int) and version > VERSION:
+                raise
+            return None
+    return serializer.dumps(earliest(found)) if found else None
+
+
 def _handler(action_id: str) -> Handler:
     """Return the handler of an action.
 

@@ -20,9 +20,11 @@ from vantage_quickbooks.errors import FieldError, InputError
 from vantage_quickbooks.sync.cursor import CursorSerializer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vantage_quickbooks.config.settings import Settings
 
-__all__ = ["MAX_BYTES", "VERSION", "EntityState", "StateSerializer", "SyncState"]
+__all__ = ["MAX_BYTES", "VERSION", "EntityState", "StateSerializer", "SyncState", "earliest"]
 
 VERSION = 1
 """Version of what is written. Older ones are read, see `_READERS`."""
@@ -73,6 +75,37 @@ class SyncState:
     def of(self, entity: str) -> EntityState:
         """Return the state of an entity; a new one if it was never synced."""
         return self.entities.get(entity) or EntityState()
+
+
+def earliest(states: Sequence[SyncState]) -> SyncState:
+    """Return a state that claims no more than any of several states of one company.
+
+    A state claims what a consumer has: all changes of an entity up to `since`, what was delivered within the overlap
+    before it (`seen`), the pages of a snapshot before `cursor`. A sync that continues from a weaker claim delivers more
+    and never less. So where several syncs began with the same state, and it is not known which of their output the
+    consumer has, the earliest `since` without `seen` is right whichever it was. Positions of two snapshots cannot be
+    compared, because each counts from its own beginning: unless both are the same, the snapshot begins again.
+
+    Args:
+        states: At least one.
+    """
+    first, *others = states
+    if not others:
+        return first
+    names = dict.fromkeys(name for state in states for name in state.entities)
+    return SyncState(
+        round=max(state.round for state in states),
+        entities={name: _earliest([state.of(name) for state in states]) for name in names},
+    )
+
+
+def _earliest(entities: Sequence[EntityState]) -> EntityState:
+    first = entities[0]
+    if all(entity == first for entity in entities):
+        return first
+    weakest = EntityState(size=first.size, served=first.served, refused_at=first.refused_at)
+    known = [entity.since for entity in entities if entity.since is not None]
+    return weakest if len(known) < len(entities) else replace(weakest, since=min(known))
 
 
 class StateSerializer:

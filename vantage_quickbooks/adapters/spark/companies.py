@@ -10,6 +10,7 @@ from pyspark.sql.datasource import InputPartition
 from vantage_quickbooks.adapters.spark.options import option_error
 from vantage_quickbooks.connector.bundles import make_bundles
 from vantage_quickbooks.connector.many import select_entries
+from vantage_quickbooks.errors import FieldError, InputError
 from vantage_quickbooks.registry import open_registry
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.connector.bundles import Bundle
     from vantage_quickbooks.registry import ConnectionEntry
 
-__all__ = ["BundlePartition", "company_of", "duplicates_of", "partitions_of", "select"]
+__all__ = ["BundlePartition", "company_of", "duplicate_error", "duplicates_of", "partitions_of", "select"]
 
 
 class BundlePartition(InputPartition):
@@ -94,3 +95,9 @@ def duplicates_of(bundle: Bundle) -> dict[str, str]:
         if entry.realm_id is not None and first.setdefault(company, entry.id) != entry.id:
             found[entry.id] = first[company]
     return found
+
+
+def duplicate_error(connection_id: str, other: str) -> InputError:
+    """Return the error for a connection of a company that another one reads."""
+    message, hint = f"{other} and {connection_id} are connections of the same company.", "Leave one of them out."
+    return InputError(f"{message} {hint}", [FieldError("connections", "distinct", message, hint)])

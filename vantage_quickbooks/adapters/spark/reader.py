@@ -20,7 +20,13 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql.datasource import DataSourceReader
 
 from vantage_quickbooks.adapters.spark.changes import ChangeRows
-from vantage_quickbooks.adapters.spark.companies import BundlePartition, company_of, duplicates_of, partitions_of
+from vantage_quickbooks.adapters.spark.companies import (
+    BundlePartition,
+    company_of,
+    duplicate_error,
+    duplicates_of,
+    partitions_of,
+)
 from vantage_quickbooks.adapters.spark.filters import Pushed, push
 from vantage_quickbooks.adapters.spark.outcomes import failure_of, save_outcome
 from vantage_quickbooks.adapters.spark.schema import arrow_schema, columns_needed, fit
@@ -29,7 +35,6 @@ from vantage_quickbooks.catalog.sync_action import SYNC_ENTITIES
 from vantage_quickbooks.connector.bundles import CompanyRun, is_app_wide, read_bundle
 from vantage_quickbooks.errors import (
     ConnectorError,
-    FieldError,
     IncompleteReadError,
     InputError,
     RequestRejectedError,
@@ -120,7 +125,7 @@ class QuickBooksReader(DataSourceReader):
 
         def task(connection: Connection, run: CompanyRun) -> Iterator[pa.RecordBatch | Spool]:
             if run.id in duplicates:
-                raise _duplicate(run.id, duplicates[run.id])
+                raise duplicate_error(run.id, duplicates[run.id])
             read = self._changes if options.is_change_table else self._records
             batches = ((entity, fit(batch, schema)) for entity, batch in read(connection, run))
             if options.on_error == "fail":
@@ -209,11 +214,6 @@ class QuickBooksReader(DataSourceReader):
         if run.result["failed"]:
             entity, error = next(iter(run.result["failed"].items()))
             run.error = error | {"details": error["details"] | {"entity": entity}}
-
-
-def _duplicate(connection_id: str, other: str) -> InputError:
-    message, hint = f"{other} and {connection_id} are connections of the same company.", "Leave one of them out."
-    return InputError(f"{message} {hint}", [FieldError("connections", "distinct", message, hint)])
 
 
 def _exhausted(limit: int | None) -> ConnectorError:

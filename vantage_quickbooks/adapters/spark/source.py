@@ -12,7 +12,7 @@ from vantage_quickbooks.adapters.spark.schema import CHANGE_SCHEMA, check_schema
 from vantage_quickbooks.errors import InputError
 
 if TYPE_CHECKING:
-    from pyspark.sql.datasource import DataSourceReader
+    from pyspark.sql.datasource import DataSourceReader, DataSourceStreamReader
     from pyspark.sql.types import StructType
 
 __all__ = ["QuickBooksDataSource", "refuse_speculation"]
@@ -52,6 +52,18 @@ class QuickBooksDataSource(DataSource):
         options = SparkOptions.parse(self.options, "batch")
         check_schema(schema, _schema_of(options))
         return QuickBooksReader(options, schema)
+
+    def streamReader(self, schema: StructType) -> DataSourceStreamReader:  # noqa: N802 -- Spark's name
+        """Return the reader of a stream.
+
+        Raises:
+            InputError: An option is not valid.
+        """
+        from vantage_quickbooks.adapters.spark.stream import QuickBooksStreamReader  # noqa: PLC0415 -- imports the connector
+
+        options = SparkOptions.parse(self.options, "stream")
+        check_schema(schema, _schema_of(options))
+        return QuickBooksStreamReader(options, schema)
 
 
 def refuse_speculation(session: SparkSession | None = None) -> None:
