@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 
 import requests
 
 from vantage_quickbooks.web.host import Host
 from vantage_quickbooks.web.server import bind, make_server, make_sessions
 from vantage_quickbooks.web.store import Store
+
+PATIENCE_S = 60
+"""How long a test waits for what must happen."""
+
+
+def wait_until(is_so):
+    """Return as soon as the condition holds; fail if it does not within a minute."""
+    end = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 class Site:

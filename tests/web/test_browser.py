@@ -311,6 +311,16 @@ def test_a_customer_is_found_by_name(open_page, site, emulator, has_script):
     assert page.problems == []
 
 
+def test_text_typed_before_the_script_is_loaded_is_searched(open_page, site):
+    page, held = open_page(), []
+    page.route("**/static/app.js", lambda route: held.append(route))  # noqa: PLW0108 -- playwright looks at the parameters
+    page.goto(f"{site.url}/connections/demo/actions/listInvoices", wait_until="commit")
+    page.locator("#field-customer_id").fill("nord")
+    held[0].continue_()
+    page.get_by_role("option", name="Nordlicht").click()
+    assert page.locator("#field-customer_id").input_value() == "Nordlicht Garten GmbH"
+
+
 def test_a_choice_is_clicked_and_unmatched_text_is_an_error(open_page, site):
     page = open_page()
     page.goto(f"{site.url}/connections/demo/actions/listInvoices")

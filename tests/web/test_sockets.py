@@ -9,10 +9,10 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
+from running_site import PATIENCE_S, wait_until
 
 from vantage_quickbooks.web.server import RequestTimeoutProtocol
 
-PATIENCE_S = 60
 FORM = b"POST /connections/demo/remove HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 
 
@@ -27,13 +27,6 @@ def dial(site):
             return made
 
         yield one
-
-
-def wait_until(is_so):
-    end = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def is_cut(connection):

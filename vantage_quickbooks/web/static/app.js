@@ -161,7 +161,9 @@ for (const box of document.querySelectorAll(".lookup[data-url]")) {
     }
   };
 
-  if (input.dataset.label) choose({ value: input.value, label: input.dataset.label });
+  const wasEdited = input.value !== input.defaultValue;  // before this script was loaded
+  if (input.dataset.label && !wasEdited) choose({ value: input.value, label: input.dataset.label });
+  if (wasEdited) timer = setTimeout(search, DELAY_MS);
   input.addEventListener("input", () => {
     input.name = name;  // what is typed counts until a match is chosen
     value.removeAttribute("name");
