@@ -54,7 +54,7 @@ class Firm:
         which = [part for id_ in ids for part in ("--connection", id_)] or ["--all"]
         output = ["--output", str(self.folder / "copies"), "--report", str(self.folder / "report.json")]
         return subprocess.Popen(
-            [*_COMMAND, "sync", *which, *output, "--workers", str(workers)],
+            [*_COMMAND, "sync", *which, *output, "--concurrency", str(workers)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=os.environ

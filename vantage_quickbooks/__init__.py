@@ -16,6 +16,7 @@ __all__ = [
     "connect_registered",
     "open_registry",
     "run_companies",
+    "run_in_processes",
     "sync_companies",
 ]
 
@@ -27,6 +28,7 @@ _HOMES = {
     "connect_registered": "connector.registered",
     "open_registry": "registry",
     "run_companies": "connector.many",
+    "run_in_processes": "connector.processes",
     "sync_companies": "connector.many",
 }
 

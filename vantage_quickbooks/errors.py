@@ -27,6 +27,7 @@
     ├─ IncompleteReadError            a full read cannot be verified as complete       RESULT_INCOMPLETE
     ├─ UnexpectedResponseError        a response that cannot be read                   RESPONSE_UNEXPECTED
     ├─ OutputError                    what was read cannot be written                  OUTPUT_UNWRITABLE
+    ├─ WorkerProcessError             the process that read the company has ended      WORKER_PROCESS_ENDED
     └─ InternalError                  a defect of the connector                        INTERNAL_ERROR
 
 An error never references a request, response or session, because their headers contain the token.
@@ -69,6 +70,7 @@ __all__ = [
     "SettingsError",
     "TokenStoreError",
     "UnexpectedResponseError",
+    "WorkerProcessError",
 ]
 
 
@@ -355,6 +357,13 @@ class OutputError(ConnectorError):
     """What was read cannot be written where the caller keeps it."""
 
     code = "OUTPUT_UNWRITABLE"
+
+
+class WorkerProcessError(ConnectorError):
+    """The worker process that read the company has ended, for example by SIGKILL."""
+
+    code = "WORKER_PROCESS_ENDED"
+    retryable = True
 
 
 class InternalError(ConnectorError):

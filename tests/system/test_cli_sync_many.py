@@ -6,71 +6,16 @@ import fcntl
 import json
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from emulated_companies import books
+from synced_firm import IDS, PROGRAM, Firm
 
 from vantage_quickbooks.cli import main
 from vantage_quickbooks.emulator import Emulator
 
-PROGRAM = [sys.executable, "-c", "import sys; from vantage_quickbooks.cli import main; sys.exit(main())"]
 LINE = {"Amount": 10, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": {"ItemRef": {"value": "1"}}}
-IDS = ("acme", "birch", "cedar", "dogwood")
-ENTITIES = "Customer,Invoice"
-
-
-class Firm:
-    """A registry of emulated companies, one realm each, and the directory of their syncs."""
-
-    def __init__(self, emulator, folder, output):
-        self.emulator, self.folder, self.output = emulator, folder, output
-        self.realms = {id_: str(9_000_000_000_000_001 + number) for number, id_ in enumerate(IDS)}
-        folder.mkdir()
-        for id_, realm in self.realms.items():
-            self.connect(id_, realm)
-
-    def connect(self, id_, realm, **more):
-        form = self.emulator.settings() | {"realm_id": realm, "refresh_token": self.emulator.grant(realm)} | more
-        (self.folder / f"{id_}.json").write_text(json.dumps(form))
-
-    def args(self, *more, entities=ENTITIES):
-        return ["sync", "--all", "--output", str(self.output), "--entities", entities, *more]
-
-    def sync(self, *more, capsys):
-        """Run the command; return the exit status and the report's runs by id."""
-        status = main(self.args("--format", "json", *more))
-        report = json.loads(capsys.readouterr().out)
-        return status, {run["connection"]: run for run in report["runs"]}
-
-    def state(self, id_):
-        return self.output / f"{id_}.state"
-
-    def mirror(self, id_):
-        """Apply the lines of a company's file."""
-        found = {}
-        for line in (self.output / f"{id_}.ndjson").read_bytes().splitlines():
-            change = json.loads(line)
-            records = found.setdefault(change["entity"], {})
-            match change["op"]:
-                case "reset":
-                    records.clear()
-                case "upsert":
-                    records[change["record"]["Id"]] = change["record"]["SyncToken"]
-                case "delete":
-                    records.pop(change["id"], None)
-                case other:
-                    pytest.fail(f"unexpected {other}")
-        return found
-
-    def books(self, id_):
-        """Return what the emulator holds, without a request."""
-        return {
-            name: {key: row["SyncToken"] for key, row in books(self.emulator, self.realms[id_], name).items()}
-            for name in ENTITIES.split(",")
-        }
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +59,7 @@ def test_every_company_has_its_own_files_and_the_second_sync_costs_one_call_each
 def test_a_table_for_people_and_a_file_for_programs(firm, capsys, tmp_path):
     firm.emulator.revoke_grants(firm.realms["birch"])
     report = tmp_path / "report.json"
-    assert main(firm.args("--report", str(report), "--workers", "2")) == 1
+    assert main(firm.args("--report", str(report), "--concurrency", "2")) == 1
     found = capsys.readouterr()
     rows = [line.split() for line in found.out.splitlines()]
     assert rows[0][:3] == ["CONNECTION", "COMPANY", "STATUS"]
@@ -294,6 +239,8 @@ def test_one_sync_at_a_time_uses_the_files_of_a_company(firm, capsys):
         (["--all", "--output", "OUT", "--registry", "FILE"], 1, "REGISTRY_INVALID"),
         (["--all", "--output", "OUT", "--registry", "EMPTY"], 1, "no connections"),
         (["--connection", "acme", "--state", "OUT", "--workers", "2"], 2, "--workers needs --all"),
+        (["--connection", "acme", "--state", "OUT", "--concurrency", "2"], 2, "--concurrency needs --all"),
+        (["--all", "--to", "duckdb:///OUT", "--workers", "2"], 2, "loaded by one process at a time"),
         (["--connection", "acme"], 2, "--state"),
     ],
 )
@@ -318,7 +265,7 @@ def test_an_interrupted_run_reports_what_was_done_and_loses_nothing(firm, capsys
     """A company that hangs is cancelled, one that did not get its turn is named, and states are consistent."""
     firm.emulator.fault("hang", path=firm.realms["birch"], times=-1, seconds=60)
     report = tmp_path / "report.json"
-    args = [*PROGRAM, *firm.args("--workers", "1", "--report", str(report), "--verbose")]
+    args = [*PROGRAM, *firm.args("--concurrency", "1", "--report", str(report), "--verbose")]
     with subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while not firm.emulator.faults() or not firm.emulator.counters()["faults_delivered"]:
             assert process.poll() is None
@@ -347,7 +294,7 @@ def test_a_run_that_is_killed_again_and_again_loses_nothing(firm, capsys):
     for number, requests in enumerate([1, 3, 6, 9, 14, 2, 3]):
         firm.emulator.reset_counters()
         with subprocess.Popen(
-            [*PROGRAM, *firm.args("--workers", "3")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*PROGRAM, *firm.args("--concurrency", "3")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
             while process.poll() is None and firm.emulator.counters()["api_requests"]["total"] < requests:
                 time.sleep(0.002)
@@ -376,9 +323,9 @@ def test_two_runs_at_once_share_one_token_store(firm, capsys):
         assert firm.mirror(id_) == firm.books(id_)
 
 
-def test_the_default_of_workers_is_that_of_the_library():
+def test_the_default_of_companies_at_once_is_that_of_the_library():
     from vantage_quickbooks.cli import sync_options
     from vantage_quickbooks.connector import many
 
-    assert sync_options.WORKERS == many.WORKERS
+    assert sync_options.CONCURRENCY == many.WORKERS
     assert Path(many.__file__).exists()

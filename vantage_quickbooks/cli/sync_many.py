@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
+import logging
 import os
 import signal
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.cli.connections import deployment_at, opened
 from vantage_quickbooks.cli.files import check_not_settings, replacing
 from vantage_quickbooks.cli.inputs import UsageError
+from vantage_quickbooks.cli.options import log_to_stderr
 from vantage_quickbooks.cli.output import (
     FAILURE,
     INTERRUPTED,
@@ -24,12 +28,13 @@ from vantage_quickbooks.cli.output import (
     unwritable,
     write,
 )
-from vantage_quickbooks.cli.sync_options import WORKERS
+from vantage_quickbooks.cli.sync_options import CONCURRENCY
 from vantage_quickbooks.errors import ConnectorError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from vantage_quickbooks.cli.sync_directory import SyncDirectory
     from vantage_quickbooks.cli.sync_options import Options
     from vantage_quickbooks.connector.connection import Connection
     from vantage_quickbooks.connector.many import CompanyRun, RunReport
@@ -75,29 +80,40 @@ def _sigterm_interrupts() -> Iterator[None]:
 
 def _run(registry: ConnectionRegistry, options: Options) -> RunReport:
     from vantage_quickbooks.cli.sync_directory import SyncDirectory
-    from vantage_quickbooks.connector.many import run_companies, sync_companies
+    from vantage_quickbooks.connector.many import SyncTask, run_companies
 
     directory = SyncDirectory(options.output, options.state)
-    how: dict[str, Any] = {
-        "workers": options.workers or WORKERS,
-        "timeout_s": options.timeout,
-        "deployment": deployment_at(options.emulator),
-    }
+    task: Callable[[Connection, CompanyRun], None]
     if options.dry_run:
+        task = _Estimate(options.entities, directory)
+    else:
+        task = SyncTask(directory.open_target, options.entities, options.max_api_calls, options.until)
+    ids = options.connection_ids or None
+    how: dict[str, Any] = {"workers": options.concurrency or CONCURRENCY, "timeout_s": options.timeout}
+    if options.workers is None or options.workers == 1:
+        return run_companies(registry, task, ids, deployment=deployment_at(options.emulator), **how)
+    from vantage_quickbooks.connector.processes import run_in_processes
 
-        def estimate(connection: Connection, company: CompanyRun) -> None:
-            company.result = connection.estimate_sync(options.entities, directory.state_of(company.id))
-
-        return run_companies(registry, estimate, options.connection_ids or None, **how)
-    return sync_companies(
-        registry,
-        directory.open_target,
-        options.connection_ids or None,
-        entities=options.entities,
-        max_api_calls=options.max_api_calls,
-        until=options.until,
+    return run_in_processes(
+        functools.partial(opened, options.registry),
+        task,
+        ids,
+        processes=options.workers,
+        make_deployment=functools.partial(deployment_at, options.emulator),
+        on_start=log_to_stderr if logging.getLogger("vantage_quickbooks").handlers else None,
         **how,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimate:
+    """Estimates the sync of a company."""
+
+    entities: str | None
+    directory: SyncDirectory
+
+    def __call__(self, connection: Connection, company: CompanyRun) -> None:
+        company.result = connection.estimate_sync(self.entities, self.directory.state_of(company.id))
 
 
 def check_report(report: str | None) -> None:

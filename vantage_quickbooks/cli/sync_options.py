@@ -8,12 +8,12 @@ from typing import Any
 
 from vantage_quickbooks.cli.inputs import UsageError
 
-__all__ = ["DESTINATION", "WORKERS", "Options"]
+__all__ = ["CONCURRENCY", "DESTINATION", "Options"]
 
 DESTINATION = "VANTAGE_QUICKBOOKS_DESTINATION"
 """In place of `--to`: every user of a machine can read arguments, and URLs contain passwords."""
 
-WORKERS = 8
+CONCURRENCY = 8
 """The same as `connector.many.WORKERS`, whose module is imported only when it is used."""
 
 
@@ -31,7 +31,8 @@ class Options:
         format_: `ndjson`, `json`, `table`, or None for the default.
         output: The file of the changes, or the directory of the changes of several companies.
         report: A file for the report on several companies.
-        workers: Companies at once.
+        workers: Processes; None for this one.
+        concurrency: Companies at once in each process.
         timeout: Seconds after which the sync of one of several companies ends.
         max_api_calls: Limit of API calls of a company.
         until: Upper bound.
@@ -54,6 +55,7 @@ class Options:
     output: str | None
     report: str | None
     workers: int | None
+    concurrency: int | None
     timeout: float | None
     max_api_calls: int | None
     until: str | None
@@ -99,6 +101,11 @@ class Options:
         for option, value in others.items():
             if value:
                 raise UsageError(f"--to and {option} cannot be combined.")
+        if (self.workers or 1) > 1:
+            raise UsageError(
+                "--to and --workers cannot be combined: a destination is loaded by one process at a time (a DuckDB "
+                "file has one writer). Use --concurrency N for the number of companies that are read at once."
+            )
         if self.format_ == "ndjson":
             raise UsageError("--format of a load is that of its report: json or table.")
         if self.has_several:
@@ -115,7 +122,13 @@ class Options:
             UsageError: Some cannot be combined.
         """
         self._check_no_load()
-        for option, value in (("--report", self.report), ("--workers", self.workers), ("--timeout", self.timeout)):
+        of_several = {
+            "--report": self.report,
+            "--workers": self.workers,
+            "--concurrency": self.concurrency,
+            "--timeout": self.timeout,
+        }
+        for option, value in of_several.items():
             if value is not None:
                 raise UsageError(f"{option} needs --all or several --connection.")
         if self.format_ == "table":

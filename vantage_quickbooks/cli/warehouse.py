@@ -13,7 +13,7 @@ from vantage_quickbooks.cli.connections import connect, deployment_at, has_passw
 from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.cli.output import FAILURE, SUCCESS, clean, json_text, print_error, require, say, write
 from vantage_quickbooks.cli.sync_many import check_report, print_report
-from vantage_quickbooks.cli.sync_options import DESTINATION, WORKERS
+from vantage_quickbooks.cli.sync_options import CONCURRENCY, DESTINATION
 from vantage_quickbooks.errors import ConnectorError
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _load(destination: Destination, options: Options, **companies: Any) -> int:
         entities=options.entities and [name.strip() for name in options.entities.split(",")],
         max_api_calls=options.max_api_calls,
         max_records=_MAX_RECORDS,
-        workers=options.workers or WORKERS,
+        workers=options.concurrency or CONCURRENCY,
         report=report,
         **given,
     )

@@ -26,12 +26,13 @@ from vantage_quickbooks.connector.company_runs import (
     CompanyRun,
     Crew,
     OpenCompany,
+    check_count,
     check_positive,
     shared_store,
 )
 from vantage_quickbooks.connector.many import run_of, select_entries
 from vantage_quickbooks.contract import HostContext
-from vantage_quickbooks.errors import AppBlockedError, ClientCredentialsError, ConnectorError, InputError
+from vantage_quickbooks.errors import AppBlockedError, ClientCredentialsError, ConnectorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -81,8 +82,7 @@ def make_bundles(entries: Sequence[ConnectionEntry], size: int = BUNDLE_SIZE) ->
     Raises:
         InputError: *size* is not an integer from 1.
     """
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise InputError("size must be a whole number from 1.")
+    check_count("size", size)
     companies: dict[tuple[str, ...], list[ConnectionEntry]] = {}
     for entry in sorted(entries, key=lambda entry: entry.id):
         companies.setdefault(_company_of(entry), []).append(dataclasses.replace(entry, error=None))
@@ -173,9 +173,9 @@ def read_bundle(
         TokenStoreError: The token store's URL or key is invalid.
         InputError: *workers*, *timeout_s* or *buffered* is not positive.
     """
-    check_positive("workers", workers)
+    check_count("workers", workers)
     check_positive("timeout_s", timeout_s)
-    check_positive("buffered", buffered)
+    check_count("buffered", buffered)
     context, deployment = context or HostContext(), deployment or Deployment.from_environ()
     entries = bundle.entries if isinstance(bundle, Bundle) else select_entries(registry, bundle)
     runs = [run_of(entry) for entry in entries]

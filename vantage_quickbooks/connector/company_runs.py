@@ -51,7 +51,16 @@ if TYPE_CHECKING:
     from vantage_quickbooks.contract import HostContext
     from vantage_quickbooks.registry import ConnectionRegistry
 
-__all__ = ["WORKERS", "CompanyItem", "CompanyRun", "Crew", "OpenCompany", "check_positive", "shared_store"]
+__all__ = [
+    "WORKERS",
+    "CompanyItem",
+    "CompanyRun",
+    "Crew",
+    "OpenCompany",
+    "check_count",
+    "check_positive",
+    "shared_store",
+]
 
 WORKERS = 8
 """Companies at once by default: enough to keep a core busy where QuickBooks takes its usual time to answer."""
@@ -134,6 +143,17 @@ def check_positive(name: str, value: float | None) -> None:
     """
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
         raise InputError(f"{name} must be a positive number.")
+
+
+def check_count(name: str, value: int | None) -> None:
+    """Check that an argument is an integer from 1, or None.
+
+    Raises:
+        InputError: It is not.
+    """
+    check_positive(name, value)
+    if value is not None and not isinstance(value, int):
+        raise InputError(f"{name} must be a whole number.")
 
 
 @contextlib.contextmanager

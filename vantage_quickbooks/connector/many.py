@@ -18,6 +18,7 @@ from vantage_quickbooks.connector.company_runs import (
     CompanyRun,
     Crew,
     OpenCompany,
+    check_count,
     check_positive,
     shared_store,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "RunReport",
     "RunsInterrupted",
     "SyncTarget",
+    "SyncTask",
     "run_companies",
     "sync_companies",
     "sync_company",
@@ -135,7 +137,7 @@ def run_companies(
         InputError: *workers* or *timeout_s* is not positive.
         RunsInterrupted: Ctrl-C; it has the report.
     """
-    check_positive("workers", workers)
+    check_count("workers", workers)
     check_positive("timeout_s", timeout_s)
     context, deployment = context or HostContext(), deployment or Deployment.from_environ()
     entries = select_entries(registry, connection_ids)
@@ -231,15 +233,38 @@ def sync_companies(
         InputError: An argument is not valid; nothing was sent.
         ConnectorError: As `run_companies`.
     """
-    from vantage_quickbooks.connector.connection import sync_input  # noqa: PLC0415 -- imports the catalog
+    return run_companies(registry, SyncTask(open_target, entities, max_api_calls, until), connection_ids, **options)
 
-    sync_input(entities, None, max_api_calls, None, until)
 
-    def task(connection: Connection, run: CompanyRun) -> None:
-        with open_target(run) as target:
-            sync_company(connection, run, target, entities=entities, max_api_calls=max_api_calls, until=until)
+@dataclasses.dataclass(frozen=True, slots=True)
+class SyncTask:
+    """A task that syncs a company, for `run_companies` and `run_in_processes`; it can be pickled if *open_target* can.
 
-    return run_companies(registry, task, connection_ids, **options)
+    Args:
+        open_target: As for `sync_companies`.
+        entities: As for `Connection.sync`.
+        max_api_calls: As for `Connection.sync`, for each company.
+        until: As for `Connection.sync`.
+
+    Raises:
+        InputError: An argument is not valid.
+    """
+
+    open_target: Callable[[CompanyRun], AbstractContextManager[SyncTarget]]
+    entities: Sequence[str] | str | None = None
+    max_api_calls: int | None = None
+    until: datetime | str | None = None
+
+    def __post_init__(self) -> None:
+        from vantage_quickbooks.connector.connection import sync_input  # noqa: PLC0415 -- imports the catalog
+
+        sync_input(self.entities, None, self.max_api_calls, None, self.until)
+
+    def __call__(self, connection: Connection, run: CompanyRun) -> None:
+        """Sync a company; see `sync_company`."""
+        with self.open_target(run) as target:
+            arguments = {"entities": self.entities, "max_api_calls": self.max_api_calls, "until": self.until}
+            sync_company(connection, run, target, **arguments)
 
 
 def sync_company(connection: Connection, run: CompanyRun, target: SyncTarget, **arguments: Any) -> None:

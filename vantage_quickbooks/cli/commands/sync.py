@@ -21,7 +21,7 @@ from vantage_quickbooks.cli.options import (
 )
 from vantage_quickbooks.cli.output import FAILURE, SUCCESS, json_text, print_error, say, unwritable, write
 from vantage_quickbooks.cli.sync_files import append, locked, opened, read_state, save
-from vantage_quickbooks.cli.sync_options import WORKERS, Options
+from vantage_quickbooks.cli.sync_options import CONCURRENCY, Options
 from vantage_quickbooks.errors import ConnectorError
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ the state. dlt's own configuration and secrets are read, too.
         ("Tables in DuckDB, kept up to date", "vantage-quickbooks sync --to duckdb:///acme.duckdb"),
         ("What the next sync will cost", "vantage-quickbooks sync --state acme.state --dry-run"),
         ("Every company of the registry", "vantage-quickbooks sync --all --output companies --report report.json"),
+        ("Thousands of companies, in 4 processes", "vantage-quickbooks sync --all --output companies --workers 4"),
     ),
 )
 @click.option(
@@ -110,7 +111,18 @@ the state. dlt's own configuration and secrets are read, too.
     help="Append to this file; ndjson only. For several companies a directory.",
 )
 @click.option("--report", metavar="FILE", type=click.Path(), help="Write the report on several companies as JSON.")
-@click.option("--workers", metavar="N", type=click.IntRange(1, 100), help=f"Companies at once; default {WORKERS}.")
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1, 100),
+    help="Of several companies: processes; default 1. Not with --to.",
+)
+@click.option(
+    "--concurrency",
+    metavar="N",
+    type=click.IntRange(1, 100),
+    help=f"Of several companies: how many at once in each process; default {CONCURRENCY}.",
+)
 @click.option(
     "--timeout",
     metavar="SECONDS",
