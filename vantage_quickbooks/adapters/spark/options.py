@@ -225,12 +225,12 @@ class SparkOptions:
     registry: str | None = None
     connections: tuple[str, ...] = ()
     updated_since: str | None = None
+    changes: bool | None = None
     bundle_size: int = BUNDLE_SIZE
     concurrency: int = WORKERS
     max_api_calls: int | None = None
     on_error: str = "fail"
     run: str | None = None
-    changes: bool | None = None
 
     @classmethod
     def parse(cls, options: Mapping[str, str], usage: Usage) -> SparkOptions:
@@ -258,18 +258,7 @@ class SparkOptions:
                 continue
             raise option_error(option.name, message, hint)
         parsed = cls(**found)
-        if usage != "status" and not parsed.entity:
-            raise option_error("entity", "It is missing.", "Add .option('entity', 'Invoice'), or '*' for all.")
-        if parsed.on_error == "report" and parsed.run is None:
-            raise option_error(
-                "run",
-                "It is missing: on_error=report stores what failed under its name.",
-                "Add .option('run', 'nightly-2026-05-31'), and read it with the format quickbooks_status.",
-            )
-        if parsed.changes is False and parsed.is_change_table:
-            raise option_error("changes", "Several entities have no columns in common.", "Leave it out, or name one.")
-        if usage == "stream" and not parsed.is_change_table:
-            raise option_error("changes", "A stream is a change table.", "Add .option('changes', 'true').")
+        _check(parsed, usage)
         return parsed
 
     @property
@@ -288,6 +277,33 @@ class SparkOptions:
         if self.entity == (ALL_ENTITIES,):
             return SYNC_DEFAULT
         return tuple(SYNC_ENTITIES[name] for name in self.entity)
+
+
+def _check(parsed: SparkOptions, usage: Usage) -> None:
+    """Check options that depend on each other.
+
+    Raises:
+        InputError: They do not go together.
+    """
+    if usage != "status" and not parsed.entity:
+        raise option_error("entity", "It is missing.", "Add .option('entity', 'Invoice'), or '*' for all.")
+    if parsed.on_error == "report" and parsed.run is None:
+        raise option_error(
+            "run",
+            "It is missing: on_error=report stores what failed under its name.",
+            "Add .option('run', 'nightly-2026-05-31'), and read it with the format quickbooks_status.",
+        )
+    if parsed.changes is False and parsed.is_change_table:
+        raise option_error("changes", "Several entities have no columns in common.", "Leave it out, or name one.")
+    if not parsed.is_change_table and not all(resource.has_creation_order for resource in parsed.resources):
+        raise option_error(
+            "entity",
+            f"{parsed.entity[0]} has no frame of its own: QuickBooks cannot sort it by creation time, so that several "
+            "pages could not be verified as complete.",
+            "Add .option('changes', 'true') for the change table.",
+        )
+    if usage == "stream" and not parsed.is_change_table:
+        raise option_error("changes", "A stream is a change table.", "Add .option('changes', 'true').")
 
 
 def _is_for(option: Option, usage: Usage) -> bool:

@@ -6,6 +6,7 @@ Spark's types of them. Batches are converted to the exact Arrow schema that Spar
 
 from __future__ import annotations
 
+import difflib
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from vantage_quickbooks.adapters.spark.options import option_error
 from vantage_quickbooks.catalog.columns import typed_members
 from vantage_quickbooks.catalog.sync_action import SYNC_ENTITIES
 from vantage_quickbooks.sync.arrow import schema_of
+from vantage_quickbooks.sync.arrow_columns import Node
 
 if TYPE_CHECKING:
     from vantage_quickbooks.catalog.resource import Resource
@@ -103,6 +105,9 @@ def arrow_schema(schema: StructType) -> pa.Schema:
     return to_arrow_schema(schema, timezone="UTC")
 
 
+_COLUMNS_HINT = "Leave the schema out, and printSchema() shows the columns."
+
+
 def check_schema(schema: StructType, offered: StructType) -> None:
     """Check a schema that the user has given: some of the columns, with their own types.
 
@@ -112,7 +117,9 @@ def check_schema(schema: StructType, offered: StructType) -> None:
     types = {field.name: field.dataType for field in offered}
     for field in schema:
         if field.name not in types:
-            raise option_error("schema", f"There is no column {field.name!r}.", f"Columns: {', '.join(types)}.")
+            near = difflib.get_close_matches(field.name.lower(), [name.lower() for name in types], n=1)
+            hint = f"Did you mean {next(name for name in types if name.lower() == near[0])}?" if near else _COLUMNS_HINT
+            raise option_error("schema", f"There is no column {field.name[:60]!r}.", hint)
         if types[field.name] != field.dataType:
             raise option_error(
                 "schema",
@@ -127,12 +134,8 @@ def columns_needed(resource: Resource, schema: StructType) -> list[str] | None:
     if "_raw" in wanted:
         return None
     members = typed_members(resource, [known.name for known in resource.properties])[1]
-    return ["Id"] + [
-        member.key
-        for member in members
-        if member.key != "Id"
-        and wanted.intersection(field.name for field in schema_of((), [member], is_selection=True))
-    ]
+    chosen = [member.key for member in members if wanted.intersection(field.name for field in Node(member).fields)]
+    return ["Id", *(key for key in chosen if key != "Id")]
 
 
 def fit(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
