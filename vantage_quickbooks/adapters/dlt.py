@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import re
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -43,6 +42,7 @@ from vantage_quickbooks.adapters.company_package import (
 )
 from vantage_quickbooks.adapters.destination_tables import DELETED_AT, LOAD_ID, REALM_ID, REMOVED, DestinationTables
 from vantage_quickbooks.catalog.change_batches import ChangeBatches
+from vantage_quickbooks.catalog.resource import snake_case
 from vantage_quickbooks.catalog.sync_action import SYNC_DEFAULT, SYNC_ENTITIES
 from vantage_quickbooks.connector.connection import Connection, identity_of
 from vantage_quickbooks.connector.connector import QUICKBOOKS
@@ -145,16 +145,12 @@ def _tables(resource: Resource, *, with_lines: bool) -> tuple[Table, ...]:
     """Return the tables of an entity."""
     batches = ChangeBatches(resource, realm_id="", company_name=None)
     key = "Id" if resource.primary_key == ("Id",) and not resource.template_key else KEY
-    found = [Table(_snake_case(resource.rows_key), key, _with_own_columns(batches.schema, key))]
+    found = [Table(resource.table_name, key, _with_own_columns(batches.schema, key))]
     if with_lines and batches.line_schema is not None:
         key = f"{resource.entity}_Id"
-        name = f"{_snake_case(resource.entity)}_lines"
+        name = f"{snake_case(resource.entity)}_lines"
         found.append(Table(name, key, _with_own_columns(batches.line_schema, key), is_lines=True))
     return tuple(found)
-
-
-def _snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 def _with_own_columns(schema: pa.Schema, key: str) -> pa.Schema:

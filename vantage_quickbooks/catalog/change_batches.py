@@ -4,8 +4,8 @@ They have the columns of a list as Arrow (`sync.arrow`), except that
 
 - names differ in more than case and underscores, as databases write them in snake case. The company's name is
   `company`, because customers have a `CompanyName` of their own.
-- lists are their JSON, as text: databases differ in what they make of lists of structs. `lines` returns a row for each
-  line.
+- lists are their JSON, as text, unless `typed_lists` is asked for: databases differ in what they make of lists of
+  structs. `lines` returns a row for each line.
 - statuses that depend on today's date (`paymentStatus`, `daysOverdue`) are left out: in a table they would stay as they
   were when the record last changed. A query computes them from `DueDate` and `Balance`.
 """
@@ -44,16 +44,19 @@ class ChangeBatches:
         resource: The entity.
         realm_id: The company.
         company_name: Its name.
+        typed_lists: Whether lists whose members are known have types, as in `sync.arrow`.
     """
 
-    def __init__(self, resource: Resource, *, realm_id: str, company_name: str | None) -> None:
+    def __init__(
+        self, resource: Resource, *, realm_id: str, company_name: str | None, typed_lists: bool = False
+    ) -> None:
         dateless = replace(resource, status=None)
         flat, members = typed_members(dateless)
         _, known = typed_members(dateless, [known.name for known in resource.properties])
         self._flat_names = frozenset(field.name for field in resource.flat_fields)
         self._maker = BatchMaker(
             flat,
-            [_without_lists(member) for member in members],
+            members if typed_lists else [_without_lists(member) for member in members],
             known,
             read_flat=flat_fields_reader(dateless),
             status=None,

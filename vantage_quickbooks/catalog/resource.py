@@ -7,6 +7,7 @@ row, and the columns of tables. A row holds strings, numbers and other rows; the
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import date
 
-__all__ = ["Column", "Filter", "FlatField", "Property", "Resource", "Status"]
+__all__ = ["Column", "Filter", "FlatField", "Property", "Resource", "Status", "snake_case"]
 
 PropertyType = Literal["text", "id", "reference", "decimal", "integer", "date", "instant", "boolean", "object", "list"]
 """Types of properties. A reference is `{"value": Id, "name": ...}`; an instant has an offset; a decimal is a number."""
@@ -253,6 +254,11 @@ class Resource:
         return _camel(self.name)
 
     @property
+    def table_name(self) -> str:
+        """The name of its table in a warehouse, `credit_card_payments`."""
+        return snake_case(self.rows_key)
+
+    @property
     def list_id(self) -> str:
         """Id of the list action, `listCreditCardPayments`."""
         return "list" + self.rows_key[0].upper() + self.rows_key[1:]
@@ -266,6 +272,11 @@ class Resource:
     def flat_fields(self) -> tuple[FlatField, ...]:
         """All flat fields in the order in which they follow a record's own properties."""
         return self.flat + (self.status.fields if self.status else ())
+
+
+def snake_case(name: str) -> str:
+    """Return a name in camel case, `CreditMemo`, as databases write it: `credit_memo`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 def _camel(words: str) -> str:
