@@ -57,7 +57,10 @@ bench: .venv/.emulator  ## Read whole companies beside other clients; writes ben
 bench-full: .venv/.emulator  ## The same, and a stream of a million invoices
 	@$(BIN)/python benchmarks/bench.py --full $(BENCH)
 
+bench-scale: .venv/.test system-packages  ## Read thousands of companies with processes, Spark and Dask; writes docs/scale.md
+	@$(BIN)/python benchmarks/scale.py $(BENCH)
+
 clean:  ## Remove what the targets made
 	@rm -rf .venv .venv-3.* dist build benchmarks/.venvs benchmarks/.cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help demo test system-packages lint format schemas cassettes bench bench-full clean
+.PHONY: help demo test system-packages lint format schemas cassettes bench bench-full bench-scale clean

@@ -1,4 +1,4 @@
-"""The emulator of the benchmark: started once per size; sets latencies and reads counters over HTTP."""
+"""The emulator of a benchmark: started once per size; sets latencies and reads counters over HTTP."""
 
 import base64
 import hashlib
@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
@@ -17,25 +18,26 @@ _COMPANY = _HERE.parent / "vantage_quickbooks" / "emulator" / "company"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-class Emulated:
-    """A company of *invoices* invoices, kept in a file from one run of the benchmark to the next."""
+class EmulatorProcess:
+    """An emulator in a process of its own, which ends with its standard input.
 
-    def __init__(self, invoices: int) -> None:
-        self.invoices = invoices
-        database = _database(invoices)
-        print(f"{'opening' if database.exists() else 'loading'} a company of {invoices:,} invoices", flush=True)
+    Args:
+        command: Prints one line of JSON with the emulator's `url` once it serves.
+
+    Attributes:
+        told: What it has printed.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(_HERE / "server.py"), str(database), str(invoices)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+            [sys.executable, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         line = self._process.stdout.readline() if self._process.stdout else ""
         if not line:
             raise RuntimeError("the emulator did not start; its error was printed before this")
-        self._told: dict[str, Any] = json.loads(line)
+        self.told: dict[str, Any] = json.loads(line)
         # One connection for all that is asked here, so that it is not counted among the clients'.
-        self._connection = http.client.HTTPConnection(urlsplit(self._told["url"]).netloc)
+        self._connection = http.client.HTTPConnection(urlsplit(self.told["url"]).netloc)
 
     def __enter__(self) -> Self:
         return self
@@ -44,7 +46,12 @@ class Emulated:
         self._connection.close()
         self._process.communicate()
 
-    def _ask(self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None) -> dict[str, Any]:
+    def ask(self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None) -> dict[str, Any]:
+        """Send one request and return the answer.
+
+        Raises:
+            RuntimeError: It was refused.
+        """
         self._connection.request(method, path, body, headers or {})
         answer = self._connection.getresponse()
         text = answer.read().decode()
@@ -52,26 +59,18 @@ class Emulated:
             raise RuntimeError(f"{method} {path}: {answer.status} {text}")
         return dict(json.loads(text))
 
-    def prepare(self, latency_s: float) -> dict[str, Any]:
-        """Let the data API (not the tokens) wait *latency_s* before it answers, and return a fresh grant's job."""
+    def delay(self, latency_s: float) -> None:
+        """Let the data API (not the tokens) wait *latency_s* before it answers."""
         latency = {"latency": {"fixed": latency_s, "path": "/v3/"}} if latency_s else {}
-        self._ask("POST", "/_emulator/latency", json.dumps(latency))
-        task = self._told | {"refresh_token": self._ask("POST", "/_emulator/grants")["refresh_token"]}
-        basic = base64.b64encode(f"{task['client_id']}:{task['client_secret']}".encode()).decode()
-        form = urlencode({"grant_type": "refresh_token", "refresh_token": task["refresh_token"]})
-        headers = {
-            "Authorization": f"Basic {basic}",
-            "Accept": "application/json",
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
-        tokens = self._ask("POST", "/oauth2/v1/tokens/bearer", form, headers)
-        self._ask("DELETE", "/_emulator/counters")
-        access = {name: tokens[name] for name in ("access_token", "refresh_token")}
-        return task | access | {"invoices": self.invoices, "oldest": "2024-01-01T00:00:00Z"}
+        self.ask("POST", "/_emulator/latency", json.dumps(latency))
+
+    def reset_counters(self) -> None:
+        """Count from zero."""
+        self.ask("DELETE", "/_emulator/counters")
 
     def counters(self) -> dict[str, Any]:
-        """Return what was asked since `prepare`."""
-        return self._ask("GET", "/_emulator/counters")
+        """Return what was asked since `reset_counters`."""
+        return self.ask("GET", "/_emulator/counters")
 
     def cpu_s(self) -> float:
         """Return the processor time the emulator has used."""
@@ -79,13 +78,39 @@ class Emulated:
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def _database(invoices: int) -> Path:
-    """Return the company's file, after removing those that another emulator made."""
+class Emulated(EmulatorProcess):
+    """A company of *invoices* invoices, kept in a file from one run of the benchmark to the next."""
+
+    def __init__(self, invoices: int) -> None:
+        self.invoices = invoices
+        database = database_file(str(invoices))
+        print(f"{'opening' if database.exists() else 'loading'} a company of {invoices:,} invoices", flush=True)
+        super().__init__([str(_HERE / "server.py"), str(database), str(invoices)])
+
+    def prepare(self, latency_s: float) -> dict[str, Any]:
+        """Set the latency, and return a fresh grant's job."""
+        self.delay(latency_s)
+        task = self.told | {"refresh_token": self.ask("POST", "/_emulator/grants")["refresh_token"]}
+        basic = base64.b64encode(f"{task['client_id']}:{task['client_secret']}".encode()).decode()
+        form = urlencode({"grant_type": "refresh_token", "refresh_token": task["refresh_token"]})
+        headers = {
+            "Authorization": f"Basic {basic}",
+            "Accept": "application/json",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        tokens = self.ask("POST", "/oauth2/v1/tokens/bearer", form, headers)
+        self.reset_counters()
+        access = {name: tokens[name] for name in ("access_token", "refresh_token")}
+        return task | access | {"invoices": self.invoices, "oldest": "2024-01-01T00:00:00Z"}
+
+
+def database_file(name: str) -> Path:
+    """Return the file of an emulator's companies, after removing those that another emulator made."""
     _CACHE.mkdir(exist_ok=True)
     sources = [_COMPANY / "store.py", *sorted((_COMPANY / "sample").glob("*.*"))]
     made_by = b"".join(path.read_bytes() for path in sources)
-    database = _CACHE / f"{invoices}-{hashlib.sha256(made_by).hexdigest()[:8]}.sqlite3"
-    for old in _CACHE.glob(f"{invoices}[-.]*"):
+    database = _CACHE / f"{name}-{hashlib.sha256(made_by).hexdigest()[:8]}.sqlite3"
+    for old in _CACHE.glob(f"{name}[-.]*"):
         if not old.name.startswith(database.name):
             old.unlink()
     return database

@@ -32,10 +32,10 @@ def postgresql_url() -> Iterator[str]:
     """SQLAlchemy URL of an empty database on a real server, started for this session."""
     with contextlib.ExitStack() as stack:
         try:
-            server = stack.enter_context(_server())
-        except _NoServerError as error:
+            url = stack.enter_context(server())
+        except NoServerError as error:
             pytest.skip(f"!!! NOT TESTED AGAINST POSTGRESQL: {error} !!!")
-        yield server
+        yield url
 
 
 @pytest.fixture
@@ -50,15 +50,16 @@ def fresh_postgresql_url(postgresql_url: str) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-class _NoServerError(Exception):
-    pass
+class NoServerError(Exception):
+    """The server's programs are missing, or it did not start."""
 
 
 @contextlib.contextmanager
-def _server() -> Iterator[str]:
+def server() -> Iterator[str]:
+    """Start a server, and yield the SQLAlchemy URL of its database."""
     programs = _find_programs()
     if programs is None:
-        raise _NoServerError("initdb, pg_ctl and postgres are missing; as root, apt-get install postgresql")
+        raise NoServerError("initdb, pg_ctl and postgres are missing; as root, apt-get install postgresql")
     with tempfile.TemporaryDirectory(prefix="vantage-postgresql-", ignore_cleanup_errors=True) as folder:
         account = _unprivileged_account(Path(folder))
         data, password = Path(folder, "data"), secrets.token_urlsafe(18)
@@ -91,7 +92,7 @@ def _start(programs: Path, data: Path, account: dict[str, Any]) -> int:
             _run(
                 [programs / "pg_ctl", "start", "-D", data, "-w", "-t", "30", "-l", data / "log", "-o", options], account
             )
-        except _NoServerError:  # the port was taken in between
+        except NoServerError:  # the port was taken in between
             if is_last:
                 raise
         else:
@@ -110,7 +111,7 @@ def _run(command: list[Any], account: dict[str, Any]) -> None:
         **account,
     )
     if done.returncode:
-        raise _NoServerError(f"{Path(command[0]).name} ended with {done.returncode}")
+        raise NoServerError(f"{Path(command[0]).name} ended with {done.returncode}")
 
 
 def _unprivileged_account(folder: Path) -> dict[str, Any]:
@@ -122,7 +123,7 @@ def _unprivileged_account(folder: Path) -> dict[str, Any]:
             entry = pwd.getpwnam(name)
             shutil.chown(folder, entry.pw_uid, entry.pw_gid)
             return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-    raise _NoServerError("the tests run as root, and there is no account `postgres` or `nobody` to run the server")
+    raise NoServerError("the tests run as root, and there is no account `postgres` or `nobody` to run the server")
 
 
 def _free_port() -> int:
