@@ -91,7 +91,7 @@ def read(companies, monkeypatch):
     monkeypatch.setenv("VANTAGE_QUICKBOOKS_TOKEN_STORE", tokens)
 
     def run(entity, filters=()):
-        options = SparkOptions.parse({"entity": entity, "registry": str(path)}, "batch")
+        options = SparkOptions.parse({"entity": entity, "registry": str(path), "push_filters": "true"}, "batch")
         reader = QuickBooksReader(options, entity_schema(entity))
         left = list(reader.pushFilters(list(filters)))
         assert left == list(filters)  # Spark applies all of them again

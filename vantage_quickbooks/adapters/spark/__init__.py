@@ -18,7 +18,7 @@ __all__ = ["QuickBooksDataSource", "QuickBooksStatusDataSource", "register"]
 
 
 def register(spark: SparkSession) -> None:
-    """Register the formats `quickbooks` and `quickbooks_status` with a session, and let its filters narrow the reads.
+    """Register the formats `quickbooks` and `quickbooks_status` with a session.
 
     Raises:
         InputError: The session is configured to run tasks twice (`spark.speculation`).
@@ -26,4 +26,3 @@ def register(spark: SparkSession) -> None:
     refuse_speculation(spark)
     for source in (QuickBooksDataSource, QuickBooksStatusDataSource):
         spark.dataSource.register(source)
-    spark.conf.set("spark.sql.python.filterPushdown.enabled", "true")

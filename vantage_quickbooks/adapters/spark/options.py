@@ -7,13 +7,15 @@ refused. Spark passes names in lower case on some ways and as written on others;
 from __future__ import annotations
 
 import difflib
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from vantage_quickbooks.catalog.sync_action import SYNC_DEFAULT, SYNC_ENTITIES
+from vantage_quickbooks.config.validation import validate_input
 from vantage_quickbooks.connector.bundles import BUNDLE_SIZE
 from vantage_quickbooks.connector.many import WORKERS
 from vantage_quickbooks.errors import FieldError, InputError
@@ -130,6 +132,16 @@ def _choice(*values: str) -> Callable[[str], str]:
     return parse
 
 
+def _input(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError('It is not a JSON object.|Write it like {"status": "overdue"}.')
+    return found
+
+
 def _boolean(text: str) -> bool:
     return _choice("true", "false")(text) == "true"
 
@@ -175,6 +187,22 @@ OPTIONS: tuple[Option, ...] = (
         "all records",
         "Only what changed at or after this instant",
         "instant",
+    ),
+    Option(
+        "input",
+        _input,
+        _BATCH,
+        "all records",
+        'Filters of the entity\'s list action as JSON, `{"status": "overdue"}`: QuickBooks sends only these records',
+        "JSON",
+    ),
+    Option(
+        "push_filters",
+        _boolean,
+        _BATCH,
+        "`false`",
+        "Whether filters of the query narrow what is read; for frames that one query uses, once",
+        "`true` or `false`",
     ),
     Option(
         "changes",
@@ -225,6 +253,8 @@ class SparkOptions:
     registry: str | None = None
     connections: tuple[str, ...] = ()
     updated_since: str | None = None
+    input: Mapping[str, Any] = field(default_factory=dict)
+    push_filters: bool = False
     changes: bool | None = None
     bundle_size: int = BUNDLE_SIZE
     concurrency: int = WORKERS
@@ -295,6 +325,8 @@ def _check(parsed: SparkOptions, usage: Usage) -> None:
         )
     if parsed.changes is False and parsed.is_change_table:
         raise option_error("changes", "Several entities have no columns in common.", "Leave it out, or name one.")
+    if parsed.input:
+        _check_input(parsed)
     if not parsed.is_change_table and not all(resource.has_creation_order for resource in parsed.resources):
         raise option_error(
             "entity",
@@ -306,13 +338,33 @@ def _check(parsed: SparkOptions, usage: Usage) -> None:
         raise option_error("changes", "A stream is a change table.", "Add .option('changes', 'true').")
 
 
+def _check_input(parsed: SparkOptions) -> None:
+    if parsed.is_change_table:
+        raise option_error("input", "The change table has no filters.", "Leave it out, or name one entity.")
+    resource = parsed.resources[0]
+    offered = [name for row in resource.filters for name in row.inputs]
+    offered += ["status"] * (resource.status is not None) + ["active"] * resource.has_active
+    for name in parsed.input:
+        if name not in offered:
+            near = difflib.get_close_matches(name, offered, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"Use some of: {', '.join(offered)}."
+            raise option_error("input", f"{resource.list_id} has no filter {name[:_MAX_SHOWN]!r}.", hint)
+    try:
+        validate_input(resource.list_id, {"all": True, **parsed.input})
+    except InputError as error:
+        failure = error
+    else:
+        return
+    raise option_error("input", failure.message, "")
+
+
 def _is_for(option: Option, usage: Usage) -> bool:
     return bool({"batch", "stream"}.intersection(option.usages)) if usage == "read" else usage in option.usages
 
 
 def option_error(name: str, message: str, hint: str) -> InputError:
     """Return the error for one option."""
-    return InputError(f"Option {name}: {message} {hint}", [FieldError(name, "option", message, hint)])
+    return InputError(f"Option {name}: {message} {hint}".rstrip(), [FieldError(name, "option", message, hint)])
 
 
 def _unknown(name: str, usage: Usage, option: Option | None) -> InputError:

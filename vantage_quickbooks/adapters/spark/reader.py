@@ -64,6 +64,9 @@ class _PushFilters:
 
     Spark refuses a reader that overrides `pushFilters` while `spark.sql.python.filterPushdown.enabled` is false. For
     that, it looks at the function behind the bound method (`pyspark.sql.worker.plan_data_source_read`).
+
+    Without the option `push_filters`, nothing is pushed: Spark 4.1 to 4.3 keep what one query has pushed in the
+    relation, and other queries of the same frame, without its filters, silently miss rows.
     """
 
     __func__ = staticmethod(DataSourceReader.pushFilters)
@@ -93,7 +96,7 @@ class QuickBooksReader(DataSourceReader):
     @property
     def pushFilters(self) -> Any:  # noqa: N802 -- Spark's name; see `_PushFilters`
         """A callable that takes Spark's filters."""
-        return _PushFilters(self)
+        return _PushFilters(self) if self._options.push_filters else super().pushFilters
 
     def push(self, filters: Sequence[Filter]) -> None:
         """Note what filters allow to leave out."""
@@ -172,7 +175,7 @@ class QuickBooksReader(DataSourceReader):
     ) -> Iterator[tuple[str, pa.RecordBatch]]:
         options = self._options
         resource = SYNC_ENTITIES[options.entity[0]]
-        data = {"all": True, **({"active": "all"} if resource.has_active else {}), **inputs}
+        data = {"all": True, **({"active": "all"} if resource.has_active else {}), **inputs, **options.input}
         since = [value for value in (options.updated_since, inputs.get("updated_since")) if value]
         if since:
             data["updated_since"] = max(since, key=datetime.fromisoformat)
