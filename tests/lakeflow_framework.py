@@ -168,6 +168,69 @@ class Destination:
                 yield key, record
 
 
+# ---- Spark -----------------------------------------------------------------------------------------------------------
+
+
+def register(spark):  # noqa: C901 -- classes in a function travel to the workers by value
+    """Register the format `lakeflow_connect`, which calls the connector as the framework's own data source does."""
+    from pyspark import cloudpickle
+    from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition, SimpleDataSourceStreamReader
+
+    from vantage_quickbooks.adapters.lakeflow import QuickBooksLakeflowConnect
+
+    class BatchReader(DataSourceReader):
+        def __init__(self, made, schema, options):
+            self.made, self.schema, self.options = made, schema, options
+
+        def partitions(self):
+            found = self.made.get_partitions(self.options["tableName"], self.options)
+            return [InputPartition(json.dumps(part)) for part in found]
+
+        def read(self, partition):
+            part = json.loads(partition.value)
+            records = self.made.read_partition(self.options["tableName"], part, self.options)
+            return (parse(record, self.schema) for record in records)
+
+    class StreamReader(SimpleDataSourceStreamReader):
+        def __init__(self, made, schema, options):
+            self.schema, self.options = schema, options
+            self.read_records = made.read_table_deletes if options.get("isDeleteFlow") == "true" else made.read_table
+
+        def initialOffset(self):  # noqa: N802 -- Spark's name
+            return {}
+
+        def read(self, start):
+            records, offset = self.read_records(self.options["tableName"], start, self.options)
+            return iter([parse(record, self.schema) for record in records]), offset
+
+        def readBetweenOffsets(self, start, end):  # noqa: ARG002, N802 -- Spark's signature
+            return self.read(start)[0]
+
+    class Source(DataSource):
+        def __init__(self, options):
+            self.options = options
+            self.made = QuickBooksLakeflowConnect(options)
+
+        @classmethod
+        def name(cls):
+            return "lakeflow_connect"
+
+        def schema(self):
+            return self.made.get_table_schema(self.options["tableName"], self.options)
+
+        def reader(self, schema):
+            return BatchReader(self.made, schema, self.options)
+
+        def simpleStreamReader(self, schema):  # noqa: N802 -- Spark's name
+            return StreamReader(self.made, schema, self.options)
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers know no modules of tests
+    try:
+        spark.dataSource.register(Source)
+    finally:
+        cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
 # ---- the checks ------------------------------------------------------------------------------------------------------
 
 

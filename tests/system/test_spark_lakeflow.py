@@ -10,7 +10,7 @@ import sys
 import pytest
 from emulated_companies import books
 from fixtures_spark import need_spark
-from lakeflow_framework import Destination, check_table, drain, install_interface, parse
+from lakeflow_framework import Destination, check_table, drain, install_interface, parse, register
 from registries import opener
 
 from vantage_quickbooks.emulator import Emulator
@@ -260,6 +260,15 @@ def reconnect(emulator, id_):
         registry.add(id_, settings, f"The {id_} company", replace=True)
 
 
+def test_a_company_with_two_connections_is_read_once(companies, caplog):
+    with open_registry() as registry:
+        registry.add("zulu", registry.load("acme"))
+    records, offset = connector(connections="acme,zulu").read_table("invoices", {}, {})
+    assert len(list(records)) == len(books(companies, REALMS["acme"], "Invoice"))
+    assert offset.keys() == {"acme"}
+    assert "zulu is left out: acme is a connection of the same company." in caplog.messages
+
+
 # ---- failures --------------------------------------------------------------------------------------------------------
 
 
@@ -358,3 +367,65 @@ def test_a_table_of_changes_can_be_a_snapshot(companies):
     again = {(record["realm_id"], record["Id"]): record for record in made.read_table("invoices", {}, options)[0]}
     assert first == again  # a row that did not change is the same row
     assert len(first) == sum(len(books(companies, realm, "Invoice")) for realm in REALMS.values())
+
+
+# ---- in Spark --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def in_spark(spark, companies, tmp_path):
+    """Return readers for a table: of a batch, and of a stream that has what is available now in a folder."""
+    register(spark)
+    options = {
+        "registry": str(tmp_path / "state" / "registry"),
+        "token_store": str(tmp_path / "tokens.sqlite3"),
+        "bundle_size": "1",
+    }
+
+    def batch(table):
+        return spark.read.format("lakeflow_connect").options(**options, tableName=table).load()
+
+    def stream(table, flow):
+        place = tmp_path / flow
+        more = {"isDeleteFlow": "true"} if flow == "deletes" else {}
+        changes = spark.readStream.format("lakeflow_connect").options(**options, tableName=table, **more).load()
+        output = changes.writeStream.trigger(availableNow=True).option("checkpointLocation", f"{place}-checkpoint")
+        query = output.format("parquet").start(str(place))
+        try:
+            assert query.awaitTermination(120)
+        finally:
+            query.stop()
+        return spark.read.schema(changes.schema).parquet(str(place))
+
+    assert companies
+    return batch, stream
+
+
+def test_streams_of_spark_keep_a_table_equal_to_the_books(companies, in_spark):
+    """In two runs, over checkpoints, with columns that Parquet files keep."""
+    _, stream = in_spark
+    realm = REALMS["birch"]
+    for flow in ("upserts", "deletes"):
+        stream("invoices", flow)
+    companies.delete("Invoice", min(books(companies, realm, "Invoice")), realm)
+    companies.create("Invoice", INVOICE, realm)
+    gone = {(row.realm_id, row.Id): row._sequence for row in stream("invoices", "deletes").collect()}
+    rows = {}
+    for row in stream("invoices", "upserts").orderBy("_sequence").collect():
+        rows[row.realm_id, row.Id] = row
+    kept = {key: row.TotalAmt for key, row in rows.items() if gone.get(key, "") < row._sequence}
+    assert kept == {
+        (realm, key): record["TotalAmt"]
+        for realm in REALMS.values()
+        for key, record in books(companies, realm, "Invoice").items()
+    }
+    assert len(gone) == 1
+
+
+def test_executors_read_the_partitions_of_a_snapshot(companies, in_spark):
+    """A task for each bundle."""
+    batch, _ = in_spark
+    frame = batch("tax_codes")
+    assert frame.rdd.getNumPartitions() == len(IDS)
+    expected = [(realm, key) for realm in REALMS.values() for key in books(companies, realm, "TaxCode")]
+    assert sorted((row.realm_id, row.Id) for row in frame.collect()) == sorted(expected)

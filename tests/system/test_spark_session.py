@@ -10,7 +10,7 @@ def test_spark_reads_record_batches_of_a_python_data_source(spark):
     from pyspark.sql.datasource import DataSource, DataSourceReader, GreaterThan, InputPartition
 
     class Reader(DataSourceReader):
-        def pushFilters(self, filters):  # noqa: N802 - Spark's name
+        def pushFilters(self, filters):  # noqa: N802 -- Spark's name
             self.above = max(f.value for f in filters if isinstance(f, GreaterThan))
             return [f for f in filters if not isinstance(f, GreaterThan)]
 
@@ -34,7 +34,7 @@ def test_spark_reads_record_batches_of_a_python_data_source(spark):
         def schema(self):
             return "n long, python string"
 
-        def reader(self, schema):  # noqa: ARG002 - Spark's signature
+        def reader(self, schema):  # noqa: ARG002 -- Spark's signature
             return Reader()
 
     spark.dataSource.register(Numbers)

@@ -1,6 +1,6 @@
 """QuickBooks companies as one of Databricks' open community connectors (extra `[spark]`).
 
-This file can be copied into their repository as `sources/quickbooks/quickbooks.py`; it needs this package and PySpark.
+This file can be copied into their repository as `sources/vantage_quickbooks/`; it needs this package and PySpark.
 The interface (`LakeflowConnect`, `SupportsPartition`) and the rules for offsets are those of
 https://github.com/databrickslabs/lakeflow-community-connectors, src/databricks/labs/community_connector/interface.
 
@@ -22,8 +22,8 @@ Theory of operation
    exist. Entities without CDC are snapshots, which the framework compares.
 7. A snapshot without one of the companies would delete all of its rows, so it fails if a company fails.
 
-Companies are read by id from a registry, so no refresh token is an option: Intuit replaces refresh tokens, and a Unity
-Catalog connection keeps what was entered. See docs/spark.md.
+Companies are read by id from a registry, and credentials are not options: Intuit replaces refresh tokens, and a Unity
+Catalog connection keeps what was entered. See docs/lakeflow.md.
 """
 
 from __future__ import annotations
@@ -337,7 +337,7 @@ class _Read:
 
 
 class QuickBooksLakeflowConnect(LakeflowConnect, SupportsPartition):
-    """Companies of a registry as tables of a Lakeflow pipeline; see docs/spark.md.
+    """Companies of a registry as tables of a Lakeflow pipeline; see docs/lakeflow.md.
 
     Args:
         options: Of the connection: `registry`, `token_store` and `token_key` (default: the environment variables of
@@ -483,7 +483,14 @@ class QuickBooksLakeflowConnect(LakeflowConnect, SupportsPartition):
                 )
         if not entries:
             raise _wrong("registry", "It has no connections.", "Add some: vantage-quickbooks connect --id ID.")
-        return [entry for entry in entries if any(fnmatch.fnmatchcase(entry.id, pattern) for pattern in patterns)]
+        found: dict[tuple[str, ...], ConnectionEntry] = {}
+        for entry in entries:
+            if any(fnmatch.fnmatchcase(entry.id, pattern) for pattern in patterns):
+                company = (entry.environment or "", entry.realm_id) if entry.realm_id else (entry.id,)
+                first = found.setdefault(company, entry)
+                if first is not entry:
+                    _log.warning("%s is left out: %s is a connection of the same company.", entry.id, first.id)
+        return list(found.values())
 
     def _read_all(self, table: _Table, connections: Sequence[str]) -> Iterator[dict[str, Any]]:
         def task(connection: Connection, run: CompanyRun) -> Iterator[list[dict[str, Any]]]:
@@ -585,7 +592,7 @@ class QuickBooksLakeflowConnect(LakeflowConnect, SupportsPartition):
 
 
 def _beside(run: CompanyRun) -> dict[str, Any]:
-    return {"realm_id": run.realm_id, "company": run.label}
+    return {"realm_id": run.realm_id, "company": run.label or run.id}
 
 
 def _restore(offset: dict[str, Any], start: Mapping[str, Any], connection: str) -> None:
