@@ -52,7 +52,6 @@ def test_the_newest_batch_up_to_the_one_asked_for_is_loaded_with_all_of_its_atte
         at, found = states_of(other, 2, "acme", "zulu")["acme"]
         assert (at, sorted(state["n"] for state in found)) == (1, [1, 2, 3])
         assert states_of(other, 3, "acme") == {"acme": (3, [{"n": 4}])}
-        assert other.newest(STREAM, 2) == {"acme": 1, "zulu": 0}
         assert other.streams() == {STREAM: 3, "another": 1}
 
 
@@ -71,16 +70,29 @@ def test_pruning_keeps_what_a_read_from_that_batch_or_a_later_one_needs(table):
     assert table.prune(STREAM, 3) == 4  # acme 0, 1, 2 and zulu 0
     assert states_of(table, 3, "acme", "zulu") == {"acme": (3, [{"n": 3}]), "zulu": (1, [{"n": 1}])}
     assert states_of(table, 5, "acme") == {"acme": (5, [{"n": 5}])}
-    assert table.newest(STREAM, 2) == {"acme": None, "zulu": 1}
+    assert states_of(table, 2, "acme", "zulu") == {"zulu": (1, [{"n": 1}])}
     assert table.prune(STREAM, 3) == 0
     assert len(states_of(table, 0, "acme", stream="another")) == 1
+
+
+def test_the_first_planning_of_a_batch_counts(url, table):
+    assert table.plan(STREAM, 1, ["acme", "zulu"]) is None
+    table.save(STREAM, 1, "one", {"acme": [{"n": 1}]})
+    with open_states(url) as other:
+        assert other.plan(STREAM, 1, ["birch"]) == ["acme", "zulu"]
+        assert other.plan(STREAM, 2, []) is None
+        assert other.plan(STREAM, 2, ["birch"]) == []
+        assert states_of(other, 2, "acme", "zulu") == {"acme": (1, [{"n": 1}])}
+        assert [other.is_planned(STREAM, batch) for batch in (0, 1, 2, 3)] == [False, True, True, False]
+        other.prune(STREAM, 2)
+        assert [other.is_planned(STREAM, batch) for batch in (1, 2)] == [False, True]
 
 
 def test_forgetting_a_company_or_a_stream(table):
     table.save(STREAM, 1, "one", {"acme": [None], "zulu": [None]})
     table.save("another", 1, "one", {"acme": [None]})
     assert table.forget(STREAM, "acme") == 1
-    assert table.newest(STREAM, 1) == {"zulu": 1}
+    assert states_of(table, 1, "acme", "zulu") == {"zulu": (1, [None])}
     assert table.forget(STREAM) == 1
     assert table.streams() == {"another": 1}
 
@@ -98,8 +110,9 @@ def test_the_last_status_of_a_connection_counts(table):
 
 
 def test_reading_creates_nothing(url, table, tmp_path):
-    assert table.load(STREAM, 1, ["acme"]) == table.newest(STREAM, 1) == table.load_statuses("x") == {}
+    assert table.load(STREAM, 1, ["acme"]) == table.streams() == table.load_statuses("x") == {}
     assert table.prune(STREAM, 1) == table.forget(STREAM) == table.forget_statuses("x") == 0
+    assert not table.is_planned(STREAM, 1)
     assert not (tmp_path / "state").exists()
     if url.startswith("postgresql"):
         with table._engine.begin() as database:
@@ -155,7 +168,7 @@ def test_a_file_that_is_not_a_database_is_an_error_with_a_hint(tmp_path):
 def test_no_error_shows_the_password_of_the_database():
     with open_states("postgresql+psycopg://user:PLANTED@127.0.0.1:1/db") as table:
         with pytest.raises(ConnectorError) as caught:
-            table.newest(STREAM, 1)
+            table.streams()
         assert "PLANTED" not in texts_of(caught.value) + repr(table) + table.describe()
         assert caught.value.retryable
 
@@ -172,6 +185,7 @@ from vantage_quickbooks.registry import open_states
 url, stream, me = sys.argv[1:]
 with open_states(url) as table:
     for batch in range(1, 9):
+        table.plan(stream, batch, [me])
         table.save(stream, batch, me, {f"company-{n}": [{"by": me, "batch": batch}] for n in range(5)})
         table.save_statuses("run", {"company-0": {"by": me, "batch": batch}, me: {"batch": batch}})
         if batch > 2:
@@ -195,6 +209,7 @@ def test_processes_at_the_same_time_lose_nothing(url, table):
     for number in range(5):
         at, found = states_of(table, 8, f"company-{number}")[f"company-{number}"]
         assert (at, sorted(state["by"] for state in found)) == (8, names)
+    assert table.plan(STREAM, 8, []) in [[name] for name in names]
     statuses = table.load_statuses("run")
     assert statuses["company-0"]["batch"] == 8
     assert {name: statuses[name]["batch"] for name in names} == dict.fromkeys(names, 8)

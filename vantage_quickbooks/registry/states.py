@@ -11,7 +11,8 @@ Theory of operation
 2. The state of a company at a batch is in the rows of its newest batch up to that one: a company that was not part of a
    batch stays where it was.
 3. `prune` keeps that newest batch of each company, and all that came later.
-4. A status belongs to a run and a connection; the last one counts.
+4. Which companies a batch was planned with is a row, too, without a connection. The first planning counts.
+5. A status belongs to a run and a connection; the last one counts.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ _STATUS = sa.Table(
     sa.Column("connection", sa.String(64), primary_key=True),
     sa.Column("status", sa.Text, nullable=False),
 )
+
+_PLAN = "*"
+"""In place of a connection, whose id never is this."""
 
 _CHUNK = 500
 """Values in one statement: SQLite had a limit of 999 variables until 2020 (https://www.sqlite.org/limits.html)."""
@@ -165,21 +169,43 @@ class StateTable(SqlTables):
         return found
 
     @without_frames
-    def newest(self, stream: str, batch: int) -> dict[str, int | None]:
-        """Return each company of a stream with its newest batch up to *batch*; None if all that is kept came later.
+    def is_planned(self, stream: str, batch: int) -> bool:
+        """Return whether a batch was planned, and its states are kept.
 
         Raises:
             RegistryError: They cannot be read.
         """
-        query = (
-            sa.select(
-                _STATE.c.connection, sa.func.max(sa.case((_STATE.c.batch <= batch, _STATE.c.batch))).label("newest")
-            )
-            .where(_STATE.c.stream == stream)
-            .group_by(_STATE.c.connection)
+        query = sa.select(_STATE.c.batch).where(
+            _STATE.c.stream == stream, _STATE.c.connection == _PLAN, _STATE.c.batch == batch
         )
         with self._reading() as database:
-            return {} if database is None else {row.connection: row.newest for row in database.execute(query)}
+            return database is not None and database.execute(query).first() is not None
+
+    @without_frames
+    def plan(self, stream: str, batch: int, connection_ids: Iterable[str]) -> list[str] | None:
+        """Note which companies a batch is planned with, unless it was planned before.
+
+        Returns:
+            None if it was not planned before, and otherwise the companies of that time.
+
+        Raises:
+            DamagedStateError: The row cannot be read.
+            RegistryError: It cannot be stored.
+        """
+        key = {"stream": stream, "connection": _PLAN, "batch": batch, "attempt": _PLAN}
+        text = json.dumps({"connections": list(connection_ids)})
+        self._prepare()
+        try:
+            with self._transaction("written") as database:
+                database.execute(sa.insert(_STATE).values(state=text, **key))
+        except IntegrityError:
+            pass
+        else:
+            return None
+        query = sa.select(_STATE.c.state).where(*(_STATE.c[name] == value for name, value in key.items()))
+        with self._transaction("read") as database:
+            found = _read_state(database.execute(query).scalar_one(), "plan", batch).get("connections")
+        return list(found or ())
 
     @without_frames
     def prune(self, stream: str, batch: int) -> int:

@@ -29,12 +29,12 @@ from vantage_quickbooks.adapters.spark.companies import (
     BundlePartition,
     duplicate_error,
     duplicates_of,
-    partitions_of,
+    select,
 )
 from vantage_quickbooks.adapters.spark.outcomes import failure_of, save_outcome
 from vantage_quickbooks.adapters.spark.schema import arrow_schema, fit
 from vantage_quickbooks.adapters.spark.stream_states import Attempt, Offset, begin_batch, prune
-from vantage_quickbooks.connector.bundles import CompanyRun, is_app_wide, read_bundle
+from vantage_quickbooks.connector.bundles import CompanyRun, is_app_wide, make_bundles, read_bundle
 from vantage_quickbooks.registry import open_registry, open_states
 
 try:
@@ -135,10 +135,10 @@ class QuickBooksStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         self._seen = last
         if first == last:
             return []
-        bundles = [partition.bundle for partition in partitions_of(self._options)]
-        ids = {connection_id for bundle in bundles for connection_id in bundle.connection_ids}
+        entries = select(self._options)
         with open_states(self._options.registry) as table:
-            begin_batch(table, first, last, ids, may_be_repeated=last != self._planned)
+            ids = begin_batch(table, first, last, [entry.id for entry in entries])
+        bundles = make_bundles([entry for entry in entries if entry.id in ids], self._options.bundle_size)
         return [StreamPartition(bundle, first, last) for bundle in bundles]
 
     def commit(self, end: Mapping[str, Any]) -> None:

@@ -19,15 +19,14 @@ Theory of operation
    killed before adds nothing; Spark has dropped its output.
 5. All attempts of a batch start from the rows under *start*, or those of an earlier batch if the company was not part
    of it. They never look at rows under *end*.
-6. A company that is left out. The batch is read by a driver that is killed, and repeated by a driver that reads fewer
-   companies: one was removed from the registry, or the option `connections` was changed. An earlier attempt may have
-   added its row, may even add it later, and the output that counts has nothing of the company. So when a batch is
-   planned that this driver has not made itself, the rows that its absent companies start from are copied under *end*.
-   For this, all companies have a row from the beginning: a company that is new to the stream gets an empty one under
-   *start* before its first task begins.
+6. Companies that come and go. A batch is read by a driver that is killed, and repeated by one that finds others in the
+   registry, or has another option `connections`. The sink may have the output of either. So the companies with which a
+   batch is planned first are noted before its first task begins. A repeated batch reads no other company; new ones wait
+   for the next batch. For those that it does not read any more, the rows that they start from are copied under *end*:
+   an earlier attempt may have added its row, or may even add it later, and its output may not be what counts.
 7. Pruning keeps the batch before the committed one, too, which Spark 4.3 never asks for, and the newest rows of
-   companies that are not read any more. A checkpoint that is older than that, or a table that is empty although the
-   checkpoint is not, fails the stream instead of reading thousands of companies from the beginning.
+   companies that are not read any more. A checkpoint whose last batch the table does not have, because one of the two
+   was deleted or replaced, fails the stream instead of reading thousands of companies from the beginning.
 """
 
 from __future__ import annotations
@@ -98,44 +97,42 @@ class Offset:
         return Offset(self.stream or uuid.uuid4().hex, self.batch + 1, now or datetime.now(UTC))
 
 
-def begin_batch(
-    table: StateTable, start: Offset, end: Offset, connection_ids: Collection[str], *, may_be_repeated: bool
-) -> None:
-    """Note that a batch of these companies is about to be read; rules 6 and 7.
+def begin_batch(table: StateTable, start: Offset, end: Offset, connection_ids: Collection[str]) -> set[str]:
+    """Note that a batch is about to be read, for the first time or again; rules 6 and 7.
 
     Args:
         table: The table.
         start: Where the batch starts. Spark asks for the initial offset again to repeat the first batch, so its
             stream may be empty.
         end: Where it ends.
-        connection_ids: The companies that are read.
-        may_be_repeated: Whether another driver may have planned the same batch before.
+        connection_ids: The companies that can be read.
+
+    Returns:
+        Those of them that the batch reads.
 
     Raises:
         InputError: The checkpoint does not fit the table.
         RegistryError: The table cannot be read or written.
     """
-    stream = end.stream
+    stream, ids = end.stream, set(connection_ids)
     if start.batch and start.stream != stream:
         raise _error("The checkpoint has offsets of two streams.", "Use a new checkpoint.")
-    newest = table.newest(stream, start.batch)
-    if start.batch and not newest:
+    if start.batch and not table.is_planned(stream, start.batch):
         raise _error(
-            f"The checkpoint is at batch {start.batch}, and {table.describe()} has nothing about this stream.",
+            f"The checkpoint is at batch {start.batch}, and {table.describe()} has no states of that batch: one of the "
+            "two was deleted, or replaced by an older one.",
             f"Check the option registry. {_NEW_CHECKPOINT}",
         )
-    if any(newest.get(connection_id, 0) is None for connection_id in connection_ids):
-        raise _error(
-            f"The checkpoint is at batch {start.batch}, and {table.describe()} has later states only: the checkpoint "
-            "was replaced by an older one.",
-            _NEW_CHECKPOINT,
-        )
-    attempt = uuid.uuid4().hex
-    table.save(stream, start.batch, attempt, {id_: [None] for id_ in connection_ids if id_ not in newest})
-    if may_be_repeated:
-        absent = [id_ for id_, batch in newest.items() if batch is not None and id_ not in connection_ids]
-        left = table.load(stream, start.batch, absent)
-        table.save(stream, end.batch, attempt, {id_: found.texts for id_, found in left.items()})
+    first = table.plan(stream, end.batch, sorted(ids))
+    if first is not None:
+        gone = [connection_id for connection_id in first if connection_id not in ids]
+        found = table.load(stream, start.batch, gone)
+        texts = {
+            connection_id: found[connection_id].texts if connection_id in found else (None,) for connection_id in gone
+        }
+        table.save(stream, end.batch, uuid.uuid4().hex, texts)
+        ids.intersection_update(first)
+    return ids
 
 
 class Attempt:
