@@ -42,10 +42,19 @@ SLOWEST_FIRST = ("web", "system", "emulator", "unit", "meta", "wire")
 
 
 def pytest_collection_modifyitems(config, items):
-    """Let the workers of pytest-xdist begin with the folders whose files take longest, so that they end together."""
+    """Let the workers of pytest-xdist begin with what takes longest, so that they end together.
+
+    That is Spark, which one worker does alone, then the folders in the order of `SLOWEST_FIRST`.
+    """
     if hasattr(config, "workerinput"):
+        from fixtures_spark import needs_spark  # after pytest has registered it
+
         tests = config.rootpath / "tests"
-        items.sort(key=lambda item: SLOWEST_FIRST.index(item.path.relative_to(tests).parts[0]))
+        folders = [item.path.relative_to(tests).parts[0] for item in items]
+        starts = {
+            item: (not needs_spark(item), SLOWEST_FIRST.index(at)) for item, at in zip(items, folders, strict=True)
+        }
+        items.sort(key=starts.__getitem__)
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ import sys
 
 import pytest
 
-SPARK_FILES = "test_spark"
+_SPARK = "test_spark"
 CONFIGURATION = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
@@ -38,9 +38,14 @@ def pytest_xdist_make_scheduler(config, log):
     class OneWorkerForSpark(LoadFileScheduling):
         def _split_scope(self, nodeid):
             file = super()._split_scope(nodeid)
-            return SPARK_FILES if file.rpartition("/")[2].startswith(SPARK_FILES) else file
+            return _SPARK if file.rpartition("/")[2].startswith(_SPARK) else file
 
     return OneWorkerForSpark(config, log)
+
+
+def needs_spark(item):
+    """Return whether a test is one of those that one worker does alone."""
+    return item.path.name.startswith(_SPARK)
 
 
 def need_spark():
