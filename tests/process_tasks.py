@@ -72,6 +72,17 @@ class AskToEnd:
         read_name(connection, run)
 
 
+class Hang:
+    """Notes that it was called, and never returns."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, *_):
+        (Path(self.folder) / "hangs").touch()
+        threading.Event().wait()
+
+
 def return_a_lock(_, run):
     run.result = {"lock": threading.Lock()} if run.id == "birch" else {}
 

@@ -284,6 +284,7 @@ class Crew(Generic[T]):
         retries: How often a company whose error is `retryable` is tried again.
         stop: Is set at the end, and ends the runs early when it is set before.
         buffered: Items that wait for the consumer; *workers* by default.
+        on_end: Called with each run that has ended in its worker thread, before that one takes another company.
     """
 
     def __init__(
@@ -295,10 +296,11 @@ class Crew(Generic[T]):
         retries: int,
         stop: threading.Event,
         buffered: int | None = None,
+        on_end: Callable[[CompanyRun], None] | None = None,
     ) -> None:
         self._source, self._source_lock = iter(source), threading.Lock()
         self._again: deque[CompanyRun] = deque()
-        self._task, self._retries, self._stop = task, retries, stop
+        self._task, self._retries, self._stop, self._on_end = task, retries, stop, on_end
         self._channel = _Channel[CompanyRun | CompanyItem[T]](buffered or workers, workers)
         # Daemons: a second Ctrl-C ends the process at once.
         self._threads = [
@@ -335,6 +337,8 @@ class Crew(Generic[T]):
                 if run.attempts <= self._retries and not has_items and _may_succeed_now(run):
                     self._again.append(run)
                 else:
+                    if self._on_end is not None:
+                        self._on_end(run)
                     self._channel.put(run)
         finally:
             self._channel.leave()

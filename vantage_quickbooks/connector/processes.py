@@ -236,8 +236,9 @@ class _Office:
                     raise
                 is_interrupted = True
         finally:
-            for worker in self._workers:  # a second Ctrl-C ends them at once
-                worker.process.kill()
+            with _blocked_signals():
+                for worker in self._workers:  # a second Ctrl-C ends them at once
+                    worker.process.kill()
         for run in self.runs.values():
             if run.status == "waiting" and not is_interrupted and lost is not None:
                 run.status, run.error = "failed", lost.to_dict()
@@ -314,7 +315,7 @@ class _Office:
     def _serve(self, worker: _Worker) -> None:
         """Talk to a worker until it ends; runs in a thread of its own."""
         try:
-            worker.link.send_bytes(self._job)
+            self._send(worker, self._job)
             while True:
                 self._answer(worker, worker.link.recv())
         except (EOFError, OSError):
@@ -327,6 +328,12 @@ class _Office:
             worker.link.close()
             self._events.put(worker)
 
+    @staticmethod
+    def _send(worker: _Worker, content: bytes) -> None:
+        """Send a message. If the worker has ended, what it has sent before is still to be read."""
+        with contextlib.suppress(OSError):
+            worker.link.send_bytes(content)
+
     def _answer(self, worker: _Worker, message: object) -> None:
         match message:
             case _Ask():
@@ -334,7 +341,7 @@ class _Office:
                 with self._lock:
                     ids = self._bundles.popleft() if self._bundles and not self._is_ending else ()
                 worker.handed |= dict.fromkeys(ids, False)
-                worker.link.send([self.runs[id_] for id_ in ids])
+                self._send(worker, pickle.dumps([self.runs[id_] for id_ in ids]))
             case _Begun(id_):
                 worker.handed[id_] = worker.has_begun = True
             case CompanyRun() as run:
@@ -347,7 +354,7 @@ class _Office:
 
 @contextlib.contextmanager
 def _blocked_signals() -> Iterator[None]:
-    """Start processes with these signals blocked: one that arrives in the meantime is handled afterwards."""
+    """Block Ctrl-C and SIGTERM, also in processes that are started; what arrives here is handled afterwards."""
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         yield
@@ -460,12 +467,12 @@ class _Desk:
                     job.task(connection, run)
                 return ()
 
-            crew: Crew[Any] = Crew(
-                self._companies(), run_one, workers=job.workers, retries=job.retries, stop=self._stop
-            )
+            how: dict[str, Any] = {"workers": job.workers, "retries": job.retries, "stop": self._stop}
+            # Before the thread begins the next company: if that one kills the process, this one has ended.
+            crew: Crew[Any] = Crew(self._companies(), run_one, on_end=self._report, **how)
             with crew as ended:
-                for run in ended:
-                    self._report(run)
+                for _ in ended:
+                    pass
         for run in list(self._begun.values()):  # those that were to be tried again
             self._report(run)
 
@@ -477,7 +484,7 @@ class _Desk:
                 return
             yield from bundle
 
-    def _report(self, run: Any) -> None:
+    def _report(self, run: CompanyRun) -> None:
         del self._begun[run.id]
         try:
             self._send(run)
