@@ -93,8 +93,9 @@ def test_an_entity_is_a_frame_and_several_are_a_change_table(text, is_change_tab
         (GIVEN | {"input": '{"all": true}'}, "batch", "has no filter 'all'. Use some of: customer_id,"),
         (GIVEN | {"input": '{"status": "late"}'}, "batch", "Option input: "),
         ({"entity": "*", "input": '{"a": 1}'}, "batch", "Option input: The change table has no filters."),
-        (GIVEN | {"changes": "1"}, "batch", "Option changes: It is not one of true, false."),
-        (GIVEN, "stream", "Option changes: A stream is a change table. Add .option('changes', 'true')."),
+        (GIVEN | {"changes": "1"}, "batch", "Option changes: It is not one of true, false, columns."),
+        (GIVEN | {"changes": "columns"}, "batch", "Option changes: columns is for spark.readStream."),
+        (GIVEN, "stream", "Option changes: A stream is a change table. Add .option('changes', 'true'), or"),
         ({"entity": "Invoice"}, "status", "Option entity: It is not for quickbooks_status. Leave it out."),
     ],
 )

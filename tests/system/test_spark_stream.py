@@ -48,7 +48,7 @@ class Sink:
         self.database = duckdb.connect(config={"threads": 1})
         columns = "sync_token VARCHAR, updated TIMESTAMPTZ, record VARCHAR, _commit_time TIMESTAMPTZ"
         self.database.execute(f"CREATE TABLE books (realm_id VARCHAR, entity VARCHAR, id VARCHAR, {columns})")
-        self.batches, self.rows, self.on_point = [], [], self.ignore
+        self.batches, self.rows, self.on_point, self.arguments = [], [], self.ignore, {}
 
     def ignore(self, point):
         """Do nothing at a point of a batch: `read` or `merged`."""
@@ -59,7 +59,7 @@ class Sink:
         changes = frame.toArrow()
         self.on_point("read")
         self.database.register("changes", changes)
-        for statement in merge_statements("books", "changes"):
+        for statement in merge_statements("books", "changes", **self.arguments):
             self.database.execute(statement)
         self.batches.append(batch)
         self.rows = changes.to_pylist()
@@ -92,8 +92,8 @@ def run(spark, sink, registry, tmp_path):
     where = registry.describe().removeprefix("folder ")
 
     def start(trigger=None, **options):
-        reader = spark.readStream.format("quickbooks").option("registry", where)
-        reader = reader.option("entity", ",".join(ENTITIES)).option("bundle_size", "2").options(**options)
+        options = {"registry": where, "entity": ",".join(ENTITIES), "bundle_size": "2"} | options
+        reader = spark.readStream.format("quickbooks").options(**options)
         writer = reader.load().writeStream.foreachBatch(sink).trigger(**(trigger or {"availableNow": True}))
         writer.option("checkpointLocation", str(tmp_path / "checkpoint")).start().awaitTermination()
 
@@ -240,6 +240,37 @@ def test_what_does_not_fit_the_limit_of_calls_comes_with_the_next_batches(run_on
     run_on(is_done, max_api_calls="6")
     assert 2 < len(sink.batches) < 30
     sink.assert_equal(quickbooks, companies)
+
+
+def test_one_entity_comes_with_its_own_columns(run_on, sink, quickbooks, companies, registry):
+    from vantage_quickbooks.adapters.spark.merge import ENTITY_KEY
+
+    registry.add("c001", registry.load("c001"), "Acme Ltd", replace=True)
+    columns = (*ENTITY_KEY, "company", "Hours", "SyncToken", "_commit_time")
+    sink.database.execute("DROP TABLE books")
+    kinds_ = "Hours INTEGER, SyncToken VARCHAR, _commit_time TIMESTAMPTZ"
+    sink.database.execute(f"CREATE TABLE books (realm_id VARCHAR, Id VARCHAR, company VARCHAR, {kinds_})")
+    sink.arguments = {"columns": columns, "key": ENTITY_KEY}
+    found = []
+
+    def is_done():
+        found.append(kinds(sink))
+        if len(found) == 1:
+            for company in companies[:2]:
+                first, second, *_ = books(quickbooks, company.realm, "TimeActivity")
+                quickbooks.delete("TimeActivity", first, company.realm)
+                quickbooks.update("TimeActivity", {"Id": second, "Hours": 7}, company.realm)
+        return len(found) == 2
+
+    run_on(is_done, entity="TimeActivity", changes="columns")
+    assert found == [{"upsert", "complete"}, {"upsert", "exists", "complete"}]
+    rows = sink.database.execute("SELECT realm_id, Id, company, Hours, SyncToken FROM books").fetchall()
+    names = {company.realm: "Acme Ltd" if company.id == "c001" else company.id for company in companies}
+    assert sorted(rows) == sorted(
+        (company.realm, id_, names[company.realm], record.get("Hours"), record["SyncToken"])
+        for company in companies
+        for id_, record in books(quickbooks, company.realm, "TimeActivity").items()
+    )
 
 
 def test_a_company_that_was_left_out_continues_where_it_was(run, sink, quickbooks, companies):

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pyarrow as pa
 
-from vantage_quickbooks.adapters.spark.schema import CHANGE_SCHEMA, arrow_schema
+from vantage_quickbooks.adapters.spark.schema import CHANGE_SCHEMA, arrow_schema, entity_change_schema, fit
+from vantage_quickbooks.catalog.change_batches import ChangeBatches
 from vantage_quickbooks.catalog.sync_action import SYNC_ENTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from vantage_quickbooks.catalog.resource import Resource
     from vantage_quickbooks.contract import ChangeSet
 
-__all__ = ["CHANGE_ARROW", "ChangeRows"]
+__all__ = ["CHANGE_ARROW", "ChangeRows", "TypedChangeRows"]
 
 CHANGE_ARROW = arrow_schema(CHANGE_SCHEMA)
 
@@ -41,15 +43,20 @@ class ChangeRows:
 
     def batches(self, found: ChangeSet) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a set, which has no error; each key comes once in a sync."""
-        gone = {deletion["Id"] for deletion in found.deletions}
-        records = {found.key_of(record): record for record in found.upserts}
-        rows = [_upsert(found.entity, key, record) for key, record in records.items() if key not in gone]
-        rows += map(_deletion, found.deletions)
-        if not self._is_first_read:
-            rows += self._reconciliation(found, records.keys() | gone)
+        records, others = self._divide(found)
+        rows = [_upsert(found.entity, key, record) for key, record in records.items()] + others
         beside = {"realm_id": self._realm_id, "entity": found.entity, "_commit_time": self._committed_at}
         for start in range(0, len(rows), _MAX_ROWS):
             yield pa.RecordBatch.from_pylist([beside | row for row in rows[start : start + _MAX_ROWS]], CHANGE_ARROW)
+
+    def _divide(self, found: ChangeSet) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
+        """Return the records that exist, by key, and the rows that say what does not."""
+        gone = {deletion["Id"] for deletion in found.deletions}
+        records = {key: record for record in found.upserts if (key := found.key_of(record)) not in gone}
+        others = [_deletion(deletion) for deletion in found.deletions]
+        if not self._is_first_read:
+            others += self._reconciliation(found, records.keys() | gone)
+        return records, others
 
     def _reconciliation(self, found: ChangeSet, keys: set[str]) -> Iterator[dict[str, Any]]:
         """Yield the rows that say what exists, where QuickBooks could not list the deletions."""
@@ -64,6 +71,36 @@ class ChangeRows:
         # The snapshot of a stream may continue in a later batch, which then has no such row: it would say too much.
         if found.existing_ids is not None or (found.mode == "snapshot" and found.is_first):
             yield {"_change_type": "complete"}
+
+
+class TypedChangeRows(ChangeRows):
+    """The same as columns of one entity; see `schema.entity_change_schema`.
+
+    Args:
+        resource: The entity.
+        realm_id: The company.
+        company: Its name.
+        committed_at: When the sync began.
+    """
+
+    def __init__(self, resource: Resource, realm_id: str, company: str, committed_at: datetime) -> None:
+        super().__init__(realm_id, committed_at, is_first_read=False)
+        self._company = company
+        self._schema = arrow_schema(entity_change_schema(resource.entity))
+        self._columns = ChangeBatches(resource, realm_id=realm_id, company_name=company, typed_lists=True)
+
+    def batches(self, found: ChangeSet) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a set, which has no error; each key comes once in a sync."""
+        records, others = self._divide(found)
+        if records:
+            batch = self._columns.records(self._columns.rows(list(records.values())))
+            kinds = pa.array(["upsert"] * batch.num_rows)
+            times = pa.array([self._committed_at] * batch.num_rows, self._schema.field("_commit_time").type)
+            yield fit(batch.append_column("_change_type", kinds).append_column("_commit_time", times), self._schema)
+        beside = {"realm_id": self._realm_id, "company": self._company, "_commit_time": self._committed_at}
+        rows = [beside | {"Id": row.get("id"), "_change_type": row["_change_type"]} for row in others]
+        for start in range(0, len(rows), _MAX_ROWS):
+            yield pa.RecordBatch.from_pylist(rows[start : start + _MAX_ROWS], self._schema)
 
 
 def _upsert(entity: str, key: str, record: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame
 
-__all__ = ["TABLE_COLUMNS", "merge_frames", "merge_statements"]
+__all__ = ["ENTITY_KEY", "KEY", "TABLE_COLUMNS", "merge_frames", "merge_statements"]
 
-_KEY = ("realm_id", "entity", "id")
-TABLE_COLUMNS = (*_KEY, "sync_token", "updated", "record", "_commit_time")
+KEY = ("realm_id", "entity", "id")
+"""What identifies a record in the change table. In a stream of one entity with its own columns, it is `ENTITY_KEY`."""
+
+ENTITY_KEY = ("realm_id", "Id")
+
+TABLE_COLUMNS = (*KEY, "sync_token", "updated", "record", "_commit_time")
 """The columns of a table to which a change table is applied: a row for each record that exists."""
 
 _IDENTIFIER = r'(?:[A-Za-z_][A-Za-z0-9_]*|`[^`]+`|"[^"]+")'
@@ -33,24 +37,27 @@ _NAME = re.compile(rf"{_IDENTIFIER}(?:\.{_IDENTIFIER}){{0,2}}")
 _DELETE = """\
 DELETE FROM {table} AS present
 WHERE EXISTS (
-  SELECT 1 FROM {changes} AS complete
-  WHERE complete.realm_id = present.realm_id AND complete.entity = present.entity
-    AND complete._change_type = 'complete'
+  SELECT 1 FROM {changes} AS complete WHERE {same_entity} AND complete._change_type = 'complete'
 ) AND NOT EXISTS (
-  SELECT 1 FROM {changes} AS kept
-  WHERE kept.realm_id = present.realm_id AND kept.entity = present.entity AND kept.id = present.id
+  SELECT 1 FROM {changes} AS kept WHERE {same_key}
 )"""
 
 _MERGE = """\
 MERGE INTO {table} AS present
 USING (SELECT * FROM {changes} WHERE _change_type IN ('upsert', 'delete')) AS changed
-ON present.realm_id = changed.realm_id AND present.entity = changed.entity AND present.id = changed.id
+ON {matches}
 WHEN MATCHED AND changed._change_type = 'delete' THEN DELETE
 {update}
 WHEN NOT MATCHED AND changed._change_type = 'upsert' THEN INSERT ({columns}) VALUES ({values})"""
 
 
-def merge_statements(table: str, changes: str, columns: Sequence[str] = TABLE_COLUMNS) -> tuple[str, str]:
+def _equal(names: Sequence[str], other: str) -> str:
+    return " AND ".join(f"present.{name} = {other}.{name}" for name in names)
+
+
+def merge_statements(
+    table: str, changes: str, columns: Sequence[str] = TABLE_COLUMNS, key: Sequence[str] = KEY
+) -> tuple[str, str]:
     """Return the SQL statements that apply a micro-batch to a table, to be run in this order.
 
     Run them in one transaction where the engine has any. They are standard SQL: Delta Lake and Iceberg in Spark,
@@ -59,7 +66,8 @@ def merge_statements(table: str, changes: str, columns: Sequence[str] = TABLE_CO
     Args:
         table: The table, which has the columns, and at most one row of a key. Its name is inserted as it is.
         changes: The table or view with the rows of the micro-batch. Its name is inserted as it is.
-        columns: The table's columns: the key (`realm_id`, `entity`, `id`), and others of the change table.
+        columns: The table's columns: those of the key, and others of the micro-batch.
+        key: What identifies a record.
 
     Returns:
         A DELETE and a MERGE.
@@ -67,15 +75,18 @@ def merge_statements(table: str, changes: str, columns: Sequence[str] = TABLE_CO
     Raises:
         InputError: A name is not an identifier, or a part of the key is missing.
     """
-    for name in (table, changes, *columns):
+    for name in (table, changes, *columns, *key):
         if not _NAME.fullmatch(name):
             raise _error(f"{name[:80]!r} is not a name in SQL.", "Write a name, or catalog.schema.name.")
-    if missing := [name for name in _KEY if name not in columns]:
-        raise _error(f"The columns lack {', '.join(missing)}.", f"The key of a record is {', '.join(_KEY)}.")
-    others = [f"{name} = changed.{name}" for name in columns if name not in _KEY]
+    if missing := [name for name in key if name not in columns]:
+        raise _error(f"The columns lack {', '.join(missing)}.", f"The key of a record is {', '.join(key)}.")
+    others = [f"{name} = changed.{name}" for name in columns if name not in key]
     names = {
         "table": table,
         "changes": changes,
+        "same_entity": _equal(key[:-1], "complete"),
+        "same_key": _equal(key, "kept"),
+        "matches": _equal(key, "changed"),
         "update": f"WHEN MATCHED THEN UPDATE SET {', '.join(others)}" if others else "",
         "columns": ", ".join(columns),
         "values": ", ".join(f"changed.{name}" for name in columns),
@@ -83,19 +94,20 @@ def merge_statements(table: str, changes: str, columns: Sequence[str] = TABLE_CO
     return _DELETE.format_map(names), _MERGE.format_map(names)
 
 
-def merge_frames(table: DataFrame, changes: DataFrame) -> DataFrame:
+def merge_frames(table: DataFrame, changes: DataFrame, key: Sequence[str] = KEY) -> DataFrame:
     """Return a table with a micro-batch applied, for destinations without MERGE, such as Parquet.
 
     Args:
-        table: What was returned for the batch before, with `TABLE_COLUMNS`; an empty frame at first.
+        table: What was returned for the batch before; at first an empty frame, with the columns that are wanted.
         changes: The rows of the micro-batch. They are used several times, and each time read again: persist them first.
+        key: What identifies a record.
 
     Returns:
         The records that exist now. Write it elsewhere than *table* is read from.
     """
     from pyspark.sql import functions as sql  # noqa: PLC0415 -- the statements need no Spark
 
-    entity, key = list(_KEY[:2]), list(_KEY)
+    entity, key = list(key[:-1]), list(key)
     complete = changes.where(sql.col("_change_type") == "complete").select(entity).distinct()
     existing = changes.where(sql.col("_change_type") == "exists").select(key)
     changed = changes.where(sql.col("_change_type").isin("upsert", "delete"))
@@ -103,7 +115,7 @@ def merge_frames(table: DataFrame, changes: DataFrame) -> DataFrame:
     others = untouched.join(complete, entity, "left_anti")
     kept = others.unionByName(untouched.join(complete, entity, "left_semi").join(existing, key, "left_semi"))
     upserts = changed.where(sql.col("_change_type") == "upsert")
-    return kept.select(*TABLE_COLUMNS).unionByName(upserts.select(*TABLE_COLUMNS))
+    return kept.select(*table.columns).unionByName(upserts.select(*table.columns))
 
 
 def _error(message: str, hint: str) -> InputError:

@@ -206,11 +206,12 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "changes",
-        _boolean,
+        _choice("true", "false", "columns"),
         _READS,
         "`true` for `*` and several entities",
-        "Whether the frame is the change table; streams of one entity need `true`",
-        "`true` or `false`",
+        "Whether the frame is the change table. A stream of one entity needs `true`, or `columns`: its own columns, "
+        "and those that say what has changed",
+        "`true`, `false` or `columns`",
     ),
     Option("bundle_size", _positive, _EVERYWHERE, str(BUNDLE_SIZE), "Companies that one task reads", "number"),
     Option("concurrency", _positive, _EVERYWHERE, str(WORKERS), "Companies that a task reads at once", "number"),
@@ -255,7 +256,7 @@ class SparkOptions:
     updated_since: str | None = None
     input: Mapping[str, Any] = field(default_factory=dict)
     push_filters: bool = False
-    changes: bool | None = None
+    changes: str | None = None
     bundle_size: int = BUNDLE_SIZE
     concurrency: int = WORKERS
     max_api_calls: int | None = None
@@ -294,12 +295,17 @@ class SparkOptions:
     @property
     def is_change_table(self) -> bool:
         """Whether the frame is the change table, and not that of one entity with its columns."""
-        return len(self.entity) > 1 or self.entity == (ALL_ENTITIES,) or bool(self.changes)
+        return len(self.entity) > 1 or self.entity == (ALL_ENTITIES,) or self.changes == "true"
 
     @property
     def entity_name(self) -> str:
         """What is read, as text: the entity, or `*` for a change table of several."""
         return self.entity[0] if len(self.entity) == 1 else ALL_ENTITIES
+
+    @property
+    def has_change_columns(self) -> bool:
+        """Whether the frame has the columns of one entity, and those that say what has changed."""
+        return self.changes == "columns" and not self.is_change_table
 
     @property
     def resources(self) -> tuple[Resource, ...]:
@@ -323,7 +329,7 @@ def _check(parsed: SparkOptions, usage: Usage) -> None:
             "It is missing: on_error=report stores what failed under its name.",
             "Add .option('run', 'nightly-2026-05-31'), and read it with the format quickbooks_status.",
         )
-    if parsed.changes is False and parsed.is_change_table:
+    if parsed.changes in {"false", "columns"} and parsed.is_change_table:
         raise option_error("changes", "Several entities have no columns in common.", "Leave it out, or name one.")
     if parsed.input:
         _check_input(parsed)
@@ -334,8 +340,12 @@ def _check(parsed: SparkOptions, usage: Usage) -> None:
             "pages could not be verified as complete.",
             "Add .option('changes', 'true') for the change table.",
         )
-    if usage == "stream" and not parsed.is_change_table:
-        raise option_error("changes", "A stream is a change table.", "Add .option('changes', 'true').")
+    if usage == "stream" and not parsed.is_change_table and not parsed.has_change_columns:
+        raise option_error(
+            "changes", "A stream is a change table.", "Add .option('changes', 'true'), or 'columns' for typed columns."
+        )
+    if usage == "batch" and parsed.has_change_columns:
+        raise option_error("changes", "columns is for spark.readStream.", "Leave it out, or use 'true'.")
 
 
 def _check_input(parsed: SparkOptions) -> None:

@@ -24,6 +24,7 @@ from pyspark.sql.types import (
 )
 
 from vantage_quickbooks.adapters.spark.options import option_error
+from vantage_quickbooks.catalog.change_batches import ChangeBatches
 from vantage_quickbooks.catalog.columns import typed_members
 from vantage_quickbooks.catalog.sync_action import SYNC_ENTITIES
 from vantage_quickbooks.sync.arrow import schema_of
@@ -38,6 +39,7 @@ __all__ = [
     "arrow_schema",
     "check_schema",
     "columns_needed",
+    "entity_change_schema",
     "entity_schema",
     "fit",
 ]
@@ -97,6 +99,23 @@ def entity_schema(entity: str) -> StructType:
     found = schema_of(*typed_members(SYNC_ENTITIES[entity]), is_selection=False)
     return from_arrow_schema(
         pa.schema([field.with_name("company") if field.name == "company_name" else field for field in found])
+    )
+
+
+@cache
+def entity_change_schema(entity: str) -> StructType:
+    """Return the schema of a stream of one entity: its columns, null but for `upsert`, and what the row says.
+
+    Rows of other kinds have `realm_id`, `company` and `Id`; see `CHANGE_SCHEMA`. What depends on today's date is left
+    out, because a stream has no row for a day on which nothing changes.
+    """
+    batches = ChangeBatches(SYNC_ENTITIES[entity], realm_id="", company_name=None, typed_lists=True)
+    fields = [field.with_nullable(field.name != "realm_id") for field in batches.schema]
+    return StructType(
+        [
+            *from_arrow_schema(pa.schema(fields)).fields,
+            *(CHANGE_SCHEMA[name] for name in ("_change_type", "_commit_time")),
+        ]
     )
 
 

@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.datasource import DataSource
 
 from vantage_quickbooks.adapters.spark.options import SparkOptions
-from vantage_quickbooks.adapters.spark.schema import CHANGE_SCHEMA, check_schema, entity_schema
+from vantage_quickbooks.adapters.spark.schema import CHANGE_SCHEMA, check_schema, entity_change_schema, entity_schema
 from vantage_quickbooks.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,4 +84,7 @@ def refuse_speculation(session: SparkSession | None = None) -> None:
 
 
 def _schema_of(options: SparkOptions) -> StructType:
-    return CHANGE_SCHEMA if options.is_change_table else entity_schema(options.entity[0])
+    if options.is_change_table:
+        return CHANGE_SCHEMA
+    entity = options.entity[0]
+    return entity_change_schema(entity) if options.has_change_columns else entity_schema(entity)

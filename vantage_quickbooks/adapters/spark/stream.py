@@ -1,4 +1,4 @@
-"""The stream reader: a micro-batch is one sync of each company, and its rows are the change table.
+"""The stream reader: a micro-batch is one sync of each company, as rows of the change table or columns of an entity.
 
 Theory of operation
 1. An offset is a number (`stream_states`), so planning a batch asks QuickBooks nothing. Each trigger plans one batch,
@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql.datasource import DataSourceStreamReader
 
-from vantage_quickbooks.adapters.spark.changes import ChangeRows
+from vantage_quickbooks.adapters.spark.changes import ChangeRows, TypedChangeRows
 from vantage_quickbooks.adapters.spark.companies import (
     BundlePartition,
+    company_of,
     duplicate_error,
     duplicates_of,
     select,
@@ -190,7 +191,12 @@ class QuickBooksStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         options = self._options
         names = [resource.entity for resource in options.resources]
         run.result |= {"records": 0, "failed": {}, "pending": []}
-        rows = ChangeRows(str(run.realm_id), end.time, is_first_read=False)
+        realm_id = str(run.realm_id)
+        rows = (
+            TypedChangeRows(options.resources[0], realm_id, company_of(run.id, run.label), end.time)
+            if options.has_change_columns
+            else ChangeRows(realm_id, end.time, is_first_read=False)
+        )
         state = attempt.state(connection, run.id)
         for found in connection.sync(names, state, max_api_calls=options.max_api_calls):
             if found.error is not None:
