@@ -53,6 +53,7 @@ __all__ = [
     "ConnectorError",
     "CredentialConflict",
     "DamagedConnectionError",
+    "DamagedStateError",
     "DeadlineExceededError",
     "FieldError",
     "IncompleteReadError",
