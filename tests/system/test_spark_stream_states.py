@@ -17,6 +17,9 @@ from registries import company
 
 pytest.importorskip("pyspark")
 
+from vantage_quickbooks.adapters.spark.options import SparkOptions
+from vantage_quickbooks.adapters.spark.schema import CHANGE_SCHEMA
+from vantage_quickbooks.adapters.spark.stream import QuickBooksStreamReader
 from vantage_quickbooks.adapters.spark.stream_states import Attempt, Offset, begin_batch, prune
 from vantage_quickbooks.config.settings import Settings
 from vantage_quickbooks.connector.connection import earliest_state
@@ -143,6 +146,36 @@ def test_offsets_are_small_and_read_back():
 def test_an_offset_of_another_source_is_refused(value):
     with pytest.raises(InputError, match="checkpoint"):
         Offset.parse(value)
+
+
+def reader():
+    options = SparkOptions.parse({"entity": "*", "registry": "/nowhere"}, "stream")
+    return QuickBooksStreamReader(options, CHANGE_SCHEMA)
+
+
+def test_each_trigger_plans_a_batch_without_a_look_at_anything():
+    planner = reader()
+    first = planner.latestOffset(planner.initialOffset(), None)
+    second = planner.latestOffset(first, None)
+    assert (first["batch"], second["batch"], second["stream"]) == (1, 2, first["stream"])
+    assert reader().latestOffset(second, None)["stream"] == first["stream"]
+    assert planner.partitions(first, first) == []
+
+
+def test_a_run_until_now_plans_one_batch_also_if_spark_asks_again():
+    planner = reader()
+    planner.prepareForTriggerAvailableNow()
+    first = planner.latestOffset(planner.initialOffset(), None)
+    assert planner.latestOffset(planner.initialOffset(), None) == first
+    assert planner.latestOffset(first, None) == first
+
+
+def test_spark_before_4_2_asks_without_a_start():
+    planner = reader()
+    first = planner.latestOffset()
+    assert first["batch"] == 1
+    planner.partitions(first, first)  # as Spark says where a query continues
+    assert planner.latestOffset() | {"time": ""} == first | {"batch": 2, "time": ""}
 
 
 # ---- checkpoints that do not fit -------------------------------------------------------------------------------------

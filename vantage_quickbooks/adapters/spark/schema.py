@@ -65,8 +65,8 @@ says which of them it is). `record` is the record's JSON; `_commit_time` is when
 | `upsert` | The record exists, and may have been created or changed |
 | `delete` | It was deleted; `deleted` is true, and `record` is null |
 | `exists` | It exists and did not change; `record` is null. Only beside `complete` |
-| `complete` | Without an id: this read has a row for each record of this company and entity that exists; any other one
-  was deleted. QuickBooks could not list the deletions |
+| `complete` | Without an id: this read, or in a stream a later batch, has a row for each record of this company and
+  entity that exists; any other one was deleted. QuickBooks could not list the deletions |
 """
 
 STATUS_SCHEMA = StructType(
