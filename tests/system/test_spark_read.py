@@ -10,6 +10,7 @@ import pytest
 from emulated_companies import books
 
 from vantage_quickbooks.emulator import Emulator
+from vantage_quickbooks.errors import InputError
 from vantage_quickbooks.registry import open_registry
 
 IDS = ("acme", "birch", "cedar")
@@ -189,6 +190,27 @@ def test_options_that_are_wrong_fail_before_anything_is_read(read, quickbooks):
     with pytest.raises(Exception, match=r"No connection matches x\*"):
         read(entity="Invoice", connections="x*").collect()
     assert data_calls(quickbooks) == []
+
+
+def test_a_spark_that_runs_tasks_twice_is_refused(spark):
+    """A setting of the core is fixed at the start of a session; without this rule of Spark's, it can be set here."""
+    from vantage_quickbooks.adapters.spark import QuickBooksDataSource, QuickBooksStatusDataSource, register
+
+    with_rule = "spark.sql.legacy.setCommandRejectsSparkCoreConfs"
+    spark.conf.set(with_rule, "false")
+    spark.conf.set("spark.speculation", "true")
+    try:
+        for run in (
+            lambda: register(spark),
+            lambda: spark.dataSource.register(QuickBooksDataSource),
+            lambda: spark.dataSource.register(QuickBooksStatusDataSource),
+        ):
+            with pytest.raises(InputError, match=r"Start Spark with spark\.speculation=false"):
+                run()
+    finally:
+        spark.conf.unset("spark.speculation")
+        spark.conf.unset(with_rule)
+    register(spark)
 
 
 # ---- the change table ------------------------------------------------------------------------------------------------
