@@ -7,7 +7,7 @@ for each of them, `CustomerRef.value`. A list, or an object without known member
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -224,6 +224,7 @@ def typed_members(
     )
 
 
+@lru_cache(maxsize=8_192)  # thousands of companies have the same
 def _member(known: Property, entity: str) -> Member:
     if known.type == "list":
         is_line = known.name == "Line"

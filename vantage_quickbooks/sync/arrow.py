@@ -34,6 +34,7 @@ from vantage_quickbooks.sync.arrow_columns import (
     Node,
     UnreadableError,
     dict_columns,
+    node_of,
 )
 from vantage_quickbooks.sync.full_read import Decoded, decode
 from vantage_quickbooks.sync.gc_pause import gc_paused
@@ -155,15 +156,15 @@ class BatchMaker:
         company_name: str | None,
         is_selection: bool = False,
     ) -> None:
-        self._ids = [Node(member) for member in members if member.key == "Id"]
-        self._others = [Node(member) for member in members if member.key != "Id"]
-        self._flat = [Node(member) for member in flat]
+        self._ids = [node_of(member) for member in members if member.key == "Id"]
+        self._others = [node_of(member) for member in members if member.key != "Id"]
+        self._flat = [node_of(member) for member in flat]
         self._keys = frozenset(member.key for member in members)
         self._read_flat = read_flat
         self._status = status
         self._beside = (realm_id, company_name)
         self._is_selection = is_selection
-        nodes = [Node(member) for member in known]
+        nodes = [node_of(member) for member in known]
         paths = {member.key: [path.split(".") for path in member.paths] for member in flat if member.paths}
         is_simple = all(_is_simple(nodes, path, member.type) for member in flat for path in paths.get(member.key, ()))
         self._flat_paths = paths if is_simple and (status is not None or len(paths) == len(flat)) else None
@@ -340,7 +341,7 @@ class ListBatchMaker:
 
     def __init__(self, member: Member, parent_column: str, *, realm_id: str, company_name: str | None) -> None:
         self._key = member.key
-        self._nodes = [Node(part) for part in member.members]
+        self._nodes = [node_of(part) for part in member.members]
         self._beside = (realm_id, company_name)
         self.schema = pa.schema(
             [
@@ -391,7 +392,7 @@ def schema_of(flat: Sequence[Member], members: Sequence[Member], *, is_selection
     """Return the schema of record batches; see `BatchMaker`."""
     ids, others = ([member for member in members if (member.key == "Id") is is_id] for is_id in (True, False))
     fields = [pa.field("realm_id", pa.string()), pa.field("company_name", pa.string())]
-    fields += [field for member in (*ids, *flat, *others) for field in Node(member).fields]
+    fields += [field for member in (*ids, *flat, *others) for field in node_of(member).fields]
     if not is_selection:
         fields.append(pa.field("_raw", pa.string()))
     return pa.schema(fields)

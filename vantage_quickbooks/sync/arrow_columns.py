@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from decimal import Decimal
+from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ __all__ = [
     "UnreadableError",
     "as_decimals",
     "dict_columns",
+    "node_of",
     "parse_texts",
 ]
 
@@ -96,6 +98,12 @@ class Node:
             if self.parts and member.type != "list"
             else [pa.field(name, self.wanted)]
         )
+
+
+@lru_cache(maxsize=8_192)
+def node_of(member: Member) -> Node:
+    """Return the node of a member: made once, as thousands of companies have the same members."""
+    return Node(member)
 
 
 def dict_columns(objects: Sequence[dict[str, Any]]) -> Columns:
