@@ -69,7 +69,7 @@ class _PushFilters:
     relation, and other queries of the same frame, without its filters, silently miss rows.
     """
 
-    __func__ = staticmethod(DataSourceReader.pushFilters)
+    __func__ = staticmethod(getattr(DataSourceReader, "pushFilters", list))  # Spark 4.0 has none, and asks for none
 
     def __init__(self, reader: QuickBooksReader) -> None:
         self._reader = reader
