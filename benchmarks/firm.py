@@ -55,7 +55,7 @@ class Setup:
     threads: int = 8
     bundle_size: int = 50
     store: str = ""
-    timeout_s: float = 300.0
+    timeout_s: float = 600.0
 
 
 class Firm(EmulatorProcess):
