@@ -134,7 +134,6 @@ class Firm(EmulatorProcess):
             "threads": setup.threads,
             "bundle_size": setup.bundle_size,
             "stored": "" if work == "read" else str(self.stored()),
-            "started_at": time.time(),
         }
         figures = self._script(engine.script, engine.python, self.registry(companies), job, setup)
         sums = {realm: tuple(found) for realm, found in figures.pop("sums").items()}
@@ -164,7 +163,7 @@ class Firm(EmulatorProcess):
         self.delay(latency_s)
         setup = Setup(store=store)
         first = not self.states.exists()
-        job = {"threads": setup.threads, "states": str(self.states), "first": first, "started_at": time.time()}
+        job = {"threads": setup.threads, "states": str(self.states), "first": first}
         return self._script("scale_sync", sys.executable, self.registry(companies), job, setup)
 
     def _script(self, script: str, python: str, registry: Path, job: dict[str, Any], setup: Setup) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 
 TIMED_OUT = 124
+STARTED_AT = "BENCHMARK_STARTED_AT"  # for the command: when it was started, by the wall clock
 _SUBREAPER = 36  # linux/prctl.h
 _SAMPLE_S = 0.25
 _GRACE_S = 5.0  # for processes that end by themselves once the command has ended
@@ -37,7 +38,7 @@ def main() -> None:
     memory = _Memory()
     memory.start()
     started = time.perf_counter()
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, env=os.environ | {STARTED_AT: str(time.time())})
     try:
         status = process.wait(float(timeout_s))
     except subprocess.TimeoutExpired:

@@ -45,7 +45,7 @@ def test_processes_read_every_company_to_the_cent_with_two_calls_each(firm):
     assert figures["token_requests"] == {"total": COMPANIES, "ok": COMPANIES, "failed": 0}
     assert figures["processes"] >= 1
     assert figures["peak_mb"] > 50
-    assert 0 < figures["start_s"] + figures["work_s"] <= figures["wall_s"]
+    assert 0 < figures["work_s"] < figures["wall_s"]  # one is inside the other
     assert figures["cpu_s"] > 0.1
 
 
