@@ -89,7 +89,7 @@ with open(f"{folder}/ui.html", "w") as file:
         if page in seen or len(seen) > 60:
             continue
         seen.add(page)
-        text = urllib.request.urlopen(page, timeout=60).read().decode()
+        text = urllib.request.urlopen(page, timeout=3600).read().decode()
         file.write(text)
         links = re.findall(r'href="(/(?:SQL/execution|jobs/job)/[^"]*)"', text)
         todo += [root + link.replace("&amp;", "&") for link in links]
@@ -134,6 +134,7 @@ def test_no_secret_leaves_the_workers_and_each_expired_company_refreshes_once(
         "spark.eventLog.dir": str(events),
         "spark.eventLog.compress": "false",
         "spark.log.level": "INFO",
+        "spark.network.timeout": "3600s",  # a machine with other work is no reason to give up
         "spark.driver.extraJavaOptions": f"{spark_configuration['spark.driver.extraJavaOptions']} "
         f"-Dlog4j2.configurationFile={logging}",
         "spark.ui.enabled": "true",
