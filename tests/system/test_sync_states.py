@@ -193,6 +193,23 @@ with open_states(url) as table:
 """
 
 
+def test_a_plan_that_another_process_prunes_meanwhile_is_stored_again(table, monkeypatch):
+    for batch in (1, 2):
+        table.plan(STREAM, batch, ["acme"])
+    transaction, is_pruned = table._transaction, []
+
+    def pruned_before_it_is_read(operation, *args):
+        if operation == "read" and not is_pruned:
+            is_pruned.append(True)
+            assert table.prune(STREAM, 2) == 1
+        return transaction(operation, *args)
+
+    monkeypatch.setattr(table, "_transaction", pruned_before_it_is_read)
+    assert table.plan(STREAM, 1, ["zulu"]) is None
+    assert is_pruned
+    assert table.plan(STREAM, 1, []) == ["zulu"]
+
+
 def test_processes_at_the_same_time_lose_nothing(url, table):
     """Several processes create the tables, save, prune and replace at once."""
     names = [f"worker-{number}" for number in range(4)]
@@ -204,8 +221,8 @@ def test_processes_at_the_same_time_lose_nothing(url, table):
         )
         for name in names
     ]
-    for worker in workers:
-        assert (worker.communicate(timeout=60)[1], worker.returncode) == (b"", 0)
+    ended = [(worker.communicate(timeout=60)[1], worker.returncode) for worker in workers]
+    assert ended == [(b"", 0)] * len(workers)
     for number in range(5):
         at, found = states_of(table, 8, f"company-{number}")[f"company-{number}"]
         assert (at, sorted(state["by"] for state in found)) == (8, names)

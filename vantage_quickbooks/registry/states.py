@@ -194,18 +194,19 @@ class StateTable(SqlTables):
         """
         key = {"stream": stream, "connection": _PLAN, "batch": batch, "attempt": _PLAN}
         text = json.dumps({"connections": list(connection_ids)})
-        self._prepare()
-        try:
-            with self._transaction("written") as database:
-                database.execute(sa.insert(_STATE).values(state=text, **key))
-        except IntegrityError:
-            pass
-        else:
-            return None
         query = sa.select(_STATE.c.state).where(*(_STATE.c[name] == value for name, value in key.items()))
-        with self._transaction("read") as database:
-            found = _read_state(database.execute(query).scalar_one(), "plan", batch).get("connections")
-        return list(found or ())
+        self._prepare()
+        while True:
+            try:
+                with self._transaction("written") as database:
+                    database.execute(sa.insert(_STATE).values(state=text, **key))
+            except IntegrityError:
+                with self._transaction("read") as database:
+                    found = database.execute(query).scalar_one_or_none()
+                if found is None:  # another process has pruned it in between
+                    continue
+                return list(_read_state(found, "plan", batch).get("connections") or ())
+            return None
 
     @without_frames
     def prune(self, stream: str, batch: int) -> int:
