@@ -156,7 +156,7 @@ def main() -> None:
     if args.tables:
         write_page(Scale.open(TARGET), PAGE)
         return
-    sizes, setup = _sizes(args), Setup(store=args.store, bundle_size=2 if args.quick else Setup.bundle_size)
+    sizes, setup = _sizes(args), Setup(store=args.store, **({"bundle_size": 2} if args.quick else {}))
     _CACHE.mkdir(exist_ok=True)
     state = _CACHE / ("scale-quick.json" if args.quick else "scale-state.json")
     made_of = json.dumps([_version(), args.engines, dataclasses.astuple(sizes), dataclasses.astuple(setup)])
