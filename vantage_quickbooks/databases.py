@@ -5,28 +5,40 @@ The URL of a database contains a password, so no error quotes it, nor the text o
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.exc import (
     ArgumentError,
+    DBAPIError,
     InterfaceError,
     NoSuchModuleError,
     OperationalError,
     SQLAlchemyError,
 )
 
+from vantage_quickbooks.private_files import make_private_directory
+
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable
 
 __all__ = [
     "DatabaseURLError",
+    "create_sqlite_file",
+    "create_tables",
     "describe_url",
     "is_transient",
     "make_durable",
     "make_engine",
+    "open_sqlite_file",
     "parse_url",
+    "sqlite_file",
     "sqlstate",
 ]
 
@@ -113,6 +125,65 @@ def make_engine(url: sa.URL, name: str, creator: Callable[[], Any] | None = None
     # At DEBUG, SQLAlchemy logs every row it reads, including tokens. This logger belongs to these engines alone.
     logging.getLogger("sqlalchemy.engine.Engine.vantage_quickbooks").setLevel(logging.WARNING)
     return engine
+
+
+def sqlite_file(url: sa.URL, name: str) -> Path:
+    """Return the absolute path of a SQLite URL's file.
+
+    Args:
+        url: The URL.
+        name: As for `parse_url`.
+
+    Raises:
+        DatabaseURLError: The URL names no file, or has options.
+    """
+    file = url.database
+    if not file or file == ":memory:" or file.startswith("file:") or url.query:
+        raise DatabaseURLError(
+            f"The URL of the {name} does not name a SQLite file.",
+            "Write sqlite:///relative/path or sqlite:////absolute/path, without options.",
+        )
+    return Path(file).expanduser().absolute()
+
+
+def create_sqlite_file(file: Path) -> None:
+    """Create a file that only this user can read, and its directory, unless it exists: SQLite's own is not private."""
+    make_private_directory(file.parent)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def open_sqlite_file(file: Path, busy_timeout_s: float, **options: Any) -> sqlite3.Connection:
+    """Open a file that exists; as the `creator` of an engine.
+
+    Args:
+        file: The file.
+        busy_timeout_s: How long an operation waits for other writers.
+        **options: As for `sqlite3.connect`.
+    """
+    import sqlite3  # noqa: PLC0415 -- only for SQLite
+
+    # mode=rw: SQLite must not create the file, because other users could read it.
+    uri = f"file:{quote(str(file))}?mode=rw"
+    database: sqlite3.Connection = sqlite3.connect(uri, uri=True, timeout=busy_timeout_s, **options)
+    return database
+
+
+def create_tables(engine: sa.Engine, metadata: sa.MetaData) -> None:
+    """Create the tables that are missing.
+
+    Raises:
+        SQLAlchemyError: They cannot be created.
+    """
+    for is_last_attempt in (False, False, True):
+        try:
+            metadata.create_all(engine)
+        except DBAPIError:
+            # Another process created the tables between the check and CREATE: check again.
+            if is_last_attempt:
+                raise
+        else:
+            return
 
 
 def describe_url(url: sa.URL) -> str:

@@ -28,6 +28,7 @@
     ├─ UnexpectedResponseError        a response that cannot be read                   RESPONSE_UNEXPECTED
     ├─ OutputError                    what was read cannot be written                  OUTPUT_UNWRITABLE
     ├─ WorkerProcessError             the process that read the company has ended      WORKER_PROCESS_ENDED
+    ├─ InboxError                     the webhook inbox cannot be read or written      INBOX_UNAVAILABLE
     └─ InternalError                  a defect of the connector                        INTERNAL_ERROR
 
 An error never references a request, response or session, because their headers contain the token.
@@ -56,6 +57,7 @@ __all__ = [
     "DamagedStateError",
     "DeadlineExceededError",
     "FieldError",
+    "InboxError",
     "IncompleteReadError",
     "InputError",
     "InternalError",
@@ -364,6 +366,13 @@ class WorkerProcessError(ConnectorError):
     """The worker process that read the company has ended, for example by SIGKILL."""
 
     code = "WORKER_PROCESS_ENDED"
+    retryable = True
+
+
+class InboxError(ConnectorError):
+    """The inbox of webhooks cannot be read or written."""
+
+    code = "INBOX_UNAVAILABLE"
     retryable = True
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "hookimpl",
     "hookspec",
     "vantage_audit",
+    "vantage_changes",
     "vantage_load_credentials",
     "vantage_progress",
     "vantage_register_connectors",
@@ -59,6 +60,15 @@ def vantage_progress(connection_id: str, action: str, done: int, total: int | No
 @hookspec
 def vantage_audit(event: dict[str, Any]) -> None:
     """Observe a finished call: operation, user and outcome. An exception is logged and ignored."""
+
+
+@hookspec
+def vantage_changes(connection_id: str, notices: list[dict[str, Any]]) -> None:
+    """Handle notices of changed records, at least once; an exception makes them come again after a pause.
+
+    A notice has `realmId`, `entity`, `id`, `operation`, `time` and `deletedId`, and nothing of the record. No notices:
+    the time for a regular look has come, because notices get lost.
+    """
 
 
 def add_hookspecs(manager: pluggy.PluginManager) -> None:

@@ -499,6 +499,7 @@ def test_the_hooks_have_the_hosts_prefix():
         "vantage_save_credentials",
         "vantage_progress",
         "vantage_audit",
+        "vantage_changes",
     }
 
 
@@ -522,6 +523,8 @@ def copied(**changed):
         def vantage_progress(self, connection_id, action, done, total): ...
         @hookspec
         def vantage_audit(self, event): ...
+        @hookspec
+        def vantage_changes(self, connection_id, notices): ...
 
     for name, method in changed.items():
         setattr(Specs, name, method)

@@ -34,7 +34,7 @@ DRAWN = list(_drawn())
 
 
 def test_every_class_is_drawn_and_every_drawn_class_exists():
-    assert len(DRAWN) == 29
+    assert len(DRAWN) == 30
     assert {name for name, *_ in DRAWN} | {"FieldError"} == set(errors.__all__)
     assert {name for name, *_ in DRAWN} == set(CLASSES)
 
@@ -68,6 +68,7 @@ RETRYABLE = {
     "UnexpectedResponseError",
     "IncompleteReadError",
     "WorkerProcessError",
+    "InboxError",
 }
 
 

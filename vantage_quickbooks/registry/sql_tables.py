@@ -7,30 +7,31 @@ nothing and needs no more than SELECT. The file of SQLite has mode 0600. Needs t
 from __future__ import annotations
 
 import contextlib
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from vantage_quickbooks.databases import (
     DatabaseURLError,
+    create_sqlite_file,
+    create_tables,
     describe_url,
     is_transient,
     make_durable,
     make_engine,
+    open_sqlite_file,
     parse_url,
+    sqlite_file,
     sqlstate,
 )
 from vantage_quickbooks.errors import REGISTRY_INVALID, FieldError, RegistryError
 from vantage_quickbooks.locks import FORK_GUARD
-from vantage_quickbooks.private_files import make_private_directory
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Generator
+    from pathlib import Path
 
 __all__ = ["URL_VARIABLE", "SqlTables", "invalid_registry"]
 
@@ -61,7 +62,7 @@ class SqlTables:
             parsed = parse_url(url, name)
             self._where = describe_url(parsed)
             if parsed.get_backend_name() == "sqlite":
-                self._file = _sqlite_file(parsed, name)
+                self._file = sqlite_file(parsed, name)
                 self._where = f"SQLite file {self._file}"
             self._engine = make_engine(parsed, name, self._open_file if self._file else None)
         except DatabaseURLError as error:
@@ -80,21 +81,12 @@ class SqlTables:
         """Create the tables, and the file of SQLite."""
         with self._translate_errors("written"):
             if self._file and not self._file.exists():
-                make_private_directory(self._file.parent)
-                with contextlib.suppress(FileExistsError):  # SQLite itself would create a file that others can read
-                    os.close(os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+                create_sqlite_file(self._file)
                 self._has_table = False
-            for is_last_attempt in (False, False, True):
-                if self._has_table:
-                    return
-                try:
-                    with self._guarded():
-                        self._metadata.create_all(self._engine)
-                    self._has_table = True
-                except DBAPIError:
-                    # Another process created the table between the check and CREATE: check again.
-                    if is_last_attempt:
-                        raise
+            if not self._has_table:
+                with self._guarded():
+                    create_tables(self._engine, self._metadata)
+                self._has_table = True
 
     @contextlib.contextmanager
     def _reading(self) -> Generator[sa.Connection | None]:
@@ -122,11 +114,8 @@ class SqlTables:
             yield
 
     def _open_file(self) -> sqlite3.Connection:
-        import sqlite3  # noqa: PLC0415 -- only for SQLite
-
-        # mode=rw: SQLite must not create the file, because other users could read it.
-        uri = f"file:{quote(str(self._file))}?mode=rw"
-        database = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S)
+        assert self._file is not None  # noqa: S101 -- this is the creator of SQLite's engine alone
+        database = open_sqlite_file(self._file, BUSY_TIMEOUT_S)
         # Damaged text in one row must not fail the query of all rows.
         database.text_factory = lambda text: text.decode(errors="replace")
         return database
@@ -165,23 +154,6 @@ class SqlTables:
             retryable=retryable,
             details={"connectionId": connection_id, "reason": name, "sqlstate": state},
         )
-
-
-def _sqlite_file(url: sa.URL, name: str) -> Path:
-    """Return the absolute path of a SQLite URL's file.
-
-    Raises:
-        RegistryError: The URL names no file, or has options.
-    """
-    path = url.database
-    if not path or path == ":memory:" or path.startswith("file:") or url.query:
-        raise invalid_registry(
-            URL_VARIABLE,
-            "url",
-            f"The URL of the {name} does not name a SQLite file.",
-            "Write sqlite:///relative/path or sqlite:////absolute/path, without options.",
-        )
-    return Path(path).expanduser().absolute()
 
 
 def invalid_registry(variable: str, rule: str, message: str, hint: str) -> RegistryError:

@@ -1,0 +1,211 @@
+"""The database of the inbox: its tables, transactions and errors. Needs the extra `webhooks`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+
+from vantage_quickbooks.auth.stores.base import state_directory
+from vantage_quickbooks.databases import (
+    DatabaseURLError,
+    create_sqlite_file,
+    create_tables,
+    describe_url,
+    is_transient,
+    make_durable,
+    make_engine,
+    open_sqlite_file,
+    parse_url,
+    sqlite_file,
+    sqlstate,
+)
+from vantage_quickbooks.errors import InboxError
+from vantage_quickbooks.locks import FORK_GUARD
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+__all__ = ["COMPANY", "NOTICE", "SEEN", "InboxDatabase"]
+
+T = TypeVar("T")
+
+_BUSY_TIMEOUT_S = 2.0  # for other writers of a SQLite file; Intuit waits 3 seconds for the answer
+_ATTEMPTS = 5  # of a transaction that collides with one of another process
+_NAME = "webhook inbox"
+
+_METADATA = sa.MetaData()
+COMPANY = sa.Table(
+    "vantage_quickbooks_webhook_company",
+    _METADATA,
+    sa.Column("realm", sa.String(64), primary_key=True),
+    sa.Column("due_at", sa.Double, index=True),  # when its notices are due; null if none waits
+    sa.Column("reconcile_at", sa.Double, index=True),  # when it is due without notices; null if it is not scheduled
+    sa.Column("retry_at", sa.Double),  # not before, after a failure
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("claim", sa.String(32)),
+    sa.Column("claimed_until", sa.Double),
+    sa.Column("watched_until", sa.Double),
+    sa.Column("handled_at", sa.Double),
+    sa.Column("error", sa.Text),
+)
+NOTICE = sa.Table(
+    "vantage_quickbooks_webhook_notice",
+    _METADATA,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("realm", sa.String(64), nullable=False),  # empty if the body cannot be read
+    sa.Column("notices", sa.Text, nullable=False),  # JSON, ASCII only
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("received_at", sa.Double, nullable=False),
+    sa.Column("dead_at", sa.Double),
+    sa.Column("reason", sa.Text),
+    sa.Index("vantage_quickbooks_webhook_notice_realm", "realm", "dead_at", "id"),
+)
+SEEN = sa.Table(
+    "vantage_quickbooks_webhook_seen",
+    _METADATA,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("seen_at", sa.Double, nullable=False, index=True),
+)
+
+
+class InboxDatabase:
+    """Transactions on a SQLite file or a database server. Thread-safe: each has a connection of its own.
+
+    Args:
+        url: As for `Inbox`.
+
+    Raises:
+        InboxError: The URL is invalid, or its driver is missing.
+    """
+
+    def __init__(self, url: str | Path | None) -> None:
+        self._file: Path | None = None
+        self._is_prepared = False
+        text = str(url or state_directory() / "webhooks.sqlite3")
+        try:
+            parsed = parse_url(text if "://" in text else f"sqlite:///{text}", _NAME)
+            if parsed.get_backend_name() == "sqlite":
+                self._file = sqlite_file(parsed, _NAME)
+            self.where = f"SQLite file {self._file}" if self._file else describe_url(parsed)
+            self._engine = make_engine(parsed, _NAME, self._open_file if self._file else None)
+        except DatabaseURLError as error:
+            raise InboxError(str(error), retryable=False) from None
+        if self._file:
+            sa.event.listen(self._engine, "begin", _begin_immediate)
+
+    def close(self) -> None:
+        """Dispose of the engine."""
+        self._engine.dispose()
+
+    def prepare(self) -> None:
+        """Create the tables, and the file of SQLite.
+
+        Raises:
+            InboxError: They cannot be created.
+        """
+        if self._is_prepared and (self._file is None or self._file.exists()):
+            return
+        with self._translate_errors("written"):
+            if self._file is not None:
+                create_sqlite_file(self._file)
+            with self._guarded():
+                self._use_wal()
+                create_tables(self._engine, _METADATA)
+        self._is_prepared = True
+
+    def write(self, change: Callable[[sa.Connection], T]) -> T:
+        """Make a change in a transaction that is on the disk at the end, and return what it returns.
+
+        Args:
+            change: Called again if it collides with a change of another process.
+
+        Raises:
+            InboxError: The database cannot be written; nothing was changed.
+        """
+        for _ in range(_ATTEMPTS):
+            self.prepare()
+            # IntegrityError: another process has just inserted a row of the same key, which the next attempt finds.
+            with contextlib.suppress(IntegrityError), self._transaction() as database:
+                return change(database)
+        raise InboxError(f"The {_NAME} in {self.where} is changed by too many processes at the same time.")
+
+    @contextlib.contextmanager
+    def reading(self) -> Generator[sa.Connection | None]:
+        """Yield a connection, or None if there is nothing to read: reading creates nothing.
+
+        Raises:
+            InboxError: The database cannot be read.
+        """
+        if self._file is not None and not self._file.exists():
+            yield None
+            return
+        with self._translate_errors("read"), self._guarded(), self._autocommitting() as database:
+            self._is_prepared = self._is_prepared or sa.inspect(database).has_table(SEEN.name)
+            yield database if self._is_prepared else None
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Generator[sa.Connection]:
+        with self._translate_errors("written"), self._guarded(), self._engine.begin() as database:
+            make_durable(database)
+            yield database
+
+    def _autocommitting(self) -> sa.Connection:
+        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+    def _use_wal(self) -> None:
+        """Let readers of a SQLite file not wait for a writer's sync to the disk."""
+        if self._file is not None:
+            # It fails if another process is about to do the same, because SQLite does not wait there.
+            with contextlib.suppress(DBAPIError), self._autocommitting() as database:
+                database.exec_driver_sql("PRAGMA journal_mode = WAL")
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Generator[None]:
+        """Let no fork happen while a SQLite file is open (https://www.sqlite.org/howtocorrupt.html, section 2.7)."""
+        with FORK_GUARD if self._file else contextlib.nullcontext():
+            yield
+
+    def _open_file(self) -> sqlite3.Connection:
+        assert self._file is not None  # noqa: S101 -- this is the creator of SQLite's engine alone
+        database = open_sqlite_file(self._file, _BUSY_TIMEOUT_S, isolation_level=None)
+        database.execute("PRAGMA synchronous = FULL")  # a commit is on the disk when it returns
+        return database
+
+    @contextlib.contextmanager
+    def _translate_errors(self, operation: str) -> Generator[None]:
+        """Let expected errors out; the text of any other may contain a value or a password."""
+        failure: SQLAlchemyError | OSError
+        try:
+            yield
+        except IntegrityError:
+            raise
+        except (SQLAlchemyError, OSError) as error:
+            failure = error
+        else:
+            return
+        reason, is_retryable = type(failure).__name__, True
+        if isinstance(failure, SQLAlchemyError):
+            is_retryable = is_transient(failure)
+            reason = getattr(getattr(failure, "orig", None), "sqlite_errorname", None) or sqlstate(failure) or reason
+        elif failure.errno:
+            reason = os.strerror(failure.errno)
+        hint = (
+            "Check that there is space on the disk, and that this user can write to the file and its directory."
+            if self._file
+            else "Check that the server is running and reachable, that user and password are correct, and that the "
+            "user may create and change the tables vantage_quickbooks_webhook_*."
+        )
+        message = f"The {_NAME} in {self.where} cannot be {operation} ({reason}). {hint}"
+        raise InboxError(message, retryable=is_retryable, details={"reason": reason})
+
+
+def _begin_immediate(database: sa.Connection) -> None:
+    """Lock a SQLite file from the beginning: a transaction that reads first cannot write after another's commit."""
+    if database.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        database.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,60 @@
+"""Serves the webhook app alone, by uvicorn."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from vantage_quickbooks.http_server import NotifyingServer, QueryStripFilter, RequestTimeoutProtocol
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from vantage_quickbooks.webhooks.app import WebhookApp
+
+__all__ = ["DEFAULT_PORT", "serve_app"]
+
+DEFAULT_PORT = 8767
+
+
+class _Protocol(RequestTimeoutProtocol):
+    """Limits the time for the head, too. The app's own limit for the body is shorter, so that it can answer."""
+
+    request_timeout_s = 5.0
+    max_pending = 1_000
+
+
+def serve_app(
+    app: WebhookApp, sockets: list[socket.socket], *, on_ready: Callable[[], None], is_verbose: bool = False
+) -> bool:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Args:
+        app: The app.
+        sockets: From `http_server.bind`.
+        on_ready: Called when the server accepts requests.
+        is_verbose: Whether to log requests, without their query strings.
+
+    Returns:
+        Whether it started.
+    """
+    logging.getLogger("uvicorn.access").addFilter(QueryStripFilter())
+    config = uvicorn.Config(
+        app,
+        log_level="info" if is_verbose else "warning",
+        access_log=is_verbose,
+        server_header=False,
+        proxy_headers=False,
+        http=_Protocol,
+        ws="none",
+        lifespan="on",
+        h11_max_incomplete_event_size=64 * 1024,
+        backlog=2_048,
+        timeout_graceful_shutdown=3,
+    )
+    server = NotifyingServer(config, on_ready)
+    server.run(sockets=sockets)
+    return server.started
