@@ -27,6 +27,7 @@ COMMANDS = {
     "demo": "Run the connector against a local QuickBooks, step by step.",
     "emulator": "Serve a local QuickBooks with a sample company.",
     "serve": "Serve the web UI.",
+    "webhooks": "Receive Intuit's notifications, and sync what changed.",
     "mcp": "Serve companies to AI agents (MCP).",
     "tokens": "Maintain the stored tokens.",
     "completion": "Print the completion script for a shell.",
@@ -55,8 +56,8 @@ Emulator:
 \b
 Exit status:
   0 success; 1 failure; 2 usage error; 130 interrupted by Ctrl-C before the
-  command was done. `serve` and `emulator` run until Ctrl-C or SIGTERM, and
-  then exit with 0.
+  command was done. `serve`, `emulator` and `webhooks serve` run until Ctrl-C
+  or SIGTERM, and then exit with 0.
 """
 
 

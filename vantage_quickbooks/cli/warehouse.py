@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.cli.sync_options import Options
     from vantage_quickbooks.connector.many import CompanyRun
 
-__all__ = ["run"]
+__all__ = ["load_companies", "open_destination", "run"]
 
 _MAX_RECORDS = 25_000
 """Records of a load package, about: what a killed process reads again, and what bounds the memory of DuckDB's merge."""
@@ -47,20 +47,8 @@ def run(options: Options) -> int:
     """
     options.check_load()
     check_report(options.report)
-    to = options.to
-    if to is not None and has_password(to):
-        raise UsageError(
-            "--to contains a password, and every user of this machine can read arguments. "
-            f"Set the variable {DESTINATION} to this URL instead."
-        )
-    require("Loading into a database needs", dlt=("dlt", "pyarrow", "msgspec"))
-    # dlt reads them when it is imported: it reports what it is used for to its maker otherwise.
-    os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
-    os.environ.setdefault("RUNTIME__LOG_LEVEL", "ERROR")
-    from vantage_quickbooks.adapters.dlt_destination import parse_destination
-
     try:
-        destination = parse_destination(to or os.environ[DESTINATION])
+        destination = open_destination(options)
         if not options.has_several:
             connection = connect(
                 options.settings, next(iter(options.connection_ids), None), options.registry, options.emulator
@@ -75,12 +63,50 @@ def run(options: Options) -> int:
         return FAILURE
 
 
-def _load(destination: Destination, options: Options, **companies: Any) -> int:
-    from vantage_quickbooks.adapters.dlt import LoadReport, quickbooks_source
+def open_destination(options: Options) -> Destination:
+    """Return the destination of `--to`, or of the environment variable.
+
+    Raises:
+        UsageError: The URL contains a password, or packages are missing.
+        ConnectorError: The destination is unknown.
+    """
+    to = options.to
+    if to is not None and has_password(to):
+        raise UsageError(
+            "--to contains a password, and every user of this machine can read arguments. "
+            f"Set the variable {DESTINATION} to this URL instead."
+        )
+    require("Loading into a database needs", dlt=("dlt", "pyarrow", "msgspec"))
+    # dlt reads them when it is imported: it reports what it is used for to its maker otherwise.
+    os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+    os.environ.setdefault("RUNTIME__LOG_LEVEL", "ERROR")
+    from vantage_quickbooks.adapters.dlt_destination import parse_destination
+
+    return parse_destination(to or os.environ[DESTINATION])
+
+
+def load_companies(
+    destination: Destination, options: Options, report: LoadReport, **companies: Any
+) -> dict[str, Any] | None:
+    """Load companies, and report each.
+
+    Args:
+        destination: Where.
+        options: What.
+        report: Filled with the companies.
+        **companies: `connections`, and where they come from: see `adapters.dlt.quickbooks_source`.
+
+    Returns:
+        Why what was read could not be loaded, as the error of an envelope; None if it could.
+
+    Raises:
+        ConnectorError: Nothing could be begun.
+    """
+    from vantage_quickbooks.adapters.dlt import quickbooks_source
     from vantage_quickbooks.adapters.dlt_destination import load
     from vantage_quickbooks.auth.stores.base import state_directory
 
-    report, given = LoadReport(), options.load_options
+    given = options.load_options
     dataset = given.pop("dataset", _DATASET)
     source = quickbooks_source(
         **companies,
@@ -91,14 +117,22 @@ def _load(destination: Destination, options: Options, **companies: Any) -> int:
         report=report,
         **given,
     )
-    failure, started = None, (datetime.now(UTC), time.monotonic())
     try:
         load(source, report, destination, dataset=dataset, locks=state_directory() / "loads")
     except ConnectorError:
         raise
     except Exception as error:  # noqa: BLE001 -- dlt and the drivers raise classes of their own
         if not _is_reported(error):
-            failure = _error(error, destination)
+            return _error(error, destination)
+    return None
+
+
+def _load(destination: Destination, options: Options, **companies: Any) -> int:
+    from vantage_quickbooks.adapters.dlt import LoadReport
+
+    report, started = LoadReport(), (datetime.now(UTC), time.monotonic())
+    failure = load_companies(destination, options, report, **companies)
+    dataset = options.load_options.get("dataset", _DATASET)
     where = f"{destination.text}, dataset {dataset}"
     if options.has_several:
         return _report_many(report, where, failure, options, started)

@@ -128,7 +128,7 @@ class WebhookApp:
         self._writer.close()
 
     def _start_worker(self) -> None:
-        if self._worker is not None and not self._worker.is_running and not self._worker.is_stopping:
+        if self._worker is not None and not self._worker.is_running:
             self._worker.start()
 
     # ---- a notification ----------------------------------------------------------------------------------------------

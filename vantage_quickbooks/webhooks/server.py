@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.webhooks.app import WebhookApp
 
-__all__ = ["DEFAULT_PORT", "serve_app"]
-
-DEFAULT_PORT = 8767
+__all__ = ["make_app_server", "serve_app"]
 
 
 class _Protocol(RequestTimeoutProtocol):
@@ -29,7 +27,7 @@ class _Protocol(RequestTimeoutProtocol):
 
 def serve_app(
     app: WebhookApp, sockets: list[socket.socket], *, on_ready: Callable[[], None], is_verbose: bool = False
-) -> bool:
+) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
     Args:
@@ -37,10 +35,12 @@ def serve_app(
         sockets: From `http_server.bind`.
         on_ready: Called when the server accepts requests.
         is_verbose: Whether to log requests, without their query strings.
-
-    Returns:
-        Whether it started.
     """
+    make_app_server(app, on_ready=on_ready, is_verbose=is_verbose).run(sockets=sockets)
+
+
+def make_app_server(app: WebhookApp, *, on_ready: Callable[[], None], is_verbose: bool = False) -> uvicorn.Server:
+    """Return a server that is not running yet; see `serve_app`."""
     logging.getLogger("uvicorn.access").addFilter(QueryStripFilter())
     config = uvicorn.Config(
         app,
@@ -55,6 +55,4 @@ def serve_app(
         backlog=2_048,
         timeout_graceful_shutdown=3,
     )
-    server = NotifyingServer(config, on_ready)
-    server.run(sockets=sockets)
-    return server.started
+    return NotifyingServer(config, on_ready)

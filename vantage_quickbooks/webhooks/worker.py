@@ -70,6 +70,7 @@ class Worker:
         reconcile_s: The period of scheduled companies.
         threads: Companies at once; of a batch handler, companies of a batch.
         stats: Where it counts.
+        stopping: Set by `stop`; an event of the caller's, so that a handler can look at it, too.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Worker:
         reconcile_s: float = RECONCILE_S,
         threads: int = 8,
         stats: Stats | None = None,
+        stopping: threading.Event | None = None,
     ) -> None:
         self.stats = stats or Stats()
         self._inbox = inbox
@@ -92,7 +94,7 @@ class Worker:
         self._running: dict[str, Claim] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._stopping = threading.Event()
+        self._stopping = stopping or threading.Event()
         self._thread: threading.Thread | None = None
         self._last = dict.fromkeys(("extend", "prune", "schedule"), float("-inf"))
         self._is_inbox_broken = False
@@ -108,10 +110,9 @@ class Worker:
         return self._stopping.is_set()
 
     def start(self) -> None:
-        """Start the threads, unless they run."""
+        """Start the threads, unless they run. A worker that was stopped cannot be started again."""
         with self._lock:
-            if not self.is_running:
-                self._stopping.clear()
+            if not self.is_running and not self.is_stopping:
                 self._thread = threading.Thread(target=self._run, name="webhook-worker", daemon=True)
                 self._thread.start()
 

@@ -1,0 +1,1 @@
+"""The commands of `vantage-quickbooks webhooks`, one file each."""
