@@ -71,6 +71,8 @@ def _no_environment(monkeypatch, tmp_path):
         "MONTHLY_CALL_LIMIT",
         "REGISTRY",
         "DESTINATION",
+        "WEBHOOK_INBOX",
+        "WEBHOOK_TOKEN",
     ):
         monkeypatch.delenv(f"VANTAGE_QUICKBOOKS_{name}", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
