@@ -24,7 +24,7 @@ from vantage_quickbooks.webhooks.inbox import BACKOFF_S, LEASE_S
 from vantage_quickbooks.webhooks.stats import Stats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from vantage_quickbooks.webhooks.inbox import Claim, Inbox
     from vantage_quickbooks.webhooks.notices import Notice
@@ -138,18 +138,42 @@ class Worker:
                 self._inbox.release(claim)
 
     def run_due(self) -> int:
-        """Hand on in this thread what is due now, once each; return the number of companies.
+        """Hand on what is due now, and return the number of companies; the threads of `start` are not needed.
 
         Raises:
-            InboxError: The inbox cannot be read or written.
+            ConnectorError: The inbox or the registry cannot be read.
         """
         self._schedule()
-        done: list[str] = []
-        while claims := self._inbox.claim(self._threads):
-            for group in [claims] if self._is_batch else [[claim] for claim in claims]:
-                self._handle(group)
-            done += [claim.realm_id for claim in claims]
-        return len(done)
+        count = 0
+        with self._extending():
+            while claims := self._claim(self._threads):
+                first, *others = [claims] if self._is_batch else [[claim] for claim in claims]
+                threads = [threading.Thread(target=self._try_handle, args=(group,), daemon=True) for group in others]
+                for thread in threads:
+                    thread.start()
+                self._try_handle(first)
+                for thread in threads:
+                    thread.join()
+                count += len(claims)
+        return count
+
+    @contextlib.contextmanager
+    def _extending(self) -> Generator[None]:
+        """Extend the leases of what is being handled, until the block ends."""
+        ended = threading.Event()
+
+        def extend() -> None:
+            while not ended.wait(LEASE_S / 4):
+                with contextlib.suppress(InboxError):
+                    self._extend()
+
+        thread = threading.Thread(target=extend, name="webhook-leases", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     # ---- the loop ----------------------------------------------------------------------------------------------------
 
@@ -186,18 +210,14 @@ class Worker:
     def _step(self, groups: queue.SimpleQueue[list[Claim] | None]) -> bool:
         """Claim what is due and pass it to the threads; return whether there was something."""
         if self._is_time("extend", LEASE_S / 4):
-            with self._lock:
-                running = list(self._running.values())
-            self._inbox.extend(running)
+            self._extend()
         if self._is_time("prune", PRUNE_S):
             self._inbox.prune()
         if self._is_time("schedule", SCHEDULE_S):
             self._schedule()
         with self._lock:
             free = 0 if self._is_batch and self._running else self._threads - len(self._running)
-        claims = self._inbox.claim(free) if free > 0 else []
-        with self._lock:
-            self._running |= {claim.realm_id: claim for claim in claims}
+        claims = self._claim(free) if free > 0 else []
         for group in [claims] if self._is_batch else [[claim] for claim in claims]:
             if group:
                 groups.put(group)
@@ -205,8 +225,19 @@ class Worker:
 
     def _work(self, groups: queue.SimpleQueue[list[Claim] | None]) -> None:
         while (group := groups.get()) is not None:
-            self._handle(group)
+            self._try_handle(group)
             self._wake.set()
+
+    def _claim(self, limit: int) -> list[Claim]:
+        claims = self._inbox.claim(limit)
+        with self._lock:
+            self._running |= {claim.realm_id: claim for claim in claims}
+        return claims
+
+    def _extend(self) -> None:
+        with self._lock:
+            running = list(self._running.values())
+        self._inbox.extend(running)
 
     def _is_time(self, name: str, period_s: float) -> bool:
         now = time.monotonic()
@@ -221,18 +252,24 @@ class Worker:
 
     # ---- one company, or a batch -------------------------------------------------------------------------------------
 
-    def _handle(self, claims: list[Claim]) -> None:
+    def _try_handle(self, claims: list[Claim]) -> None:
+        """Handle claims; raises nothing. What cannot be noted is handed on again when the lease ends."""
         try:
-            wanted = [claim for claim in claims if self._is_wanted(claim)]
-            failures = self._call(wanted) if wanted else {}
-            for claim in wanted:
-                self._settle(claim, failures.get(claim.realm_id))
-        except InboxError as error:  # the lease ends, and the company is handed on again
+            self._handle(claims)
+        except InboxError as error:
             _log.error("what was handed on cannot be noted, so it is handed on again: %s", error.message)
+        except Exception as error:  # noqa: BLE001 -- a defect must not end the thread
+            _log.error("webhooks are not handed on because of a bug: %s", _place(error))
         finally:
             with self._lock:
                 for claim in claims:
                     self._running.pop(claim.realm_id, None)
+
+    def _handle(self, claims: list[Claim]) -> None:
+        wanted = [claim for claim in claims if self._is_wanted(claim)]
+        failures = self._call(wanted) if wanted else {}
+        for claim in wanted:
+            self._settle(claim, failures.get(claim.realm_id))
 
     def _is_wanted(self, claim: Claim) -> bool:
         """Return whether a claim is to be handled; end those that are not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from typing import Any
@@ -35,18 +36,18 @@ def command(inbox: str | None, window: float, once: bool, **given: Any) -> int:
     """
     try:
         kept = make_inbox(inbox, window_s=window)
-        with stopped_by_signals(), make_worker(kept, given) as worker:
+        with contextlib.nullcontext() if once else stopped_by_signals(), make_worker(kept, given) as worker:
             kept.prepare()
-            if once:
-                count = worker.run_due()
-                write(
-                    f"{count:,} {'company' if count == 1 else 'companies'} due, {worker.stats['failures']:,} failed.\n"
-                )
-                return FAILURE if worker.stats["failures"] else SUCCESS
-            write(f"Companies are synced when notices arrive. Press Ctrl-C to stop.\n\n  inbox  {kept.describe()}\n")
-            sys.stdout.flush()
-            worker.start()
             try:
+                if once:
+                    count, failures = worker.run_due(), worker.stats["failures"]
+                    write(f"{count:,} {'company' if count == 1 else 'companies'} due, {failures:,} failed.\n")
+                    return FAILURE if failures else SUCCESS
+                write(
+                    f"Companies are synced when notices arrive. Press Ctrl-C to stop.\n\n  inbox  {kept.describe()}\n"
+                )
+                sys.stdout.flush()
+                worker.start()
                 threading.Event().wait()
             finally:
                 worker.stop()
