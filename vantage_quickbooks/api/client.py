@@ -28,6 +28,7 @@ from vantage_quickbooks.core.endpoints import (
     is_loopback,
     query_request,
     read_request,
+    report_request,
 )
 from vantage_quickbooks.errors import AccessTokenRefusedError, ConnectorError
 
@@ -223,6 +224,22 @@ class QuickBooksClient:
         """
         answer = self.request(read_request(self._api_url, self.settings.realm_id, path, id_), call)
         return responses.with_member(answer, entity)
+
+    def report(self, name: str, parameters: Mapping[str, str], call: CallContext) -> Answer:
+        """Run a report.
+
+        A report that takes QuickBooks too long is not repeated: it would take as long again.
+
+        Args:
+            name: Intuit's name, `ProfitAndLoss`.
+            parameters: The parameters as Intuit takes them.
+            call: The call.
+
+        Raises:
+            ConnectorError: See `request`.
+        """
+        request = report_request(self._api_url, self.settings.realm_id, name, parameters)
+        return self._send_with_retries(request, call, self._decode, retry_timeouts=False)
 
     def company_info(self, call: CallContext) -> Answer:
         """Read the company information; the `CompanyInfo` member of the response is an object.

@@ -13,7 +13,7 @@ from vantage_quickbooks.contract import Action, Cost, FlatField, Keys, Limits, T
 if TYPE_CHECKING:
     from vantage_quickbooks.catalog.resource import Column, Resource
 
-__all__ = ["DESCRIPTIONS", "GET_ACCESS_TOKEN", "GET_COMPANY_INFO", "LIMITS", "QUERY", "SYNC"]
+__all__ = ["DESCRIPTIONS", "GET_ACCESS_TOKEN", "GET_COMPANY_INFO", "GET_REPORT", "LIMITS", "QUERY", "SYNC"]
 
 LIMITS = Limits(concurrent_requests=10, requests_per_second=10, requests_per_minute=500, max_page_size=1000)
 """Limits of one company and app.
@@ -72,6 +72,32 @@ SYNC = Action(
     group="core",
     agent_visible=False,
     examples=({"entities": ["Term", "TaxCode"]},),
+    limits=LIMITS,
+)
+
+GET_REPORT = Action(
+    id="getReport",
+    title="Get a report",
+    description="Runs one of QuickBooks' reports, such as ProfitAndLoss, BalanceSheet or AgedReceivables, and returns "
+    "it as flat rows with typed columns, and as Intuit sent it. Only rows of the kind data add up; sections, summaries "
+    "and totals are marked.",
+    rows_key="rows",
+    group="reports",
+    examples=(
+        {"report": "AgedReceivables"},
+        {"report": "ProfitAndLoss", "date_macro": "This Fiscal Year", "summarize_column_by": "Month"},
+    ),
+    views=(
+        {
+            "kind": "outline",
+            "columns": "columns",
+            "label": "rowLabel",
+            "depth": "rowDepth",
+            "rowKind": "rowKind",
+            "totals": ["summary", "total"],
+        },
+    ),
+    cost=(_ONE_CALL,),
     limits=LIMITS,
 )
 
@@ -206,9 +232,10 @@ def _describe_all() -> dict[str, Action]:
             actions.append(_describe_list(resource))
         if resource.path is not None:
             actions.append(_describe_get(resource))
+    actions.append(GET_REPORT)
     by_id = {action.id: action for action in actions}
     return {id_: by_id[id_] for id_ in (*_FIRST, *(id_ for id_ in by_id if id_ not in _FIRST))}
 
 
 DESCRIPTIONS = _describe_all()
-"""The actions by id: the four core actions, the query, the sync, then the actions of the catalog's rows."""
+"""The actions by id: the four core actions, the query, the sync, the actions of the catalog's rows, the reports."""

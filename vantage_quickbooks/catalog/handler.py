@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.api.client import QuickBooksClient
     from vantage_quickbooks.contract import Action
 
-__all__ = ["Handler", "StreamHandler", "is_streamable"]
+__all__ = ["Handler", "StreamHandler", "TabularHandler", "is_streamable", "is_tabular"]
 
 JSON = dict[str, Any]
 
@@ -41,7 +41,20 @@ class Handler(Protocol):
         """
 
 
-class StreamHandler(Handler, Protocol):
+class TabularHandler(Handler, Protocol):
+    """Runs an action whose rows have typed columns."""
+
+    def read_arrow(
+        self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext, row_limit: int | None
+    ) -> pa.RecordBatch:
+        """Return the rows that `run` returns as an Arrow record batch, with the metadata in its schema.
+
+        Raises:
+            InputError: The extra `[arrow]` is not installed.
+        """
+
+
+class StreamHandler(TabularHandler, Protocol):
     """Runs an action that can read more than a page."""
 
     def is_full_read(self, data: Mapping[str, Any]) -> bool:
@@ -78,15 +91,6 @@ class StreamHandler(Handler, Protocol):
             InputError: The extra `[arrow]` is not installed, or the input asks for changes.
         """
 
-    def read_arrow(
-        self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext, row_limit: int | None
-    ) -> pa.RecordBatch:
-        """Return one page of records, as `run` does, as an Arrow record batch.
-
-        Raises:
-            InputError: The extra `[arrow]` is not installed.
-        """
-
     def estimate(self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext) -> JSON:
         """Return how many records a full read would find and the API calls it would take; costs one API call."""
 
@@ -94,3 +98,8 @@ class StreamHandler(Handler, Protocol):
 def is_streamable(handler: Handler) -> TypeGuard[StreamHandler]:
     """Return whether a handler can read more than a page."""
     return handler.action.streamable
+
+
+def is_tabular(handler: Handler) -> TypeGuard[TabularHandler]:
+    """Return whether the rows of a handler's action have typed columns."""
+    return hasattr(handler, "read_arrow")

@@ -24,6 +24,7 @@ GROUPS = (
     Group("purchases", "Purchases"),
     Group("lists", "Lists"),
     Group("accounting", "Accounting"),
+    Group("reports", "Reports"),
 )
 """The groups of actions, in the order in which a host shows them."""
 
@@ -48,7 +49,7 @@ def describe(*, schemas: bool = True) -> dict[str, Any]:
         "displayName": "QuickBooks Online",
         "version": version("vantage-quickbooks"),
         "category": "commerce",
-        "description": "Customers, sales, purchases, lists and accounts of a company in QuickBooks Online.",
+        "description": "Customers, sales, purchases, lists, accounts and reports of a company in QuickBooks Online.",
         "icon": {"mediaType": "image/svg+xml", "dataUri": _ICON},
         "authType": "oauth2_refresh_token",
         "auth": {

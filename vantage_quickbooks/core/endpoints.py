@@ -13,7 +13,7 @@ from urllib.parse import quote as percent_encode
 from urllib.parse import urlencode, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "API_URLS",
@@ -33,6 +33,7 @@ __all__ = [
     "is_loopback_origin",
     "query_request",
     "read_request",
+    "report_request",
 ]
 
 API_URLS = {
@@ -128,6 +129,21 @@ def changes_request(api_url: str, realm_id: str, entities: Iterable[str], since:
     """
     names = ",".join(percent_encode(entity, safe="") for entity in entities)
     return _get(api_url, realm_id, "cdc", f"entities={names}&changedSince={percent_encode(since, safe='')}")
+
+
+def report_request(api_url: str, realm_id: str, name: str, parameters: Mapping[str, str]) -> Request:
+    """Return the request for a report.
+
+    Args:
+        api_url: Scheme and host of the data API.
+        realm_id: The company.
+        name: Intuit's name of the report, `ProfitAndLoss`.
+        parameters: The parameters as Intuit takes them.
+
+    Source: https://developer.intuit.com/app/developer/qbo/docs/workflows/run-reports.
+    """
+    query = urlencode(parameters, quote_via=percent_encode, safe=",")
+    return _get(api_url, realm_id, f"reports/{_segment(name)}", query)
 
 
 def authorization_url(endpoint: str, *, client_id: str, redirect_uri: str, state: str) -> str:

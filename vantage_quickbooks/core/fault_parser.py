@@ -41,6 +41,9 @@ _TOKEN = re.compile(r"\bAB[01]\d{6,}\w*|\bRT1-[\w-]+|\bey[\w-]{8,}(?:\.[\w-]*){2
 _UNAVAILABLE = frozenset({"130", "150", "10000", "6002"})
 """Wrong cluster, maintenance, system fault, gateway timeout: the same call may work later."""
 
+_TOO_LARGE = "10100"
+"""A result that is too large: the same call fails again."""
+
 _INVALID_ENTITY = "Invalid entity supplied"
 
 _DENIED = {
@@ -57,6 +60,7 @@ _REMEDIES = {
     "4001": " A field in the filter or the order is not one that QuickBooks can use.",
     "2030": " Check the id: QuickBooks ids are digits.",
     "500": " QuickBooks does not have this operation or path.",
+    _TOO_LARGE: " Choose a shorter period, or a filter.",
 }
 
 
@@ -149,7 +153,7 @@ def error_for(
             details=details,
             is_unprocessed=status == 429,
         )
-    if status >= 500 or status == 408 or code in _UNAVAILABLE:
+    if (status >= 500 or status == 408 or code in _UNAVAILABLE) and code != _TOO_LARGE:
         return QuickBooksUnavailableError(
             f"QuickBooks cannot answer at the moment ({reason}). Try again in a few minutes.",
             retry_after_s=retry_after_s,

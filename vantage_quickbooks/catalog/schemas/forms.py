@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from vantage_quickbooks.catalog.resource import Filter, Resource
     from vantage_quickbooks.catalog.schemas.draft import JSON
 
-__all__ = ["get_form", "list_form", "number_form_field"]
+__all__ = ["ADVANCED_GROUP", "get_form", "list_form", "number_form_field", "options", "options_from"]
+
+ADVANCED_GROUP = {"id": "advanced", "label": "Advanced", "collapsed": True}
+"""The folded group at the end of a form."""
 
 ADVANCED = ("order_by", "fields", "start_position", "all", "max_api_calls", "cursor", "sync_cursor")
 """Inputs at the end of the form, in a folded group."""
@@ -38,7 +41,7 @@ def list_form(resource: Resource, resources: Mapping[str, Resource]) -> JSON:
     order = [name for name in order if name in inputs]
     return {
         "order": order,
-        "groups": [{"id": "advanced", "label": "Advanced", "collapsed": True}],
+        "groups": [ADVANCED_GROUP],
         "fields": {name: fields[name] | ({"group": "advanced"} if name in ADVANCED else {}) for name in order},
     }
 
@@ -63,14 +66,14 @@ def _common_fields(resource: Resource) -> dict[str, JSON]:
             "label": "Active",
             "inputType": "Dropdown",
             "tooltip": f"QuickBooks lists active {several} only, unless you choose otherwise.",
-            "options": _options({"active": "Active", "inactive": "Inactive", "all": "Active and inactive"}),
+            "options": options({"active": "Active", "inactive": "Inactive", "all": "Active and inactive"}),
         },
         "order_by": {
             "label": "Order By",
             "inputType": "Dropdown",
             "tooltip": "What to sort by. Empty: "
             + ("newest first." if resource.default_order == "MetaData.CreateTime DESC" else "the usual order."),
-            "options": _options(
+            "options": options(
                 {
                     f"{name}{direction}": f"{label}{words}"
                     for name, label in resource.sortable.items()
@@ -82,7 +85,7 @@ def _common_fields(resource: Resource) -> dict[str, JSON]:
             "label": "Fields",
             "inputType": "Array of Strings",
             "tooltip": "Properties to return. Empty: all of them.",
-            "options": _options({known.name: known.name for known in resource.properties}),
+            "options": options({known.name: known.name for known in resource.properties}),
         },
         "all": {
             "label": "All",
@@ -102,7 +105,7 @@ def _common_fields(resource: Resource) -> dict[str, JSON]:
             "label": "Status",
             "inputType": "Dropdown",
             "tooltip": resource.status.description,
-            "options": _options({name: _sentence(value["label"]) for name, value in resource.status.values.items()}),
+            "options": options({name: _sentence(value["label"]) for name, value in resource.status.values.items()}),
         }
     return fields
 
@@ -112,7 +115,8 @@ def number_form_field(label: str, tooltip: str) -> JSON:
     return {"label": label, "inputType": "Numeric", "step": 1, "tooltip": tooltip}
 
 
-def _options(labels: Mapping[str, str]) -> list[JSON]:
+def options(labels: Mapping[str, str]) -> list[JSON]:
+    """Return the choices of a form field, by value."""
     return [{"value": value, "label": label} for value, label in labels.items()]
 
 
@@ -125,13 +129,13 @@ def _form_field(row: Filter, schema: Mapping[str, Any], resources: Mapping[str, 
         field["placeholder"] = row.placeholder
     field["tooltip"] = schema["description"]
     if row.values:
-        field["options"] = _options(row.values)
+        field["options"] = options(row.values)
     if row.options_from in resources:
-        field["optionsFrom"] = _options_from(resources[row.options_from])
+        field["optionsFrom"] = options_from(resources[row.options_from])
     return field
 
 
-def _options_from(resource: Resource) -> JSON:
+def options_from(resource: Resource) -> JSON:
     """Return where a host finds the choices for an Id: a list action, and its input that searches by name, if any."""
     search = next((row for row in resource.filters if row.kind == "text"), None)
     names = [known.name for known in resource.properties if known.name in {"DisplayName", "Name"}]
@@ -154,5 +158,5 @@ def get_form(resource: Resource, resources: Mapping[str, Resource]) -> JSON:
         "tooltip": f"Id of the {resource.name}, as {resource.list_id} returns it.",
     }
     if resource.list_id in resources and any(row.kind == "text" for row in resource.filters):
-        field["optionsFrom"] = _options_from(resource)
+        field["optionsFrom"] = options_from(resource)
     return {"order": ["id"], "fields": {"id": field}}

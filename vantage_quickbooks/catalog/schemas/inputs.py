@@ -13,7 +13,31 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.catalog.resource import Filter, Resource
 
-__all__ = ["get_input", "inputs_of", "list_input", "name_list", "whole_number_input"]
+__all__ = [
+    "GIVEN",
+    "any_given",
+    "boolean_input",
+    "choice_input",
+    "day_input",
+    "either",
+    "get_input",
+    "given",
+    "inputs_of",
+    "list_input",
+    "name_list",
+    "whole_number_input",
+]
+
+GIVEN: JSON = {
+    "not": {
+        "anyOf": [
+            {"type": "null"},
+            {"type": "string", "pattern": f"^{BLANK}$"},
+            {"type": "array", "maxItems": 0},
+        ]
+    }
+}
+"""Schema of a value that is given: null, blank text and empty lists mean that it is not."""
 
 
 def whole_number_input(title: str, description: str, maximum: int, example: int, hint: str) -> JSON:
@@ -51,7 +75,8 @@ def _opaque(title: str, description: str, hint: str) -> JSON:
     }
 
 
-def _boolean(title: str, description: str, hint: str, examples: Iterable[bool] = (True,)) -> JSON:
+def boolean_input(title: str, description: str, hint: str, examples: Iterable[bool] = (True,)) -> JSON:
+    """Return the schema of an input that is true or false, as JSON or as a form writes it."""
     return {
         "title": title,
         "description": description,
@@ -62,7 +87,8 @@ def _boolean(title: str, description: str, hint: str, examples: Iterable[bool] =
     }
 
 
-def _choice(title: str, description: str, values: Iterable[str], example: str, hint: str) -> JSON:
+def choice_input(title: str, description: str, values: Iterable[str], example: str, hint: str) -> JSON:
+    """Return the schema of an input that is one of some values."""
     return {
         "title": title,
         "description": description,
@@ -73,7 +99,8 @@ def _choice(title: str, description: str, values: Iterable[str], example: str, h
     }
 
 
-def _day(title: str, description: str) -> JSON:
+def day_input(title: str, description: str) -> JSON:
+    """Return the schema of an input that is a date."""
     return {
         "title": title,
         "description": description,
@@ -133,17 +160,18 @@ def _filter_inputs(row: Filter) -> dict[str, JSON]:
         return {row.input: _record_id(row.title, row.description, row.hint, *map(str, row.examples[:1]))}
     if row.kind == "boolean":
         hint = row.hint or "Choose true or false, or leave it out for both."
-        return {row.input: _boolean(row.title, row.description, hint, row.examples or (True,))}
+        return {row.input: boolean_input(row.title, row.description, hint, row.examples or (True,))}
     if row.kind == "choice":
         values = list(row.values)
-        hint = row.hint or f"Choose {_either(values)}."
-        return {row.input: _choice(row.title, row.description, values, (*row.examples, values[0])[0], hint)}
-    make = _day if row.kind == "date_range" else _amount
+        hint = row.hint or f"Choose {either(values)}."
+        return {row.input: choice_input(row.title, row.description, values, (*row.examples, values[0])[0], hint)}
+    make = day_input if row.kind == "date_range" else _amount
     words = zip(row.inputs, row.titles, row.descriptions, strict=True)
     return {name: make(title, description) for name, title, description in words}
 
 
-def _either(words: list[str]) -> str:
+def either(words: list[str]) -> str:
+    """Return words as alternatives: `a, b or c`."""
     return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
 
 
@@ -169,7 +197,7 @@ def inputs_of(resource: Resource) -> dict[str, JSON]:
     }
     if resource.has_creation_order:
         inputs |= {
-            "all": _boolean(
+            "all": boolean_input(
                 "All",
                 "Full sync: read every record, verified complete, in the order of creation, each record once. Costs "
                 "one API call per 1000 records and two more.",
@@ -208,7 +236,7 @@ def inputs_of(resource: Resource) -> dict[str, JSON]:
         }
     if resource.sortable:
         names = list(resource.sortable)
-        inputs["order_by"] = _choice(
+        inputs["order_by"] = choice_input(
             "Order by",
             f"Property that sorts the {several}, ascending unless DESC follows.",
             [f"{name}{direction}" for name in names for direction in ("", " ASC", " DESC")],
@@ -217,7 +245,7 @@ def inputs_of(resource: Resource) -> dict[str, JSON]:
         )
     inputs["fields"] = _fields(resource)
     if resource.has_active:
-        inputs["active"] = _choice(
+        inputs["active"] = choice_input(
             "Active",
             f"active for {several} in use (the default, as in QuickBooks itself), inactive for those made inactive, "
             "all for both.",
@@ -227,8 +255,8 @@ def inputs_of(resource: Resource) -> dict[str, JSON]:
         )
     if resource.status:
         values = list(resource.status.values)
-        inputs["status"] = _choice(
-            "Status", resource.status.description, values, values[-1], f"Choose {_either(values)}."
+        inputs["status"] = choice_input(
+            "Status", resource.status.description, values, values[-1], f"Choose {either(values)}."
         )
     for row in resource.filters:
         inputs |= _filter_inputs(row)
@@ -281,41 +309,33 @@ def _combinations(inputs: Mapping[str, JSON]) -> JSON:
             "anyOf": [
                 {
                     "title": "sync_cursor can be combined with all, max_results, fields, max_api_calls and cursor only",
-                    "allOf": [_given("sync_cursor"), _any_given(others)],
+                    "allOf": [given("sync_cursor"), any_given(others)],
                 },
                 {
-                    "title": f"all cannot be combined with {_either(page_only)}",
-                    "allOf": [with_all, {"not": _given("sync_cursor")}, _any_given(page_only)],
+                    "title": f"all cannot be combined with {either(page_only)}",
+                    "allOf": [with_all, {"not": given("sync_cursor")}, any_given(page_only)],
                 },
                 {
                     "title": "cursor and max_api_calls require all or sync_cursor",
                     "allOf": [
-                        {"not": {"anyOf": [with_all, _given("sync_cursor")]}},
-                        _any_given(FULL_READ_ONLY),
+                        {"not": {"anyOf": [with_all, given("sync_cursor")]}},
+                        any_given(FULL_READ_ONLY),
                     ],
                 },
             ]
         },
-        "$defs": {
-            "given": {
-                "not": {
-                    "anyOf": [
-                        {"type": "null"},
-                        {"type": "string", "pattern": f"^{BLANK}$"},
-                        {"type": "array", "maxItems": 0},
-                    ]
-                }
-            }
-        },
+        "$defs": {"given": GIVEN},
     }
 
 
-def _given(name: str) -> JSON:
+def given(name: str) -> JSON:
+    """Return the schema of an input object that has a value for *name*; `$defs` has `GIVEN` as `given`."""
     return {"required": [name], "properties": {name: {"$ref": "#/$defs/given"}}}
 
 
-def _any_given(names: Iterable[str]) -> JSON:
-    return {"anyOf": [_given(name) for name in names]}
+def any_given(names: Iterable[str]) -> JSON:
+    """Return the schema of an input object that has a value for at least one name."""
+    return {"anyOf": [given(name) for name in names]}
 
 
 def get_input(resource: Resource) -> JSON:

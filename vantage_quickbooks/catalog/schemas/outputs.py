@@ -10,7 +10,7 @@ from vantage_quickbooks.catalog.schemas.draft import JSON, object_schema
 if TYPE_CHECKING:
     from vantage_quickbooks.catalog.resource import FlatField, Property, Resource
 
-__all__ = ["DELETIONS", "METADATA", "get_output", "list_output"]
+__all__ = ["DELETIONS", "EXAMPLE_METADATA", "METADATA", "get_output", "list_output"]
 
 _TYPES: dict[str, JSON] = {
     "id": {"type": "string"},
@@ -169,7 +169,7 @@ _COMPANY_DATE: JSON = {
     "format": "date",
 }
 
-_EXAMPLE_METADATA: JSON = {
+EXAMPLE_METADATA: JSON = {
     "realmId": "9130357992220000",
     "environment": "production",
     "retrievedAt": "2026-05-05T12:16:21.718Z",
@@ -303,7 +303,7 @@ def _example_record(resource: Resource) -> JSON:
 
 def _example_metadata(resource: Resource, *, is_list: bool) -> JSON:
     page = {"startPosition": 1, "maxResults": 100, "mayHaveMore": False, "nextStartPosition": None}
-    members = _EXAMPLE_METADATA | ({**page, "orderBy": resource.default_order} if is_list else {})
+    members = EXAMPLE_METADATA | ({**page, "orderBy": resource.default_order} if is_list else {})
     return members | ({"companyDate": "2026-05-05"} if resource.status else {})
 
 
