@@ -17,7 +17,7 @@ from vantage_quickbooks.registry import open_registry
 
 ZULU = "9341450000000999"
 PROGRAM = [sys.executable, "-c", "import sys; from vantage_quickbooks.cli import main; sys.exit(main())", "mcp"]
-TOOLS = {"companies", "company_info", "find", "list", "summary", "get", "changes", "query", "explain"}
+TOOLS = {"companies", "company_info", "find", "list", "summary", "get", "changes", "query", "report", "explain"}
 
 
 def settings_of(emulator, realm_id=None):

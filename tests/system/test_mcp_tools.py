@@ -30,7 +30,7 @@ from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.errors import ConnectorError, NetworkError, RateLimitedError
 from vantage_quickbooks.registry import HostRegistry
 
-TOOLS = ["companies", "company_info", "find", "list", "summary", "get", "changes", "query", "explain"]
+TOOLS = ["companies", "company_info", "find", "list", "summary", "get", "changes", "query", "report", "explain"]
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_no_answer_contains_a_secret(agent):
     for tool, arguments in {
         "companies": {}, "company_info": {}, "find": {"text": "garden"}, "list": {"entity": "invoices"},
         "summary": {"entity": "Bill"}, "get": {"entity": "Preferences"}, "changes": {"since": "2026-11-27"},
-        "query": {"query": "SELECT * FROM CompanyInfo"}, "explain": {},
+        "query": {"query": "SELECT * FROM CompanyInfo"}, "report": {"report": "AgedReceivables"}, "explain": {},
     }.items():  # fmt: skip
         named = {} if tool in {"companies", "explain"} else {"company": "acme"}
         agent.ask(tool, **named, **arguments)

@@ -15,13 +15,23 @@ import orjson
 from vantage_quickbooks.catalog.resource import Property
 from vantage_quickbooks.catalog.resources import COMPANY_INFO, RESOURCES
 from vantage_quickbooks.catalog.shorthand import properties
+from vantage_quickbooks.core.report_rows import ROW_MEMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from vantage_quickbooks.catalog.resource import PropertyType, Resource
 
-__all__ = ["LINE_DETAILS", "MEMBERS", "Columns", "Member", "columns_for", "columns_of", "typed_members"]
+__all__ = [
+    "LINE_DETAILS",
+    "MEMBERS",
+    "Columns",
+    "Member",
+    "columns_for",
+    "columns_of",
+    "report_columns",
+    "typed_members",
+]
 
 _LINE = tuple(Property(f"Line{number}", "text") for number in range(1, 6))
 
@@ -246,6 +256,21 @@ def _lines(entity: str) -> tuple[Property, ...]:
 def _selected(resource: Resource, fields: Iterable[str] | None) -> list[Property]:
     wanted = None if fields is None else {"Id", *fields}
     return [known for known in resource.properties if (known.in_tables if wanted is None else known.name in wanted)]
+
+
+def report_columns(described: Iterable[Mapping[str, Any]]) -> Columns:
+    """Return the columns of a report's rows.
+
+    Args:
+        described: The columns of the report, as its result has them.
+    """
+    members: list[tuple[str, PropertyType]] = [(name, kind) for name, (kind, _) in ROW_MEMBERS.items()]
+    for column in described:
+        members.append((column["field"], column["type"]))
+        if column["idField"]:
+            members.append((column["idField"], "id"))
+    names, types = zip(*members, strict=True)
+    return Columns(names, types, {name: place for place, name in enumerate(names)})
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
@@ -16,9 +17,8 @@ from vantage_quickbooks.sync.arrow import METADATA_KEY, counters_of, metadata_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
-__all__ = ["END", "batch_messages", "head", "write_parquet"]
+__all__ = ["END", "batch_messages", "head", "write_batch", "write_parquet"]
 
 END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 """The end of a stream: https://arrow.apache.org/docs/format/Columnar.html#ipc-streaming-format."""
@@ -89,3 +89,21 @@ def _groups(reader: pa.RecordBatchStreamReader, pages: list[dict[str, Any]]) -> 
             group = []
     if group:
         yield group
+
+
+def write_batch(batch: pa.RecordBatch, target: Path | BinaryIO, *, is_parquet: bool = False) -> None:
+    """Write one batch as a complete stream or Parquet file; a file replaces *target* once it is complete.
+
+    Raises:
+        UsageError: The file contains settings, or is not a regular file.
+        OSError: It cannot be written.
+    """
+    if not isinstance(target, Path):
+        with pa.ipc.new_stream(target, batch.schema) as writer:
+            writer.write_batch(batch)
+        return
+    with replacing_bytes(target) as file:
+        if is_parquet:
+            pq.write_table(pa.Table.from_batches([batch]), file, compression="zstd")
+        else:
+            write_batch(batch, file)

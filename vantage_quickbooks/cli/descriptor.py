@@ -8,7 +8,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.catalog.columns import columns_for
+from vantage_quickbooks.catalog.columns import columns_for, report_columns
 from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.cli.output import mask
 from vantage_quickbooks.connector.connector import QUICKBOOKS
@@ -29,6 +29,7 @@ __all__ = [
     "inputs",
     "is_full_read",
     "is_list",
+    "outline_of",
     "requested_fields",
     "rows_of",
     "sensitive_fields",
@@ -94,13 +95,22 @@ def table_columns(action: Action) -> list[dict[str, Any]]:
     return next((list(view["columns"]) for view in action["views"] if view["kind"] == "table"), [])
 
 
-def csv_columns(action: Action, data: Any) -> Columns | None:
+def outline_of(action: Action) -> Mapping[str, Any] | None:
+    """Return the view of an action whose result names its own columns: a report. None for other actions."""
+    return next((view for view in action["views"] if view["kind"] == "outline"), None)
+
+
+def csv_columns(action: Action, data: Any, result: Mapping[str, Any] | None = None) -> Columns | None:
     """Return the columns of a CSV of an action's rows; None if they are not fixed.
 
     Args:
         action: The action.
         data: Its input: `fields` selects properties.
+        result: Its result, which has the columns of a report.
     """
+    view = outline_of(action)
+    if view is not None and result is not None:
+        return report_columns(result[view["columns"]])
     return columns_for(action["id"], requested_fields(data))
 
 

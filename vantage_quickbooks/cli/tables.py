@@ -14,7 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from vantage_quickbooks.cli.descriptor import find_action, is_list, rows_of, table_columns, words
+from vantage_quickbooks.cli.descriptor import find_action, is_list, outline_of, rows_of, table_columns, words
 from vantage_quickbooks.cli.output import clean
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ __all__ = [
     "console",
     "empty_table",
     "list_table",
+    "outline_table",
     "print_lines",
     "put",
     "record_card",
@@ -83,7 +84,10 @@ def show_result(data: Mapping[str, Any], action: Mapping[str, Any], *, has_filte
         out.print(f"No {noun} match these filters." if has_filters else f"No {noun}.")
         return
     columns = table_columns(action)
-    if columns:
+    view = outline_of(action)
+    if view is not None:
+        put(out, outline_table(rows, data[view["columns"]], view))
+    elif columns:
         put(out, rows_table(rows, columns))
     else:
         _show_any(out, rows)
@@ -153,6 +157,29 @@ def rows_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Mapping[str,
         table.add_column(clean(column["label"]), justify="right" if is_number else "left", no_wrap=not is_wide)
     for row, *texts in zip(rows, *cells, strict=True):
         table.add_row(*texts, style="dim" if _is_muted(row, shown) else None)
+    return table
+
+
+def outline_table(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[Mapping[str, Any]], view: Mapping[str, Any]
+) -> Table:
+    """Return the rows of a report: the first column indented by depth, totals in bold.
+
+    Args:
+        rows: The rows.
+        columns: The columns of the report.
+        view: The view of the kind `outline`, which names the members of a row.
+    """
+    first, others = columns[0], [column for column in columns[1:] if any(row.get(column["field"]) for row in rows)]
+    table = empty_table()
+    table.add_column(clean(first["label"]), no_wrap=True)
+    for column in others:
+        is_number = column["format"] in _NUMERIC
+        table.add_column(clean(column["label"]), justify="right" if is_number else "left", no_wrap=is_number)
+    for row in rows:
+        label = Text("  " * row[view["depth"]] + _text(row[view["label"]]))
+        style = "bold" if row[view["rowKind"]] in view["totals"] else None
+        table.add_row(label, *(_cell(row, column, with_code=False) for column in others), style=style)
     return table
 
 

@@ -13,7 +13,7 @@ from vantage_quickbooks.api.call_context import CallContext
 from vantage_quickbooks.api.response_body import BodyLimit
 from vantage_quickbooks.auth.stores import HostStore, open_store
 from vantage_quickbooks.catalog.actions import ACTIONS, SYNC
-from vantage_quickbooks.catalog.handler import is_streamable
+from vantage_quickbooks.catalog.handler import is_streamable, is_tabular
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.config.settings import EMULATOR, PRODUCTION
 from vantage_quickbooks.config.validation import validate_input
@@ -211,7 +211,8 @@ class Connection:
             input: As for `invoke`.
             as_: `results`: each page is a result as `invoke` returns it. `ndjson` (with `all` only): each page is an
                 `NDJSON`, bytes of one record a line as Intuit sent them, without flat fields (extra `[bulk]`).
-                `arrow` (list actions): each page is a `pyarrow.RecordBatch`, all of one schema (extra `[arrow]`).
+                `arrow` (list actions and `getReport`): each page is a `pyarrow.RecordBatch`, all of one schema (extra
+                `[arrow]`).
             company_name: For `arrow` with `all`: what the column `company_name` holds. None: the company's name in
                 QuickBooks, which takes an API call the first time.
 
@@ -221,11 +222,12 @@ class Connection:
         if as_ not in {"results", "ndjson", "arrow"}:
             raise InputError(f"Unknown format of pages: {as_!r}; use results, ndjson or arrow.")
         handler, call = _handler(action_id), self._start_call()
-        if as_ == "arrow" and not is_streamable(handler):
-            raise _not_a_list(action_id)
+        if as_ == "arrow" and not is_tabular(handler):
+            raise _not_a_table(action_id)
         data = self._translate_errors(call, validate_input, action_id, {} if input is None else input)
         if not is_streamable(handler):
-            yield self._run(action_id, data, self._context.row_limit, call)
+            run = handler.read_arrow if as_ == "arrow" and is_tabular(handler) else handler.run
+            yield self._run(action_id, data, self._context.row_limit, call, run)
         elif handler.is_full_read(data) and self._context.row_limit is None:
             yield from self._stream_full(handler, data, as_, call, company_name)
         elif as_ == "ndjson":
@@ -234,18 +236,18 @@ class Connection:
             yield from self._stream_pages(handler, data, as_)
 
     def dataframe(self, action_id: str, input: Mapping[str, Any] | None = None) -> pd.DataFrame:  # noqa: A002 -- the host's word
-        """Return the records of a list as a pandas DataFrame with dates and decimals (extra `[arrow]`, and pandas).
+        """Return the records of a list, or the rows of a report, as a pandas DataFrame (extra `[arrow]`, and pandas).
 
         Args:
-            action_id: A list action, `listInvoices`.
+            action_id: A list action, `listInvoices`, or `getReport`.
             input: As for `invoke`: one page, or every record with `all`.
 
         Returns:
-            The records. All columns are Arrow-backed (`pandas.ArrowDtype`). `attrs["metadata"]` is the metadata of the
-            page, or of the last page of a full read.
+            The records, with dates and decimals. All columns are Arrow-backed (`pandas.ArrowDtype`).
+            `attrs["metadata"]` is the metadata of the page, or of the last page of a full read.
 
         Raises:
-            InputError: It is not a list action, the input asks for changes, or a package is missing.
+            InputError: The action has no columns, the input asks for changes, or a package is missing.
             ConnectorError: See `invoke`.
         """
         try:
@@ -253,10 +255,10 @@ class Connection:
         except ModuleNotFoundError:
             raise InputError("A DataFrame needs pandas: run `pip install pandas`.") from None
         handler, call = _handler(action_id), self._start_call()
-        if not is_streamable(handler):
-            raise _not_a_list(action_id)
+        if not is_tabular(handler):
+            raise _not_a_table(action_id)
         data = self._translate_errors(call, validate_input, action_id, {} if input is None else input)
-        if handler.is_full_read(data) and self._context.row_limit is None:
+        if is_streamable(handler) and handler.is_full_read(data) and self._context.row_limit is None:
             batches = list(self._stream_full(handler, data, "arrow", call))
         else:
             batches = [self._run(action_id, data, self._context.row_limit, call, handler.read_arrow)]
@@ -721,7 +723,7 @@ def _describe(page: Any) -> tuple[Any, dict[str, Any]]:
     return page.num_rows, metadata_of(page)
 
 
-def _not_a_list(action_id: str) -> InputError:
+def _not_a_table(action_id: str) -> InputError:
     return InputError(f"{action_id} does not list records, so there are no columns. Use a list action: listInvoices.")
 
 

@@ -49,13 +49,16 @@ Formats:
   csv     the same columns for every company and page, see
           docs/command-line.md; tokens are masked
   ndjson  full reads only: one record per line, as sent by Intuit
-  arrow   full reads only: an Arrow IPC stream, typed columns
-  parquet full reads only, with --output: the same columns as a Parquet file
+  arrow   full reads and reports: an Arrow IPC stream, typed columns
+  parquet full reads and reports, with --output: the same as a Parquet file
 """
 
 
 _FULL_ONLY = {"ndjson": "NDJSON", "arrow": "Arrow", "parquet": "Parquet"}
 """Formats for full reads only, and their names."""
+
+_TYPED = {"arrow", "parquet"}
+"""Those of them that reports have, too."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,7 @@ def _complete_input(context: click.Context, _: click.Parameter, incomplete: str)
         ("Of a connection in the registry", "vantage-quickbooks call listBills --connection acme --format table"),
         ("The same input as JSON", """vantage-quickbooks call listInvoices --input '{"status": "overdue"}'"""),
         ("Count all customers and estimate the cost", "vantage-quickbooks call listCustomers all=true --dry-run"),
+        ("Who owes what, and for how long", "vantage-quickbooks call getReport report=AgedReceivables --format table"),
         (
             "Export all invoices; repeat the command to resume after an interruption",
             "vantage-quickbooks call listInvoices all=true --format csv --output invoices.csv",
@@ -168,7 +172,7 @@ def command(
             if dry_run:
                 return _print_estimate(company.estimate(described["id"], call.data), format_)
             if format_ in _FULL_ONLY or (format_ == "csv" and is_full):
-                return _export(company, call)
+                return _export(company, call) if is_full else _write_batch(company, call)
             envelope = company.call(described["id"], call.data)
     except ConnectorError as error:
         envelope = contract.envelope(error=error, action=described)
@@ -186,7 +190,8 @@ def _check(call: _Call, *, is_full: bool, dry_run: bool) -> None:
     from vantage_quickbooks.cli import descriptor
 
     what = "--dry-run" if dry_run else f"--format {call.format}"
-    if (call.format in _FULL_ONLY or dry_run) and not is_full:
+    is_report = descriptor.outline_of(call.action) is not None and call.format in _TYPED and not dry_run
+    if (call.format in _FULL_ONLY or dry_run) and not is_full and not is_report:
         full = call.action["fullReadInput"]
         if not full:
             raise UsageError(f"{what} needs an action that can read everything; {call.action['id']} cannot.")
@@ -243,6 +248,23 @@ def _export(connection: Connection, call: _Call) -> int:
     return SUCCESS
 
 
+def _write_batch(connection: Connection, call: _Call) -> int:
+    """Write the rows of a report as an Arrow stream or as a Parquet file."""
+    from vantage_quickbooks.cli.arrow_files import write_batch
+    from vantage_quickbooks.sync.arrow import metadata_of
+
+    (batch,) = connection.stream(call.action["id"], call.data, as_="arrow")
+    if call.output is None:
+        write_batch(batch, sys.stdout.buffer)
+        return SUCCESS
+    try:
+        write_batch(batch, Path(call.output), is_parquet=call.format == "parquet")
+    except OSError as error:
+        return unwritable(call.output, error)
+    say(f"{call.output}: {batch.num_rows:,} rows. API calls: {metadata_of(batch)['apiCalls']:,}.")
+    return SUCCESS
+
+
 def _print(envelope: Mapping[str, Any], call: _Call) -> int:
     """Print a result, to standard output or to a file that it replaces."""
     from vantage_quickbooks.cli.files import replacing
@@ -269,7 +291,7 @@ def _print_result(envelope: Mapping[str, Any], call: _Call) -> None:
     if call.format == "csv":
         from vantage_quickbooks.tabular import csv_header, csv_rows, csv_text
 
-        rows, columns = descriptor.rows_of(data, action), descriptor.csv_columns(action, call.data)
+        rows, columns = descriptor.rows_of(data, action), descriptor.csv_columns(action, call.data, data)
         write(csv_header(columns) + csv_rows(rows, columns) if columns else csv_text(rows))
     else:
         from vantage_quickbooks.cli import tables
