@@ -18,7 +18,7 @@ import yaml
 import vantage_quickbooks
 from vantage_quickbooks import errors, hookspecs, plugin
 from vantage_quickbooks.catalog.actions import ACTIONS
-from vantage_quickbooks.catalog.docs_tables import write_tables
+from vantage_quickbooks.catalog.docs_tables import PAGES, write_tables
 from vantage_quickbooks.catalog.generate import generated_files
 from vantage_quickbooks.connector.connector import QUICKBOOKS
 
@@ -94,8 +94,9 @@ def test_what_is_generated_is_up_to_date():
     """`make schemas` would change nothing."""
     for name, text in generated_files().items():
         assert read(f"schemas/{name}.json") == text, f"schemas/{name}.json is out of date: run `make schemas`"
-    page = read("docs/actions.md")
-    assert write_tables(page) == page, "docs/actions.md is out of date: run `make schemas`"
+    for name in PAGES:
+        page = read(f"docs/{name}")
+        assert write_tables(page) == page, f"docs/{name} is out of date: run `make schemas`"
 
 
 def test_public_names_resolve():
@@ -116,7 +117,8 @@ def test_the_changelog_has_this_version():
 @pytest.mark.parametrize("name", ["settings.schema", *(f"{action}.input.schema" for action in ACTIONS)])
 def test_every_setting_and_input_is_documented(name):
     """Each property of a form's schema has a row in the docs."""
-    page = read("docs/settings.md" if name.startswith("settings") else "docs/actions.md")
+    pages = {"settings": "docs/settings.md", "getReport": "docs/reports.md"}
+    page = read(pages.get(name.partition(".")[0], "docs/actions.md"))
     properties = json.loads(read(f"schemas/{name}.json")).get("properties", {})
     assert [key for key in properties if f"| `{key}` |" not in page] == []
 

@@ -399,7 +399,9 @@ def test_a_menu_imports_nothing_that_runs_actions():
 
 def test_the_four_first_actions_are_the_core_and_groups_follow_in_order():
     menu = QUICKBOOKS.describe(schemas=False)
-    assert [group["id"] for group in menu["groups"]] == ["core", "sales", "purchases", "lists", "accounting"]
+    assert [group["id"] for group in menu["groups"]] == [
+        "core", "sales", "purchases", "lists", "accounting", "reports"
+    ]  # fmt: skip
     assert [(action["id"], action["group"]) for action in menu["actions"][:4]] == [(key, "core") for key in DATA]
     groups = [action["group"] for action in menu["actions"]]
     assert list(dict.fromkeys(groups)) == [group["id"] for group in menu["groups"]]

@@ -86,9 +86,9 @@ def test_properties__have_words_for_a_person_and_a_model(name):
 
 
 @pytest.mark.parametrize("name", INPUTS)
-def test_inputs__fill_in_nothing_and_only_an_id_or_a_query_is_required(name):
+def test_inputs__fill_in_nothing_and_only_an_id_a_query_or_a_report_is_required(name):
     assert '"default":' not in json.dumps(load_schema(name))
-    assert load_schema(name).get("required", []) in ([], ["id"], ["query"])
+    assert load_schema(name).get("required", []) in ([], ["id"], ["query"], ["report"])
     assert not (name.startswith("list") and "required" in load_schema(name))
 
 
@@ -147,6 +147,11 @@ def test_outputs__share_their_metadata():
         extra = page if described.streamable else set()
         if action == "query":
             extra = {"query", "entity", "maxResults", "mayHaveMore"}
+        if action == "getReport":
+            extra = {"report", "title", "reportTime", "startPeriod", "endPeriod", "basis", "currency", "summarizedBy"}
+            extra |= {"hasData", "mayHaveMore", "unreadableValues", "valuesWithoutColumn"}
+        if action == "reconcileReceivables":
+            extra = {"asOf", "currency", "mayHaveMore"}
         if action == "sync":
             extra = {"pending", "failed"}
         if getattr(ACTIONS[action], "resource", None) and ACTIONS[action].resource.status:

@@ -10,6 +10,7 @@ from vantage_quickbooks.catalog.descriptions import DESCRIPTIONS
 from vantage_quickbooks.catalog.get_action import GetAction
 from vantage_quickbooks.catalog.list_action import ListAction
 from vantage_quickbooks.catalog.query_action import QueryAction
+from vantage_quickbooks.catalog.receivables import ReconcileReceivables
 from vantage_quickbooks.catalog.report_action import ReportAction
 from vantage_quickbooks.catalog.resources import RESOURCES
 from vantage_quickbooks.catalog.sync_action import SyncAction
@@ -23,7 +24,14 @@ SYNC = SyncAction()
 
 
 def _handlers() -> dict[str, Handler]:
-    core: list[Handler] = [GetCompanyInfo(), GetAccessToken(), QueryAction(), SYNC, ReportAction()]
+    core: list[Handler] = [
+        GetCompanyInfo(),
+        GetAccessToken(),
+        QueryAction(),
+        SYNC,
+        ReportAction(),
+        ReconcileReceivables(),
+    ]
     handlers = {handler.action.id: handler for handler in core}
     for resource in RESOURCES:
         if resource.list_id in DESCRIPTIONS:

@@ -13,7 +13,16 @@ from vantage_quickbooks.contract import Action, Cost, FlatField, Keys, Limits, T
 if TYPE_CHECKING:
     from vantage_quickbooks.catalog.resource import Column, Resource
 
-__all__ = ["DESCRIPTIONS", "GET_ACCESS_TOKEN", "GET_COMPANY_INFO", "GET_REPORT", "LIMITS", "QUERY", "SYNC"]
+__all__ = [
+    "DESCRIPTIONS",
+    "GET_ACCESS_TOKEN",
+    "GET_COMPANY_INFO",
+    "GET_REPORT",
+    "LIMITS",
+    "QUERY",
+    "RECONCILE_RECEIVABLES",
+    "SYNC",
+]
 
 LIMITS = Limits(concurrent_requests=10, requests_per_second=10, requests_per_minute=500, max_page_size=1000)
 """Limits of one company and app.
@@ -98,6 +107,36 @@ GET_REPORT = Action(
         },
     ),
     cost=(_ONE_CALL,),
+    limits=LIMITS,
+)
+
+_AMOUNTS = {
+    "report": "In the report",
+    "invoices": "Invoices",
+    "creditMemos": "Credit memos",
+    "unappliedPayments": "Unapplied payments",
+    "otherTransactions": "Other transactions",
+}
+
+RECONCILE_RECEIVABLES = Action(
+    id="reconcileReceivables",
+    title="Reconcile receivables",
+    description="Compares today's A/R aging report with the balances of invoices, by customer and by age, and explains "
+    "the difference: credit memos, payments that are not applied yet, and other transactions. Reads the report, the "
+    "open invoices and credit memos, and all payments: one API call, and for each list two and one per 1,000 records.",
+    rows_key="customers",
+    group="reports",
+    examples=({},),
+    views=(
+        {
+            "kind": "table",
+            "columns": [
+                {"field": "customerName", "label": "Customer"},
+                *({"field": name, "label": label, "format": "money"} for name, label in _AMOUNTS.items()),
+                {"field": "agrees", "label": "Agrees", "format": "boolean"},
+            ],
+        },
+    ),
     limits=LIMITS,
 )
 
@@ -232,7 +271,7 @@ def _describe_all() -> dict[str, Action]:
             actions.append(_describe_list(resource))
         if resource.path is not None:
             actions.append(_describe_get(resource))
-    actions.append(GET_REPORT)
+    actions += [GET_REPORT, RECONCILE_RECEIVABLES]
     by_id = {action.id: action for action in actions}
     return {id_: by_id[id_] for id_ in (*_FIRST, *(id_ for id_ in by_id if id_ not in _FIRST))}
 

@@ -1,4 +1,4 @@
-"""Writes what follows from the rows of the catalog: schemas, forms, and the tables of docs/actions.md.
+"""Writes what follows from the rows of the catalog: schemas, forms, and tables of the docs.
 
 Run by `make schemas`: `python -m vantage_quickbooks.catalog.generate FOLDER`, where FOLDER is the checkout.
 """
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vantage_quickbooks.catalog.docs_tables import write_tables
+from vantage_quickbooks.catalog.docs_tables import PAGES, write_tables
 from vantage_quickbooks.catalog.resources import RESOURCES
 from vantage_quickbooks.catalog.schemas import get_files, list_files
 from vantage_quickbooks.catalog.schemas.reports import report_files
@@ -47,8 +47,9 @@ def main(root: Path) -> None:
             path.unlink()
     for name, text in files.items():
         (folder / f"{name}.json").write_text(text, encoding="utf-8")
-    page = root / "docs" / "actions.md"
-    page.write_text(write_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
+    for name in PAGES:
+        page = root / "docs" / name
+        page.write_text(write_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -172,7 +172,7 @@ class Report:
         columns: The columns.
         rows: The rows, in the report's order.
         unreadable: How many values their columns cannot represent, by name of the column.
-        without_column: How many values no column describes.
+        without_column: How many values no column describes, by their place in the row.
     """
 
     header: Mapping[str, Any]
@@ -180,7 +180,7 @@ class Report:
     columns: tuple[ReportColumn, ...]
     rows: list[ReportRow] = field(default_factory=list)
     unreadable: dict[str, int] = field(default_factory=dict)
-    without_column: int = 0
+    without_column: dict[str, int] = field(default_factory=dict)
 
     @property
     def has_data(self) -> bool:
@@ -257,7 +257,7 @@ class _Reader:
         self._additive = [at for at, column in enumerate(self._columns) if column.type == "decimal"]
         self._seen_ids = [False] * len(self._columns)
         self._unreadable: Counter[str] = Counter()
-        self._without_column = 0
+        self._without_column: Counter[str] = Counter()
         self._body = body
 
     def read(self) -> Report:
@@ -268,7 +268,7 @@ class _Reader:
             replace(column, has_ids=column.has_ids or seen)
             for column, seen in zip(self._columns, self._seen_ids, strict=True)
         )
-        return Report(self._header, self._options, columns, rows, dict(self._unreadable), self._without_column)
+        return Report(self._header, self._options, columns, rows, dict(self._unreadable), dict(self._without_column))
 
     def _has_values(self, row: ReportRow) -> bool:
         return row.kind == "data" or any(row.values[at] is not None for at in self._additive)
@@ -304,7 +304,8 @@ class _Reader:
         if not nested and (header is None or summary is None):
             line = header or summary
             if line is not None:
-                line.kind = "total" if header is None or self._amounts(header) else "section"
+                has_amounts = any(line.values[at] is not None for at in self._additive)
+                line.kind = "total" if header is None or has_amounts else "section"
                 yield line
             return
         if header is None:
@@ -326,7 +327,7 @@ class _Reader:
         bare = ReportRow(
             "section", depth, header.path, header.group, header.label, header.label_id, list(header.values), header.ids
         )
-        for at in amounts:
+        for at in self._additive:
             bare.values[at] = None
         yield bare
         if amounts:
@@ -357,7 +358,7 @@ class _Reader:
         for at, one in enumerate(cells):
             text, id_ = _text(one.get("value")), _text(one.get("id"))
             if at >= len(values):
-                self._without_column += text is not None
+                self._without_column.update({f"cell {at + 1}": 1} if text is not None else {})
                 continue
             column = self._columns[at]
             value = None if text is None else _READ[column.type](text)

@@ -1,4 +1,4 @@
-"""Generates the schemas and the form of the action `getReport` from the table of reports."""
+"""Generates the schemas and forms of the actions `getReport`, from the table of reports, and `reconcileReceivables`."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ def report_files(resources: Mapping[str, Resource]) -> dict[str, JSON]:
         f"{_ACTION}.input.schema": _input(),
         f"{_ACTION}.form": _form(resources),
         f"{_ACTION}.output.schema": _output(),
+        **_reconciliation_files(),
     }
 
 
@@ -248,7 +249,7 @@ _REPORT_METADATA: dict[str, JSON] = {
         "description": "Values that do not have the type of their column and are null, by field.",
         **_COUNTS,
     },
-    "valuesWithoutColumn": {"description": "Values that no column describes.", "type": "integer", "minimum": 0},
+    "valuesWithoutColumn": {"description": "Values that no column describes, by their place in the row.", **_COUNTS},
 }
 
 
@@ -313,6 +314,98 @@ def _example() -> JSON:
         | {
             "report": "CustomerBalance", "title": "Customer balance summary", "reportTime": "2026-05-05T05:16:21-07:00",
             "startPeriod": None, "endPeriod": "2026-05-05", "basis": None, "currency": "USD", "summarizedBy": None,
-            "hasData": True, "mayHaveMore": False, "unreadableValues": {}, "valuesWithoutColumn": 0,
+            "hasData": True, "mayHaveMore": False, "unreadableValues": {}, "valuesWithoutColumn": {},
         },
     }  # fmt: skip
+
+
+# ---- reconciliation --------------------------------------------------------------------------------------------------
+
+_MONEY: JSON = {"type": "string", "pattern": r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$"}
+_COMPARED: dict[str, JSON] = {
+    "report": {"description": "What the report says.", **_MONEY},
+    "invoices": {"description": "Balances of invoices.", **_MONEY},
+    "creditMemos": {"description": "Remaining credits, negative.", **_MONEY},
+    "unappliedPayments": {"description": "Payments that are not applied yet, negative.", **_MONEY},
+    "otherTransactions": {
+        "description": "What the report has beside these: journal entries, for example.",
+        **_MONEY,
+    },
+    "agrees": {"description": "Whether the report is what the invoices say.", "type": "boolean"},
+}
+_AGES = ["current", "days_1_30", "days_31_60", "days_61_90", "days_91_and_over"]
+
+
+def _compared(first: dict[str, JSON], description: str) -> JSON:
+    members = first | _COMPARED
+    return {
+        "description": description,
+        "type": "object",
+        "properties": members,
+        "required": list(members),
+        "additionalProperties": False,
+    }
+
+
+def _reconciliation_files() -> dict[str, JSON]:
+    action, title = "reconcileReceivables", "Reconcile receivables"
+    limit = whole_number_input(
+        "Max API calls",
+        "Maximum number of API calls; the action fails when it needs more.",
+        1_000_000,
+        50,
+        "Enter a whole number of API calls, from 1, or leave it out for no limit.",
+    )
+    metadata = METADATA | {
+        "asOf": {"description": "Today in the company's time zone.", "type": "string", "format": "date"},
+        "currency": {"description": "The company's home currency, of all amounts.", **_NULLABLE_TEXT},
+        "mayHaveMore": {"description": "Whether the host's row limit left out customers.", "type": "boolean"},
+    }
+    amounts = dict.fromkeys(("report", "invoices"), "362.07") | dict.fromkeys(
+        ("creditMemos", "unappliedPayments", "otherTransactions"), "0.00"
+    )
+    compared: JSON = amounts | {"agrees": True}
+    example = {
+        "customers": [{"customerId": "24", "customerName": "Pine Street Books", **compared}],
+        "count": 1,
+        "byAge": [{"age": "current", **compared}],
+        "totals": compared,
+        "metadata": EXAMPLE_METADATA | {"asOf": "2026-05-05", "currency": "USD", "mayHaveMore": False},
+    }
+    members: JSON = {
+        "customers": {"type": "array", "items": {"$ref": "#/$defs/customer"}},
+        "count": {"description": "Number of customers in this result.", "type": "integer", "minimum": 0},
+        "byAge": {"type": "array", "items": {"$ref": "#/$defs/age"}},
+        "totals": {"$ref": "#/$defs/totals"},
+        "metadata": {"$ref": "#/$defs/metadata"},
+    }
+    customer = {"customerId": dict(_NULLABLE_TEXT), "customerName": dict(_NULLABLE_TEXT)}
+    return {
+        f"{action}.input.schema": object_schema(action, title, "input", "How much may be read. Optional.")
+        | {"properties": {"max_api_calls": limit}, "additionalProperties": False, "examples": [{}]},
+        f"{action}.form": {
+            "order": ["max_api_calls"],
+            "fields": {"max_api_calls": number_form_field("Max API Calls", "Maximum number of API calls.")},
+        },
+        f"{action}.output.schema": object_schema(
+            action, title, "output", "The A/R aging report beside the records that it is made of, in the home currency."
+        )
+        | {
+            "properties": members,
+            "required": list(members),
+            "additionalProperties": False,
+            "examples": [example],
+            "$defs": {
+                "customer": _compared(customer, "A customer that the report or a record names."),
+                "age": _compared({"age": {"type": "string", "enum": _AGES}}, "What is due for so long."),
+                "totals": _compared({}, "All customers together."),
+                "metadata": {
+                    "description": "Where, when and how the result was obtained.",
+                    "type": "object",
+                    "properties": metadata,
+                    "required": list(metadata),
+                    "additionalProperties": False,
+                },
+            },
+        },
+    }
