@@ -76,7 +76,7 @@ class Firm:
         self.registry = HostRegistry(forms.get, list=lambda: forms)
         self.known = {realm: {"Customer": [], "Invoice": []} for realm in REALMS.values()}
         self.mirrors = {id_: Mirror() for id_ in REALMS}
-        self.failures = 0
+        self.failures, self.during = 0, []
         self.seams = {
             "deployment": Deployment(emulator_url=emulator.url),
             "store": MemoryStore(),
@@ -95,6 +95,11 @@ class Firm:
             if fails == 1:
                 raise ConnectionError
             sync(realm, notices)
+            edits, self.during = self.during, []
+            for what, *values in edits:  # a user goes on working meanwhile
+                getattr(self, what)(*values)
+                emulator.advance(3)
+                assert emulator.webhooks.settle()
             if fails == 2:
                 raise ConnectionError
 
@@ -183,6 +188,7 @@ step = st.one_of(
     st.sampled_from(["well", "down", "unconfirmed"]).map(lambda mode: ("disk", mode)),
     st.sampled_from([1, 2]).map(lambda fails: ("handler fails", fails)),
     st.just(("kill_worker", "", 0)),
+    st.lists(edits, min_size=1, max_size=2).map(lambda made: ("during", made)),
 )
 shares = st.sampled_from([0, 0, 0.3, 1])
 
@@ -212,6 +218,8 @@ def test_the_mirror_equals_the_books_after_any_history(firm, history, subscripti
                 firm.inbox.mode = values[0]
             elif what == "handler fails":
                 firm.failures = values[0]
+            elif what == "during":
+                firm.during += values[0]
             else:
                 getattr(firm, what)(*values)
         firm.inbox.mode, firm.failures = "well", 0
