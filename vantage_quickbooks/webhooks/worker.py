@@ -64,7 +64,7 @@ class Worker:
     Args:
         inbox: Where the notices are.
         handler: Called in a worker thread with the company and its notices; it may be called twice with the same ones.
-            No notices means that the time of a scheduled company has come: look for whatever was missed. An object with
+            No notices means that the time of a scheduled company has come: look for what was missed. An object with
             the method `handle_batch` gets several companies at once.
         companies: Returns the companies to be scheduled; None schedules none.
         reconcile_s: The period of scheduled companies.
@@ -293,7 +293,7 @@ class Worker:
                 )
                 return failures
             self._handler(claims[0].realm_id, list(claims[0].notices))
-        except BaseException as error:  # noqa: BLE001 -- whatever a handler raises must not end the thread
+        except BaseException as error:  # noqa: BLE001 -- no exception of a handler may end the thread
             return {claim.realm_id: error for claim in claims}
         return {}
 
