@@ -136,6 +136,44 @@ def test_no_answer_contains_a_secret(agent):
     assert_none("".join(agent.said), secrets)
 
 
+# ---- reports ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_report_is_short_rows_whose_data_add_up(agent, books):
+    data = agent.ask("report", company="acme", report="agedreceivables")
+    rows = rows_of(data)
+    assert data["report"] == "AgedReceivables"
+    assert data["columns"][:4] == ["kind", "depth", "name", "id"]
+    assert data["shown"] == f"{len(rows)} of {len(rows)}"
+    assert (data["title"], data["currency"], data["apiCalls"]) == ("A/R aging summary", "USD", 1)
+    (total,) = (row["total"] for row in rows if row["kind"] == "total")
+    assert sum(Decimal(str(row["total"] or 0)) for row in rows if row["kind"] == "data") == Decimal(str(total))
+    listed = agent.ask(
+        "report", company="acme", report="TransactionList", parameters={"date_macro": "All", "columns": "tx_date,memo"}
+    )
+    assert "tx_date" in listed["columns"]
+    assert not any(name.startswith("txn_type") for name in listed["columns"])
+
+
+def test_a_report_that_is_too_long_says_so_and_can_be_saved(agent):
+    asked = {"company": "acme", "report": "GeneralLedger", "parameters": {"date_macro": "All"}}
+    data = agent.ask("report", **asked)
+    assert len(data["rows"]) < int(data["shown"].split(" of ")[1].replace(",", ""))
+    assert "save" in data["note"]
+    saved = agent.ask("report", save="csv", **asked)
+    lines = list(csv.DictReader(Path(saved["file"]).read_text().splitlines()))
+    assert len(lines) == saved["saved"] > len(data["rows"])
+
+
+def test_a_wrong_report_is_answered_with_the_right_ones(agent):
+    error = agent.fail("report", company="acme", report="Profit")
+    assert (error["fields"], "ProfitAndLoss, " in error["hint"]) == (["report"], True)
+    error = agent.fail("report", company="acme", report="BalanceSheet", parameters={"as_of": "2026-01-01"})
+    assert (error["fields"], "BalanceSheet takes date_macro" in error["hint"]) == (["parameters"], True)
+    error = agent.fail("report", company="acme", report="BalanceSheet", parameters={"report_date": "2026-01-01"})
+    assert (error["fields"], "end_date" in error["hint"]) == (["report_date"], True)
+
+
 # ---- companies -------------------------------------------------------------------------------------------------------
 
 

@@ -35,7 +35,8 @@ class CompanyReport:
         realm_id: The company; None if its settings cannot be read.
         company: Its name; None if it is not known.
         tables: For each table that changed, its `rows` (created or changed) and `deleted`.
-        errors: Entities that could not be read, each as the error of an envelope with its `entity`.
+        errors: Entities and reports that could not be read, each as the error of an envelope with its `entity` or
+            `report`.
         error: Why the company failed, as in an envelope; None if it did not. What was read before it is loaded.
         pending: Entities left to the next load.
         unreadable_values: Values that their columns cannot represent, by entity and path.
@@ -182,6 +183,27 @@ class CompanyLoad:
             "max_api_calls": max_api_calls,
         }
         return True
+
+    def read_report(self, data: Mapping[str, Any]) -> pa.RecordBatch | None:
+        """Return the rows of a report; None if it cannot be read, which is in the report of the load.
+
+        Args:
+            data: Input of the action `getReport`.
+        """
+        if self._connection is None:
+            return None
+        try:
+            (batch,) = self._connection.stream("getReport", data, as_="arrow")
+        except ConnectorError as error:
+            self.report.errors.append({"report": data.get("report"), **error.to_dict()})
+            counted = error.details
+            batch = None
+        else:
+            counted = metadata_of(batch)
+        self.report.api_calls += counted.get("apiCalls", 0)
+        self.report.metered_calls += counted.get("meteredCalls", 0)
+        self._calls_before = self.report.api_calls, self.report.metered_calls
+        return batch
 
     def hold(self, found: ConvertedSet | None) -> None:
         """Keep a set that was read, and not used: `next` returns it first."""

@@ -17,12 +17,16 @@ Theory of operation
 5. A table that was dropped (`refresh=`), was not selected, or is new is noticed by an id in the state of its resource,
    and its entity is read again as a snapshot.
 6. A company that fails is a row of the report. What was read of it before is loaded, and the others are loaded.
+7. A report of QuickBooks is a table whose rows of a company are replaced as a whole, by the merge key `realm_id`. One
+   row marked as removed comes with them, so that an empty report replaces them, too. A report that cannot be read
+   leaves the rows as they are.
 """
 
 from __future__ import annotations
 
 import contextlib
 import difflib
+import re
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -42,8 +46,10 @@ from vantage_quickbooks.adapters.company_package import (
 )
 from vantage_quickbooks.adapters.destination_tables import DELETED_AT, LOAD_ID, REALM_ID, REMOVED, DestinationTables
 from vantage_quickbooks.catalog.change_batches import ChangeBatches
+from vantage_quickbooks.catalog.reports import query_parameters
 from vantage_quickbooks.catalog.resource import snake_case
 from vantage_quickbooks.catalog.sync_action import SYNC_DEFAULT, SYNC_ENTITIES
+from vantage_quickbooks.config.validation import validate_input
 from vantage_quickbooks.connector.connection import Connection, identity_of
 from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.connector.registered import connect_registered
@@ -72,6 +78,7 @@ def quickbooks_source(
     *,
     registry: ConnectionRegistry | None = None,
     entities: Sequence[str] | None = None,
+    reports: Sequence[str] | Mapping[str, Mapping[str, Any]] = (),
     deletions: Deletions = "hard",
     lines: bool = False,
     max_api_calls: int | None = None,
@@ -88,6 +95,8 @@ def quickbooks_source(
             None: all connections of the registry.
         registry: Where the connections with ids are.
         entities: Intuit's names; None for all of which a full read of any size can be verified.
+        reports: Reports to load with each first package, one metered call for each company: names, each a table
+            `report_profit_and_loss`, or inputs of `getReport` by the name of their table.
         deletions: `hard` deletes rows of deleted records. `soft` keeps them, with the time in `_deleted_at`.
         lines: Whether lines are tables of their own, `invoice_lines`.
         max_api_calls: Limit of API calls for each company and load. The next load continues.
@@ -112,9 +121,11 @@ def quickbooks_source(
     loads = [CompanyLoad(row, found, with_lines=lines) for row, found in _connect(connections, registry, deployment)]
     report.companies += [load.report for load in loads]
     tables = {resource.entity: _tables(resource, with_lines=lines) for resource in resources}
+    wanted = _reports(reports, [table.name for found in tables.values() for table in found])
     sync = _Sync(
         loads,
         tables,
+        wanted,
         report,
         deletions=deletions,
         max_api_calls=max_api_calls,
@@ -130,6 +141,15 @@ def quickbooks_source(
         for found in tables.values():
             for table in found:
                 yield _table_resource(changes, table, deletions)
+        for name in wanted:
+            yield dlt.transformer(
+                _rows_of(name),
+                data_from=changes,
+                name=name,
+                write_disposition="merge",
+                columns={REMOVED: {"hard_delete": True}},
+                merge_key=REALM_ID,
+            )
         yield dlt.transformer(
             _rows_of(COMPANIES),
             data_from=changes,
@@ -195,6 +215,7 @@ class _Sync:
         self,
         loads: Sequence[CompanyLoad],
         tables: Tables,
+        reports: Mapping[str, Mapping[str, Any]],
         report: LoadReport,
         *,
         deletions: Deletions,
@@ -205,6 +226,7 @@ class _Sync:
     ) -> None:
         self._loads = loads
         self._tables = tables
+        self._reports = reports
         self._report = report
         self._deletions = deletions
         self._max_api_calls = max_api_calls
@@ -229,6 +251,9 @@ class _Sync:
         active = [part for part in parts if part.begin(self._max_api_calls, restart=restart, continues=continues)]
         left = self._max_records
         is_empty = True
+        for name, found_rows in self._report_rows([] if continues else parts, package.load_id):
+            is_empty = False
+            yield name, found_rows
         with contextlib.closing(_next_sets(active, self._workers)) as sets:
             for part, found in sets:
                 is_empty = False
@@ -243,6 +268,16 @@ class _Sync:
             raise failures[0].without_traceback()
         rows = [part.company_row() for part in parts]
         yield COMPANIES, pa.Table.from_pylist(rows, COMPANIES_SCHEMA)
+
+    def _report_rows(self, parts: Sequence[CompanyPackage], load_id: str) -> Iterator[Rows]:
+        """Yield the rows of each report that is selected, company by company."""
+        selected = dlt.current.source().selected_resources
+        for name, data in self._reports.items():
+            for part in parts if name in selected else ():
+                batch = part.load.read_report(data)
+                if batch is not None:
+                    yield name, _replacing(batch, str(part.load.report.realm_id), load_id)
+                    part.load.report.count(name, rows=batch.num_rows)
 
     def _package(self) -> Package:
         """Return the package that is being extracted, with the tables that are selected."""
@@ -287,6 +322,16 @@ def _next_sets(parts: Sequence[CompanyPackage], workers: int) -> Generator[tuple
                 part.load.hold(future.result())
 
 
+def _replacing(batch: pa.RecordBatch, realm_id: str, load_id: str) -> pa.Table:
+    """Return rows that replace those of a company, with a row that is removed, so that there is always one."""
+    table = pa.Table.from_batches([batch.replace_schema_metadata(None)])
+    mark = pa.Table.from_pylist([{REALM_ID: realm_id}], table.schema)
+    table = pa.concat_tables([table, mark])
+    removed = pa.array([None] * batch.num_rows + [True], pa.bool_())
+    table = table.append_column(REMOVED, removed)
+    return table.append_column(LOAD_ID, pa.array([load_id] * len(table), pa.string()))
+
+
 # ---- arguments -------------------------------------------------------------------------------------------------------
 
 
@@ -301,6 +346,27 @@ def _resources(entities: Sequence[str] | None) -> list[Resource]:
         hint = f"Did you mean {', '.join(near)}?" if near else f"Use some of: {', '.join(SYNC_ENTITIES)}."
         raise _wrong("entities", f"There is no entity {shown!r}." if unknown else "No entity is named.", hint)
     return [SYNC_ENTITIES[name] for name in dict.fromkeys(names)]
+
+
+def _reports(
+    reports: Sequence[str] | Mapping[str, Mapping[str, Any]], tables: Sequence[str]
+) -> dict[str, Mapping[str, Any]]:
+    """Return the input of each report by the name of its table.
+
+    Raises:
+        InputError: There is no such report, it does not have a parameter, or the name is the one of another table.
+    """
+    if isinstance(reports, Mapping):
+        found = dict(reports)
+    else:
+        names = [reports] if isinstance(reports, str) else list(reports)
+        found = {f"report_{snake_case(name)}": {"report": name} for name in names}
+    for name, data in found.items():
+        if name in tables or name == COMPANIES or not re.fullmatch("[a-z][a-z0-9_]*", name):
+            hint = "Use another name in lower case, such as report_profit_and_loss."
+            raise _wrong("reports", f"{name[:40]!r} cannot be the name of a report's table.", hint)
+        query_parameters(validate_input("getReport", data))
+    return found
 
 
 def _connect(
