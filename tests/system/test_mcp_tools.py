@@ -139,7 +139,7 @@ def test_no_answer_contains_a_secret(agent):
 # ---- reports ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_report_is_short_rows_whose_data_add_up(agent, books):
+def test_a_report_is_short_rows_whose_data_add_up(agent):
     data = agent.ask("report", company="acme", report="agedreceivables")
     rows = rows_of(data)
     assert data["report"] == "AgedReceivables"
