@@ -288,6 +288,32 @@ def test_a_worker_that_is_stopped_gives_back_what_it_has_not_done(inbox):
     assert claim.attempts == 1
 
 
+def test_companies_that_are_due_at_the_same_time_are_handed_on_at_the_same_time(inbox):
+    together = threading.Barrier(3, timeout=WAIT_S)
+    worker = Worker(inbox, lambda *_: together.wait(), threads=3)
+    with Receiver(inbox) as receiver:
+        receiver.post(body_of(*(event(1, realm=realm) for realm in (A, B, "9341450000000033"))))
+    assert worker.run_due() == 3
+    assert worker.stats["handled"] == 3
+
+
+def test_a_batch_handler_gets_all_of_them_in_one_call_and_says_which_failed(inbox):
+    calls = []
+
+    class Handler:
+        def handle_batch(self, work):
+            calls.append([(realm, [notice.id for notice in notices]) for realm, notices in work])
+            return {B: RuntimeError()}
+
+    worker = Worker(inbox, Handler(), threads=3)
+    with Receiver(inbox) as receiver:
+        receiver.post(body_of(event(1), event(2, realm=B)))
+    assert worker.run_due() == 2
+    assert calls == [[(A, ["1"]), (B, ["2"])]]
+    assert (worker.stats["handled"], worker.stats["failures"]) == (1, 1)
+    assert [company["realmId"] for company in inbox.state()["failing"]] == [B]
+
+
 # ---- the server ------------------------------------------------------------------------------------------------------
 
 

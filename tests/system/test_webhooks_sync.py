@@ -11,6 +11,7 @@ import pluggy
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from interceptor import Interceptor
 from webhook_receiver import Receiver, body_of, event
 
 from vantage_quickbooks import hookspecs
@@ -62,6 +63,7 @@ class Firm:
 
     def __init__(self, emulator, folder):
         self.emulator, self.folder, self.numbers = emulator, folder, itertools.count()
+        self.interceptor = Interceptor()
 
     @contextlib.contextmanager
     def opened(self, *, scheduled=False, **subscription):
@@ -80,6 +82,7 @@ class Firm:
         self.seams = {
             "deployment": Deployment(emulator_url=emulator.url),
             "store": MemoryStore(),
+            "intercept": self.interceptor,
             "rate_limiter": RateLimiter(10, 10**9, 10**9),
             "new_call": lambda **known: CallContext(
                 **known, sleep=lambda _: None, now=lambda: datetime.fromtimestamp(emulator.now(), UTC)
@@ -255,6 +258,53 @@ def test_many_notifications_of_a_company_cost_one_metered_call(firm):
         assert firm.receiver.stats["accepted"] >= 10
         firm.wait(WINDOW_S)
         assert firm.emulator.counters()["api_requests"]["total"] == 1
+        firm.assert_equal()
+
+
+def test_an_entity_that_the_plan_does_not_have_holds_back_nothing(firm):
+    """To repeat the sync would not help, and the pauses would delay what can be synced."""
+
+    def without_invoices(send, request, *args):
+        if "Invoice" in request.url:
+            firm.emulator.fault("fault", status=400, code="5020")
+        return send(request, *args)
+
+    with firm.opened(merge_s=0):
+        made = firm.emulator.create("Customer", {"DisplayName": "Mira Lund"}, REALMS["acme"])
+        firm.wait(1)
+        with firm.interceptor.installed(without_invoices):
+            firm.wait(WINDOW_S)
+        assert (firm.worker.stats["handled"], firm.worker.stats["failures"]) == (1, 0)
+        assert made["Id"] in firm.mirrors["acme"].records["Customer"]
+
+
+def test_a_sync_that_may_succeed_later_is_repeated(firm):
+    with firm.opened(merge_s=0):
+        firm.emulator.fault("status", path="/cdc", status=503, times=-1)
+        firm.create(REALMS["acme"], 0)
+        firm.wait(1)
+        firm.wait(WINDOW_S)
+        assert (firm.worker.stats["handled"], firm.worker.stats["failures"]) == (0, 1)
+        firm.emulator.clear_faults()
+        firm.wait(10)
+        assert firm.inbox.state()["waiting"] == 0
+        firm.assert_equal()
+
+
+def test_a_company_that_is_connected_later_is_synced_by_then(firm, monkeypatch):
+    monkeypatch.setattr("vantage_quickbooks.webhooks.handlers._LISTED_AGAIN_S", 0)
+    with firm.opened(merge_s=0):
+        forms = {}
+        handler = SyncHandler(HostRegistry(forms.get, list=lambda: forms), firm._open_target, **firm.seams)
+        worker = Worker(firm.inbox, handler, companies=handler.companies.realms)
+        firm.create(REALMS["acme"], 0)
+        firm.emulator.advance(WINDOW_S)
+        assert firm.emulator.webhooks.settle()
+        firm.emulator.advance(WINDOW_S)
+        worker.run_due()
+        assert (worker.stats["unknown_companies"] > 0, worker.stats["handled"]) == (True, 0)
+        forms["acme"] = firm.registry.load("acme")
+        assert worker.run_due() == 1  # it is scheduled, for the first time at once
         firm.assert_equal()
 
 
