@@ -365,7 +365,7 @@ def test_parameters__are_spelled_as_intuit_takes_them():
 def test_parameters__of_another_report_are_errors_with_a_remedy():
     found = fields_of({"report": "BalanceSheet", "report_date": "2026-01-31", "memo": "x"})
     assert list(found) == ["report_date", "memo"]
-    assert found["report_date"].hint == "Use date_macro or end_date or start_date."
+    assert found["report_date"].hint == "Use date_macro, start_date or end_date."
     assert "BalanceSheet takes date_macro, start_date" in found["memo"].hint
 
 

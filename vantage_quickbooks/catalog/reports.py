@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from vantage_quickbooks.errors import FieldError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["PARAMETERS", "REPORTS", "Parameter", "ReportType", "query_parameters"]
 
@@ -386,18 +386,22 @@ def query_parameters(data: Mapping[str, Any]) -> dict[str, str]:
 
 def _unknown(report: ReportType, name: str) -> FieldError:
     """Return the error for a parameter of other reports, with the nearest that this report has."""
-    kin = [other for other in _kin(name) if other in report.parameters]
+    others = [other for other in _alternatives(name) if other in report.parameters]
     known = ", ".join(report.parameters)
-    hint = f"Use {' or '.join(kin)}." if kin else f"Remove it. {report.name} takes {known}."
+    hint = f"Use {_either(others)}." if others else f"Remove it. {report.name} takes {known}."
     return _wrong(name, "report", f"{report.name} does not have {name}.", hint)
 
 
-def _kin(name: str) -> tuple[str, ...]:
+def _alternatives(name: str) -> tuple[str, ...]:
     """Return the parameters that say the same for other reports."""
-    for group in (("start_date", "end_date", "report_date", "date_macro"), ("arpaid", "appaid")):
+    for group in (("date_macro", "report_date", "start_date", "end_date"), ("arpaid", "appaid")):
         if name in group:
-            return tuple(other for other in reversed(group) if other != name)
+            return tuple(other for other in group if other != name)
     return ()
+
+
+def _either(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
 
 
 def _contradictions(data: Mapping[str, Any], report: ReportType) -> list[FieldError]:

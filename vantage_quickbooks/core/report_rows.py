@@ -334,8 +334,8 @@ class _Reader:
             inside = {
                 at: sum((row.values[at] or 0 for row in inner if row.kind == "data"), Decimal(0)) for at in amounts
             }
-            whole = inside if summary is None else {at: summary.values[at] or Decimal(0) for at in amounts}
-            is_sum = amounts == whole and any(inside.values())
+            section_sum = inside if summary is None else {at: summary.values[at] or Decimal(0) for at in amounts}
+            is_sum = amounts == section_sum and any(inside.values())
             header.kind = "summary" if is_sum else "data"
             if not is_sum:
                 header.depth = depth + 1
