@@ -44,7 +44,7 @@ __all__ = [
     "node_name",
 ]
 
-CONTRACT_VERSION = "1.1"
+CONTRACT_VERSION = "1.2"
 """The version of this contract, MAJOR.MINOR. A minor version adds keys; a major version changes or removes some."""
 
 CONTRACT_VERSIONS = ("1",)
@@ -240,6 +240,9 @@ class Action:
         destructive: Whether it deletes or overwrites something that cannot be restored.
         version: The action's own version: a new one when its input or result changes in a way that callers notice.
         deprecated: None while it is recommended.
+        listing: How people narrow, sort and open the rows, as data (docs/host.md, "Listings"); None if a host finds
+            out by itself.
+        links: What a row leads to: other records and lists, as data (docs/host.md, "Links").
     """
 
     id: str
@@ -264,6 +267,8 @@ class Action:
     destructive: bool = False
     version: str = "1"
     deprecated: Deprecation | None = None
+    listing: JSON | None = None
+    links: tuple[JSON, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,6 +400,8 @@ def describe_action(action: Action, connector_id: str, **members: Any) -> JSON:
         "flatFields": [{"name": flat.name, "type": flat.type, "title": flat.title} for flat in action.flat_fields],
         "examples": copy.deepcopy(list(action.examples)),
         "views": copy.deepcopy(list(action.views)),
+        "listing": copy.deepcopy(action.listing),
+        "links": copy.deepcopy(list(action.links)),
         **members,
     }
 

@@ -66,9 +66,8 @@ def test_its_rows_are_shown_escaped_sorted_and_page_by_page(garage):
     assert "&lt;b&gt;Owner 1&lt;/b&gt;" in result.text
     assert "<b>Owner" not in result.text
     path = urlsplit(result.url).path
-    last = garage.get(f"{path}?sort=km&order=down&page=3").text
+    last = garage.get(f"{path}?sort=-km&page=5").text
     assert re.findall(r"T-\d+", last) == [f"T-{number}" for number in range(50, 0, -1)]
-    assert "data-sortable" not in last  # not all rows are on the page
     rows = garage.get(f"{path}/download.csv").text.splitlines()
     assert len(rows) == 251
     assert len(json.loads(garage.get(f"{path}/download.json").text)["cars"]) == 250

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from vantage_quickbooks.catalog.line_details import LINE_DETAILS
 from vantage_quickbooks.catalog.resource import Property
 from vantage_quickbooks.catalog.resources import COMPANY_INFO, RESOURCES
 from vantage_quickbooks.catalog.shorthand import properties
@@ -101,22 +102,6 @@ _LISTS: dict[str, tuple[Property, ...]] = {
     "TaxLine": properties("Amount:decimal DetailType TaxLineDetail:TaxLineDetail"),
 }
 """Members of what each list holds. Other lists are one column of JSON text."""
-
-_SALES_LINES = ("SalesItemLineDetail", "GroupLineDetail", "DiscountLineDetail", "DescriptionLineDetail")
-_EXPENSE_LINES = ("AccountBasedExpenseLineDetail", "ItemBasedExpenseLineDetail")
-
-LINE_DETAILS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(
-        ("Invoice", "Estimate", "SalesReceipt", "CreditMemo", "RefundReceipt", "ChangeOrder"), _SALES_LINES
-    ),
-    "ReimburseCharge": ("ReimburseLineDetail",),
-    **dict.fromkeys(("Bill", "VendorCredit", "Purchase", "PurchaseOrder"), _EXPENSE_LINES),
-    **dict.fromkeys(("Payment", "BillPayment", "Transfer"), ()),
-    "JournalEntry": ("JournalEntryLineDetail",),
-    "Deposit": ("DepositLineDetail",),
-    "InventoryAdjustment": ("ItemAdjustmentLineDetail",),
-}
-"""The details that lines of each entity may have, as its page among Intuit's entity pages lists them."""
 
 _MONEY = (19, 4)
 _FINE = (28, 10)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vantage_quickbooks.catalog.listings import links_of, listing_of, record_view
 from vantage_quickbooks.catalog.resources import RESOURCES
 from vantage_quickbooks.contract import Action, Cost, FlatField, Keys, Limits, Trigger
 
@@ -165,6 +166,8 @@ def _describe_list(resource: Resource) -> Action:
         cost=_costs(resource),
         limits=LIMITS,
         flat_fields=_flat_fields(resource),
+        listing=listing_of(resource),
+        links=links_of(resource, RESOURCES),
     )
 
 
@@ -187,6 +190,8 @@ def _describe_get(resource: Resource) -> Action:
         cost=(_ONE_CALL,),
         limits=LIMITS,
         flat_fields=_flat_fields(resource),
+        views=(record_view(resource, RESOURCES),),
+        links=links_of(resource, RESOURCES),
     )
 
 

@@ -69,6 +69,9 @@ class Filter:
         placeholder: What an empty form field shows.
         options_from: Id of the list action that offers the values (for `id`): `listCustomers`.
         max_length: Of a text: characters that QuickBooks accepts.
+        phrase: How it follows the noun in the title of a list, `of {value}`; empty for title and value.
+        is_future: Of a range of dates: whether people ask for days to come, such as due dates.
+        column: Column of the list that shows what people call its value, `customerName`.
     """
 
     input: str
@@ -82,6 +85,9 @@ class Filter:
     placeholder: str = ""
     options_from: str = ""
     max_length: int = 100
+    phrase: str = ""
+    is_future: bool = False
+    column: str = ""
 
     @property
     def is_range(self) -> bool:
@@ -210,6 +216,9 @@ class Resource:
         template_key: Whether each record is an object with one member, named by the type of its template, that holds
             the properties, as RecurringTransaction's are.
         views: Charts beside the table.
+        sections: What a host shows of one record beside its fields: its lines, addresses, linked transactions.
+        links: What a record leads to, in addition to its references.
+        is_pinned: Whether people open this list often.
         examples: Inputs of the list action that work.
         source: Where the facts of this row come from.
     """
@@ -240,6 +249,9 @@ class Resource:
     primary_key: tuple[str, ...] = ("Id",)
     template_key: bool = False
     views: tuple[Mapping[str, Any], ...] = ()
+    sections: tuple[Mapping[str, Any], ...] = ()
+    links: tuple[Mapping[str, Any], ...] = ()
+    is_pinned: bool = False
     examples: tuple[Mapping[str, Any], ...] = ()
     source: str = ""
 

@@ -257,6 +257,7 @@ def text_filter(
     *examples: str,
     hint: str = "Enter the text, or a part of it with % for the rest.",
     max_length: int = 502,
+    phrase: str = "",
 ) -> Filter:
     """Return a filter by a text; the last example is the placeholder."""
     return Filter(
@@ -269,6 +270,7 @@ def text_filter(
         examples,
         placeholder=examples[-1] if examples else "",
         max_length=max_length,
+        phrase=phrase,
     )
 
 
@@ -284,6 +286,7 @@ def name_filter(plural: str, example: str, path: str = "Name") -> Filter:
         example,
         f"{first}%",
         hint=f"Enter the {words}, or a part of it with % for the rest.",
+        phrase="named {value}",
     )
 
 
@@ -311,10 +314,13 @@ def doc_number_filter(plural: str, singular: str, example: str = "1037") -> Filt
         example,
         hint=f"Enter the number as printed on the {singular}.",
         max_length=100,
+        phrase="number {value}",
     )
 
 
-def id_filter(what: str, path: str, plural: str, options_from: str, example: str) -> Filter:
+def id_filter(  # noqa: PLR0917 -- the columns of a row
+    what: str, path: str, plural: str, options_from: str, example: str, phrase: str = "", column: str = ""
+) -> Filter:
     """Return a filter by the Id of another record, which *options_from* lists."""
     return Filter(
         f"{what.replace(' ', '_')}_id",
@@ -326,6 +332,8 @@ def id_filter(what: str, path: str, plural: str, options_from: str, example: str
         (example,),
         placeholder=example,
         options_from=options_from,
+        phrase=phrase,
+        column=column,
     )
 
 
@@ -345,12 +353,12 @@ def linked_id_filter(plural: str, path: str) -> Filter:
 
 def customer_filter(plural: str) -> Filter:
     """Return the filter by customer."""
-    return id_filter("customer", "CustomerRef", plural, "listCustomers", "24")
+    return id_filter("customer", "CustomerRef", plural, "listCustomers", "24", "of {value}", "customerName")
 
 
 def vendor_filter(plural: str) -> Filter:
     """Return the filter by vendor."""
-    return id_filter("vendor", "VendorRef", plural, "listVendors", "56")
+    return id_filter("vendor", "VendorRef", plural, "listVendors", "56", "from {value}", "vendorName")
 
 
 def date_filter(
@@ -365,6 +373,8 @@ def date_filter(
         f"Only {plural} {verb} on this day {{bound}}.",
         "Write a calendar date as year-month-day, like 2026-05-31.",
         ("2026-05-31",),
+        phrase=f"{verb} {{value}}",
+        is_future=verb == "due",
     )
 
 

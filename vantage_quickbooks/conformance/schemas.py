@@ -117,6 +117,69 @@ _FLAT_FIELD = _object(
     type={"enum": ["text", "decimal", "integer", "date", "instant", "boolean"]},
     title=_TEXT,
 )
+_PERIOD = _described(
+    _object(("unit", "offset"), unit={"enum": ["day", "month", "quarter", "year"]}, offset={"type": "integer"}),
+    "A period: today's, or one so many periods later or, if negative, earlier.",
+)
+
+_FILTER = _object(
+    ("id", "title", "kind", "inputs"),
+    id=_NAME,
+    title=_TEXT,
+    kind=_described(
+        {"enum": ["choice", "lookup", "dateRange", "amountRange", "text", "boolean"]},
+        "What a person enters; a host ignores kinds that it does not know.",
+    ),
+    inputs=_described(
+        _list(_NAME, minItems=1, maxItems=2), "Inputs that it sets; of a range, the lower and the upper bound."
+    ),
+    presets=_described(
+        _list(_object(("id", "title"), **{"id": _NAME, "title": _TEXT, "from": _PERIOD, "to": _PERIOD})),
+        "Of a date range: from the first day of one period to the last day of another.",
+    ),
+    phrase=_described(_TEXT, "How it follows the noun in a title, with {value}: invoices of {value}."),
+    isAdjective=_described(_FLAG, "Whether its value precedes the noun in a title: overdue invoices."),
+    isMain=_described(_FLAG, "Whether people switch between its choices most of all, so that they are tabs."),
+    column=_described(_PATH, "Member of the rows with what people call its value."),
+)
+
+_LISTING = _object(
+    ("title", "one", "many"),
+    title=_described(_TEXT, "Heading of the list."),
+    one=_described(_TEXT, "What one row is called, in lower case."),
+    many=_described(_TEXT, "What several rows are called."),
+    isPinned=_described(_FLAG, "Whether people open this list often."),
+    filters=_described(_list({"$ref": "#/$defs/filter"}), "Ways to narrow it; those that people use most come first."),
+    pageSize=_described(
+        _object(("input", "maximum"), input=_NAME, maximum={"type": "integer", "minimum": 1}),
+        "The input that limits the rows of one call, and its largest value.",
+    ),
+    sort=_described(
+        _object(
+            ("input", "ascending", "descending", "columns"),
+            input=_NAME,
+            ascending=_described({"type": "string", "pattern": r"\{field\}"}, "Value for ascending order."),
+            descending=_described({"type": "string", "pattern": r"\{field\}"}, "Value for descending order."),
+            columns=_described(
+                {"type": "object", "additionalProperties": _TEXT}, "The provider's field, by member of the rows."
+            ),
+            default=_object(("column", "isDescending"), column=_PATH, isDescending=_FLAG),
+        ),
+        "How the provider sorts; a host sorts a complete list by any column itself.",
+    ),
+    record=_described({"$ref": "#/$defs/link"}, "The action that reads one row in full."),
+)
+
+_LINK = _object(
+    ("action", "input"),
+    action=_described(_NAME, "Id of an action that reads one record, or of a list action."),
+    input=_described(
+        {"type": "object", "additionalProperties": _PATH, "minProperties": 1}, "Its inputs, by member of the row."
+    ),
+    field=_described(_PATH, "Member of the row that leads there."),
+    title=_described(_TEXT, "What it leads to, if no member of the row does."),
+    when=_described({"type": "object", "additionalProperties": _TEXT}, "Values that members of the row must have."),
+)
 
 _ACTION = _object(
     ("id", "title", "rowsKey"),
@@ -147,6 +210,8 @@ _ACTION = _object(
     outputSchema=_OBJECT,
     examples=_list(_OBJECT),
     views=_list(_object(("kind",), kind=_TEXT)),
+    listing=_or_null({"$ref": "#/$defs/listing"}),
+    links=_list({"$ref": "#/$defs/link"}),
 )
 
 DESCRIPTOR: JSON = {
@@ -191,10 +256,13 @@ DESCRIPTOR: JSON = {
     "$defs": {
         "action": _ACTION,
         "cost": _COST,
+        "filter": _FILTER,
         "flatField": _FLAT_FIELD,
         "form": _FORM,
         "keys": _KEYS,
         "limits": _LIMITS,
+        "link": _LINK,
+        "listing": _LISTING,
         "trigger": _TRIGGER,
     },
 }

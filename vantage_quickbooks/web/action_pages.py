@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse
 
 from vantage_quickbooks.web import formatting, forms
-from vantage_quickbooks.web.lookups import MIN_SEARCH_LENGTH, Lookups, Options
-from vantage_quickbooks.web.modes import CHANGES, FULL, PAGE, changes_trigger, estimated_calls, input_of, modes_of
+from vantage_quickbooks.web.listings import action_fields, is_list, question
+from vantage_quickbooks.web.lookups import MIN_SEARCH_LENGTH, Options
+from vantage_quickbooks.web.modes import CHANGES, FULL, PAGE, estimated_calls, input_of, modes_of
 from vantage_quickbooks.web.runs import Run
 from vantage_quickbooks.web.templating import NotFound, form_values
 from vantage_quickbooks.web.view import View
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from vantage_quickbooks.web.host import Host
+    from vantage_quickbooks.web.lookups import Lookups
     from vantage_quickbooks.web.modes import Mode
     from vantage_quickbooks.web.runs import Runs
     from vantage_quickbooks.web.store import Record
@@ -64,9 +66,9 @@ class _Form:
 class ActionPages(View):
     """The pages of actions."""
 
-    def __init__(self, host: Host, runs: Runs, templates: Templates) -> None:
+    def __init__(self, host: Host, runs: Runs, templates: Templates, lookups: Lookups) -> None:
         super().__init__(host, runs, templates)
-        self._lookups = Lookups(host)
+        self._lookups = lookups
 
     def action(self, request: Request) -> Response:
         """Show the form of an action, filled with the input of `?run=ID` or of example number `?example=N`."""
@@ -124,6 +126,8 @@ class ActionPages(View):
             state = earlier.sync_state
         data = form.values | input_of(form.action, form.mode, state)
         run = Run(form.record, dict(form.action), data, form.mode or PAGE)
+        labels = self._lookups.labels(form.record, action_fields(form.action), form.values)
+        run.question = question(form.action, form.values, labels)
         refusal = self._start(run)
         if refusal is not None:
             return refusal
@@ -155,9 +159,9 @@ class ActionPages(View):
 
     def _ask(self, request: Request, form: _Form) -> Response:
         """Ask before a destructive action runs."""
-        labels = self._lookups.labels(form.record, _fields(form.action), form.values)
-        facts = [(item.label, labels.get(item.name)) for item in _fields(form.action) if labels.get(item.name)]
-        named = {item.name: item.label for item in _fields(form.action)}
+        labels = self._lookups.labels(form.record, action_fields(form.action), form.values)
+        facts = [(item.label, labels.get(item.name)) for item in action_fields(form.action) if labels.get(item.name)]
+        named = {item.name: item.label for item in action_fields(form.action)}
         shown = {named.get(name, name): value for name, value in form.values.items() if name not in labels}
         hidden = [("mode", form.mode), ("since", form.since)] if form.mode else []
         for name, value in form.values.items():
@@ -179,11 +183,13 @@ class ActionPages(View):
         mode = _one(request, "mode")
         if mode not in {known.id for known in self._modes(record, action)}:
             mode = self._default_mode(record, action)
-        return _Form(record, action, forms.parse(_fields(action), form_values(request)), mode, _one(request, "since"))
+        return _Form(
+            record, action, forms.parse(action_fields(action), form_values(request)), mode, _one(request, "since")
+        )
 
     def _form_page(self, request: Request, form: _Form) -> Response:
         action, record = form.action, form.record
-        fields = _fields(action)
+        fields = action_fields(action)
         labels = self._lookups.labels(record, fields, form.values)
         bound = forms.bind(fields, form.values, form.errors, labels=labels)
         earlier = self._runs.with_sync_state(record.id, str(action["id"]))
@@ -210,6 +216,8 @@ class ActionPages(View):
             estimate_error=form.estimate_error,
             can_estimate=self._host.offers(record.connector, "estimate", record),
             replacement=self._host.action(record.connector, replacement) if replacement else None,
+            lists=self._lists(record),
+            has_list=is_list(action),
             examples=[_example_text(example, bound) for example in action["examples"]],
         )
 
@@ -221,7 +229,7 @@ class ActionPages(View):
 
     @staticmethod
     def _field(action: Mapping[str, Any], name: str) -> forms.Field:
-        found = next((item for item in _fields(action) if item.name == name), None)
+        found = next((item for item in action_fields(action) if item.name == name), None)
         if found is None:
             raise NotFound("This field does not exist.")
         return found
@@ -232,14 +240,6 @@ class ActionPages(View):
     def _default_mode(self, record: Record, action: Mapping[str, Any]) -> str:
         modes = self._modes(record, action)
         return modes[0].id if modes else ""
-
-
-def _fields(action: Mapping[str, Any]) -> list[forms.Field]:
-    """Return an action's fields without those that the choice of the mode sets."""
-    fields = forms.fields_of(action["inputSchema"], action["inputForm"])
-    trigger = changes_trigger(action) if CHANGES in action["modes"] else None
-    set_by_mode = {*(action.get("fullReadInput") or {}), trigger["stateInput"] if trigger else ""}
-    return [item for item in fields if item.name not in set_by_mode]
 
 
 def _example_text(example: Mapping[str, Any], bound: Sequence[forms.BoundField]) -> str:

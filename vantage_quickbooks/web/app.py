@@ -14,7 +14,10 @@ from starlette.staticfiles import StaticFiles
 from vantage_quickbooks.web.action_pages import ActionPages
 from vantage_quickbooks.web.api import Api, store_failure
 from vantage_quickbooks.web.connection_pages import ConnectionPages
+from vantage_quickbooks.web.list_pages import ListPages
+from vantage_quickbooks.web.lookups import Lookups
 from vantage_quickbooks.web.oauth import OAuthFlows
+from vantage_quickbooks.web.record_pages import RecordPages
 from vantage_quickbooks.web.result_pages import EXPIRED, ResultPages
 from vantage_quickbooks.web.rows import ResultExpired, ResultFiles, ResultsError
 from vantage_quickbooks.web.runs import Runs
@@ -41,7 +44,7 @@ def make_app(host: Host, sessions: Sessions) -> Starlette:
         host: The connectors and connections.
         sessions: The access key and the sessions.
     """
-    runs, templates = Runs(host, ResultFiles()), Templates()
+    runs, templates, lookups = Runs(host, ResultFiles()), Templates(), Lookups(host)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
@@ -53,8 +56,9 @@ def make_app(host: Host, sessions: Sessions) -> Starlette:
     return Starlette(
         routes=[
             *_connection_routes(ConnectionPages(host, runs, templates, flows, sessions)),
-            *_action_routes(ActionPages(host, runs, templates)),
-            *_result_routes(ResultPages(host, runs, templates)),
+            *_action_routes(ActionPages(host, runs, templates, lookups)),
+            *_list_routes(ListPages(host, runs, templates, lookups), RecordPages(host, runs, templates)),
+            *_result_routes(ResultPages(host, runs, templates, lookups)),
             *Api(host, runs, sessions.base_url).routes(),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
@@ -92,11 +96,22 @@ def _action_routes(pages: ActionPages) -> list[Route]:
     ]
 
 
+def _list_routes(lists: ListPages, records: RecordPages) -> list[Route]:
+    connection = "/connections/{connection}"
+    return [
+        Route(f"{connection}/lists/{{action}}", lists.show),
+        Route(f"{connection}/lists/{{action}}/refresh", lists.refresh, methods=["POST"]),
+        Route(f"{connection}/records/{{action}}", records.show),
+        Route(f"{connection}/records/{{action}}/summary", records.summary),
+    ]
+
+
 def _result_routes(pages: ResultPages) -> list[Route]:
     post = ["POST"]
     return [
         Route("/runs/{run}", pages.result),
         Route("/runs/{run}/status", pages.status),
+        Route("/runs/{run}/again", pages.again, methods=post),
         Route("/runs/{run}/cancel", pages.cancel, methods=post),
         Route("/runs/{run}/reveal", pages.reveal, methods=post),
         Route("/runs/{run}/download.{kind}", pages.download),

@@ -43,6 +43,7 @@ class Bar:
         part_text: The formatted part.
         short: The label, shortened to fit.
         y: Position of its top.
+        is_rest: Whether it sums up what has no bar of its own, so that it is not drawn.
         width: Width of the bar.
         part_width: Width of the part.
     """
@@ -56,6 +57,7 @@ class Bar:
     part_text: str
     short: str
     y: int
+    is_rest: bool
     width: float
     part_width: float | None
 
@@ -114,6 +116,7 @@ class _Sums:
     """Sums of one currency, by label."""
 
     by_label: dict[str, _Sum] = field(default_factory=dict)
+    has_rest: bool = False
 
     def add(self, label: str, tone: str, amount: Decimal, part: Decimal) -> None:
         kept = self.by_label.setdefault(label, _Sum(tone))
@@ -237,14 +240,17 @@ class _Top(_Aggregation):
         group.by_label = dict(ranked[:limit])
         if others := [item for _, item in ranked[limit:]]:
             rest = _Sum("muted", sum((item.amount for item in others), _ZERO), _ZERO, sum(i.count for i in others))
-            group.by_label[f"{len(others)} others"] = rest
+            group.by_label[f"{len(others):,} other{'s' if len(others) > 1 else ''}"] = rest
+            group.has_rest = True
 
 
 _AGGREGATIONS: dict[str, type[_Aggregation]] = {"aging": _Aging, "breakdown": _Breakdown, "top": _Top}
 
 
 def _chart(view: Mapping[str, Any], currency: str, sums: _Sums) -> Chart:
-    largest = max((abs(kept.amount) for kept in sums.by_label.values()), default=_ZERO) or Decimal(1)
+    # The rest is not drawn to scale: among thousands of names it would leave the others without a visible bar.
+    drawn = list(sums.by_label.values())[: len(sums.by_label) - sums.has_rest]
+    largest = max((abs(kept.amount) for kept in drawn), default=_ZERO) or Decimal(1)
     bars = tuple(
         Bar(
             label=label,
@@ -256,7 +262,8 @@ def _chart(view: Mapping[str, Any], currency: str, sums: _Sums) -> Chart:
             part_text=money(kept.part, currency) if "part" in view else "",
             short=label if len(label) <= _MAX_LABEL_LENGTH else label[: _MAX_LABEL_LENGTH - 1].rstrip() + "…",
             y=number * ROW,
-            width=_width(kept.amount, largest),
+            is_rest=sums.has_rest and number == len(drawn),
+            width=_width(min(kept.amount, largest), largest),
             part_width=_width(kept.part, largest) if "part" in view and kept.part > 0 else None,
         )
         for number, (label, kept) in enumerate(sums.by_label.items())

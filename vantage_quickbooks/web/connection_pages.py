@@ -106,6 +106,7 @@ class ConnectionPages(View):
             supports_oauth=self._host.supports_oauth(record.connector),
             can_test=self._host.offers(record.connector, "test", record),
             can_disconnect=self._can_disconnect(record),
+            lists=self._lists(record),
             menu=menu_of(described, text),
             text=text,
             has_filter=len(described["actions"]) > MAX_UNFOLDED,

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = [
     "MASK",
@@ -17,6 +17,8 @@ __all__ = [
     "Column",
     "RowFields",
     "cell",
+    "choosable_columns",
+    "column_of",
     "columns_of",
     "display",
     "facts",
@@ -24,7 +26,10 @@ __all__ = [
     "instants",
     "masked",
     "money",
+    "search_text",
     "sort_key",
+    "titles_of",
+    "value_at",
     "words",
 ]
 
@@ -100,25 +105,31 @@ class RowFields:
 
     Attributes:
         columns: The columns of the action's table: those of its first `table` view, otherwise key and flat fields.
-        titles: Headings of the flat fields.
+        titles: Headings of fields that are not in that table: of flat fields, and those of the output schema.
         names: The top-level fields in the order of their appearance, and whether each held only numbers.
         single: The fields with scalar values.
         filled: The columns with a value in some row.
         currencies: The currencies that each currency field held; "" for none.
+        totals: Exact sums of the columns with amounts, by field and currency.
     """
 
     def __init__(self, action: Mapping[str, Any] | None = None) -> None:
         action = action or {}
         table = next((view for view in action.get("views") or () if view.get("kind") == "table"), None)
         flat = {item["name"]: _flat_column(item) for item in action.get("flatFields") or ()}
-        self.titles = {name: column.label for name, column in flat.items()}
+        self.titles = titles_of(action) | {name: column.label for name, column in flat.items()}
         self.columns = (
-            [_column(column) for column in table["columns"]] if table else [*_key_columns(action, flat), *flat.values()]
+            [column_of(column) for column in table["columns"]]
+            if table
+            else [*_key_columns(action, flat), *flat.values()]
         )
         self.names: dict[str, bool] = {}
         self.single: dict[str, None] = {}
         self.filled: set[str] = set()
         self.currencies: dict[str, set[str]] = {column.currency: set() for column in self.columns if column.currency}
+        self.totals: dict[str, dict[str, Decimal]] = {
+            column.field: {} for column in self.columns if column.format == "money"
+        }
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Include a row."""
@@ -132,9 +143,29 @@ class RowFields:
                 self.filled.add(column.field)
             if column.currency and value_at(row, column.field) is not None:
                 self.currencies[column.currency].add(str(value_at(row, column.currency) or ""))
+            if column.format == "money" and (amount := _decimal(value_at(row, column.field))) is not None:
+                currency = str(value_at(row, column.currency) or "") if column.currency else ""
+                sums = self.totals[column.field]
+                sums[currency] = sums.get(currency, Decimal(0)) + amount
 
 
-def columns_of(fields: RowFields, *, show_all: bool) -> list[Column]:
+def titles_of(action: Mapping[str, Any]) -> dict[str, str]:
+    """Return the titles that an action's output schema gives the members of its rows."""
+    schema: Mapping[str, Any] = action.get("outputSchema") or {}
+    rows: Mapping[str, Any] = (schema.get("properties") or {}).get(action.get("rowsKey")) or {}
+    row: Mapping[str, Any] = rows.get("items") or rows
+    if "$ref" in row:
+        row = (schema.get("$defs") or {}).get(str(row["$ref"]).rpartition("/")[2]) or {}
+    properties: Mapping[str, Any] = row.get("properties") or {}
+    return {name: str(rules["title"]) for name, rules in properties.items() if rules.get("title")}
+
+
+def choosable_columns(fields: RowFields) -> list[Column]:
+    """Return all columns that rows can be shown with: those of the action's table first."""
+    return columns_of(fields, show_all=True)
+
+
+def columns_of(fields: RowFields, *, show_all: bool, chosen: Sequence[str] = ()) -> list[Column]:
     """Return the columns to show.
 
     If the table has no currency column, a single currency is part of the heading, and of several currencies each is
@@ -143,17 +174,22 @@ def columns_of(fields: RowFields, *, show_all: bool) -> list[Column]:
     Args:
         fields: The fields of the rows; columns without values are left out.
         show_all: Whether to include all fields, not only those of the action's table.
+        chosen: The fields to show, in their usual order; unknown ones are ignored. Empty for no choice.
     """
-    chosen = [_with_currency(column, fields) for column in fields.columns if column.field in fields.filled]
-    if chosen and not show_all:
-        return chosen
-    named = {column.field for column in chosen}
+    if chosen:
+        picked = [column for column in choosable_columns(fields) if column.field in chosen]
+        if picked:
+            return picked
+    usual = [_with_currency(column, fields) for column in fields.columns if column.field in fields.filled]
+    if usual and not show_all:
+        return usual
+    named = {column.field for column in usual}
     others = [
         Column(name, fields.titles.get(name) or words(name), "number" if is_number else "")
         for name, is_number in fields.names.items()
         if name not in named
     ]
-    return chosen + others
+    return usual + others
 
 
 def cell(row: Mapping[str, Any], column: Column) -> Cell:
@@ -181,12 +217,15 @@ def cell(row: Mapping[str, Any], column: Column) -> Cell:
 
 
 def value_at(row: Mapping[str, Any], path: str) -> Any:
-    """Return a field, or a nested one by a path with dots; None if it does not exist."""
+    """Return a field, or a nested one by a path with dots; a number is a place in a list. None if it does not exist."""
     if path in row:
         return row[path]
     value: Any = row
     for name in path.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
+        if isinstance(value, list):
+            value = value[int(name)] if name.isdecimal() and int(name) < len(value) else None
+        else:
+            value = value.get(name) if isinstance(value, dict) else None
     return value
 
 
@@ -198,6 +237,21 @@ def sort_key(row: Mapping[str, Any], column: Column) -> tuple[str, float | bytes
     # UTF-8 sorts like code points; surrogatepass allows lone surrogates.
     key = shown.sort.encode(errors="surrogatepass") if isinstance(shown.sort, str) else shown.sort
     return shown.unit, key
+
+
+def search_text(row: Mapping[str, Any], columns: Sequence[Column]) -> str:
+    """Return the text in which a row is searched for words: its values as shown and as sent, in lower case.
+
+    Args:
+        row: The row.
+        columns: The columns that are searched; if there are none, all members with a single value are.
+    """
+    if columns:
+        parts = [part for column in columns for part in (cell(row, column).text, value_at(row, column.field))]
+    else:
+        parts = [value for value in row.values() if not isinstance(value, dict | list)]
+    text = " ".join(dict.fromkeys(str(part) for part in parts if part not in (None, "")))
+    return text.casefold().encode(errors="replace").decode()  # SQLite stores no lone surrogates
 
 
 def money(amount: Decimal, currency: str = "") -> str:
@@ -265,7 +319,8 @@ def words(name: str) -> str:
     return " ".join(part.upper() if part.lower() in _ACRONYMS else part for part in spelled)
 
 
-def _column(described: Mapping[str, Any]) -> Column:
+def column_of(described: Mapping[str, Any]) -> Column:
+    """Return a column that a view of the descriptor describes."""
     return Column(
         str(described["field"]),
         str(described.get("label") or words(described["field"])),

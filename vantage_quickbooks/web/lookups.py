@@ -77,7 +77,7 @@ class Lookups:
         if len(text) < MIN_SEARCH_LENGTH:
             return Options()
         found = self._call(record, source, {source.search: source.pattern.replace("{text}", text)})
-        self._remember(record, source, found.pairs)
+        self.remember(record, source, found.pairs)
         return found
 
     def labels(self, record: Record, fields: Iterable[Field], values: Mapping[str, Any]) -> dict[str, str]:
@@ -98,7 +98,7 @@ class Lookups:
             if found.error:
                 return found
             pairs = found.pairs
-            self._remember(record, source, pairs)
+            self.remember(record, source, pairs)
             with self._lock:
                 self._lists[key] = self._now(), pairs
         matching = tuple(pair for pair in pairs if text.casefold() in pair[1].casefold())
@@ -128,7 +128,8 @@ class Lookups:
             return Options(pairs)
         return Options(pairs[:MAX_OPTIONS], len(pairs) >= MAX_OPTIONS)
 
-    def _remember(self, record: Record, source: OptionsSource, pairs: Iterable[tuple[str, str]]) -> None:
+    def remember(self, record: Record, source: OptionsSource, pairs: Iterable[tuple[str, str]]) -> None:
+        """Remember the labels of values."""
         with self._lock:
             for value, label in pairs:
                 self._labels.pop((record.id, source, value), None)

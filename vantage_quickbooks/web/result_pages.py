@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from vantage_quickbooks.web import download, formatting
+from vantage_quickbooks.web.links import Links
+from vantage_quickbooks.web.listings import Listing, ListState, action_fields, is_list
 from vantage_quickbooks.web.modes import CHANGES, FULL, PAGE, changes_trigger, input_of, modes_of
+from vantage_quickbooks.web.runs import Run
+from vantage_quickbooks.web.tables import make_table, totals_of
 from vantage_quickbooks.web.templating import NotFound, redirect
 from vantage_quickbooks.web.view import View
 
@@ -18,14 +22,17 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from vantage_quickbooks.web.runs import Run
+    from vantage_quickbooks.web.host import Host
+    from vantage_quickbooks.web.lookups import Lookups
+    from vantage_quickbooks.web.runs import Runs
+    from vantage_quickbooks.web.templating import Templates
 
 __all__ = ["EXPIRED", "ResultPages"]
 
 EXPIRED = "This result is no longer stored. Run the action again."
 
-PAGE_ROWS = 100
-"""Rows of a table on one page; downloads contain all of them."""
+ALL_COLUMNS = "all"
+"""The value of `columns` for all of them."""
 
 JSON_ROWS = 50
 """Rows shown as JSON."""
@@ -36,6 +43,10 @@ DELETED_ROWS = 100
 
 class ResultPages(View):
     """The pages of runs."""
+
+    def __init__(self, host: Host, runs: Runs, templates: Templates, lookups: Lookups) -> None:
+        super().__init__(host, runs, templates)
+        self._lookups = lookups
 
     def result(self, request: Request) -> Response:
         """Show a run: its progress, its result, or its error."""
@@ -54,6 +65,18 @@ class ResultPages(View):
         """Return the progress of a run, for the script of the progress page."""
         run = self._run(request)
         return JSONResponse({"state": run.state, "done": run.done, "total": run.total, "seconds": round(run.seconds)})
+
+    def again(self, request: Request) -> Response:
+        """Run an action again with the same input. What changes data goes back to its form instead."""
+        run = self._run(request)
+        record = self._host.record(run.record.id)
+        if record is None:
+            raise NotFound("This connection does not exist. It may have been removed.")
+        if run.action is None or run.action.get("readOnly") is False or run.action.get("destructive"):
+            raise NotFound("This run cannot be repeated without its form.")
+        repeated = Run(record, run.action, dict(run.input), run.mode, question=run.question, list_url=run.list_url)
+        run.is_stale = True  # its list shows the new rows
+        return self._start(repeated) or self._to_result(repeated)
 
     def cancel(self, request: Request) -> Response:
         """Cancel a run."""
@@ -94,13 +117,11 @@ class ResultPages(View):
     ) -> Response:
         action = run.action or {}
         query = request.query_params
-        show_all = query.get("columns") == "all"
-        columns = formatting.columns_of(run.rows.fields, show_all=show_all)
-        by = next((column for column in columns if column.field == query.get("sort")), None)
-        is_down = query.get("order") == "down"
-        pages = max(1, math.ceil(len(run.rows) / PAGE_ROWS))
-        page = min(max(1, int(query["page"]) if query.get("page", "").isdecimal() else 1), pages)
-        shown = run.rows.page((page - 1) * PAGE_ROWS, PAGE_ROWS, by, descending=is_down) if run.is_list else []
+        listing = replace(Listing.of(action), filters=())
+        state = ListState.parse(listing, query.multi_items())
+        columns = formatting.columns_of(run.rows.fields, show_all=state.columns == (ALL_COLUMNS,), chosen=state.columns)
+        links = Links(run.record.id, self._host.describe(run.record.connector)["actions"], listing.links)
+        table = make_table(run.rows, columns, state, links, listing.record) if run.is_list else None
         metadata = data.get("metadata", {})
         can_stream = self._host.offers(run.record.connector, "stream", run.record)
         modes = {mode.id for mode in modes_of(action, can_stream=can_stream)}
@@ -112,15 +133,16 @@ class ResultPages(View):
             action=action,
             single=_single(run, data),
             chart_groups=run.chart_groups,
-            columns=columns,
-            has_more_columns=bool(run.rows.fields.columns),
-            show_all=show_all,
-            cells=[[formatting.cell(row, column) for column in columns] for row in shown],
-            by=by.field if by else "",
-            is_down=is_down,
-            page=page,
-            pages=pages,
-            first=(page - 1) * PAGE_ROWS + 1,
+            listing=listing,
+            state=state,
+            table=table,
+            totals=totals_of(run.rows) if run.is_list and not state.text else [],
+            choosable=formatting.choosable_columns(run.rows.fields) if run.is_list else [],
+            shown={item.field for item in columns},
+            inputs=self._inputs(run),
+            can_repeat=bool(action.get("readOnly") is not False and not action.get("destructive")),
+            lists=self._lists(run.record),
+            has_list=is_list(action),
             deleted=_deleted(run),
             deleted_count=None if run.deleted is None else len(run.deleted),
             metadata=formatting.facts(metadata, leave_out=_state_names(action)),
@@ -131,6 +153,23 @@ class ResultPages(View):
             is_revealed=is_revealed,
             repeated_input=_hidden_fields(run),
         )
+
+    def _inputs(self, run: Run) -> list[tuple[str, str]]:
+        """Return the labels and values of what a run was started with."""
+        action = run.action or {}
+        fields = action_fields(action)
+        labels = self._lookups.labels(run.record, fields, run.input)
+        pairs = []
+        for item in fields:
+            value = run.input.get(item.name)
+            if value in (None, "", []):
+                continue
+            options = dict(item.options)
+            texts = [
+                options.get(str(it), formatting.display(it)) for it in (value if isinstance(value, list) else [value])
+            ]
+            pairs.append((item.label, labels.get(item.name) or ", ".join(texts)))
+        return pairs
 
 
 def _single(run: Run, data: Mapping[str, Any]) -> list[tuple[str, formatting.Cell]] | None:

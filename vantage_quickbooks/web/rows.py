@@ -7,7 +7,9 @@ Theory of operation
 2. Each row is compressed with the first row as the dictionary (zlib): the rows of a list are similar.
 3. A file is deleted when its result is dropped, the directory when the server stops. A reader that has the file open
    can finish.
-4. A server that is killed leaves its directory behind. Each server holds a lock on a file in its directory
+4. Sort keys and a searchable text of the columns of the action's table are stored with each row, so that a page of
+   50,000 sorted or searched rows takes a moment. The keys of other columns are stored when one is first sorted by.
+5. A server that is killed leaves its directory behind. Each server holds a lock on a file in its directory
    (`flock(2)`, which the kernel releases however a process ends). The next server deletes this user's directories whose
    lock is free.
 """
@@ -29,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from vantage_quickbooks.web.formatting import RowFields, sort_key
+from vantage_quickbooks.web.formatting import RowFields, search_text, sort_key, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -49,6 +51,7 @@ _MAX_DICTIONARY_BYTES = 32 * 1024  # the size of zlib's window
 
 _CREATE = """
 CREATE TABLE row (number INTEGER PRIMARY KEY, compressed BLOB NOT NULL);
+CREATE TABLE shown (number INTEGER PRIMARY KEY, text TEXT NOT NULL{columns});
 CREATE TABLE sort_key (
     field TEXT NOT NULL, number INTEGER NOT NULL, unit TEXT NOT NULL, key, PRIMARY KEY (field, number)
 ) WITHOUT ROWID;
@@ -56,9 +59,15 @@ CREATE TABLE sort_key (
 # Numbers sort before text (https://www.sqlite.org/datatype3.html, "Sort Order"). Empty cells come last in both
 # directions, and each currency is sorted by itself.
 _SORTED = """
-SELECT compressed FROM sort_key JOIN row USING (number) WHERE field = ?
-ORDER BY key IS NULL, unit, key {order}, number LIMIT ? OFFSET ?
+SELECT compressed FROM sort_key JOIN row USING (number) JOIN shown USING (number) WHERE field = :field AND {wanted}
+ORDER BY key IS NULL, unit, key {order}, number LIMIT :count OFFSET :first
 """
+_SHOWN = """
+SELECT compressed FROM shown JOIN row USING (number) WHERE {wanted}
+ORDER BY {keys} number LIMIT :count OFFSET :first
+"""
+_MAX_WORDS = 8
+"""Words of a search; further ones are ignored."""
 
 
 class ResultExpired(Exception):  # noqa: N818 -- what happened, not a mistake
@@ -151,7 +160,12 @@ class Rows:
                     os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
                 with self._database() as database, database:
                     if is_new:
-                        database.executescript(_CREATE)
+                        columns = "".join(f", unit{place}, key{place}" for place in range(len(self.fields.columns)))
+                        database.executescript(_CREATE.format(columns=columns))
+                    values = ", ".join(["?"] * (2 + 2 * len(self.fields.columns)))
+                    first = self._count + 1
+                    insert = f"INSERT INTO shown VALUES ({values})"  # noqa: S608 -- question marks
+                    database.executemany(insert, self._shown(rows, first))
                     database.executemany("INSERT INTO row VALUES (?, ?)", self._compress(rows))
         except ResultExpired:
             raise ResultsError(f"{self._path.parent} was deleted while a result was written to it.") from None
@@ -165,12 +179,35 @@ class Rows:
             yield number, compressor.compress(text) + compressor.flush()
             self._count = number
 
+    def _shown(self, rows: Sequence[Mapping[str, Any]], first: int) -> Iterator[tuple[Any, ...]]:
+        columns = self.fields.columns
+        for number, row in enumerate(rows, first):
+            keys: list[Any] = []
+            for column in columns:
+                unit = str(value_at(row, column.currency) or "") if column.currency else ""
+                keys += [unit, sort_key(row, column)[1]]
+            yield number, search_text(row, columns), *keys
+
     def _decompress(self, compressed: bytes) -> dict[str, Any]:
         row: dict[str, Any] = json.loads(zlib.decompressobj(zdict=self._dictionary).decompress(compressed))
         return row
 
+    def count(self, text: str) -> int:
+        """Return the number of rows that contain all words of a text.
+
+        Raises:
+            ResultExpired: The result was dropped.
+        """
+        if not self._count or not text.split():
+            return self._count
+        wanted, values = _wanted(text)
+        with self._translated(), self._database() as database:
+            statement = f"SELECT COUNT(*) FROM shown WHERE {wanted}"  # noqa: S608 -- conditions with parameters
+            found: int = database.execute(statement, values).fetchone()[0]
+        return found
+
     def page(
-        self, first: int, count: int, by: Column | None = None, *, descending: bool = False
+        self, first: int, count: int, by: Column | None = None, *, descending: bool = False, text: str = ""
     ) -> list[dict[str, Any]]:
         """Return a page of the rows.
 
@@ -179,20 +216,28 @@ class Rows:
             count: Maximum number of rows.
             by: The column to sort by; None keeps the original order. The sort is stable, with empty cells last.
             descending: Whether the largest come first.
+            text: Words that the rows must contain.
 
         Raises:
             ResultExpired: The result was dropped.
         """
         if not self._count:
             return []
+        wanted, values = _wanted(text)
+        values |= {"first": first, "count": count}
+        order = "DESC" if descending else "ASC"
         with self._translated(), self._database() as database:
+            place = next((at for at, it in enumerate(self.fields.columns) if by and it.field == by.field), None)
             if by is None:
-                found = database.execute("SELECT compressed FROM row ORDER BY number LIMIT ? OFFSET ?", (count, first))
+                statement = _SHOWN.format(wanted=wanted, keys="")
+            elif place is not None:
+                unit = f"unit{place}, " if by.is_mixed else ""
+                keys = f"key{place} IS NULL, {unit}key{place} {order},"
+                statement = _SHOWN.format(wanted=wanted, keys=keys)
             else:
                 self._add_sort_keys(database, by)
-                statement = _SORTED.format(order="DESC" if descending else "ASC")
-                found = database.execute(statement, (by.field, count, first))
-            return [self._decompress(compressed) for (compressed,) in found]
+                statement, values = _SORTED.format(order=order, wanted=wanted), values | {"field": by.field}
+            return [self._decompress(compressed) for (compressed,) in database.execute(statement, values)]
 
     def drop(self) -> None:
         """Delete the rows."""
@@ -236,6 +281,13 @@ class Rows:
             database.execute("PRAGMA journal_mode = MEMORY")
             database.execute("PRAGMA synchronous = OFF")  # the file is not used after a crash
             yield database
+
+
+def _wanted(text: str) -> tuple[str, dict[str, Any]]:
+    """Return the condition, and its values, of the rows that contain all words of a text."""
+    words = text.casefold().encode(errors="replace").decode().split()[:_MAX_WORDS]
+    conditions = " AND ".join(f"instr(text, :word{at})" for at in range(len(words)))
+    return conditions or "1", {f"word{at}": word for at, word in enumerate(words)}
 
 
 def _locked_directory(parent: Path) -> tuple[Path, int]:

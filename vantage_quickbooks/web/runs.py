@@ -59,6 +59,9 @@ class Run:
         is_cut: Whether there were more than `MAX_ROWS` rows.
         sync_state: What a later run needs to read the changes since this one; None if this run provides no state.
         deleted: Deleted rows that a run in the mode `changes` reported; None if it reported none at all.
+        question: What it asks for, in words; empty for the action's title.
+        list_url: The list that it reads; empty if it was started from a form.
+        is_stale: Whether its rows were refreshed since, so that they are not shown in their list any more.
         started_at: When it started.
         took_s: Duration in seconds.
     """
@@ -80,6 +83,9 @@ class Run:
     is_cut: bool = False
     sync_state: Any = field(default=None, repr=False)
     deleted: list[Any] | None = field(default=None, repr=False)
+    question: str = ""
+    list_url: str = ""
+    is_stale: bool = False
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     took_s: float = 0.0
     _cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
@@ -88,8 +94,8 @@ class Run:
 
     @property
     def title(self) -> str:
-        """The action's title."""
-        return str(self.action["title"]) if self.action else "Test connection"
+        """What it asks for, in words."""
+        return self.question or (str(self.action["title"]) if self.action else "Test connection")
 
     @property
     def outcome(self) -> str:
@@ -106,6 +112,11 @@ class Run:
     def seconds(self) -> float:
         """Duration, or time since the start."""
         return self.took_s or time.monotonic() - self._began
+
+    @property
+    def age(self) -> float:
+        """Seconds since it ended; 0 while it is running."""
+        return time.monotonic() - self._began - self.took_s if self.state != "running" else 0.0
 
     def progress(self, done: int, total: int | None) -> None:
         """Set the progress (see `host.Observer`)."""

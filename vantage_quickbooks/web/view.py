@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from vantage_quickbooks.web.listings import lists_of
 from vantage_quickbooks.web.templating import NotFound, redirect
 
 if TYPE_CHECKING:
@@ -46,12 +47,19 @@ class View:
             raise NotFound("This connection does not exist. It may have been removed.")
         return record
 
+    def _lists(self, record: Record) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """Return ids and titles of a connection's lists: those that people open often, and the others."""
+        return lists_of(self._host.describe(record.connector)) if self._host.is_ready(record) else ([], [])
+
+    def _too_many_runs(self) -> Response:
+        return self._templates.message(
+            429, "Too many runs", "Too many calls are running. Wait until one ends, or cancel one."
+        )
+
     def _start(self, run: Run) -> Response | None:
         """Start a run and wait briefly for its end. Return a response if it cannot start."""
         if not self._runs.start(run):
-            return self._templates.message(
-                429, "Too many runs", "Too many calls are running. Wait until one ends, or cancel one."
-            )
+            return self._too_many_runs()
         run.wait()
         return None
 

@@ -41,6 +41,7 @@ _VENDOR = Resource(
     path="vendor",
     has_active=True,
     examples=({"max_results": 50}, {"active": "all", "name": "Norton%"}),
+    is_pinned=True,
     source=f"{short.entity_page('vendor')}; QuickBooks rejects PrimaryEmailAddr and Balance in a condition "
     "(https://github.com/ruckus/quickbooks-ruby/issues/403)",
 )
@@ -86,6 +87,7 @@ _BILL = Resource(
         short.top("Top vendors by balance", "vendorName", "Vendor", "Balance"),
     ),
     examples=({"max_results": 50}, {"status": "overdue"}, {"vendor_id": "56", "txn_date_from": "2026-01-01"}),
+    is_pinned=True,
     source=short.entity_page("bill"),
 )
 

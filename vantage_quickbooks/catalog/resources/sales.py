@@ -53,6 +53,7 @@ _CUSTOMER = Resource(
     path="customer",
     has_active=True,
     examples=({"max_results": 50}, {"active": "all", "name": "Pine%"}, {"updated_since": "2026-10-01"}),
+    is_pinned=True,
     source=short.entity_page("customer"),
 )
 
@@ -91,6 +92,8 @@ _INVOICE = Resource(
         short.customer_filter("invoices"),
         short.date_filter("invoices", "Invoice date"),
         short.due_date_filter("invoices"),
+        short.amount_filter("invoices"),
+        short.amount_filter("invoices", "Balance", "Balance", "balance"),
         short.doc_number_filter("invoices", "invoice"),
     ),
     flat=(short.CUSTOMER_NAME, short.CURRENCY_CODE),
@@ -113,6 +116,7 @@ _INVOICE = Resource(
         short.top("Top customers by balance", "customerName", "Customer", "Balance"),
     ),
     examples=({"max_results": 50}, {"status": "overdue"}, {"customer_id": "24", "txn_date_from": "2026-01-01"}),
+    is_pinned=True,
     source=short.entity_page("invoice"),
 )
 
@@ -147,6 +151,7 @@ _ESTIMATE = Resource(
     path="estimate",
     views=(short.top("Top customers by estimates", "customerName", "Customer"),),
     examples=({"max_results": 50}, {"status": "pending"}, {"customer_id": "24"}),
+    is_pinned=True,
     source=short.entity_page("estimate"),
 )
 
@@ -296,6 +301,7 @@ _PAYMENT = Resource(
     path="payment",
     views=(short.top("Top customers by payments", "customerName", "Customer"),),
     examples=({"max_results": 50}, {"customer_id": "24"}, {"txn_date_from": "2026-01-01", "amount_from": 1000}),
+    is_pinned=True,
     source=short.entity_page("payment"),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.catalog.schemas.inputs import inputs_of
+from vantage_quickbooks.catalog.titles import title_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,7 @@ def list_form(resource: Resource, resources: Mapping[str, Resource]) -> JSON:
     for row in resource.filters:
         fields |= {name: _form_field(row, inputs[name], resources) for name in row.inputs}
     middle = [name for row in resource.filters for name in row.inputs]
-    order = ["max_results", "active", "status", *middle, "updated_since", *ADVANCED]
+    order = ["status", *middle, "active", "updated_since", "max_results", *ADVANCED]
     order = [name for name in order if name in inputs]
     return {
         "order": order,
@@ -85,7 +86,7 @@ def _common_fields(resource: Resource) -> dict[str, JSON]:
             "label": "Fields",
             "inputType": "Array of Strings",
             "tooltip": "Properties to return. Empty: all of them.",
-            "options": options({known.name: known.name for known in resource.properties}),
+            "options": options({known.name: title_of(known.name) for known in resource.properties}),
         },
         "all": {
             "label": "All",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.catalog.columns import MEMBERS
 from vantage_quickbooks.catalog.schemas.draft import JSON, object_schema
+from vantage_quickbooks.catalog.titles import title_of
 
 if TYPE_CHECKING:
     from vantage_quickbooks.catalog.resource import FlatField, Property, Resource
@@ -57,7 +58,11 @@ def _first(kind: Any) -> Any:
 
 def _record(resource: Resource) -> JSON:
     """Return the schema of one record: known properties with their types, flat fields, anything else allowed."""
-    known = {} if resource.template_key else {known.name: _property(known) for known in resource.properties}
+    known = (
+        {}
+        if resource.template_key
+        else {known.name: {"title": title_of(known.name), **_property(known)} for known in resource.properties}
+    )
     return {
         "description": f"The {resource.name} as Intuit sent it, and the connector's flat fields.",
         "type": "object",

@@ -19,24 +19,36 @@ if (progress) {
   setTimeout(follow, 500);
 }
 
-// A table with all rows on the page is sorted in place; its links do the same on the server.
-for (const table of document.querySelectorAll("table[data-sortable]")) {
-  const heads = [...table.tHead.rows[0].cells];
-  heads.forEach((head, index) => head.querySelector("a").addEventListener("click", (event) => {
-    event.preventDefault();
-    const isDown = head.getAttribute("aria-sort") === "ascending";
-    const key = (row) => row.cells[index].dataset.sort;
-    const rows = [...table.tBodies[0].rows];
-    const isNumber = rows.every((row) => key(row) === "" || !Number.isNaN(Number(key(row))));
-    const compare = (a, b) => isNumber ? Number(key(a)) - Number(key(b)) : key(a).localeCompare(key(b));
-    const unit = (row) => row.cells[index].dataset.unit ?? "";  // amounts in different currencies are not compared
-    const filled = rows.filter((row) => key(row) !== "").sort((a, b) =>
-      unit(a) !== unit(b) ? (unit(a) < unit(b) ? -1 : 1) : isDown ? compare(b, a) : compare(a, b));
-    table.tBodies[0].append(...filled, ...rows.filter((row) => key(row) === ""));
-    heads.forEach((other) => other.removeAttribute("aria-sort"));
-    head.setAttribute("aria-sort", isDown ? "descending" : "ascending");
-  }));
+// Popovers: one is open at a time; Escape and a click elsewhere close it.
+const boxes = [...document.querySelectorAll("details.pop-box")];
+document.addEventListener("click", (event) => {
+  for (const box of boxes) if (box.open && !box.contains(event.target)) box.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const box = boxes.find((it) => it.open);
+  if (!box || document.querySelector(".options:not([hidden])")) return;
+  box.open = false;
+  box.querySelector("summary").focus();
+});
+for (const box of boxes) {
+  box.addEventListener("toggle", () => {
+    if (!box.open) return;
+    for (const other of boxes) if (other !== box) other.open = false;
+    box.querySelector(".presets a, form input:not([type=hidden], [type=checkbox]), form select")?.focus();
+  });
 }
+
+// Links to other records say what they lead to: one request after the other, as each is an API call.
+const describeLinks = async () => {
+  for (const link of document.querySelectorAll("a[data-summary]")) {
+    try {
+      const answer = await (await fetch(link.dataset.summary, { cache: "no-store" })).json();
+      link.nextElementSibling.textContent = answer.text;
+    } catch { return; /* the link works without it */ }
+  }
+};
+describeLinks();
 
 // An invalid number is marked when its field is left; the server validates again. The help text turns into the error
 // message, so that nothing moves: a button that moves away under the pointer would not be clicked.
@@ -99,7 +111,8 @@ for (const box of document.querySelectorAll(".lookup[data-url]")) {
   list.setAttribute("aria-label", "Matches");
   for (const [key, text] of Object.entries({ role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": list.id }))
     input.setAttribute(key, text);
-  box.querySelector("button").hidden = true;
+  const button = box.querySelector("button");
+  if (button) button.hidden = true;
   input.placeholder = "Type to search";
   box.append(value, list);
 
