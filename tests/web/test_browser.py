@@ -301,9 +301,7 @@ def test_a_customer_is_found_by_name(open_page, site, emulator, has_script):
     assert len(searches) == 1  # typing four letters is one search
     page.get_by_role("button", name="Run", exact=True).click()
     page.wait_for_selector("#rows")
-    assert set(page.locator("table.list tbody tr td:nth-child(2)").all_inner_texts()) == {
-        "Nordlicht Garten GmbH"
-    }
+    assert set(page.locator("table.list tbody tr td:nth-child(2)").all_inner_texts()) == {"Nordlicht Garten GmbH"}
     page.get_by_role("link", name="Edit inputs").click()
     page.wait_for_selector("#field-customer_id")
     assert "Nordlicht Garten GmbH" in page.locator("#field-customer_id-status").inner_text()

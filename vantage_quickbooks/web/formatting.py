@@ -229,25 +229,24 @@ def value_at(row: Mapping[str, Any], path: str) -> Any:
     return value
 
 
-def sort_key(row: Mapping[str, Any], column: Column) -> tuple[str, float | bytes | None]:
-    """Return a row's sort key: the currency, if the column has several, and a number, a text, or None."""
-    shown = cell(row, column)
+def sort_key(shown: Cell) -> float | bytes | None:
+    """Return the sort key of a cell: a number, a text, or None if it is empty."""
     if not (shown.text or shown.sort):
-        return "", None
+        return None
     # UTF-8 sorts like code points; surrogatepass allows lone surrogates.
-    key = shown.sort.encode(errors="surrogatepass") if isinstance(shown.sort, str) else shown.sort
-    return shown.unit, key
+    return shown.sort.encode(errors="surrogatepass") if isinstance(shown.sort, str) else shown.sort
 
 
-def search_text(row: Mapping[str, Any], columns: Sequence[Column]) -> str:
+def search_text(row: Mapping[str, Any], columns: Sequence[Column], cells: Sequence[Cell]) -> str:
     """Return the text in which a row is searched for words: its values as shown and as sent, in lower case.
 
     Args:
         row: The row.
         columns: The columns that are searched; if there are none, all members with a single value are.
+        cells: The cells of these columns.
     """
     if columns:
-        parts = [part for column in columns for part in (cell(row, column).text, value_at(row, column.field))]
+        parts = [cell.text for cell in cells] + [value_at(row, column.field) for column in columns]
     else:
         parts = [value for value in row.values() if not isinstance(value, dict | list)]
     text = " ".join(dict.fromkeys(str(part) for part in parts if part not in (None, "")))

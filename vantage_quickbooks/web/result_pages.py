@@ -158,11 +158,13 @@ class ResultPages(View):
         """Return the labels and values of what a run was started with."""
         action = run.action or {}
         fields = action_fields(action)
+        listing = Listing.of(action)
+        set_by_list = {*listing.page_size, listing.sort.get("input")} if run.list_url else set()
         labels = self._lookups.labels(run.record, fields, run.input)
         pairs = []
         for item in fields:
             value = run.input.get(item.name)
-            if value in (None, "", []):
+            if value in (None, "", []) or item.name in set_by_list:
                 continue
             options = dict(item.options)
             texts = [

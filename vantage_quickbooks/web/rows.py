@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from vantage_quickbooks.web.formatting import RowFields, search_text, sort_key, value_at
+from vantage_quickbooks.web.formatting import RowFields, cell, search_text, sort_key, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -182,11 +182,12 @@ class Rows:
     def _shown(self, rows: Sequence[Mapping[str, Any]], first: int) -> Iterator[tuple[Any, ...]]:
         columns = self.fields.columns
         for number, row in enumerate(rows, first):
+            cells = [cell(row, column) for column in columns]
             keys: list[Any] = []
-            for column in columns:
+            for column, shown in zip(columns, cells, strict=True):
                 unit = str(value_at(row, column.currency) or "") if column.currency else ""
-                keys += [unit, sort_key(row, column)[1]]
-            yield number, search_text(row, columns), *keys
+                keys += [unit, sort_key(shown)]
+            yield number, search_text(row, columns, cells), *keys
 
     def _decompress(self, compressed: bytes) -> dict[str, Any]:
         row: dict[str, Any] = json.loads(zlib.decompressobj(zdict=self._dictionary).decompress(compressed))
@@ -253,7 +254,8 @@ class Rows:
                 return
             # Read with the connection that writes: two connections would wait for each other's locks.
             rows = enumerate(self._all(database), 1)
-            keys = ((by.field, number, *sort_key(row, by)) for number, row in rows)
+            cells = ((number, cell(row, by)) for number, row in rows)
+            keys = ((by.field, number, shown.unit, sort_key(shown)) for number, shown in cells)
             with database:
                 database.executemany("INSERT INTO sort_key VALUES (?, ?, ?, ?)", keys)
 
