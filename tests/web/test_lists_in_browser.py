@@ -237,6 +237,9 @@ def test_a_phone_shows_each_row_without_scrolling_sideways(open_page, site):
     page.locator("a.main").last.click()
     page.wait_for_selector(".main-facts")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for amount in page.locator("table.lines td:last-child").all():
+        box = amount.bounding_box()
+        assert box["x"] + box["width"] <= 390
 
 
 def test_ten_rows_are_visible_on_a_desktop_without_scrolling(open_page, site):
