@@ -113,6 +113,31 @@ def test_the_processor_time_of_a_process_that_outlives_the_command_counts(tmp_pa
     assert json.loads(report.read_text())["cpu_s"] > 0.4
 
 
+@pytest.mark.parametrize("parent_ends_first", [False, True])
+def test_the_processor_time_of_a_process_whose_parent_ignores_sigchld_counts(tmp_path, parent_ends_first):
+    import subprocess
+
+    worker = """
+import os, signal, sys, time
+ready, done = os.pipe()
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+if not os.fork():
+    end = time.process_time() + 0.8
+    while time.process_time() < end: pass
+    os.write(done, b".")
+    time.sleep(0.6)  # two samples
+    os._exit(0)
+os.close(done)
+os.read(ready, 1)
+if not PARENT_ENDS_FIRST:
+    os.read(ready, 1)  # the end of the worker
+""".replace("PARENT_ENDS_FIRST", str(parent_ends_first))
+    report = tmp_path / "report.json"
+    command = [sys.executable, str(BENCHMARKS / "process_tree.py"), str(report), "30", sys.executable, "-c", worker]
+    assert subprocess.run(command, check=False).returncode == 0
+    assert 0.8 < json.loads(report.read_text())["cpu_s"] < 1.5  # once, not twice
+
+
 def test_a_command_is_ended_with_all_its_processes_when_its_time_is_over(tmp_path):
     import subprocess
 
