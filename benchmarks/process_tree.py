@@ -6,8 +6,8 @@ An engine is several processes, some of which outlive the one that started them 
 This process adopts them (PR_SET_CHILD_SUBREAPER, https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html),
 so the kernel adds the processor time of each to this one's children, exactly, when it has ended. It drops the time of a
 process whose parent ignores SIGCHLD (https://man7.org/linux/man-pages/man2/getrusage.2.html), as Spark's daemon does
-(pyspark/daemon.py), so that time is sampled. What is left of all processes after the command is stopped. Writes the report
-as JSON; ends with the exit status of the command, or 124 after SECONDS.
+(pyspark/daemon.py), so that time is sampled. What is left of all processes after the command is stopped. Writes the
+report as JSON; ends with the exit status of the command, or 124 after SECONDS.
 """
 
 import ctypes

@@ -1,6 +1,6 @@
 """Reads the invoices of many companies with several engines, side by side in one run; writes docs/scale.md.
 
-    python benchmarks/scale.py                      # everything: about 12 minutes on two cores
+    python benchmarks/scale.py                      # everything: about 20 minutes on two cores
     python benchmarks/scale.py --quick              # tiny, does it work?
     python benchmarks/scale.py --engines processes,dask --companies 500,1000 --latency 0
     python benchmarks/scale.py --tables             # measures nothing: writes the tables of docs/scale.md again
