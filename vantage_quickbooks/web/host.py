@@ -18,6 +18,7 @@ import pluggy
 from vantage_quickbooks import hookspecs
 from vantage_quickbooks.contract import CONTRACT_VERSION, CONTRACT_VERSIONS, HostContext
 from vantage_quickbooks.errors import ConnectorError
+from vantage_quickbooks.web.events import CHANGES, STATE, Events
 from vantage_quickbooks.web.store import Record, StoreError
 
 if TYPE_CHECKING:
@@ -159,6 +160,7 @@ class Host:
     Attributes:
         connectors: The connectors by id, sorted by name.
         rejected: The connectors that cannot be used.
+        events: What changed, for pages and caches.
     """
 
     def __init__(
@@ -168,12 +170,13 @@ class Host:
         shared: Mapping[str, SharedConnections] | None = None,
     ) -> None:
         self.store = store
+        self.events = Events()
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         hookspecs.add_hookspecs(self._manager)
         self._manager.load_setuptools_entrypoints(hookspecs.PROJECT)
         for plugin in plugins:
             self._manager.register(plugin)
-        self._manager.register(CredentialsPlugin(store), "vantage-web")
+        self._manager.register(CredentialsPlugin(store, self.events), "vantage-web")
         self._manager.check_pending()  # pluggy ignores a misspelled hook silently
         found: dict[str, Connector] = {}
         self._manager.hook.vantage_register_connectors(register=lambda connector: _register(found, connector))
@@ -187,6 +190,11 @@ class Host:
         self.shared = {name: store for name, store in (shared or {}).items() if name in found}
         self._live: dict[tuple[str, int | None], _Live] = {}
         self._lock = threading.Lock()
+
+    @property
+    def hook(self) -> Any:
+        """The hooks of all plugins, for what hands notices of changes on: `host.hook.vantage_changes(...)`."""
+        return self._manager.hook
 
     # ---- descriptors ----
 
@@ -325,6 +333,7 @@ class Host:
                 else:  # what is unusable is replaced as soon as these settings are valid
                     record = dataclasses.replace(record, is_shared=True)
         self.close_live(id_)
+        self.events.publish(id_, STATE)
         return record
 
     def _is_usable(self, record: Record) -> bool:
@@ -377,6 +386,8 @@ class Host:
         if record.is_shared:
             self._ask(self.shared[record.connector].remove, record.id)
         self.store.remove(record.id)
+        self.events.publish(record.id, STATE)
+        self.events.end(record.id)
 
     def is_ready(self, record: Record) -> bool:
         """Return whether actions can run, as far as is known."""
@@ -415,6 +426,7 @@ class Host:
             except StoreError:
                 pass
             self.store.set_refused(record, is_refused)
+            self.events.publish(record.id, STATE)
 
     def _state_of(self, connector_id: str, errors: Sequence[Mapping[str, Any]]) -> State:
         granted = self._described[connector_id]["auth"].get("grantFields", ())
@@ -480,7 +492,8 @@ class Host:
             connection.close()
 
     def close(self) -> None:
-        """Close all live connections."""
+        """End all subscriptions and close all live connections."""
+        self.events.close()
         for connection_id in {connection_id for connection_id, _ in list(self._live)}:
             self.close_live(connection_id)
 
@@ -532,10 +545,11 @@ class Host:
 
 
 class CredentialsPlugin:
-    """The host's own plugin: stores credentials, and passes progress to the observer."""
+    """The host's own plugin: stores credentials, passes progress to the observer, and publishes changes."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, events: Events) -> None:
         self._store = store
+        self._events = events
 
     @hookspecs.hookimpl
     def vantage_load_credentials(self, connection_id: str) -> dict[str, Any] | None:
@@ -555,6 +569,11 @@ class CredentialsPlugin:
         observer = current_observer.get()
         if observer is not None:
             observer.progress(done, total)
+
+    @hookspecs.hookimpl
+    def vantage_changes(self, connection_id: str) -> None:
+        """Publish that records changed."""
+        self._events.publish(connection_id, CHANGES)
 
     @hookspecs.hookimpl
     def vantage_audit(self, event: dict[str, Any]) -> None:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["ListPages"]
 
 FRESH_S = 300.0
-"""Age up to which a page of the provider's is shown again without an API call. Complete reads stay until refreshed."""
+"""Age up to which a page of the provider's is shown again without an API call, unless records changed. Complete reads
+stay until refreshed: another one may take many API calls."""
 
 _WAIT_S = 0.7
 """How long a page waits for its rows; then it is sent without them, and follows the progress."""
@@ -61,6 +62,8 @@ class ListPages(View):
         if run is None:
             return self._too_many_runs()
         run.wait(_WAIT_S)
+        # Rows that changed while they were read are shown once, or a busy company would never be shown at all.
+        run.was_shown = run.was_shown or run.state == "done"
         return self._list_page(request, record, action, listing, state, run)
 
     def refresh(self, request: Request) -> Response:
@@ -95,7 +98,7 @@ class ListPages(View):
             and run.record.settings == record.settings
             and (run.mode == wanted.mode)
             and not (run.error or run.is_stale or run.is_cancelled())
-            and (run.mode == FULL or run.age < FRESH_S)
+            and (run.mode == FULL or (run.age < FRESH_S and not (run.is_outdated and run.was_shown)))
             and (run.input == wanted.input or (_is_complete(run) and _without_order(listing, run.input) == plain))
         ]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.contract import envelope
 from vantage_quickbooks.errors import CancelledError
-from vantage_quickbooks.web import charts
+from vantage_quickbooks.web import charts, events
 from vantage_quickbooks.web.failures import error_of
 from vantage_quickbooks.web.formatting import masked, value_at
 from vantage_quickbooks.web.host import current_observer
@@ -62,6 +62,9 @@ class Run:
         question: What it asks for, in words; empty for the action's title.
         list_url: The list that it reads; empty if it was started from a form.
         is_stale: Whether its rows were refreshed since, so that they are not shown in their list any more.
+        is_outdated: Whether records of the company changed after it started.
+        was_shown: Whether its rows were shown in their list.
+        position: That of the events at its start.
         started_at: When it started.
         took_s: Duration in seconds.
     """
@@ -86,6 +89,9 @@ class Run:
     question: str = ""
     list_url: str = ""
     is_stale: bool = False
+    is_outdated: bool = False
+    was_shown: bool = False
+    position: str = ""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     took_s: float = 0.0
     _cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
@@ -155,6 +161,7 @@ class Runs:
         self._runs: dict[str, Run] = {}
         self._lock = threading.Lock()
         self._charts_lock = threading.Lock()  # one at a time: sums by name may take much memory
+        host.events.on(events.CHANGES, self._outdate)
 
     def get(self, run_id: str) -> Run | None:
         """Return a run, or None if it is unknown or no longer stored."""
@@ -178,6 +185,7 @@ class Runs:
                 if len(self._runs) >= _MAX_RUNS:
                     del self._runs[other.id]
                     other.rows.drop()
+            run.position = self._host.events.position
             run.rows = self._files.new(run.id, run.action)
             self._runs[run.id] = run
         threading.Thread(target=self._execute, args=(run,), name=f"run-{run.id}", daemon=True).start()
@@ -190,6 +198,10 @@ class Runs:
                 run.cancel()
                 del self._runs[run.id]
                 run.rows.drop()
+
+    def _outdate(self, connection_id: str) -> None:
+        for run in self.of(connection_id):
+            run.is_outdated = True
 
     def close(self) -> None:
         """Cancel all runs and delete their results."""
