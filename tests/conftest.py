@@ -73,6 +73,7 @@ def _no_environment(monkeypatch, tmp_path):
         "DESTINATION",
         "WEBHOOK_INBOX",
         "WEBHOOK_TOKEN",
+        "METRICS_KEY",
     ):
         monkeypatch.delenv(f"VANTAGE_QUICKBOOKS_{name}", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))

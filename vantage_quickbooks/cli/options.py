@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -20,11 +22,16 @@ __all__ = [
     "emulator_option",
     "format_option",
     "log_to_stderr",
+    "metrics_key_option",
     "port_option",
+    "read_metrics_key",
     "registry_option",
     "settings_option",
     "verbose_option",
 ]
+
+MIN_METRICS_KEY = 16
+"""Characters of the key for `/metrics`."""
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -141,6 +148,42 @@ def format_option(*formats: str, help: str, default: str | None = None) -> Calla
 def port_option(default: int, text: str) -> Callable[[F], F]:
     """Return a decorator that adds `--port N`."""
     return click.option("--port", type=_port, default=default, metavar="N", help=text)
+
+
+def metrics_key_option(command: F) -> F:
+    """Add `--metrics-key-file FILE`; see `read_metrics_key`."""
+    return click.option(
+        "--metrics-key-file",
+        metavar="FILE",
+        type=click.Path(),
+        help="File with the bearer token for /metrics; default: VANTAGE_QUICKBOOKS_METRICS_KEY.",
+    )(command)
+
+
+def read_metrics_key(path: str | None) -> str | None:
+    """Return the bearer token for `/metrics`: from a file, or from the environment variable; None for none.
+
+    Raises:
+        UsageError: The file cannot be read, or the token is too short.
+    """
+    from vantage_quickbooks.cli.inputs import UsageError
+
+    if path is None:
+        key = os.environ.get("VANTAGE_QUICKBOOKS_METRICS_KEY", "").strip()
+        if not key:
+            return None
+    else:
+        try:
+            key = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text"
+            raise UsageError(f"--metrics-key-file: {path} cannot be read: {reason}.") from None
+    if len(key) < MIN_METRICS_KEY or not key.isascii() or any(it.isspace() for it in key):
+        raise UsageError(
+            f"The key for /metrics must be at least {MIN_METRICS_KEY} characters of ASCII without spaces. "
+            "To make one: openssl rand -hex 24"
+        )
+    return key
 
 
 def _port(value: str) -> int:

@@ -130,7 +130,7 @@ class Emulator(World):
             return self
         self._stopping.clear()
         self.webhooks.open()
-        server = Server(self._address, self._dispatcher, self.crashes.append, self._connections)
+        server = Server(self._address, self._dispatcher, self.crashes.append, self._connections, self._clock.now)
         try:
             self._companies.open()
             if self._scenario_at_start:

@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from vantage_quickbooks.web.action_pages import ActionPages
 from vantage_quickbooks.web.api import Api, store_failure
 from vantage_quickbooks.web.connection_pages import ConnectionPages
+from vantage_quickbooks.web.health import HealthMiddleware, WebMetrics
 from vantage_quickbooks.web.list_pages import ListPages
 from vantage_quickbooks.web.lookups import Lookups
 from vantage_quickbooks.web.oauth import OAuthFlows
@@ -46,6 +47,9 @@ def make_app(host: Host, sessions: Sessions) -> Starlette:
     """
     runs, templates, lookups = Runs(host, ResultFiles()), Templates(), Lookups(host)
 
+    metrics = WebMetrics(host, runs)
+    host.add_plugin(metrics)
+
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         yield
@@ -62,7 +66,10 @@ def make_app(host: Host, sessions: Sessions) -> Starlette:
             *Api(host, runs, sessions.base_url).routes(),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
-        middleware=[Middleware(SecurityMiddleware, sessions=sessions, refuse=templates.message)],
+        middleware=[
+            Middleware(HealthMiddleware, metrics=metrics, sessions=sessions),
+            Middleware(SecurityMiddleware, sessions=sessions, refuse=templates.message),
+        ],
         exception_handlers=_error_pages(templates),
         lifespan=lifespan,
     )

@@ -83,6 +83,12 @@ class Events:
         with self._lock:
             return self._position()
 
+    @property
+    def subscribers(self) -> int:
+        """How many subscriptions are open."""
+        with self._lock:
+            return len(self._subscriptions)
+
     def on(self, kind: Kind, function: Callable[[str], object]) -> None:
         """Call a function with the connection's id at each event of a kind, to invalidate a cache.
 

@@ -196,6 +196,11 @@ class Host:
         """The hooks of all plugins, for what hands notices of changes on: `host.hook.vantage_changes(...)`."""
         return self._manager.hook
 
+    def add_plugin(self, plugin: object) -> None:
+        """Register a further plugin, such as one that observes calls."""
+        self._manager.register(plugin)
+        self._manager.check_pending()
+
     # ---- descriptors ----
 
     def describe(self, connector_id: str) -> dict[str, Any]:

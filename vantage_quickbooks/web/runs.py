@@ -163,6 +163,10 @@ class Runs:
         self._charts_lock = threading.Lock()  # one at a time: sums by name may take much memory
         host.events.on(events.CHANGES, self._outdate)
 
+    def states(self) -> list[str]:
+        """Return the state of each run that is remembered."""
+        return [run.state for run in list(self._runs.values())]
+
     def get(self, run_id: str) -> Run | None:
         """Return a run, or None if it is unknown or no longer stored."""
         return self._runs.get(run_id)

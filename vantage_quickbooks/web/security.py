@@ -77,11 +77,13 @@ class Sessions:
         base_url: The URL that browsers use: scheme, host and port, without a trailing slash.
         allowed_hosts: Accepted values of the Host header.
         access_key: The key in the printed URL.
+        metrics_key: A key that reads `/metrics` and nothing else; None for none.
     """
 
     base_url: str
     allowed_hosts: frozenset[str]
     access_key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    metrics_key: str | None = field(default=None, repr=False)
     _sessions: dict[str, Session] = field(default_factory=dict, repr=False)
 
     @property

@@ -61,13 +61,16 @@ class ErrorLogMiddleware:
             _log.error("request failed: %s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
 
 
-def make_sessions(host: str | None, port: int, public_url: str | None = None) -> Sessions:
+def make_sessions(
+    host: str | None, port: int, public_url: str | None = None, metrics_key: str | None = None
+) -> Sessions:
     """Return the access key and sessions of a server.
 
     Args:
         host: The address it is bound to; None for the loopback addresses.
         port: Its port.
         public_url: The URL that browsers use, if it is a different one.
+        metrics_key: A key that reads `/metrics` and nothing else; None for none.
     """
     names = ["localhost", "127.0.0.1", "[::1]"]
     shown = "localhost"
@@ -78,7 +81,8 @@ def make_sessions(host: str | None, port: int, public_url: str | None = None) ->
     hosts = {f"{name}:{port}" for name in names} | {urlsplit(base_url).netloc}
     if port == 80:
         hosts |= set(names)
-    return Sessions(base_url=base_url.lower(), allowed_hosts=frozenset(name.lower() for name in hosts))
+    allowed_hosts = frozenset(name.lower() for name in hosts)
+    return Sessions(base_url=base_url.lower(), allowed_hosts=allowed_hosts, metrics_key=metrics_key)
 
 
 def serve(

@@ -23,6 +23,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.errors import InboxError
+from vantage_quickbooks.metrics import CONTENT_TYPE, Family, may_read, render
+from vantage_quickbooks.webhooks.app_metrics import counters, gauges
 from vantage_quickbooks.webhooks.inbox import Delivery
 from vantage_quickbooks.webhooks.notices import NotificationError, parse
 from vantage_quickbooks.webhooks.signature import SIGNATURE_HEADER, verify
@@ -47,7 +49,7 @@ MAX_BODY_BYTES = 1 << 20
 _MAX_WAITING = 2_000  # notifications that wait for the writer
 _MAX_TRANSACTION = 500
 _JSON_TYPES = frozenset({"application/json", "application/cloudevents+json", "application/cloudevents-batch+json"})
-_HEALTH_S = 1.0  # how long a check of the inbox is valid
+_HEALTH_S = 1.0  # how long a check of the inbox, and what was read of it, is valid
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +64,9 @@ class _Refusal(Exception):  # noqa: N818 -- an answer, not a failure
 
 
 class WebhookApp:
-    """An ASGI application for any server, alone or mounted: webhooks are posted to any path, GET `/healthz` checks it.
+    """An ASGI application for any server, alone or mounted: webhooks are posted to any path.
+
+    GET `/healthz` checks it, and GET `/metrics` returns its counters in the text format of Prometheus.
 
     Args:
         inbox: Where accepted notices are kept.
@@ -70,6 +74,7 @@ class WebhookApp:
         worker: Started and stopped with the app; None if workers run in other processes.
         stats: Where it counts; by default the worker's.
         max_body_bytes: The largest body that is accepted.
+        metrics_key: The bearer token that reads `/metrics`; None answers programs of this machine only.
 
     Raises:
         ValueError: There is no verifier token, or one is empty.
@@ -83,6 +88,7 @@ class WebhookApp:
         worker: Worker | None = None,
         stats: Stats | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
+        metrics_key: str | None = None,
     ) -> None:
         self._tokens = (verifier_tokens,) if isinstance(verifier_tokens, str) else tuple(verifier_tokens)
         verify(b"", None, self._tokens)  # raises if there is none
@@ -91,7 +97,9 @@ class WebhookApp:
         self._worker = worker
         self._max_body_bytes = max_body_bytes
         self._writer = _Writer(inbox, self._on_stored)
+        self._metrics_key = metrics_key
         self._health: tuple[float, bool] = (float("-inf"), False)
+        self._gauges: tuple[float, list[Family]] = (float("-inf"), [])
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one request, or the life of the server."""
@@ -99,8 +107,11 @@ class WebhookApp:
             await self._live(receive, send)
         elif scope["type"] == "http":
             path = scope["path"].removeprefix(scope.get("root_path", ""))
-            if scope["method"] in {"GET", "HEAD"} and path.rstrip("/") == "/healthz":
+            reads = scope["method"] in {"GET", "HEAD"}
+            if reads and path.rstrip("/") == "/healthz":
                 await self._answer_health(send)
+            elif reads and path.rstrip("/") == "/metrics":
+                await self._answer_metrics(scope, send)
             else:
                 await self._answer(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -247,6 +258,21 @@ class WebhookApp:
             self._health = (now, is_healthy)
         body = json.dumps({"status": "ok" if is_healthy else "unavailable"})
         await _respond(send, 200 if is_healthy else 503, body, **{"content-type": "application/json"})
+
+    async def _answer_metrics(self, scope: Message, send: Send) -> None:
+        """Answer with the counters, and with the state of the inbox, which is read at most once a second."""
+        if not may_read(scope, (self._metrics_key,), local=self._metrics_key is None):
+            text = "Send the metrics key as a bearer token.\n"
+            await _respond(send, 401, text, **{"www-authenticate": "Bearer"})
+            return
+        now = asyncio.get_running_loop().time()
+        read_at, found = self._gauges
+        if now - read_at >= _HEALTH_S:
+            self._gauges = (now, found)  # as in `_answer_health`
+            found = await asyncio.to_thread(gauges, self._inbox, self._worker)
+            self._gauges = (now, found)
+        body = render([*counters(self.stats), *found]).decode()
+        await _respond(send, 200, body, **{"content-type": CONTENT_TYPE, "cache-control": "no-store"})
 
 
 async def _respond(send: Send, status: int, text: str, **headers: str) -> None:

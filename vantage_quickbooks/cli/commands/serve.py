@@ -15,7 +15,14 @@ import click
 
 from vantage_quickbooks.cli.connections import opened
 from vantage_quickbooks.cli.inputs import UsageError
-from vantage_quickbooks.cli.options import Command, log_to_stderr, port_option, registry_option
+from vantage_quickbooks.cli.options import (
+    Command,
+    log_to_stderr,
+    metrics_key_option,
+    port_option,
+    read_metrics_key,
+    registry_option,
+)
 from vantage_quickbooks.cli.output import FAILURE, SUCCESS, print_error, require, write
 from vantage_quickbooks.cli.signals import stopped_by_signals
 from vantage_quickbooks.errors import ConnectorError
@@ -52,6 +59,7 @@ DEMO_ID = "demo"
     type=click.Path(),
     help="Where the web UI keeps its own data, encrypted; default: the user's state directory.",
 )
+@metrics_key_option
 @click.option("-v", "--verbose", is_flag=True, help="Log requests, without their query strings.")
 def command(
     demo: bool,
@@ -61,6 +69,7 @@ def command(
     public_url: str | None,
     registry: str | None,
     data: str | None,
+    metrics_key_file: str | None,
     verbose: bool,
 ) -> int:
     """Prints an address with a key: open it in a browser.
@@ -78,9 +87,10 @@ def command(
     if emulator:
         os.environ["VANTAGE_QUICKBOOKS_EMULATOR_URL"] = emulator  # read by the connector of this process
     checked_url = _checked_url(public_url)
+    key = read_metrics_key(metrics_key_file)
     try:
         with stopped_by_signals():
-            _serve(host, port, checked_url, data, registry, is_demo=demo, is_verbose=verbose)
+            _serve(host, port, checked_url, data, registry, key, is_demo=demo, is_verbose=verbose)
     except ConnectorError as error:
         print_error(error.to_dict())
         return FAILURE
@@ -93,6 +103,7 @@ def _serve(
     public_url: str | None,
     data: str | None,
     registry_url: str | None,
+    metrics_key: str | None,
     *,
     is_demo: bool,
     is_verbose: bool,
@@ -121,7 +132,7 @@ def _serve(
             raise UsageError(str(error)) from None
         if demo:
             host.save(CONNECTOR_ID, demo[0], dict(demo[1]), DEMO_ID)
-        sessions = make_sessions(address, sockets[0].getsockname()[1], public_url)
+        sessions = make_sessions(address, sockets[0].getsockname()[1], public_url, metrics_key)
         place = "nothing is stored (demo)" if demo else registry.describe()
 
         def on_ready(sessions: Sessions) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vantage_quickbooks.cli.inputs import UsageError
-from vantage_quickbooks.cli.options import Command, log_to_stderr, port_option
+from vantage_quickbooks.cli.options import Command, log_to_stderr, metrics_key_option, port_option, read_metrics_key
 from vantage_quickbooks.cli.output import FAILURE, SUCCESS, print_error, write
 from vantage_quickbooks.cli.signals import stopped_by_signals
 from vantage_quickbooks.cli.webhook_inbox import inbox_option, make_inbox, make_worker, read_tokens, sync_options
@@ -28,7 +28,8 @@ one replaces another, or in the variable VANTAGE_QUICKBOOKS_WEBHOOK_TOKEN.
 
 \b
 Intuit posts to https addresses only: put a proxy with a certificate in front.
-GET /healthz answers 200 while notifications can be kept.
+GET /healthz answers 200 while notifications can be kept. GET /metrics is for
+Prometheus: with the key of --metrics-key-file, without one from this machine.
 """
 
 
@@ -50,9 +51,11 @@ GET /healthz answers 200 while notifications can be kept.
 @click.option("--no-sync", is_flag=True, help="Receive only; `webhooks sync` with the same inbox syncs.")
 @port_option(8767, "Port; default 8767. 0 for any free port.")
 @click.option("--host", metavar="ADDRESS", help="Address to listen on; default: this machine only.")
+@metrics_key_option
 @click.option("-v", "--verbose", is_flag=True, help="Log requests and syncs.")
 def command(
     token_file: str | None,
+    metrics_key_file: str | None,
     inbox: str | None,
     window: float,
     no_sync: bool,
@@ -66,6 +69,7 @@ def command(
     Each company of the registry is synced when notices of it arrive, and otherwise once a day.
     """
     tokens = read_tokens(token_file)
+    key = read_metrics_key(metrics_key_file)
     try:
         kept = make_inbox(inbox, window_s=window)
         if verbose:
@@ -75,7 +79,7 @@ def command(
             from vantage_quickbooks.webhooks.app import WebhookApp
             from vantage_quickbooks.webhooks.server import serve_app
 
-            app = WebhookApp(kept, tokens, worker=worker)
+            app = WebhookApp(kept, tokens, worker=worker, metrics_key=key)
             sockets = [stack.enter_context(bound) for bound in _bind(host, port)]
             shown = f"http://{host or 'localhost'}:{sockets[0].getsockname()[1]}/"
             kept.prepare()

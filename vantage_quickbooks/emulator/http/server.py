@@ -82,6 +82,7 @@ class Server(ThreadingHTTPServer):
         handle: Answers a request: method, path, query string, headers and body.
         report_crash: Called with what failed outside of `handle`.
         counts: Counts connections and concurrent requests.
+        now: The clock, in epoch seconds; the header `Date` shows it.
     """
 
     daemon_threads = True
@@ -94,8 +95,10 @@ class Server(ThreadingHTTPServer):
         handle: Handle,
         report_crash: Callable[[str], object],
         counts: ConnectionCounts,
+        now: Callable[[], float],
     ) -> None:
         self.handle = handle
+        self.now = now
         self.counts = counts
         self.stopping = threading.Event()
         self._report_crash = report_crash
@@ -241,7 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _head(self, result: Response, length: int, *, zipped: bool, chunked: bool) -> bytes:
         lines = [
             f"{self.protocol_version} {result.status} {_REASONS.get(result.status, '')}",
-            f"date: {self.date_time_string()}",
+            f"date: {self.date_time_string(self.server.now())}",
         ]
         lines += [f"{name}: {value.translate(_NO_BREAKS)}" for name, value in result.headers]
         if zipped:
