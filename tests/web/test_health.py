@@ -96,6 +96,7 @@ def test_metrics__count_calls_and_requests_and_states(site, api_call):
     }
     assert samples(found["vantage_web_connections"], "state")["ready",] == 1
     assert samples(found["vantage_web_runs"], "state")["running",] == 0
+    assert found["vantage_web_event_subscribers"].samples[0].value == 0
     for secret in (
         "Garden",
         "garden-works",

@@ -51,7 +51,6 @@ class WebMetrics:
     Args:
         host: The connections.
         runs: The runs.
-        gauges: Further numbers: name, meaning and a function that returns the number.
         now: Monotonic clock in seconds.
     """
 
@@ -59,11 +58,10 @@ class WebMetrics:
         self,
         host: Host,
         runs: Runs,
-        gauges: Iterable[tuple[str, str, Callable[[], float]]] = (),
         *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._host, self._runs, self._gauges, self._now = host, runs, tuple(gauges), now
+        self._host, self._runs, self._now = host, runs, now
         self.requests = Counter("vantage_web_requests_total", "HTTP requests by class of their status.", "status")
         self.durations = Histogram(
             "vantage_web_request_duration_seconds", "Seconds from an HTTP request to the first byte of its answer."
@@ -113,7 +111,12 @@ class WebMetrics:
             self._calls.family(),
             self._api_calls.family(),
             self._metered.family(),
-            *(Family(name, "gauge", text, [Sample(value())]) for name, text, value in self._gauges),
+            Family(
+                "vantage_web_event_subscribers",
+                "gauge",
+                "Pages that receive events.",
+                [Sample(self._host.events.subscribers)],
+            ),
         ]
 
     async def _counted_connections(self) -> list[Family]:
