@@ -44,7 +44,7 @@ __all__ = [
     "node_name",
 ]
 
-CONTRACT_VERSION = "1.2"
+CONTRACT_VERSION = "1.3"
 """The version of this contract, MAJOR.MINOR. A minor version adds keys; a major version changes or removes some."""
 
 CONTRACT_VERSIONS = ("1",)
@@ -62,6 +62,7 @@ CAPABILITIES: Mapping[str, str] = {
     "estimate": "`Connection.estimate()`",
     "apiCalls": "`Connection.api_calls()`",
     "monthlyUsage": "`Connection.monthly_usage()`",
+    "status": "`Connection.status()`",
     "changes": "some actions have the mode `changes`",
     "sync": "`Connection.sync()` and `Connection.estimate_sync()`",
     "authorize": "`Connector.authorization_url()` and `exchange_code()`",
@@ -608,6 +609,15 @@ class Connection(Protocol):
 
         Returns:
             `month`; `calls`; `projected` for the whole month; `limit` and `reachedOn`, None where there is no limit.
+        """
+
+    def status(self) -> JSON:
+        """Return what is known about the connection, without a request to the provider.
+
+        Returns:
+            `state`: `ready`, `reauthorizationRequired` or `throttled`. Optional: `message`; `account`, the provider's
+            id of what is connected; `refreshTokenExpiresAt` and `grantExpiresAt`, when a person has to connect again at
+            the latest; `throttledUntil`; `monthlyCalls`, as `monthly_usage` but of this connection alone.
         """
 
     def test(self) -> JSON:

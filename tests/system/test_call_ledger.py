@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from vantage_quickbooks.api.call_ledger import MAX_PENDING, MAX_PENDING_S, CallLedger
+from vantage_quickbooks.api.call_ledger import MAX_PENDING, MAX_PENDING_S, CallLedger, is_company_key
 from vantage_quickbooks.auth.stores import HostStore, MemoryStore, open_store
 from vantage_quickbooks.cli import main
 from vantage_quickbooks.config.deployment import Deployment
@@ -207,7 +207,52 @@ def test_calls_outside_of_production_are_not_metered(emulator, tmp_path):
         for _ in range(3):
             connection.invoke("getCompanyInfo")
         assert connection.monthly_usage()["calls"] == 0
-    assert open_store(str(path)).counted_calls() == []
+    counted = open_store(str(path)).counted_calls()
+    assert [calls for app, _, calls in counted if not is_company_key(app)] == []
+    assert [calls for app, _, calls in counted if is_company_key(app)] == [3]  # those of a company are for its user
+
+
+def test_a_company_has_a_limit_of_its_own(emulator, tmp_path):
+    """Another company of the app goes on; the status explains, and needs no request."""
+    deployment = Deployment(api_url=emulator.url, oauth_url=emulator.url, token_store=str(tmp_path / "t.sqlite3"))
+    settings = emulator.credentials() | {"monthly_call_limit": "2"}
+    with QUICKBOOKS.connect(settings, deployment=deployment) as connection:
+        assert connection.status()["monthlyCalls"]["limit"] == 2
+        for _ in range(2):
+            connection.invoke("getCompanyInfo")
+        before = emulator.counters()["api_requests"]["total"]
+        error = connection.call("getCompanyInfo")["error"]
+        assert error["code"] == "APP_BLOCKED"
+        assert "This company has used 2 metered API calls" in error["message"]
+        assert error["details"]["setBy"] == "monthly_call_limit"
+        status = connection.status()
+        assert (status["state"], status["monthlyCalls"]["calls"]) == ("throttled", 2)
+        assert status["throttledUntil"].endswith("-01T00:00:00.000Z")
+        assert emulator.counters()["api_requests"]["total"] == before
+    with QUICKBOOKS.connect(emulator.credentials(), deployment=deployment) as connection:
+        assert connection.invoke("getCompanyInfo")
+        assert connection.status()["state"] == "ready"
+        assert connection.monthly_usage()["calls"] == 3  # the app's
+
+
+def test_the_status_of_a_connection_needs_no_request(emulator, tmp_path):
+    """The dates are unknown before the first token, and a refused grant is known after the refusal."""
+    deployment = Deployment(api_url=emulator.url, oauth_url=emulator.url, token_store=str(tmp_path / "t.sqlite3"))
+    with QUICKBOOKS.connect(emulator.credentials(), deployment=deployment) as connection:
+        first = connection.status()
+        assert (first["state"], first["refreshTokenExpiresAt"], first["message"]) == ("ready", None, None)
+        assert first["account"] == emulator.realm_id
+        connection.invoke("getCompanyInfo")
+        known = connection.status()
+        days = [(datetime.fromisoformat(known[name]) - datetime.now(UTC)).days
+                for name in ("refreshTokenExpiresAt", "grantExpiresAt")]  # fmt: skip
+        assert 98 <= days[0] <= 101
+        assert 1800 <= days[1] <= 1830
+        emulator.revoke_grants()
+        emulator.expire_access_tokens()
+        assert connection.call("getCompanyInfo")["error"]["code"] == "REAUTHORIZATION_REQUIRED"
+        assert connection.status()["state"] == "reauthorizationRequired"
+        assert connection.api_calls() == {"getCompanyInfo": connection.api_calls()["getCompanyInfo"]}
 
 
 def test_a_host_that_keeps_tokens_gets_its_calls_counted_in_the_process():

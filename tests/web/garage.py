@@ -263,7 +263,7 @@ class Garage:
             "capabilities": [
                 name
                 for name in CAPABILITIES
-                if name not in {"ndjson", "arrow", "dataframe", "credentials", "sync", "monthlyUsage"}
+                if name not in {"ndjson", "arrow", "dataframe", "credentials", "sync", "monthlyUsage", "status"}
             ],
             "groups": [{"id": "cars", "title": "Cars"}, {"id": "office", "title": "Office"}],
             "actions": [self.describe_action(key, schemas=schemas) for key in self.actions],

@@ -14,10 +14,10 @@ from __future__ import annotations
 import logging
 import os
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.core.cost import forecast
+from vantage_quickbooks.core.cost import forecast, month_end
 from vantage_quickbooks.errors import AppBlockedError, TokenStoreError
 from vantage_quickbooks.fork_safety import ForkSafeLock
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.auth.stores import TokenStore
 
-__all__ = ["CallLedger"]
+__all__ = ["APP_LIMIT", "COMPANY_LIMIT", "CallLedger", "company_key", "is_company_key"]
 
 MAX_PENDING = 20
 """Calls that are not yet in the store."""
@@ -34,19 +34,36 @@ MAX_PENDING = 20
 MAX_PENDING_S = 2.0
 """How long a call is not yet in the store while others follow."""
 
+APP_LIMIT = "VANTAGE_QUICKBOOKS_MONTHLY_CALL_LIMIT"
+"""The variable that limits the calls of an app."""
+
+COMPANY_LIMIT = "monthly_call_limit"
+"""The setting that limits the calls of a company."""
+
 _WARN_AT = (0.8, 0.95)
 """Shares of the limit at which a warning is logged, each once per process and month."""
 
 _log = logging.getLogger(__name__)
 
 
+def company_key(client_id: str, environment: str, realm_id: str) -> str:
+    """Return the name under which the calls of one company of an app are counted, beside those of the app."""
+    return f"{client_id}/{environment}/{realm_id}"
+
+
+def is_company_key(app: str) -> bool:
+    """Return whether calls were counted for one company, and not for an app; no client id contains a slash."""
+    return "/" in app
+
+
 class CallLedger:
-    """The metered calls of one app; thread-safe.
+    """The metered calls of one app, or of one of its companies; thread-safe.
 
     Args:
         store: Where they are counted.
-        app: The app's client id.
+        app: The app's client id, or the `company_key` of one of its companies.
         limit: Calls of a month after which requests are refused; None for no limit.
+        setting: The option that sets the limit, for messages.
         now: Returns the wall clock as an aware datetime.
         monotonic: Monotonic clock in seconds.
     """
@@ -57,12 +74,14 @@ class CallLedger:
         app: str,
         limit: int | None = None,
         *,
+        setting: str = APP_LIMIT,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._app = app
         self._limit = limit
+        self._setting = setting
         self._now = now
         self._monotonic = monotonic
         self._lock = ForkSafeLock()
@@ -149,7 +168,7 @@ class CallLedger:
             self._add()
         except TokenStoreError as error:
             raise TokenStoreError(
-                "This deployment limits metered API calls, and they cannot be counted, so nothing was sent. "
+                f"{self._setting} limits metered API calls, and they cannot be counted, so nothing was sent. "
                 f"{error.message}",
                 code=error.code,
                 retryable=error.retryable,
@@ -179,11 +198,11 @@ class CallLedger:
             )
 
     def _reached(self, used: int) -> AppBlockedError:
-        now = self._now().astimezone(UTC)
-        following = (now.replace(day=1, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=32)).replace(day=1)
+        now = self._now()
         return AppBlockedError(
-            f"The app has used {used} metered API calls in {self._month}, and this deployment allows {self._limit} "
-            "(VANTAGE_QUICKBOOKS_MONTHLY_CALL_LIMIT). Nothing was sent. Raise the limit, or wait for the next month.",
-            retry_after_s=round((following - now).total_seconds(), 1),
-            details={"meteredCallsOfMonth": used, "limit": self._limit},
+            f"{'The app' if self._setting == APP_LIMIT else 'This company'} has used {used} metered API calls in "
+            f"{self._month}, and {'this deployment allows' if self._setting == APP_LIMIT else 'its settings allow'} "
+            f"{self._limit} ({self._setting}). Nothing was sent. Raise the limit, or wait for the next month.",
+            retry_after_s=round((month_end(now) - now).total_seconds(), 1),
+            details={"meteredCallsOfMonth": used, "limit": self._limit, "setBy": self._setting},
         )

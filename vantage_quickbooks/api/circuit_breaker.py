@@ -77,6 +77,12 @@ class CircuitBreaker:
         self._probe_interval_s = INITIAL_PROBE_INTERVAL_S
         self._probing_pid: int | None = None  # the process that has a probe in flight
 
+    @property
+    def blocked_s(self) -> float | None:
+        """Seconds until the next probe; None if the circuit is not open."""
+        probe_at = self._probe_at
+        return None if probe_at is None else max(0.0, probe_at - self._monotonic())
+
     def check(self) -> None:
         """Return if a request may be sent.
 

@@ -33,7 +33,7 @@ from vantage_quickbooks.core.endpoints import (
 from vantage_quickbooks.errors import AccessTokenRefusedError, ConnectorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, MutableMapping
+    from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
     from datetime import datetime
     from typing import TypeAlias
 
@@ -77,7 +77,7 @@ class QuickBooksClient:
         rate_limiter: The rate limiter; by default the one of this process for this company.
         circuit_breaker: Knows whether the app is blocked; by default the one of this process for this app.
         body_limit: Maximum size of a response.
-        ledger: Counts metered calls; None counts none: Intuit meters production only.
+        ledgers: Count metered calls, and refuse further ones where a limit is reached.
         intercept: Called in place of sending a request, with the function that sends it and its arguments (request,
             headers, call); returns status, headers and body. For tests and for recording traffic.
     """
@@ -91,7 +91,7 @@ class QuickBooksClient:
         rate_limiter: RateLimiter | None = None,
         circuit_breaker: CircuitBreaker | None = None,
         body_limit: BodyLimit | None = None,
-        ledger: CallLedger | None = None,
+        ledgers: Sequence[CallLedger] = (),
         intercept: Intercept | None = None,
     ) -> None:
         self.settings = settings
@@ -102,7 +102,7 @@ class QuickBooksClient:
         )
         self._circuit_breaker = circuit_breaker or circuit_breaker_for(endpoints.api_url, settings.client_id)
         self._body_limit = body_limit or BodyLimit()
-        self._ledger = ledger
+        self._ledgers = tuple(ledgers)
         self._intercept = intercept
         self._http = SessionHolder(self._make_session)
         self._company_name: Any = _UNKNOWN
@@ -117,10 +117,15 @@ class QuickBooksClient:
         session.mount("http://", adapter)
         return session
 
+    @property
+    def blocked_s(self) -> float | None:
+        """Seconds until the next request of the app is sent, because Intuit has blocked it; None if it has not."""
+        return self._circuit_breaker.blocked_s
+
     def close(self) -> None:
         """Close pooled connections, and drop the tokens in memory."""
-        if self._ledger is not None:
-            self._ledger.flush()
+        for ledger in self._ledgers:
+            ledger.flush()
         self.authorizer.close()
         self._http.close()
 
@@ -295,8 +300,8 @@ class QuickBooksClient:
             try:
                 headers = dict(request.headers)
                 self._circuit_breaker.check()  # before a token is refreshed for a request that is not sent
-                if self._ledger is not None:
-                    self._ledger.check()
+                for ledger in self._ledgers:
+                    ledger.check()
                 record = self.authorize(headers, call)
                 with self._circuit_breaker.attempt(self.settings.realm_id):
                     with self._rate_limiter.acquire(deadline=call.deadline, cancelled=call.cancelled):
@@ -344,8 +349,8 @@ class QuickBooksClient:
         except ConnectorError as error:
             failure = error.without_traceback()  # its frames hold the request
         else:
-            if is_metered and self._ledger is not None:
-                self._ledger.record()
+            for ledger in self._ledgers if is_metered else ():
+                ledger.record()
             return response.status_code, response.headers, body
         call.remaining()  # if the deadline ended the request, report that
         raise failure  # outside of `except`, so that the request is not part of the error's context

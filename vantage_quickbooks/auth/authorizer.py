@@ -242,6 +242,28 @@ class Authorizer:
         """
         return self._get_or_refresh(call, refused, since)
 
+    def newest(self) -> TokenRecord | None:
+        """Return the newest record of the chain, without a request; None if no token was fetched yet.
+
+        Raises:
+            TokenStoreError: The store cannot be read.
+        """
+        stored = self._store.load(self.key)
+        known = [record for record in (self._chain.pending, stored, *self._chain.records) if record is not None]
+        return max(known, key=lambda record: record.obtained_at, default=None)
+
+    def is_refused(self, newest: TokenRecord | None) -> bool:
+        """Return whether Intuit has refused each refresh token of the chain in the last minutes; see rule 7.
+
+        Args:
+            newest: The newest record.
+        """
+        directory = self._store.lock_directory
+        return all(
+            _refusals.get(self._digest(refresh_token), directory) is not None
+            for refresh_token in self._refresh_tokens(newest)
+        )
+
     def disconnect(self, call: AuthCall) -> bool:
         """Revoke the grant at Intuit, then forget its tokens; no refresh can happen meanwhile.
 

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,9 +45,13 @@ CONNECTION_METHODS = {
     "sync": "sync",
     "apiCalls": "api_calls",
     "monthlyUsage": "monthly_usage",
+    "status": "status",
     "disconnect": "disconnect",
 }
 """Methods of a connection that a capability promises."""
+
+STATES = ("ready", "reauthorizationRequired", "throttled")
+"""States of a connection that `status` reports."""
 
 
 def test_connection_has_the_methods_of_its_capabilities(subject: Subject) -> None:
@@ -57,6 +62,35 @@ def test_connection_has_the_methods_of_its_capabilities(subject: Subject) -> Non
     for capability, method in methods.items():
         if not callable(getattr(subject.connection, method, None)):
             broken(f"the connection has no method {method}(), which {capability} needs")
+
+
+def test_status_is_known_without_a_call(subject: Subject) -> None:
+    """`status()` reports one of the states, with instants that have a time zone, and takes no API call."""
+    subject.needs("status")
+    connection = subject.connection
+    before = connection.api_calls() if subject.has("apiCalls") else None
+    status = attempt("status()", connection.status)
+    reason = not_json(status, "the status")
+    if reason:
+        broken(f"status(): {reason}")
+    if status.get("state") not in STATES:
+        broken(f"status() has the state {shown(status.get('state'))}, which is not one of {', '.join(STATES)}")
+    for name in ("refreshTokenExpiresAt", "grantExpiresAt", "throttledUntil"):
+        value = status.get(name)
+        if value is not None and not _is_instant(value):
+            broken(f"status() has {name} {shown(value)}, which is not an instant with a time zone")
+    calls = status.get("monthlyCalls")
+    if calls is not None and not (isinstance(calls, dict) and type(calls.get("calls")) is int):
+        broken(f"status() has monthlyCalls without a whole number calls: {shown(calls)}")
+    if before is not None and connection.api_calls() != before:
+        broken("status() has made an API call")
+
+
+def _is_instant(value: Any) -> bool:
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except (TypeError, ValueError):
+        return False
 
 
 def test_connection_is_tested(subject: Subject) -> None:

@@ -6,7 +6,7 @@ import difflib
 import functools
 import logging
 import traceback
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, Self, TypeVar
 
 from vantage_quickbooks.api.call_context import CallContext
@@ -19,7 +19,7 @@ from vantage_quickbooks.config.settings import EMULATOR, PRODUCTION
 from vantage_quickbooks.config.validation import validate_input
 from vantage_quickbooks.connector.observers import Observers
 from vantage_quickbooks.contract import CONTRACT_VERSIONS, HostContext, envelope, is_offered
-from vantage_quickbooks.core.cost import forecast
+from vantage_quickbooks.core.cost import forecast, month_end
 from vantage_quickbooks.core.tokens import iso
 from vantage_quickbooks.errors import (
     AuthenticationError,
@@ -127,7 +127,7 @@ class Connection:
         self._lock = ForkSafeLock()
         self._client: QuickBooksClient | None = None
         self._store: TokenStore | None = None
-        self._ledger: CallLedger | None = None
+        self._ledgers: tuple[CallLedger, ...] = ()
         self._log = self._context.logger or _log
         self._observers = Observers(self._context, self._log)
         _check(self._context)
@@ -147,7 +147,7 @@ class Connection:
         """Close pooled connections; using the connection again opens new ones."""
         with self._lock:
             client, store, self._client, self._store = self._client, self._store, None, None
-            self._ledger = None
+            self._ledgers = ()
         if client is not None:
             client.close()
         if store is not None and store is not self._given_store:
@@ -439,11 +439,57 @@ class Connection:
             TokenStoreError: They cannot be read.
         """
         call = self._start_call()
-        ledger = self._get_ledger()
-        if ledger is None:
+        _, *of_app = self._get_ledgers()
+        if not of_app:
             today = call.now().date()
             return {"month": f"{today:%Y-%m}", **forecast(0, today)}
-        return self._translate_errors(call, ledger.usage)
+        return self._translate_errors(call, of_app[0].usage)
+
+    def status(self) -> dict[str, Any]:
+        """Return what is known about the connection, without an API call and without a token request.
+
+        Returns:
+            `state`: `ready`, `reauthorizationRequired` (a person has to connect the company again) or `throttled`;
+            `message`, None for `ready`; `account`, the company's realm id, and `environment`; `refreshTokenExpiresAt`
+            (100 days after its last renewal) and `grantExpiresAt` (five years after the consent), None until the first
+            token was fetched; `throttledUntil`; `monthlyCalls`, the metered calls of this company in this month with
+            `month`, `calls`, `projected`, `limit` and `reachedOn`, over all processes that share the token store.
+
+        Raises:
+            TokenStoreError: The store cannot be read.
+        """
+        call = self._start_call()
+        return self._translate_errors(call, self._read_status, call.now())
+
+    def _read_status(self, now: datetime) -> dict[str, Any]:
+        client = self._get_client()
+        usage = self._get_ledgers()[0].usage()
+        record = client.authorizer.newest()
+        state, message = "ready", None
+        blocked_s, until = client.blocked_s, None
+        if blocked_s is not None:
+            state, message = "throttled", "Intuit refuses all requests of this app for now."
+            until = now + timedelta(seconds=blocked_s)
+        elif usage["limit"] is not None and usage["calls"] >= usage["limit"]:
+            state, message = "throttled", f"The company has reached its limit of {usage['limit']:,} API calls a month."
+            until = month_end(now)
+        ends = (record.refresh_token_expires_at, record.refresh_token_hard_expires_at) if record else ()
+        is_expired = any(end is not None and end <= now for end in ends)
+        if is_expired or client.authorizer.is_refused(record):
+            state, until = "reauthorizationRequired", None
+            message = (
+                "The authorization has expired." if is_expired else "Intuit has refused the authorization of this app."
+            )
+        return {
+            "state": state,
+            "message": message,
+            "account": self._settings.realm_id,
+            "environment": self._settings.environment,
+            "refreshTokenExpiresAt": iso(record.refresh_token_expires_at) if record else None,
+            "grantExpiresAt": iso(record.refresh_token_hard_expires_at) if record else None,
+            "throttledUntil": iso(until),
+            "monthlyCalls": usage,
+        }
 
     def test(self) -> dict[str, Any]:
         """Verify the settings with two requests: get a token, read the company.
@@ -594,7 +640,7 @@ class Connection:
         if client is None:
             from vantage_quickbooks.api.client import QuickBooksClient  # noqa: PLC0415 -- see the docstring
 
-            ledger = self._get_ledger()
+            ledgers = self._get_ledgers()
             with self._lock:
                 client = self._client
                 if client is None:
@@ -604,20 +650,22 @@ class Connection:
                         self._endpoints,
                         rate_limiter=self._rate_limiter,
                         body_limit=self._body_limit,
-                        ledger=ledger,
+                        ledgers=ledgers,
                         intercept=self._intercept,
                     )
         return client
 
-    def _get_ledger(self) -> CallLedger | None:
-        """Return what counts metered calls; None outside of production, which Intuit does not meter."""
-        if self._settings.environment != PRODUCTION:
-            return None
-        if self._ledger is None:
-            from vantage_quickbooks.api.call_ledger import CallLedger  # noqa: PLC0415 -- as the client
+    def _get_ledgers(self) -> tuple[CallLedger, ...]:
+        """Return what counts metered calls: of the company, and in production, which Intuit meters, of the app."""
+        if not self._ledgers:
+            from vantage_quickbooks.api.call_ledger import COMPANY_LIMIT, CallLedger, company_key  # noqa: PLC0415 -- as the client
 
-            self._ledger = CallLedger(self._get_store(), self._settings.client_id, self._monthly_call_limit)
-        return self._ledger
+            settings, store = self._settings, self._get_store()
+            key = company_key(settings.client_id, settings.environment, settings.realm_id)
+            of_company = CallLedger(store, key, settings.monthly_call_limit, setting=COMPANY_LIMIT)
+            of_app = CallLedger(store, settings.client_id, self._monthly_call_limit)
+            self._ledgers = (of_company, of_app) if settings.environment == PRODUCTION else (of_company,)
+        return self._ledgers
 
     def _get_store(self) -> TokenStore:
         if self._store is None:

@@ -11,7 +11,7 @@ Prices are not Intuit's own publication: `PRICES_FROM` says where they come from
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "cheapest_schedule",
     "dollars",
     "forecast",
+    "month_end",
     "schedules",
 ]
 
@@ -167,6 +168,12 @@ def blocked_on(plan: Plan, calls_per_day: float) -> int | None:
         return None
     day = int(plan.included / calls_per_day) + 1
     return day if day <= MONTH_DAYS else None
+
+
+def month_end(now: datetime) -> datetime:
+    """Return when the month of an instant ends, in UTC."""
+    first = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return (first + timedelta(days=32)).replace(day=1)
 
 
 def forecast(calls: int, today: date, limit: int | None = None) -> dict[str, Any]:

@@ -127,6 +127,7 @@ def _print_used(format_: str) -> int:
     """Print what the token store has counted, with a forecast for this month."""
     from datetime import UTC, datetime
 
+    from vantage_quickbooks.api.call_ledger import is_company_key
     from vantage_quickbooks.auth.stores import open_store
     from vantage_quickbooks.config.deployment import Deployment
 
@@ -139,6 +140,7 @@ def _print_used(format_: str) -> int:
             {"app": app, "month": month, "calls": calls}
             | (cost.forecast(calls, today, limit) if month == f"{today:%Y-%m}" else {})
             for app, month, calls in store.counted_calls()
+            if not is_company_key(app)
         ]
         where = store.describe()
     finally:
