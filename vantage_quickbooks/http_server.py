@@ -74,22 +74,32 @@ class RequestTimeoutProtocol(H11Protocol):
 
 
 class NotifyingServer(uvicorn.Server):
-    """A server that reports when it accepts requests.
+    """A server that reports when it accepts requests, and when it begins to stop.
 
     Args:
         config: Its configuration.
-        on_ready: Called then.
+        on_ready: Called when it accepts requests.
+        on_shutdown: Called when it begins to stop, before it waits for the responses that are being sent.
     """
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, on_ready: Callable[[], None], on_shutdown: Callable[[], None] | None = None
+    ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._on_shutdown = on_shutdown
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
         await super().startup(sockets)
         if self.started:
             self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop."""
+        if self._on_shutdown is not None:
+            self._on_shutdown()
+        await super().shutdown(sockets)
 
 
 def bind(host: str | None, port: int) -> list[socket.socket]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.webhooks.notices import Notice
     from vantage_quickbooks.webhooks.worker import Worker
 
-__all__ = ["inbox_option", "make_inbox", "make_worker", "read_tokens", "sync_options"]
+__all__ = ["has_tokens", "inbox_option", "make_inbox", "make_worker", "read_tokens", "sync_options"]
 
 INBOX_VARIABLE = "VANTAGE_QUICKBOOKS_WEBHOOK_INBOX"
 TOKEN_VARIABLE = "VANTAGE_QUICKBOOKS_WEBHOOK_TOKEN"
@@ -124,8 +124,17 @@ def make_inbox(url: str | None, **options: Any) -> Inbox:
     return Inbox(url or os.environ.get(INBOX_VARIABLE, "").strip() or None, **options)
 
 
-def read_tokens(file: str | None) -> list[str]:
+def has_tokens(file: str | None) -> bool:
+    """Return whether there is a file or a variable with verifier tokens."""
+    return file is not None or bool(os.environ.get(TOKEN_VARIABLE, "").strip())
+
+
+def read_tokens(file: str | None, option: str = "--token-file") -> list[str]:
     """Return the verifier tokens of a file, one a line, or of the environment variable, separated by spaces.
+
+    Args:
+        file: The file; None for the variable.
+        option: The option that names the file, for the message.
 
     Raises:
         UsageError: There are none, or one is not a token.
@@ -139,7 +148,7 @@ def read_tokens(file: str | None) -> list[str]:
     if not tokens:
         raise UsageError(
             f"There is no verifier token in {where}. Intuit's developer portal shows it on the app's page Webhooks. "
-            f"Use --token-file FILE, or set {TOKEN_VARIABLE}."
+            f"Use {option} FILE, or set {TOKEN_VARIABLE}."
         )
     if not all(len(token) >= MIN_TOKEN_LENGTH and token.isascii() and token.isprintable() for token in tokens):
         raise UsageError(

@@ -16,6 +16,7 @@ from vantage_quickbooks.web.api import Api, store_failure
 from vantage_quickbooks.web.connection_pages import ConnectionPages
 from vantage_quickbooks.web.health import HealthMiddleware, WebMetrics
 from vantage_quickbooks.web.list_pages import ListPages
+from vantage_quickbooks.web.live_pages import LivePages
 from vantage_quickbooks.web.lookups import Lookups
 from vantage_quickbooks.web.oauth import OAuthFlows
 from vantage_quickbooks.web.record_pages import RecordPages
@@ -63,6 +64,7 @@ def make_app(host: Host, sessions: Sessions) -> Starlette:
             *_action_routes(ActionPages(host, runs, templates, lookups)),
             *_list_routes(ListPages(host, runs, templates, lookups), RecordPages(host, runs, templates)),
             *_result_routes(ResultPages(host, runs, templates, lookups)),
+            *_live_routes(LivePages(host, sessions)),
             *Api(host, runs, sessions.base_url).routes(),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
@@ -111,6 +113,10 @@ def _list_routes(lists: ListPages, records: RecordPages) -> list[Route]:
         Route(f"{connection}/records/{{action}}", records.show),
         Route(f"{connection}/records/{{action}}/summary", records.summary),
     ]
+
+
+def _live_routes(pages: LivePages) -> list[Route]:
+    return [Route("/events", pages.of_all), Route("/connections/{connection}/events", pages.of_connection)]
 
 
 def _result_routes(pages: ResultPages) -> list[Route]:

@@ -148,6 +148,7 @@ class Events:
             else:
                 self._subscriptions.add(subscription)
                 self._catch_up(subscription, since)
+                subscription.position = "" if subscription.is_waiting else self._position()
             watchers = tuple(self._watchers)
         if connection_id is not None:
             for function in watchers:
@@ -176,7 +177,7 @@ class Events:
         """Return and clear what waits for a subscription."""
         with self._lock:
             waiting = subscription.clear()
-            position = self._position()
+            position = subscription.position = self._position()
         return [Event(kind, waiting[kind], position) for kind in KINDS if kind in waiting]
 
     def discard(self, subscription: Subscription) -> None:
@@ -214,12 +215,14 @@ class Subscription:
         connection_id: The connection; None for all of them.
         wake: Called when something waits.
         is_ended: Whether nothing will come any more.
+        position: Up to which events were taken; empty until then, if some waited from the beginning.
     """
 
     def __init__(self, events: Events, connection_id: str | None, wake: Callable[[], object]) -> None:
         self.connection_id = connection_id
         self.wake = wake
         self.is_ended = False
+        self.position = ""
         self._events = events
         self._waiting: dict[Kind, frozenset[str] | None] = {}
 
@@ -232,6 +235,11 @@ class Subscription:
         self._events.discard(self)
 
     # ---- called by `Events`, which holds its lock ----
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something waits."""
+        return bool(self._waiting)
 
     def add(self, connection_id: str | None, kind: Kind) -> bool:
         """Let an event wait; None is about any connection. Return whether it concerns this subscription."""

@@ -131,6 +131,8 @@ class ListPages(View):
         run: Run | None,
     ) -> Response:
         is_done = run is not None and run.state == "done"
+        if run is not None:
+            request.state.position = run.position  # the page learns what changed while it was read
         labels = self._labels(record, listing, state, run if is_done else None)
         chips = state.chips(listing, labels)
         title = title_of(listing, chips)

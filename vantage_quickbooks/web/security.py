@@ -119,6 +119,10 @@ class Sessions:
         session_id = cookies(headers).get(self.cookie, "")
         return self._sessions.get(session_id)
 
+    def is_open(self, session: Session) -> bool:
+        """Return whether a session, which `find` returned, has not ended."""
+        return not session.csrf or any(it is session for it in list(self._sessions.values()))
+
 
 class SecurityMiddleware:
     """ASGI middleware that enforces the rules above.

@@ -15,7 +15,7 @@ from vantage_quickbooks.web.security import Sessions
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_PORT",
     "ErrorLogMiddleware",
+    "MountMiddleware",
     "QueryStripFilter",
     "RequestTimeoutProtocol",
     "bind",
@@ -61,6 +62,24 @@ class ErrorLogMiddleware:
             _log.error("request failed: %s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
 
 
+class MountMiddleware:
+    """ASGI middleware that passes the requests to some paths to apps with access control of their own.
+
+    Args:
+        app: The application, which gets all other requests.
+        mounts: The apps by path. Nothing below these paths is theirs.
+    """
+
+    def __init__(self, app: ASGIApp, mounts: Mapping[str, ASGIApp]) -> None:
+        self._app = app
+        self._mounts = dict(mounts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the application that a request is for."""
+        app = self._mounts.get(scope["path"], self._app) if scope["type"] == "http" else self._app
+        await app(scope, receive, send)
+
+
 def make_sessions(
     host: str | None, port: int, public_url: str | None = None, metrics_key: str | None = None
 ) -> Sessions:
@@ -92,6 +111,7 @@ def serve(
     *,
     on_ready: Callable[[Sessions], None],
     is_verbose: bool = False,
+    mounts: Mapping[str, ASGIApp] | None = None,
 ) -> None:
     """Serve until Ctrl-C.
 
@@ -101,18 +121,24 @@ def serve(
         sockets: From `bind`.
         on_ready: Called when the server accepts requests.
         is_verbose: Whether to log requests, without their query strings.
+        mounts: Other apps by path, see `MountMiddleware`.
     """
-    server = make_server(host, sessions, on_ready=on_ready, is_verbose=is_verbose)
+    server = make_server(host, sessions, on_ready=on_ready, is_verbose=is_verbose, mounts=mounts)
     server.run(sockets=sockets)
 
 
 def make_server(
-    host: Host, sessions: Sessions, *, on_ready: Callable[[Sessions], None], is_verbose: bool = False
+    host: Host,
+    sessions: Sessions,
+    *,
+    on_ready: Callable[[Sessions], None],
+    is_verbose: bool = False,
+    mounts: Mapping[str, ASGIApp] | None = None,
 ) -> uvicorn.Server:
     """Return a server that is not running yet."""
     logging.getLogger("uvicorn.access").addFilter(QueryStripFilter())
     config = uvicorn.Config(
-        ErrorLogMiddleware(make_app(host, sessions)),
+        ErrorLogMiddleware(MountMiddleware(make_app(host, sessions), mounts or {})),
         log_level="info" if is_verbose else "warning",
         access_log=is_verbose,
         server_header=False,
@@ -122,4 +148,5 @@ def make_server(
         h11_max_incomplete_event_size=64 * 1024,
         timeout_graceful_shutdown=2,
     )
-    return NotifyingServer(config, lambda: on_ready(sessions))
+    # Streams of events would go on, and the server would wait for them.
+    return NotifyingServer(config, lambda: on_ready(sessions), host.events.close)

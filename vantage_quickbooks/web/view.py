@@ -39,9 +39,14 @@ class View:
         self._templates = templates
 
     def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        record: Record | None = values.get("record")
+        if record is not None and "live" not in values:
+            values["live"] = (f"/connections/{record.id}/events", getattr(request.state, "position", ""))
         return self._templates.page(template, status, csrf=request.state.session.csrf, **values)
 
     def _record(self, request: Request) -> Record:
+        if not hasattr(request.state, "position"):  # before anything is read
+            request.state.position = self._host.events.position
         record = self._host.record(request.path_params["connection"])
         if record is None:
             raise NotFound("This connection does not exist. It may have been removed.")

@@ -73,6 +73,18 @@ class RegisteredCompanies:
             raise UnknownCompanyError(realm_id)
         return found
 
+    def realm_of(self, connection_id: str) -> str | None:
+        """Return the company of a connection, or None if the registry does not have it.
+
+        Raises:
+            RegistryError: The registry cannot be read.
+        """
+        for age_s in (_LISTED_FOR_S, _LISTED_AGAIN_S):
+            for realm_id, ids in self._list(age_s).items():
+                if connection_id in ids:
+                    return realm_id
+        return None
+
     def _list(self, age_s: float) -> dict[str, tuple[str, ...]]:
         with self._lock:
             if time.monotonic() - self._listed_at > age_s:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import sys
 import tempfile
@@ -23,20 +24,34 @@ from vantage_quickbooks.cli.options import (
     read_metrics_key,
     registry_option,
 )
-from vantage_quickbooks.cli.output import FAILURE, SUCCESS, print_error, require, write
+from vantage_quickbooks.cli.output import FAILURE, SUCCESS, is_installed, print_error, require, write
 from vantage_quickbooks.cli.signals import stopped_by_signals
+from vantage_quickbooks.cli.webhook_inbox import has_tokens, read_tokens
 from vantage_quickbooks.errors import ConnectorError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vantage_quickbooks.emulator import Emulator
     from vantage_quickbooks.web.security import Sessions
 
 __all__ = ["command"]
 
 DEMO_ID = "demo"
+DEMO_MERGE_S = 0.2
+"""How long the sample company collects changes into one notification; Intuit does so for seconds to minutes."""
+
+_EPILOG = """\
+\b
+With a verifier token, the server receives Intuit's webhooks at /webhooks, and
+pages update by themselves. The token is in the file of --webhook-token-file, or
+in the variable VANTAGE_QUICKBOOKS_WEBHOOK_TOKEN.
+"""
 
 
 @click.command(
     cls=Command,
+    epilog=_EPILOG,
     examples=(
         ("A local QuickBooks with a sample company; keeps nothing", "vantage-quickbooks serve --demo"),
         ("Your own companies, on another port", "vantage-quickbooks serve --port 9000"),
@@ -59,6 +74,12 @@ DEMO_ID = "demo"
     type=click.Path(),
     help="Where the web UI keeps its own data, encrypted; default: the user's state directory.",
 )
+@click.option(
+    "--webhook-token-file",
+    metavar="FILE",
+    type=click.Path(),
+    help="File that contains the verifier token of webhooks.",
+)
 @metrics_key_option
 @click.option("-v", "--verbose", is_flag=True, help="Log requests, without their query strings.")
 def command(
@@ -69,6 +90,7 @@ def command(
     public_url: str | None,
     registry: str | None,
     data: str | None,
+    webhook_token_file: str | None,
     metrics_key_file: str | None,
     verbose: bool,
 ) -> int:
@@ -82,6 +104,10 @@ def command(
         raise UsageError("--demo and --registry cannot be combined: --demo keeps nothing.")
     extras = {"emulator": ("lark", "yaml", "reportlab")} if demo else {}
     require("The web UI needs", web=("starlette", "uvicorn", "jinja2", "cryptography"), **extras)
+    tokens = None
+    if not demo and has_tokens(webhook_token_file):
+        tokens = read_tokens(webhook_token_file, "--webhook-token-file")
+        require("Webhooks need", webhooks=("sqlalchemy", "uvicorn"))
     if verbose:
         log_to_stderr()
     if emulator:
@@ -90,7 +116,7 @@ def command(
     key = read_metrics_key(metrics_key_file)
     try:
         with stopped_by_signals():
-            _serve(host, port, checked_url, data, registry, key, is_demo=demo, is_verbose=verbose)
+            _serve(host, port, checked_url, data, registry, tokens, key, is_demo=demo, is_verbose=verbose)
     except ConnectorError as error:
         print_error(error.to_dict())
         return FAILURE
@@ -103,12 +129,14 @@ def _serve(
     public_url: str | None,
     data: str | None,
     registry_url: str | None,
+    tokens: Sequence[str] | None,
     metrics_key: str | None,
     *,
     is_demo: bool,
     is_verbose: bool,
 ) -> None:
     from vantage_quickbooks.cli.web_connections import CONNECTOR_ID, RegistryConnections
+    from vantage_quickbooks.cli.web_webhooks import PATH, receiving
     from vantage_quickbooks.web.host import Host
     from vantage_quickbooks.web.rows import ResultsError
     from vantage_quickbooks.web.server import bind, make_sessions, serve
@@ -119,35 +147,52 @@ def _serve(
             sockets = [stack.enter_context(bound) for bound in bind(address, port)]
         except OSError as error:
             raise UsageError(_why_not_bound(address, port, error)) from None
-        demo = _start_emulator(stack) if is_demo else None
+        emulator = _start_emulator(stack) if is_demo else None
         directory = Path(data) if data else default_directory()
-        if demo:
+        if emulator:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vantage-demo-")))
             registry_url = str(directory / "connections")
         registry = stack.enter_context(opened(registry_url))
-        connections = RegistryConnections(registry, None if demo else registry_url)
+        connections = RegistryConnections(registry, None if emulator else registry_url)
         try:
             host = Host(Store(directory), shared={CONNECTOR_ID: connections})
         except StoreError as error:
             raise UsageError(str(error)) from None
-        if demo:
-            host.save(CONNECTOR_ID, demo[0], dict(demo[1]), DEMO_ID)
-        sessions = make_sessions(address, sockets[0].getsockname()[1], public_url, metrics_key)
-        place = "nothing is stored (demo)" if demo else registry.describe()
+        if emulator:
+            host.save(CONNECTOR_ID, emulator.company().name(), emulator.credentials(), DEMO_ID)
+            tokens = [emulator.webhooks.verifier_token] if is_installed("sqlalchemy") else None
+        local_port = sockets[0].getsockname()[1]
+        sessions = make_sessions(address, local_port, public_url, metrics_key)
+        mounts = {}
+        if tokens is not None:
+            # Two servers must not share an inbox, or one would take the notices of the other.
+            inbox = _inbox_directory(stack, directory, is_temporary=port == 0) / f"webhooks-{local_port}.sqlite3"
+            mounts[PATH] = stack.enter_context(receiving(host, registry, tokens, inbox))
+        place = "nothing is stored (demo)" if emulator else registry.describe()
 
         def on_ready(sessions: Sessions) -> None:
-            write(how_to(sessions, place, is_demo=is_demo, is_open=address is not None))
+            demo = ""
+            if emulator and mounts:
+                emulator.subscribe(f"http://{_local_address(address)}:{local_port}{PATH}", merge_s=DEMO_MERGE_S)
+                demo = how_to_see_it_live(emulator.url)
+            has_webhooks = bool(mounts) and not emulator
+            write(
+                how_to(sessions, place, is_demo=is_demo, is_open=address is not None, has_webhooks=has_webhooks) + demo
+            )
             sys.stdout.flush()
 
         try:
-            serve(host, sessions, sockets, on_ready=on_ready, is_verbose=is_verbose)
+            serve(host, sessions, sockets, on_ready=on_ready, is_verbose=is_verbose, mounts=mounts)
         except ResultsError as error:
             raise UsageError(str(error)) from None
 
 
-def how_to(sessions: Sessions, place: str, *, is_demo: bool, is_open: bool) -> str:
+def how_to(sessions: Sessions, place: str, *, is_demo: bool, is_open: bool, has_webhooks: bool = False) -> str:
     """Return how to open the web UI."""
     warning = "\n  Other machines can reach this address. Only the key in it protects it.\n" if is_open else ""
+    webhooks = ""
+    if has_webhooks:
+        webhooks = f"  webhooks  {sessions.base_url}/webhooks, for Intuit's portal; pages update by themselves\n"
     what = ", on a local QuickBooks with a sample company" if is_demo else ""
     return f"""\
 The web UI is running{what}. Press Ctrl-C to stop it.
@@ -155,17 +200,43 @@ The web UI is running{what}. Press Ctrl-C to stop it.
   open      {sessions.sign_in_url}
   API       {sessions.base_url}/api/openapi.json, the key is the bearer token
   registry  {place}
-{warning}"""
+{webhooks}{warning}"""
 
 
-def _start_emulator(stack: contextlib.ExitStack) -> tuple[str, dict[str, str]]:
+def how_to_see_it_live(emulator_url: str) -> str:
+    """Return how to change something in the sample company."""
+    line = {"DetailType": "SalesItemLineDetail", "Amount": 480, "SalesItemLineDetail": {"ItemRef": {"value": "1"}}}
+    steps = [{"create": "Invoice", "record": {"CustomerRef": {"value": "1"}, "Line": [line]}}]
+    return f"""\
+  emulator  {emulator_url}/
+
+Pages update by themselves. Open the invoices, and create one in another terminal:
+
+  curl -d '{json.dumps({"steps": steps})}' {emulator_url}/_emulator/scenario
+
+"""
+
+
+def _inbox_directory(stack: contextlib.ExitStack, directory: Path, *, is_temporary: bool) -> Path:
+    """Return where the inbox is; the notices for a port that changes at each start are not kept."""
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vantage-web-"))) if is_temporary else directory
+
+
+def _local_address(address: str | None) -> str:
+    """Return an address of this machine at which the server listens."""
+    if address in {None, "0.0.0.0", ""}:  # noqa: S104 -- compared, not bound
+        return "127.0.0.1"
+    return f"[{'::1' if address == '::' else address}]" if ":" in str(address) else str(address)
+
+
+def _start_emulator(stack: contextlib.ExitStack) -> Emulator:
     """Start a local QuickBooks that the connector of this process uses, until the stack is closed."""
     from vantage_quickbooks.emulator import Emulator
 
     emulator = stack.enter_context(Emulator(rotation="always", limits="strict"))
     variables = {"EMULATOR_URL": emulator.url, "TOKEN_STORE": "memory:"}
     os.environ.update({f"VANTAGE_QUICKBOOKS_{name}": value for name, value in variables.items()})
-    return emulator.company().name(), emulator.credentials()
+    return emulator
 
 
 def _checked_url(text: str | None) -> str | None:

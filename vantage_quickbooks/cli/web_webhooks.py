@@ -1,0 +1,104 @@
+"""Webhooks for the web UI: notices become events of its pages.
+
+Handing a notice on takes no API call here, so the windows are short. They are shortest for a company whose page is
+open, so that a change is visible there within two seconds. Other plugins with the hook `vantage_changes` get the same
+notices.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from vantage_quickbooks.errors import ConnectorError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from pathlib import Path
+
+    from vantage_quickbooks.registry import ConnectionRegistry
+    from vantage_quickbooks.web.host import Host
+    from vantage_quickbooks.webhooks.app import WebhookApp
+    from vantage_quickbooks.webhooks.handlers import RegisteredCompanies
+    from vantage_quickbooks.webhooks.inbox import Inbox
+
+__all__ = ["PATH", "receiving"]
+
+PATH = "/webhooks"
+
+WINDOW_S = 10.0
+WATCHED_WINDOW_S = 0.4
+WATCHED_FOR_S = 60.0
+_WATCH_AGAIN_S = 20.0
+
+_log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def receiving(
+    host: Host, registry: ConnectionRegistry, tokens: Sequence[str], inbox_path: Path
+) -> Generator[WebhookApp]:
+    """Yield the app that receives webhooks for the pages of *host*, until the block ends.
+
+    Args:
+        host: Its hook `vantage_changes` gets the notices.
+        registry: The connections by company.
+        tokens: The verifier tokens.
+        inbox_path: The inbox, a file that no other process uses.
+
+    Raises:
+        InboxError: The inbox cannot be written.
+    """
+    from vantage_quickbooks.webhooks.app import WebhookApp
+    from vantage_quickbooks.webhooks.handlers import HookHandler
+    from vantage_quickbooks.webhooks.inbox import Inbox
+    from vantage_quickbooks.webhooks.worker import Worker
+
+    inbox = Inbox(inbox_path, window_s=WINDOW_S, interactive_window_s=WATCHED_WINDOW_S)
+    inbox.prepare()
+    handler = HookHandler(registry, host.hook)
+    app = WebhookApp(inbox, tokens, worker=Worker(inbox, handler))
+    watcher = _Watcher(host, inbox, handler.companies)
+    watcher.start()
+    try:
+        yield app
+    finally:
+        watcher.stop()
+        app.close()
+        inbox.close()
+
+
+class _Watcher(threading.Thread):
+    """Keeps the window of the companies short whose pages are open."""
+
+    def __init__(self, host: Host, inbox: Inbox, companies: RegisteredCompanies) -> None:
+        super().__init__(name="webhook-watcher", daemon=True)
+        self._events = host.events
+        self._inbox = inbox
+        self._companies = companies
+        self._woken = threading.Event()
+        self._is_stopping = False
+        self._events.on_watch(lambda _: self._woken.set())
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._is_stopping = True
+        self._woken.set()
+        self.join()
+
+    def run(self) -> None:
+        """Watch the open pages again and again."""
+        while not self._is_stopping:
+            try:
+                for connection_id in self._events.watched():
+                    realm_id = self._companies.realm_of(connection_id)
+                    if realm_id is not None:
+                        self._inbox.watch(realm_id, WATCHED_FOR_S)
+            except ConnectorError as error:  # of the inbox or the registry
+                _log.warning("the pages of companies are updated later than usual: %s", error.message)
+            except Exception as error:  # noqa: BLE001 -- a defect must not end the thread
+                _log.error("the pages of companies are updated later than usual: %s", type(error).__name__)
+            self._woken.wait(_WATCH_AGAIN_S)
+            self._woken.clear()
