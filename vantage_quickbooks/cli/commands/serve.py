@@ -43,9 +43,9 @@ DEMO_MERGE_S = 0.2
 
 _EPILOG = """\
 \b
-With a verifier token, the server receives Intuit's webhooks at /webhooks, and
-pages update by themselves. The token is in the file of --webhook-token-file, or
-in the variable VANTAGE_QUICKBOOKS_WEBHOOK_TOKEN.
+With a verifier token, the server receives Intuit's webhooks at /webhooks,
+and pages update by themselves. The token is in the file of
+--webhook-token-file, or in VANTAGE_QUICKBOOKS_WEBHOOK_TOKEN.
 """
 
 
