@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from urllib.parse import urlsplit
 
 import requests
 
@@ -27,13 +28,14 @@ def wait_until(is_so):
 class Site:
     """A server in a thread of this process."""
 
-    def __init__(self, directory, plugins=(), shared=None):
+    def __init__(self, directory, plugins=(), shared=None, *, sessions=None, make_mounts=None):
         self.directory = directory
         self.host = Host(Store(directory), plugins, shared)
-        self.sockets = bind(None, 0)
-        self.sessions = make_sessions(None, self.sockets[0].getsockname()[1])
+        self.sockets = bind(None, urlsplit(sessions.base_url).port if sessions else 0)
+        self.sessions = sessions or make_sessions(None, self.sockets[0].getsockname()[1])
         ready = threading.Event()
-        self.server = make_server(self.host, self.sessions, on_ready=lambda _: ready.set())
+        mounts = make_mounts(self.host) if make_mounts else None
+        self.server = make_server(self.host, self.sessions, on_ready=lambda _: ready.set(), mounts=mounts)
         self.thread = threading.Thread(target=self.server.run, args=(self.sockets,), daemon=True)
         self.thread.start()
         assert ready.wait(60)

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from vantage_quickbooks.contract import envelope
+from vantage_quickbooks.web.events import CHANGES
 from vantage_quickbooks.web.failures import error_of
 from vantage_quickbooks.web.openapi import describe_api
 
@@ -78,6 +79,7 @@ class Api:
             Route("/api/connectors/{connector}/validate", self.validate, methods=["POST"]),
             Route("/api/connections", self.connections),
             Route("/api/connections/{connection}/test", self.test, methods=["POST"]),
+            Route("/api/connections/{connection}/changes", self.changes, methods=["POST"]),
             Route("/api/connections/{connection}/call/{action}", self.call, methods=["POST"]),
             Route("/api/connections/{connection}/estimate/{action}", self.estimate, methods=["POST"]),
         ]
@@ -159,6 +161,14 @@ class Api:
             return _success(self._runs.test(record))
         except Exception as error:  # noqa: BLE001 -- a connector may fail in any way
             return _response(envelope(error=error_of(error)))
+
+    def changes(self, request: Request) -> Response:
+        """Learn from another program that records of a company changed, such as from a sync."""
+        connection_id = request.path_params["connection"]
+        if self._host.record(connection_id) is None:
+            return self._no_connection()
+        self._host.events.publish(connection_id, CHANGES)
+        return _success({"pages": self._host.events.subscribers_of(connection_id)})
 
     async def call(self, request: Request) -> Response:
         """Call an action; the body is its input."""

@@ -155,6 +155,11 @@ class Events:
                 _call(function, connection_id)
         return subscription
 
+    def subscribers_of(self, connection_id: str) -> int:
+        """Return how many subscriptions receive the events of a connection."""
+        with self._lock:
+            return sum(it.connection_id in {None, connection_id} for it in self._subscriptions)
+
     def watched(self) -> set[str]:
         """Return the connections whose pages receive events."""
         with self._lock:

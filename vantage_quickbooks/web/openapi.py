@@ -34,6 +34,11 @@ _VALIDATION: JSON = {
     },
 }
 
+_CHANGES: JSON = {
+    "type": "object",
+    "required": ["pages"],
+    "properties": {"pages": {"type": "integer", "minimum": 0, "description": "Open pages that learn of it."}},
+}
 _ESTIMATE: JSON = {
     "type": "object",
     "properties": {name: {"type": ["integer", "null"]} for name in ("totalCount", "apiCalls", "meteredCalls")},
@@ -86,6 +91,16 @@ def describe_api(
         base = f"/api/connections/{record.id}"
         paths[f"{base}/test"] = {
             "post": _operation(f"{record.id}.test", f"Test {record.name}", {"type": "object"}, tag=record.id)
+        }
+        paths[f"{base}/changes"] = {
+            "post": _operation(
+                f"{record.id}.changes",
+                f"Report that records of {record.name} changed",
+                _CHANGES,
+                description="For a program that synced the company or changed it: lists read it again, and open pages "
+                "update themselves. The response has the number of pages that learn of it.",
+                tag=record.id,
+            )
         }
         for listed in host.describe(record.connector)["actions"]:
             if group in {None, listed.get("group")} and action in {None, listed["id"]}:
