@@ -23,6 +23,7 @@ COMMANDS = {
     "connections": "List, add, remove and test the connections of a registry.",
     "validate": "Check a settings file. Sends nothing.",
     "test": "Verify the settings with two API calls.",
+    "doctor": "Check this machine, the token store, and the way to Intuit.",
     "describe": "Print the connector as JSON: forms, actions, schemas.",
     "demo": "Run the connector against a local QuickBooks, step by step.",
     "emulator": "Serve a local QuickBooks with a sample company.",

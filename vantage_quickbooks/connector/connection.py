@@ -43,10 +43,11 @@ if TYPE_CHECKING:
     from vantage_quickbooks.api.rate_limiter import RateLimiter
     from vantage_quickbooks.auth.stores import TokenStore
     from vantage_quickbooks.catalog.handler import Handler, StreamHandler
+    from vantage_quickbooks.config.deployment import Endpoints
     from vantage_quickbooks.config.settings import Settings
     from vantage_quickbooks.contract import ChangeSet
 
-__all__ = ["NDJSON", "Connection", "Identity", "identity_of", "sync_input"]
+__all__ = ["NDJSON", "Connection", "Identity", "identity_of", "servers_of", "sync_input"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -687,6 +688,11 @@ def identity_of(connection: Connection) -> Identity:
     """Return which company a connection is to: for adapters, which keep one copy of each."""
     settings = connection._settings  # noqa: SLF001 -- not part of the contract, which knows no companies
     return Identity(connection._context.connection_id, settings.realm_id, settings.environment)  # noqa: SLF001 -- see the line before
+
+
+def servers_of(connection: Connection) -> tuple[Endpoints, list[FieldError]]:
+    """Return the servers of a connection, and the warnings about its settings: for diagnosis."""
+    return connection._endpoints, connection._settings.warnings()  # noqa: SLF001 -- as `identity_of`
 
 
 def earliest_state(connection: Connection, states: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:

@@ -84,6 +84,11 @@ class SQLiteStore:
         self._is_prepared = False
 
     @property
+    def path(self) -> Path:
+        """The file, as an absolute path."""
+        return self._path
+
+    @property
     def lock_directory(self) -> Path:
         """The directory `<file>.locks`. See `TokenStore.lock_directory`."""
         return self._lock_directory

@@ -1,0 +1,1 @@
+"""The checks of `vantage-quickbooks doctor`: one file an area, each with a table of functions."""
