@@ -61,6 +61,31 @@ match job["step"]:
 connection.invoke("getAccessToken")
 """
 
+MANY = """
+import json, os, sys
+from vantage_quickbooks.connector.connector import QUICKBOOKS
+from vantage_quickbooks.config.deployment import Deployment
+
+job = json.loads(sys.stdin.readline())
+QUICKBOOKS.connect(job["settings"], deployment=Deployment(**job["deployment"]))._get_client()  # imports, for all
+start, go = os.pipe()
+children = []
+for _ in range(job["processes"]):
+    if not (child := os.fork()):
+        os.close(go)
+        connection = QUICKBOOKS.connect(job["settings"], deployment=Deployment(**job["deployment"]))
+        connection._get_client()
+        os.write(1, b'"ready"\\n')
+        os.read(start, 1)  # until no process can write
+        os.write(1, json.dumps(connection.invoke("getAccessToken")).encode() + b"\\n")
+        os._exit(0)
+    children.append(child)
+sys.stdin.readline()
+os.close(go)
+for child in children:
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
 STEPS = (
     "waiting for the lock",
     "holding the lock",
@@ -90,27 +115,21 @@ def token_store(request, tmp_path):
 
 
 def test_32_processes_at_a_stale_token_cause_one_token_request(emulator, token_store):
-    """The others wait and read the record that one of them stored."""
+    """The others wait and read the record that one of them stored. All are forked from a process with the imports."""
     emulator.fault("latency", path="/oauth2/v1/tokens/bearer", times=-1, seconds=0.15)
-    workers = [start(WORKER) for _ in range(32)]
-    try:
-        work = job(emulator, token_store)
-        for worker in workers:
-            worker.stdin.write(work)
-            worker.stdin.flush()
-        for worker in workers:
-            assert worker.stdout.readline() == "ready\n", worker.stderr.read()
-        for worker in workers:
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-        with ThreadPoolExecutor(32) as pool:
-            outcomes = list(pool.map(lambda worker: worker.communicate(timeout=120), workers))
-    finally:
-        for worker in workers:
-            worker.kill()
+    with start(MANY) as workers:
+        try:
+            workers.stdin.write(job(emulator, token_store, processes=32))
+            workers.stdin.flush()
+            for _ in range(32):
+                assert workers.stdout.readline() == '"ready"\n', workers.stderr.read()
+            out, error = workers.communicate("go\n", timeout=120)
+        finally:
+            workers.kill()
 
-    assert [error for _, error in outcomes if error] == []
-    handed_out = [json.loads(out) for out, _ in outcomes]
+    assert (workers.returncode, error) == (0, "")
+    handed_out = [json.loads(line) for line in out.splitlines()]
+    assert len(handed_out) == 32
     assert len({token["accessToken"] for token in handed_out}) == 1
     assert emulator.counters()["token_requests"] == {"total": 1, "ok": 1, "failed": 0}
     assert sum(token["refreshed"] for token in handed_out) == 1

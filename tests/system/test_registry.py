@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from leak_checks import LogCapture, assert_none, texts_of
-from registries import FORMS, KEY, DictHost, company, opener
+from registries import FORMS, KEY, PASSPHRASE, DictHost, company, opener
 
 from vantage_quickbooks import connect_registered, open_registry
 from vantage_quickbooks.auth.stores import SQLiteStore
@@ -451,10 +451,10 @@ def test_database__without_a_key_it_is_refused(reopen_database):
 
 
 def test_database__a_new_key_takes_over_and_the_old_one_can_go(reopen_database):
-    for number, key in enumerate([KEY, KEY, "new"]):
+    for number, key in enumerate([PASSPHRASE, PASSPHRASE, "new"]):
         reopen_database(key).add(f"c{number}", company(number))
     reopen_database("lost").add("lost", company(9))
-    both = reopen_database(json.dumps(["new", KEY]))
+    both = reopen_database(json.dumps(["new", PASSPHRASE]))
     report = both.reencrypt()
     assert (report.changed, report.current, report.unreadable) == (2, 1, 1)
     assert [reopen_database("new").load(f"c{number}") for number in range(3)] == [company(n) for n in range(3)]
@@ -478,8 +478,8 @@ def test_database__reencryption_keeps_settings_that_were_replaced_meanwhile(reop
 def test_database__processes_with_a_passphrase_write_with_one_salt(reopen_database):
     """Deriving a key takes 0.15 s: a list of a thousand entries with a salt each would take minutes."""
     for number in range(4):
-        reopen_database().add(f"c{number}", company(number))
-    assert len({sealed.split(":")[1] for sealed in rows(reopen_database()).values()}) == 1
+        reopen_database(PASSPHRASE).add(f"c{number}", company(number))
+    assert len({sealed.split(":")[1] for sealed in rows(reopen_database(PASSPHRASE)).values()}) == 1
 
 
 @pytest.mark.parametrize(
