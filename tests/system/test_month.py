@@ -1,4 +1,4 @@
-"""A month in a minute: 100 companies, 30 days, a nightly sync into DuckDB, and everything that goes wrong in a month.
+"""A month in a minute: 32 companies, 30 days, a nightly sync into DuckDB, and everything that goes wrong in a month.
 
 The emulator's clock moves from night to night, and the sync's clock follows it. In the days, and while the syncs run,
 the companies are edited. Tokens rotate, requests are throttled and lost, users disconnect the app and connect it again,
@@ -27,20 +27,20 @@ from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.registry import FolderRegistry
 
 NIGHTLY = Path(__file__).parents[1] / "nightly.py"
-COMPANIES, NIGHTS, WORKERS = 100, 30, 8
+COMPANIES, NIGHTS, WORKERS = 32, 30, 8
 DAY_S = 86_400
-EDITS_A_DAY = 150
+EDITS_A_DAY = 48
 
-KILLS = {0: 250, 8: 40, 15: 1, 22: 75}
+KILLS = {0: 80, 8: 13, 15: 1, 22: 24}
 """Nights in which the program is killed, and after how many requests."""
 
-OUTAGES = {3: (1, NIGHTS), 17: (4, 6), 40: (10, 11), 41: (12, 25), 90: (28, NIGHTS)}
+OUTAGES = {3: (1, NIGHTS), 10: (4, 6), 15: (10, 11), 16: (12, 25), 28: (28, NIGHTS)}
 """Companies whose users disconnect the app before one night, and connect it again before a later one.
 
 That of the first lasts longer than the 29 days for which changes are asked for: it is reconciled by reads.
 """
 
-THROTTLED = {(2, 5), (9, 60), (9, 61), (20, 99)}
+THROTTLED = {(2, 5), (9, 20), (9, 21), (20, 31)}
 """Nights and companies that QuickBooks refuses all night."""
 
 
@@ -259,7 +259,7 @@ def inject_faults(month, night):
     for number in (number for at, number in THROTTLED if at == night):
         failing[number] = "RATE_LIMITED"
         month.emulator.fault("throttle", path=month.companies[number].realm, times=-1, retry_after=3_600)
-    for number in range(night % 7, COMPANIES, 25):  # requests that are refused or lost, and repeated
+    for number in range(night % 7, COMPANIES, 8):  # requests that are refused or lost, and repeated
         kind = ("throttle", "reset", "html")[(night + number) % 3]
         month.emulator.fault(kind, path=month.companies[number].realm, times=2)
     if night in LOST_TOKENS:
