@@ -12,7 +12,11 @@ help:  ## List the targets
 .venv/.%: pyproject.toml
 	@test -x $(BIN)/python || $(PY) -m venv .venv
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable ".[$*]"
-	@touch $@
+	@touch $@ $(patsubst %,.venv/.%,$(WITHIN_$*))
+
+# What is installed along with an extra, so that `make lint test` installs once.
+WITHIN_lint := test test,spark
+WITHIN_test,spark := test
 
 demo: .venv/.cli,emulator,web  ## A host finds the plugin and runs the four actions against the embedded emulator
 	@$(BIN)/vantage-quickbooks demo

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from inputs import objects
 from jsonschema import Draft202012Validator, FormatChecker
 
+from vantage_quickbooks.api.rate_limiter import RateLimiter
 from vantage_quickbooks.auth.stores.memory import MemoryStore
 from vantage_quickbooks.catalog.actions import ACTIONS
 from vantage_quickbooks.config.deployment import Deployment
@@ -141,6 +142,7 @@ def connection():
             emulator.credentials(),
             deployment=Deployment(api_url=emulator.url, oauth_url=emulator.url),
             store=MemoryStore(),
+            rate_limiter=RateLimiter(10, 10**9, 10**9),
         ) as connection,
     ):
         yield connection
