@@ -152,6 +152,8 @@ def test_outputs__share_their_metadata():
             extra |= {"hasData", "mayHaveMore", "unreadableValues", "valuesWithoutColumn"}
         if action == "reconcileReceivables":
             extra = {"asOf", "currency", "mayHaveMore"}
+        if action == "getDaysToPay":
+            extra = {"paidFrom", "mayHaveMore"}
         if action == "sync":
             extra = {"pending", "failed"}
         if getattr(ACTIONS[action], "resource", None) and ACTIONS[action].resource.status:

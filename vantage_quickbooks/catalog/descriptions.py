@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.catalog.listings import links_of, listing_of, record_view
+from vantage_quickbooks.catalog.listings import DAYS_TO_PAY_LISTING, links_of, listing_of, record_view
 from vantage_quickbooks.catalog.resources import RESOURCES
 from vantage_quickbooks.contract import Action, Cost, FlatField, Keys, Limits, Trigger
 
@@ -18,6 +18,7 @@ __all__ = [
     "DESCRIPTIONS",
     "GET_ACCESS_TOKEN",
     "GET_COMPANY_INFO",
+    "GET_DAYS_TO_PAY",
     "GET_REPORT",
     "LIMITS",
     "QUERY",
@@ -139,6 +140,35 @@ RECONCILE_RECEIVABLES = Action(
         },
     ),
     limits=LIMITS,
+)
+
+GET_DAYS_TO_PAY = Action(
+    id="getDaysToPay",
+    title="Get days to pay",
+    description="Lists the invoices that were paid in full in a period, each with the days from its date to its last "
+    "payment, and the average by currency: how long customers take to pay. The last 90 days unless the input says "
+    "otherwise. Reads the payments of the period: two API calls and one per 1,000 payments, then one per 1,000 "
+    "invoices.",
+    rows_key="invoices",
+    group="reports",
+    examples=({}, {"paid_date_from": "2026-01-01", "paid_date_to": "2026-03-31"}),
+    views=(
+        {
+            "kind": "table",
+            "columns": [
+                {"field": "DocNumber", "label": "Number"},
+                {"field": "customerName", "label": "Customer"},
+                {"field": "TxnDate", "label": "Date", "format": "date"},
+                {"field": "paidDate", "label": "Paid", "format": "date"},
+                {"field": "daysToPay", "label": "Days to pay", "format": "number"},
+                {"field": "TotalAmt", "label": "Total", "format": "money", "currency": "currency"},
+                {"field": "currency", "label": "Currency"},
+            ],
+        },
+    ),
+    limits=LIMITS,
+    listing=DAYS_TO_PAY_LISTING,
+    links=({"field": "customerName", "action": "getCustomer", "input": {"id": "customerId"}},),
 )
 
 _FULL_READ: dict[str, Any] = {"all": True}
@@ -276,7 +306,7 @@ def _describe_all() -> dict[str, Action]:
             actions.append(_describe_list(resource))
         if resource.path is not None:
             actions.append(_describe_get(resource))
-    actions += [GET_REPORT, RECONCILE_RECEIVABLES]
+    actions += [GET_REPORT, RECONCILE_RECEIVABLES, GET_DAYS_TO_PAY]
     by_id = {action.id: action for action in actions}
     return {id_: by_id[id_] for id_ in (*_FIRST, *(id_ for id_ in by_id if id_ not in _FIRST))}
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.catalog.resource import Filter, Resource
 
-__all__ = ["links_of", "listing_of", "record_view"]
+__all__ = ["DAYS_TO_PAY_LISTING", "links_of", "listing_of", "record_view"]
 
 JSON = dict[str, Any]
 
@@ -42,6 +42,7 @@ _PAST = (
     _preset("today", "Today", ("day", 0), ("day", 0)),
     _preset("last7Days", "Last 7 days", ("day", -6), ("day", 0)),
     _preset("last30Days", "Last 30 days", ("day", -29), ("day", 0)),
+    _preset("last90Days", "Last 90 days", ("day", -89), ("day", 0)),
     _preset("thisMonth", "This month", ("month", 0), ("month", 0)),
     _preset("lastMonth", "Last month", ("month", -1), ("month", -1)),
     _preset("thisQuarter", "This quarter", ("quarter", 0), ("quarter", 0)),
@@ -49,6 +50,7 @@ _PAST = (
     _preset("thisYear", "This year", ("year", 0), ("year", 0)),
     _preset("lastYear", "Last year", ("year", -1), ("year", -1)),
 )
+_THIS_MONTH = tuple(preset for preset in _PAST if preset["id"] == "thisMonth")
 _FUTURE = (
     _preset("next7Days", "Next 7 days", ("day", 0), ("day", 7)),
     _preset("next30Days", "Next 30 days", ("day", 0), ("day", 30)),
@@ -122,7 +124,7 @@ def _filter(row: Filter) -> JSON:
         "inputs": list(row.inputs),
     }
     if row.kind == "date_range":
-        found["presets"] = list(_FUTURE + _PAST[3:4] if row.is_future else _PAST)
+        found["presets"] = list(_FUTURE + _THIS_MONTH if row.is_future else _PAST)
     if row.phrase:
         found["phrase"] = row.phrase
     if row.column:
@@ -144,6 +146,25 @@ def _sort(resource: Resource) -> JSON:
         sort["default"] = {"column": "TxnDate", "isDescending": True}
     return sort
 
+
+DAYS_TO_PAY_LISTING: JSON = {
+    "title": "Paid invoices",
+    "one": "paid invoice",
+    "many": "paid invoices",
+    "isPinned": False,
+    "filters": [
+        {
+            "id": "paid_date",
+            "title": "Paid",
+            "kind": "dateRange",
+            "inputs": ["paid_date_from", "paid_date_to"],
+            "presets": list(_PAST),
+            "phrase": "of {value}",
+        }
+    ],
+    "record": {"action": "getInvoice", "input": {"id": "Id"}, "field": "DocNumber"},
+}
+"""Of the action `getDaysToPay`."""
 
 # ---- links -----------------------------------------------------------------------------------------------------------
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from vantage_quickbooks.catalog.dashboard import DASHBOARD
 from vantage_quickbooks.catalog.descriptions import DESCRIPTIONS
 from vantage_quickbooks.config.schema_files import load_schema
 from vantage_quickbooks.config.settings import GRANT_FIELDS
@@ -72,6 +74,7 @@ def describe(*, schemas: bool = True) -> dict[str, Any]:
         "settingsForm": load_schema("settings.form"),
         "capabilities": list(CAPABILITIES),
         "groups": [{"id": group.id, "title": group.title} for group in GROUPS],
+        "dashboard": copy.deepcopy(DASHBOARD),
         "actions": [_describe(action, schemas=schemas) for action in DESCRIPTIONS.values()],
     }
 

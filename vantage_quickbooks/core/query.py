@@ -8,10 +8,14 @@ rejects double quotes.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from vantage_quickbooks.errors import FieldError, InputError
 
-__all__ = ["MAX_PAGE", "Select", "compare", "is_pattern", "matches", "quote", "whether"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["MAX_PAGE", "Select", "compare", "is_one_of", "is_pattern", "matches", "quote", "whether"]
 
 MAX_PAGE = 1000
 """Maximum number of records in one answer (MAXRESULTS)."""
@@ -99,6 +103,20 @@ def whether(prop: str, *values: bool) -> str:
     """Return the condition that the boolean *prop* is one of *values*; booleans are not quoted."""
     words = [str(value).lower() for value in values]
     return f"{_name(prop)} = {words[0]}" if len(words) == 1 else f"{_name(prop)} IN ({', '.join(words)})"
+
+
+def is_one_of(prop: str, values: Iterable[str], *, field: str = "value") -> str:
+    """Return the condition that *prop* is one of *values*.
+
+    Args:
+        prop: Intuit's name of the property.
+        values: At least one text.
+        field: See `quote`.
+
+    Raises:
+        InputError: See `quote`.
+    """
+    return f"{_name(prop)} IN ({', '.join(quote(value, field=field) for value in values)})"
 
 
 @dataclass(frozen=True, slots=True)

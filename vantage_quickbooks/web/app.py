@@ -14,6 +14,8 @@ from starlette.staticfiles import StaticFiles
 from vantage_quickbooks.web.action_pages import ActionPages
 from vantage_quickbooks.web.api import Api, store_failure
 from vantage_quickbooks.web.connection_pages import ConnectionPages
+from vantage_quickbooks.web.dashboard_pages import DashboardPages
+from vantage_quickbooks.web.dashboards import Dashboards
 from vantage_quickbooks.web.health import HealthMiddleware, WebMetrics
 from vantage_quickbooks.web.list_pages import ListPages
 from vantage_quickbooks.web.live_pages import LivePages
@@ -47,6 +49,7 @@ def make_app(host: Host, sessions: Sessions) -> Starlette:
         sessions: The access key and the sessions.
     """
     runs, templates, lookups = Runs(host, ResultFiles()), Templates(), Lookups(host)
+    dashboards = Dashboards(host)
 
     metrics = WebMetrics(host, runs)
     host.add_plugin(metrics)
@@ -54,13 +57,15 @@ def make_app(host: Host, sessions: Sessions) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         yield
+        dashboards.close()
         runs.close()
         host.close()
 
     flows = OAuthFlows(host, sessions.base_url + CALLBACK_PATH)
     return Starlette(
         routes=[
-            *_connection_routes(ConnectionPages(host, runs, templates, flows, sessions)),
+            *_connection_routes(ConnectionPages(host, runs, templates, flows, sessions, dashboards)),
+            *_dashboard_routes(DashboardPages(host, runs, templates, dashboards)),
             *_action_routes(ActionPages(host, runs, templates, lookups)),
             *_list_routes(ListPages(host, runs, templates, lookups), RecordPages(host, runs, templates)),
             *_result_routes(ResultPages(host, runs, templates, lookups)),
@@ -93,6 +98,15 @@ def _connection_routes(pages: ConnectionPages) -> list[Route]:
         Route(f"{connection}/remove", pages.ask_remove),
         Route(f"{connection}/remove", pages.remove, methods=post),
         Route(CALLBACK_PATH, pages.callback),
+    ]
+
+
+def _dashboard_routes(pages: DashboardPages) -> list[Route]:
+    dashboard = "/connections/{connection}/dashboard"
+    return [
+        Route(dashboard, pages.show),
+        Route(f"{dashboard}/refresh", pages.refresh, methods=["POST"]),
+        Route(f"{dashboard}/{{source}}", pages.rows),
     ]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.errors import ConnectorError
 from vantage_quickbooks.web import forms
+from vantage_quickbooks.web.dashboard_pages import FIRST_PAINT_S
 from vantage_quickbooks.web.failures import error_of
 from vantage_quickbooks.web.menu import MAX_UNFOLDED, menu_of, searchable_text
 from vantage_quickbooks.web.oauth import OAuthFlowError, Outcome
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from vantage_quickbooks.web.dashboards import Board, Dashboards
     from vantage_quickbooks.web.host import Host
     from vantage_quickbooks.web.oauth import OAuthFlows
     from vantage_quickbooks.web.runs import Runs
@@ -50,12 +52,22 @@ class ConnectionPages(View):
         templates: The page templates.
         flows: The OAuth flows.
         sessions: The sessions.
+        dashboards: The dashboards.
     """
 
-    def __init__(self, host: Host, runs: Runs, templates: Templates, flows: OAuthFlows, sessions: Sessions) -> None:
+    def __init__(  # noqa: PLR0917 -- what the pages need
+        self,
+        host: Host,
+        runs: Runs,
+        templates: Templates,
+        flows: OAuthFlows,
+        sessions: Sessions,
+        dashboards: Dashboards,
+    ) -> None:
         super().__init__(host, runs, templates)
         self._flows = flows
         self._sessions = sessions
+        self._dashboards = dashboards
 
     # ---- connectors and connections ----
 
@@ -84,7 +96,7 @@ class ConnectionPages(View):
         return self._save(request, self._described(request), None)
 
     def connection(self, request: Request) -> Response:
-        """Show a connection: its state, its actions, its recent runs."""
+        """Show a connection: its dashboard if it has one, its state, its actions, its recent runs."""
         record = self._record(request)
         described = self._host.describe(record.connector)
         fields = forms.fields_of(described["settingsSchema"], described["settingsForm"])
@@ -113,7 +125,13 @@ class ConnectionPages(View):
             searchable_text=searchable_text,
             runs=self._runs.of(record.id),
             api_calls=self._host.api_calls(record),
+            board=self._board(record),
         )
+
+    def _board(self, record: Record) -> Board | None:
+        if not (self._host.is_ready(record) and self._dashboards.has(record)):
+            return None
+        return self._dashboards.get(record, wait_s=FIRST_PAINT_S)
 
     def settings(self, request: Request) -> Response:
         """Show the settings form of a connection, without its secrets."""

@@ -22,7 +22,18 @@ from vantage_quickbooks.web.modes import CHANGES, changes_trigger
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["Chip", "ListFilter", "ListState", "Listing", "Preset", "action_fields", "is_list", "lists_of", "question"]
+__all__ = [
+    "Chip",
+    "ListFilter",
+    "ListState",
+    "Listing",
+    "Preset",
+    "action_fields",
+    "day_of",
+    "is_list",
+    "lists_of",
+    "question",
+]
 
 _OWN = ("sort", "page", "q", "columns", "read")
 _PREFIX = "input-"
@@ -428,6 +439,12 @@ def _filter(described: Mapping[str, Any], fields: Mapping[str, forms.Field]) -> 
 def _field_filter(item: forms.Field) -> ListFilter:
     kinds = {"choice": "choice", "multiselect": "choice", "lookup": "lookup", "boolean": "boolean"}
     return ListFilter(item.name, item.label, kinds.get(item.kind, "text"), (item,))
+
+
+def day_of(bound: Mapping[str, Any], today: date) -> date:
+    """Return the day that a bound of the descriptor means today: the first of a period, or the last (`edge`)."""
+    first, last = _period(today, str(bound["unit"]), int(bound["offset"]))
+    return last if bound.get("edge") == "last" else first
 
 
 def _bound_of(described: Mapping[str, Any] | None) -> tuple[str, int] | None:
