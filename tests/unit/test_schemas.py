@@ -152,7 +152,7 @@ def test_outputs__share_their_metadata():
             extra |= {"hasData", "mayHaveMore", "unreadableValues", "valuesWithoutColumn"}
         if action == "reconcileReceivables":
             extra = {"asOf", "currency", "mayHaveMore"}
-        if action == "getDaysToPay":
+        if action == "listPaidInvoices":
             extra = {"paidFrom", "mayHaveMore"}
         if action == "sync":
             extra = {"pending", "failed"}

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from vantage_quickbooks.catalog.access_token import GetAccessToken
 from vantage_quickbooks.catalog.company_info import GetCompanyInfo
-from vantage_quickbooks.catalog.days_to_pay import GetDaysToPay
 from vantage_quickbooks.catalog.descriptions import DESCRIPTIONS
 from vantage_quickbooks.catalog.get_action import GetAction
 from vantage_quickbooks.catalog.list_action import ListAction
+from vantage_quickbooks.catalog.paid_invoices import ListPaidInvoices
 from vantage_quickbooks.catalog.query_action import QueryAction
 from vantage_quickbooks.catalog.receivables import ReconcileReceivables
 from vantage_quickbooks.catalog.report_action import ReportAction
@@ -32,7 +32,7 @@ def _handlers() -> dict[str, Handler]:
         SYNC,
         ReportAction(),
         ReconcileReceivables(),
-        GetDaysToPay(),
+        ListPaidInvoices(),
     ]
     handlers = {handler.action.id: handler for handler in core}
     for resource in RESOURCES:

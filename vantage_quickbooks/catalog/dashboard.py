@@ -59,7 +59,7 @@ DASHBOARD: JSON = {
     "sources": [
         {"id": "unpaid", "action": "listInvoices", "input": _OWED, "reads": "all"},
         {"id": "recent", **_RECENT, "reads": "all"},
-        {"id": "paid", "action": "getDaysToPay", "presets": {"paid_date": "last90Days"}},
+        {"id": "paid", "action": "listPaidInvoices", "presets": {"paid_date": "last90Days"}},
         {
             "id": "profit",
             "action": "getReport",
@@ -97,7 +97,7 @@ DASHBOARD: JSON = {
         },
         {
             "id": "profit", "kind": "periods", "title": "Income and expenses", "source": "profit",
-            "columns": "columns", "currency": "metadata.currency", "netLabel": "Net income",
+            "columns": "columns", "currency": "metadata.currency", "wholeLabel": "Net income",
             "series": [
                 {
                     "label": "Income", "tone": "good",

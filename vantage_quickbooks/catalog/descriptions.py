@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.catalog.listings import DAYS_TO_PAY_LISTING, links_of, listing_of, record_view
+from vantage_quickbooks.catalog.listings import PAID_INVOICES_LISTING, links_of, listing_of, record_view
 from vantage_quickbooks.catalog.resources import RESOURCES
 from vantage_quickbooks.contract import Action, Cost, FlatField, Keys, Limits, Trigger
 
@@ -18,9 +18,9 @@ __all__ = [
     "DESCRIPTIONS",
     "GET_ACCESS_TOKEN",
     "GET_COMPANY_INFO",
-    "GET_DAYS_TO_PAY",
     "GET_REPORT",
     "LIMITS",
+    "LIST_PAID_INVOICES",
     "QUERY",
     "RECONCILE_RECEIVABLES",
     "SYNC",
@@ -142,9 +142,9 @@ RECONCILE_RECEIVABLES = Action(
     limits=LIMITS,
 )
 
-GET_DAYS_TO_PAY = Action(
-    id="getDaysToPay",
-    title="Get days to pay",
+LIST_PAID_INVOICES = Action(
+    id="listPaidInvoices",
+    title="List paid invoices",
     description="Lists the invoices that were paid in full in a period, each with the days from its date to its last "
     "payment, and the average by currency: how long customers take to pay. The last 90 days unless the input says "
     "otherwise. Reads the payments of the period: two API calls and one per 1,000 payments, then one per 1,000 "
@@ -167,7 +167,7 @@ GET_DAYS_TO_PAY = Action(
         },
     ),
     limits=LIMITS,
-    listing=DAYS_TO_PAY_LISTING,
+    listing=PAID_INVOICES_LISTING,
     links=({"field": "customerName", "action": "getCustomer", "input": {"id": "customerId"}},),
 )
 
@@ -306,7 +306,7 @@ def _describe_all() -> dict[str, Action]:
             actions.append(_describe_list(resource))
         if resource.path is not None:
             actions.append(_describe_get(resource))
-    actions += [GET_REPORT, RECONCILE_RECEIVABLES, GET_DAYS_TO_PAY]
+    actions += [GET_REPORT, RECONCILE_RECEIVABLES, LIST_PAID_INVOICES]
     by_id = {action.id: action for action in actions}
     return {id_: by_id[id_] for id_ in (*_FIRST, *(id_ for id_ in by_id if id_ not in _FIRST))}
 

@@ -13,7 +13,7 @@ from typing import Any
 from vantage_quickbooks.catalog.docs_tables import PAGES, write_tables
 from vantage_quickbooks.catalog.resources import RESOURCES
 from vantage_quickbooks.catalog.schemas import get_files, list_files
-from vantage_quickbooks.catalog.schemas.days_to_pay import days_to_pay_files
+from vantage_quickbooks.catalog.schemas.paid_invoices import paid_invoices_files
 from vantage_quickbooks.catalog.schemas.reports import report_files
 from vantage_quickbooks.catalog.schemas.sync import sync_files
 
@@ -30,7 +30,7 @@ BY_HAND = (
 def generated_files() -> dict[str, str]:
     """Return the text of every generated file in `schemas/`, by name without `.json`."""
     by_list_id = {resource.list_id: resource for resource in RESOURCES}
-    files: dict[str, dict[str, Any]] = sync_files() | report_files(by_list_id) | days_to_pay_files()
+    files: dict[str, dict[str, Any]] = sync_files() | report_files(by_list_id) | paid_invoices_files()
     for resource in RESOURCES:
         if resource.is_queryable:
             files |= list_files(resource, by_list_id)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.catalog.resource import Filter, Resource
 
-__all__ = ["DAYS_TO_PAY_LISTING", "links_of", "listing_of", "record_view"]
+__all__ = ["PAID_INVOICES_LISTING", "links_of", "listing_of", "record_view"]
 
 JSON = dict[str, Any]
 
@@ -147,7 +147,7 @@ def _sort(resource: Resource) -> JSON:
     return sort
 
 
-DAYS_TO_PAY_LISTING: JSON = {
+PAID_INVOICES_LISTING: JSON = {
     "title": "Paid invoices",
     "one": "paid invoice",
     "many": "paid invoices",
@@ -164,7 +164,7 @@ DAYS_TO_PAY_LISTING: JSON = {
     ],
     "record": {"action": "getInvoice", "input": {"id": "Id"}, "field": "DocNumber"},
 }
-"""Of the action `getDaysToPay`."""
+"""Of the action `listPaidInvoices`."""
 
 # ---- links -----------------------------------------------------------------------------------------------------------
 

@@ -230,6 +230,31 @@ def test_action_deprecation_names_a_known_replacement(subject: Subject, action_i
         broken(f"{action_id}: deprecated.replacement: there is no action {replacement!r}")
 
 
+def test_dashboard_uses_known_actions_and_inputs(subject: Subject) -> None:
+    """Sources, tiles and links: what they name exists, and their inputs are valid."""
+    dashboard = subject.descriptor.get("dashboard")
+    if not dashboard:
+        pytest.skip("the connector has no dashboard")
+    sources = {source["id"]: source for source in dashboard["sources"]}
+    for what, entries in (("sources", dashboard["sources"]), ("tiles", dashboard["tiles"])):
+        ids = [entry["id"] for entry in entries]
+        if len(set(ids)) < len(ids):
+            broken(f"dashboard: two {what} have the same id")
+    for source_id, source in sources.items():
+        _check_question(subject, source, f"dashboard: source {source_id}")
+        action = subject.actions[source["action"]]
+        if not action.get("readOnly", True) or action.get("sensitiveOutput"):
+            broken(f"dashboard: source {source_id}: {source['action']} changes data or returns a secret")
+    for tile in dashboard["tiles"]:
+        what = f"dashboard: tile {tile['id']}"
+        if tile["source"] not in sources:
+            broken(f"{what}: there is no source {tile['source']!r}")
+        _check_members(subject, sources[tile["source"]]["action"], tile, what)
+        for link in (tile.get("link"), tile.get("partLink"), *(bar.get("link") for bar in tile.get("bars", ()))):
+            if link is not None:
+                _check_question(subject, link, f"{what}: a link")
+
+
 def test_menu_is_the_descriptor_without_schemas(subject: Subject) -> None:
     """`describe(schemas=False)`."""
     subject.needs("describeAction")
@@ -267,6 +292,43 @@ def _check_form(form: dict[str, Any], known: set[str], what: str, schema: str) -
     for name, field in form.get("fields", {}).items():
         if "group" in field and field["group"] not in groups:
             broken(f"{what}: {name} is in the group {field['group']!r}, which the form does not have")
+
+
+def _check_question(subject: Subject, question: dict[str, Any], what: str) -> None:
+    """Check what names an action with an input, days and presets."""
+    action_id = question["action"]
+    if action_id not in subject.actions:
+        broken(f"{what}: there is no action {action_id!r}")
+    listing = subject.actions[action_id].get("listing") or {}
+    presets = {item["id"]: [it["id"] for it in item.get("presets", ())] for item in listing.get("filters", ())}
+    for name, preset in question.get("presets", {}).items():
+        if preset not in presets.get(name, ()):
+            broken(f"{what}: the listing of {action_id} has no preset {preset!r} of the filter {name!r}")
+    inputs = subject.inputs(action_id)
+    named = [*question.get("input", {}), *question.get("dates", {}), *question.get("rowInput", {})]
+    unknown = sorted(set(named) - inputs) if inputs is not None else []
+    if unknown:
+        broken(f"{what}: {action_id} has no inputs {', '.join(unknown)}")
+    if "rowInput" not in question:
+        filled = {**question.get("input", {}), **dict.fromkeys(question.get("dates", {}), "2026-05-31")}
+        error = best_match(subject.validator(action_id, "inputSchema").iter_errors(filled))
+        if error is not None:
+            broken(f"{what} does not match the inputSchema of {action_id}, {explain(error, 'input')}")
+
+
+def _check_members(subject: Subject, action_id: str, tile: dict[str, Any], what: str) -> None:
+    """Check that the members of rows that a tile names exist, where the output schema says which exist."""
+    if subject.actions[action_id].get("rowsKey") is None:
+        return
+    known = _row_members(subject, action_id)
+    value = tile.get("value", {})
+    paths = [value.get("sum"), value.get("average"), tile.get("by"), tile.get("label")]
+    paths += [entry["field"] for entry in tile.get("where", ())]
+    paths += [entry["field"] for bar in tile.get("bars", ()) for entry in bar["where"]]
+    paths += [entry["field"] for series in tile.get("series", ()) for entry in series["where"]]
+    for path in filter(None, paths):
+        if known is not None and path.split(".")[0] not in known:
+            broken(f"{what}: the rows of {action_id} have no member {path!r}")
 
 
 def _row_members(subject: Subject, action_id: str) -> set[str] | None:

@@ -214,6 +214,83 @@ _ACTION = _object(
     links=_list({"$ref": "#/$defs/link"}),
 )
 
+_DAY = _described(
+    _object(
+        ("unit", "offset"),
+        unit={"enum": ["day", "month", "quarter", "year"]},
+        offset={"type": "integer"},
+        edge={"enum": ["first", "last"]},
+    ),
+    "A day: the first of today's period or of one so many periods later, or its last one.",
+)
+_TEXTS: JSON = {"type": "object", "additionalProperties": _TEXT}
+_QUESTION: dict[str, JSON] = {
+    "action": _described(_NAME, "Id of the action."),
+    "input": _described(_OBJECT, "Its input."),
+    "dates": _described({"type": "object", "additionalProperties": _DAY}, "Inputs that are days relative to today."),
+    "presets": _described(_TEXTS, "Chosen presets of the action's listing, by filter."),
+}
+_TILE_LINK = _object(
+    ("action",),
+    **_QUESTION,
+    rowInput=_described({"type": "object", "additionalProperties": _PATH}, "Inputs from members of the row."),
+)
+_WHERE = _list(
+    _object(
+        ("field",),
+        **{
+            "field": _PATH,
+            "equals": _described(_list(_TEXT, minItems=1), "One of these values."),
+            "above": _described({"type": "number"}, "A number above this one."),
+            "from": _described(_DAY, "A date on this day or later."),
+            "to": _described(_DAY, "A date on this day or earlier."),
+        },
+    )
+)
+_TILE = _object(
+    ("id", "kind", "title", "source"),
+    id=_NAME,
+    kind=_described(_TEXT, "number, bars, top, shares or periods; a host ignores others."),
+    title=_TEXT,
+    source=_described(_NAME, "Id of the source."),
+    value=_described(
+        _object(count=_FLAG, sum=_PATH, average=_PATH, path=_PATH),
+        "What to compute: the number of rows, the sum or the average of a member, or a member of the result.",
+    ),
+    where=_described(_WHERE, "Which rows count; all conditions apply."),
+    format={"enum": ["money", "number", "days"]},
+    currency=_described(_PATH, "Member by which amounts are grouped; of periods, a member of the result."),
+    tone=_TEXT,
+    empty=_described(_TEXT, "What to say if there are no rows."),
+    link=_described(_TILE_LINK, "The rows behind it; by default those of the source."),
+    bars=_list(_object(("label", "where"), label=_TEXT, tone=_TEXT, where=_WHERE, link=_TILE_LINK)),
+    restLabel=_described(_TEXT, "Of bars: what no bar takes."),
+    by=_described(_PATH, "Of top and shares: the member that identifies a part."),
+    label=_described(_PATH, "Of top: the member with its name."),
+    limit={"type": "integer", "minimum": 1},
+    values=_described({"type": "object", "additionalProperties": _OBJECT}, "Of shares: label and tone by value."),
+    partLink=_described(_TILE_LINK, "Of top and shares: the rows behind a part."),
+    columns=_described(_PATH, "Of periods: the member of the result that lists the columns."),
+    series=_list(_object(("label", "where"), label=_TEXT, tone=_TEXT, where=_WHERE)),
+    wholeLabel=_described(_TEXT, "What the sum of its parts is called."),
+)
+_DASHBOARD = _described(
+    _object(
+        ("sources", "tiles"),
+        sources=_list(
+            _object(
+                ("id", "action"),
+                id=_NAME,
+                **_QUESTION,
+                reads=_described({"enum": ["page", "all"]}, "One page, or all rows if there are more."),
+            ),
+            minItems=1,
+        ),
+        tiles=_list({"$ref": "#/$defs/tile"}, minItems=1),
+    ),
+    "What a host reads for a company's overview page, and shows on it.",
+)
+
 DESCRIPTOR: JSON = {
     "$schema": _DIALECT,
     "$id": "urn:vantage:descriptor",
@@ -251,11 +328,13 @@ DESCRIPTOR: JSON = {
             _list(_NAME, uniqueItems=True), f"Known: {', '.join(CAPABILITIES)}. A host ignores others."
         ),
         groups=_list(_object(("id", "title"), id=_TEXT, title=_TEXT)),
+        dashboard=_or_null({"$ref": "#/$defs/dashboard"}),
         actions=_list({"$ref": "#/$defs/action"}),
     ),
     "$defs": {
         "action": _ACTION,
         "cost": _COST,
+        "dashboard": _DASHBOARD,
         "filter": _FILTER,
         "flatField": _FLAT_FIELD,
         "form": _FORM,
@@ -263,6 +342,7 @@ DESCRIPTOR: JSON = {
         "limits": _LIMITS,
         "link": _LINK,
         "listing": _LISTING,
+        "tile": _TILE,
         "trigger": _TRIGGER,
     },
 }

@@ -28,6 +28,7 @@ __all__ = ["Bar", "Figure", "Period", "Sums", "sums_of"]
 
 _ZERO = Decimal(0)
 _DEFAULT_LIMIT = 5
+_MIN_PERIODS = 6
 _TENTH = Decimal("0.1")
 
 
@@ -260,7 +261,7 @@ class _Bars(Sums):
         super().__init__(tile, today)
         self._bars = [(bar, Condition(bar.get("where") or (), today)) for bar in tile.get("bars") or ()]
 
-    def key_of(self, row: Mapping[str, Any]) -> str:
+    def key_of(self, row: Mapping[str, Any]) -> str | None:
         return next((str(at) for at, (_, matches) in enumerate(self._bars) if matches(row)), "rest")
 
     def figures(self, result: Mapping[str, Any], make_url: LinkMaker) -> tuple[Figure, ...]:
@@ -379,8 +380,11 @@ class _Periods(Sums):
         values = [
             tuple(sums.get(str(period["field"]), _ZERO) for sums in self._sums) for period in periods
         ]  # a series without rows in the period is zero: the report has what was posted
-        if not any(amount for row in values for amount in row):
+        first = next((at for at, row in enumerate(values) if any(row)), None)
+        if first is None:
             return ()
+        first = min(first, max(0, len(values) - _MIN_PERIODS))  # a young company has no earlier periods to show
+        periods, values = periods[first:], values[first:]
         currency = str(value_at(result, self._currency) or "") if self._currency else ""
         highest = max((max(row) for row in values), default=_ZERO)
         lowest = min((min(row) for row in values), default=_ZERO)

@@ -66,6 +66,7 @@ class Tile:
         empty: What it says if there is nothing to show.
         noun: What one row and several rows are called.
         tone: Its meaning if its number is above zero.
+        whole: What its sum is called; empty if its title says it.
         error: The `error` of the envelope.
         first_rows: How many rows it covers, if the source has more; 0 for all.
     """
@@ -78,6 +79,7 @@ class Tile:
     empty: str = ""
     noun: tuple[str, str] = ("row", "rows")
     tone: str = ""
+    whole: str = ""
     error: Mapping[str, Any] | None = None
     first_rows: int = 0
 
@@ -247,6 +249,7 @@ class Dashboards:
             empty=str(tile.get("empty") or ""),
             noun=(str(listing.get("one") or "row"), str(listing.get("many") or "rows")),
             tone=str(tile.get("tone") or ""),
+            whole=str(tile.get("wholeLabel") or ""),
             error=source.error,
             first_rows=source.first_rows,
         )

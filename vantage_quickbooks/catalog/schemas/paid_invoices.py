@@ -1,4 +1,4 @@
-"""Generates the schemas and the form of the action `getDaysToPay`."""
+"""Generates the schemas and the form of the action `listPaidInvoices`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from vantage_quickbooks.catalog.schemas.forms import ADVANCED_GROUP, number_form
 from vantage_quickbooks.catalog.schemas.inputs import GIVEN, day_input, whole_number_input
 from vantage_quickbooks.catalog.schemas.outputs import EXAMPLE_METADATA, METADATA
 
-__all__ = ["days_to_pay_files"]
+__all__ = ["paid_invoices_files"]
 
-_ACTION, _TITLE = "getDaysToPay", "Get days to pay"
+_ACTION, _TITLE = "listPaidInvoices", "List paid invoices"
 _TEXT: JSON = {"type": ["string", "null"]}
 _DATE: JSON = {"type": "string", "x-format": "date"}
 
@@ -31,7 +31,7 @@ _AVERAGE: dict[str, JSON] = {
 }
 
 
-def days_to_pay_files() -> dict[str, JSON]:
+def paid_invoices_files() -> dict[str, JSON]:
     """Return the files of the action, by name without `.json`."""
     inputs: dict[str, JSON] = {
         "paid_date_from": day_input(

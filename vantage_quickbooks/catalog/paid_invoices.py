@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.catalog.descriptions import GET_DAYS_TO_PAY
+from vantage_quickbooks.catalog.descriptions import LIST_PAID_INVOICES
 from vantage_quickbooks.catalog.resources import RESOURCES
 from vantage_quickbooks.core import query
 from vantage_quickbooks.sync.list_request import ListRequest
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.api.client import QuickBooksClient
 
-__all__ = ["GetDaysToPay", "averages", "last_payments", "paid_invoice"]
+__all__ = ["ListPaidInvoices", "averages", "last_payments", "paid_invoice"]
 
 DEFAULT_DAYS = 90
 """Length of the period if the input has no first day."""
@@ -91,10 +91,10 @@ def averages(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-class GetDaysToPay:
+class ListPaidInvoices:
     """Implements `handler.Handler`."""
 
-    action = GET_DAYS_TO_PAY
+    action = LIST_PAID_INVOICES
 
     def run(
         self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext, row_limit: int | None = None
