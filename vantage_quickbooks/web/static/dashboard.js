@@ -2,14 +2,14 @@
 "use strict";
 
 // Replace the content of an element by HTML of this server: focus, scroll position and open details stay, and what has
-// another text than before gets the class `changed`. Elements are recognized by their id or `data-key`.
+// another text than before gets the class `changed` (live.css). Elements are recognized by their id or `data-live-key`.
 const replaceContent = (box, html) => {
-  const keyed = (root) => new Map([...root.querySelectorAll("[data-key]")].map((it) => [it.dataset.key, it]));
+  const keyed = (root) => new Map([...root.querySelectorAll("[data-live-key]")].map((it) => [it.dataset.liveKey, it]));
   const texts = new Map([...keyed(box)].map(([key, it]) => [key, it.textContent]));
   const open = [...box.querySelectorAll("details[open][id]")].map((it) => it.id);
   const active = box.contains(document.activeElement) ? document.activeElement : null;
-  const place = active && (active.id || active.closest("[data-key]")?.dataset.key);
-  const isFirst = !box.querySelector("[data-key]");
+  const place = active && (active.id || active.closest("[data-live-key]")?.dataset.liveKey);
+  const isFirst = !box.querySelector("[data-live-key]");
   const content = document.createElement("template");
   content.innerHTML = html;
   const found = keyed(content.content);
@@ -23,7 +23,6 @@ const replaceContent = (box, html) => {
   const target = kept?.matches("a, button, summary") ? kept : kept?.closest("a") ?? kept?.querySelector("a, button");
   target?.focus({ preventScroll: true });
 };
-window.replaceContent = replaceContent;
 
 // While the server reads, ask for the figures again.
 const board = document.getElementById("dashboard");
