@@ -205,6 +205,7 @@ def test_the_state_of_a_connection_is_published_when_it_changes(site, listen, em
     for _ in range(2):  # the second one changes nothing
         assert api("POST", "/api/connections/demo/call/listInvoices").status_code == 424
     assert stream.next() == ("state", {"connections": ["demo"]})
+    emulator.grant()
     site.host.save("quickbooks", "Garden Works", emulator.credentials(), old=record)
     assert stream.next() == ("state", {"connections": ["demo"]})
     site.host.events.publish("demo", CHANGES)

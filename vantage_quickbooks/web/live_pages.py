@@ -98,7 +98,9 @@ class LivePages:
                         await woken.wait()
                 except TimeoutError:
                     yield "event: ping\ndata: 1\n\n"
-            if self._sessions.is_open(session) and (text := _texts(subscription)):  # such as that the connection was removed
+            if self._sessions.is_open(session) and (
+                text := _texts(subscription)
+            ):  # such as that the connection was removed
                 yield text
         finally:
             subscription.close()

@@ -73,16 +73,18 @@
   const keyOf = (node) => node.nodeType === Node.ELEMENT_NODE ? node.dataset?.liveKey || node.id || null : null;
   const mark = (node) => {
     const element = node.nodeType === Node.ELEMENT_NODE ? node : node.parentElement;
-    if (!element || element instanceof SVGElement || element.closest("[data-live-quiet], time, svg")) return;
+    if (!element || element instanceof SVGElement || element.closest("[data-live-quiet], svg")) return;
     marked.add(element.matches("tr, li, dd, td") ? element : element.closest("td, dd, li") ?? element);
   };
   const morphAttributes = (old, fresh) => {
+    const isMarked = old.classList.contains("changed");  // by an update shortly before
     for (const { name } of [...old.attributes]) {
       if (!fresh.hasAttribute(name) && !ours.has(name)) old.removeAttribute(name);
     }
     for (const { name, value } of fresh.attributes) {
       if (old.getAttribute(name) !== value && !ours.has(name)) old.setAttribute(name, value);
     }
+    if (isMarked) old.classList.add("changed");
   };
   const morph = (old, fresh) => {
     if (old.nodeType !== Node.ELEMENT_NODE) {
@@ -216,7 +218,7 @@
   const later = () => {
     if (gapTimer) return;
     const now = Date.now();
-    if (now - lastEnd > 2 * MAX_GAP_MS) gap = MIN_GAP_MS;
+    if (now - lastEnd > 2 * gap) gap = MIN_GAP_MS;
     const wait = Math.max(0, lastEnd + gap - now);
     if (wait === 0) { update(); return; }
     gapTimer = setTimeout(() => { gapTimer = 0; gap = Math.min(gap * 1.5, MAX_GAP_MS); update(); }, wait);
