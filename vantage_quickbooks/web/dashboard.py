@@ -10,6 +10,7 @@ Theory of operation
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -152,6 +153,7 @@ class Condition:
 class _Sum:
     """A sum of rows."""
 
+    key: str = ""
     amount: Decimal = _ZERO
     count: int = 0
     label: str = ""
@@ -179,20 +181,22 @@ class Sums:
         self._currency = str(tile.get("currency") or "")
         self._where = Condition(tile.get("where") or (), today)
         self._by_currency: dict[str, dict[str, _Sum]] = {}
+        self._rank: Counter[str] = Counter()
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Add a row."""
+        currency = str(value_at(row, self._currency) or "") if self._currency else ""
+        self._rank[currency] += 1
         if not self._where(row):
             return
         amount = Decimal(1) if self._way == "count" else decimal_of(value_at(row, self._path))
         key = self.key_of(row) if amount is not None else None
         if amount is None or key is None:
             return
-        currency = str(value_at(row, self._currency) or "") if self._currency else ""
         parts = self._by_currency.setdefault(currency, {})
         part = parts.get(key)
         if part is None:
-            part = parts[key] = _Sum(label=self.label_of(row, key), row=self.kept(row))
+            part = parts[key] = _Sum(key, label=self.label_of(row, key), row=self.kept(row))
         part.add(amount)
 
     def key_of(self, row: Mapping[str, Any]) -> str | None:  # noqa: ARG002 -- for subclasses
@@ -218,8 +222,16 @@ class Sums:
         raise NotImplementedError
 
     def _ordered(self) -> list[tuple[str, dict[str, _Sum]]]:
-        counts = {name: sum(part.count for part in parts.values()) for name, parts in self._by_currency.items()}
-        return sorted(self._by_currency.items(), key=lambda item: (-counts[item[0]], item[0]))
+        # By all rows of the source, so that the order is the same in all its tiles.
+        return sorted(self._by_currency.items(), key=lambda item: (-self._rank[item[0]], item[0]))
+
+    def _part_url(self, link: Mapping[str, Any] | None, part: _Sum, make_url: LinkMaker) -> str:
+        return make_url(link, part.row, self._rows(part.key)) if link else ""
+
+    def _rows(self, key: str | None = None) -> int:
+        """Return the number of rows behind a part, or all parts: a link leads to those of all currencies."""
+        found = (part for parts in self._by_currency.values() for name, part in parts.items() if key in {None, name})
+        return sum(part.count for part in found)
 
     def _text(self, value: Decimal, currency: str) -> str:
         form = str(self.tile.get("format") or ("money" if self._currency else "number"))
@@ -246,7 +258,7 @@ class _Number(Sums):
             part = parts[""]
             value = part.amount / part.count if self._way == "average" else part.amount
             found.append(
-                Figure(currency, value, self._text(value, currency), part.count, make_url(link, part.row, part.count))
+                Figure(currency, value, self._text(value, currency), part.count, make_url(link, {}, self._rows()))
             )
         if found:
             return tuple(found)
@@ -269,7 +281,7 @@ class _Bars(Sums):
         found = []
         for currency, parts in self._ordered():
             rows = [
-                (str(bar["label"]), parts.get(str(at), _Sum()), str(bar.get("tone") or "info"), bar.get("link"))
+                (str(bar["label"]), parts.get(str(at), _Sum(str(at))), str(bar.get("tone") or "info"), bar.get("link"))
                 for at, (bar, _) in enumerate(self._bars)
             ]
             if "rest" in parts:
@@ -278,7 +290,7 @@ class _Bars(Sums):
             bars = tuple(
                 Bar(
                     label, part.amount, self._text(part.amount, currency), part.count, tone,
-                    _percent(part.amount, scale), 0.0, make_url(link, part.row, part.count),
+                    _percent(part.amount, scale), 0.0, self._part_url(link, part, make_url),
                 )
                 for label, part, tone, link in rows
             )  # fmt: skip
@@ -288,7 +300,7 @@ class _Bars(Sums):
     def _figure(self, currency: str, parts: Mapping[str, _Sum], bars: tuple[Bar, ...], make_url: LinkMaker) -> Figure:
         total = sum((part.amount for part in parts.values()), _ZERO)
         count = sum(part.count for part in parts.values())
-        url = make_url(self.tile.get("link"), {}, count)
+        url = make_url(self.tile.get("link"), {}, self._rows())
         return Figure(currency, total, self._text(total, currency), count, url, bars)
 
 
@@ -313,7 +325,7 @@ class _Top(_Bars):
             bars = [
                 Bar(
                     part.label, part.amount, self._text(part.amount, currency), part.count, "info",
-                    _percent(part.amount, scale), 0.0, make_url(link, part.row, part.count),
+                    _percent(part.amount, scale), 0.0, self._part_url(link, part, make_url),
                 )
                 for part in shown
             ]  # fmt: skip
@@ -322,7 +334,7 @@ class _Top(_Bars):
                 count = sum(part.count for part in others)
                 label = f"{len(others):,} other{'s' if len(others) > 1 else ''}"
                 # Not drawn: among thousands of names it would leave the others without a visible bar.
-                url = make_url(self.tile.get("link"), {}, sum(part.count for part in ranked))
+                url = make_url(self.tile.get("link"), {}, self._rows())
                 bars.append(
                     Bar(label, amount, self._text(amount, currency), count, "muted", 0.0, 0.0, url, is_rest=True)
                 )
@@ -349,7 +361,7 @@ class _Shares(_Bars):
             for key, part in sorted(parts.items(), key=lambda item: (rank.get(item[0], len(rank)), item[0])):
                 known = values.get(key, {})
                 share = _percent(abs(part.amount), whole)
-                url = make_url(self.tile.get("partLink"), part.row, part.count)
+                url = self._part_url(self.tile.get("partLink"), part, make_url)
                 text = self._text(part.amount, currency)
                 label, tone = known.get("label", key), known.get("tone", "info")
                 bars.append(Bar(label, part.amount, text, part.count, tone, share, round(offset, 2), url))

@@ -9,11 +9,14 @@ const replaceContent = (box, html) => {
   const open = [...box.querySelectorAll("details[open][id]")].map((it) => it.id);
   const active = box.contains(document.activeElement) ? document.activeElement : null;
   const place = active && (active.id || active.closest("[data-live-key]")?.dataset.liveKey);
-  const isFirst = !box.querySelector("[data-live-key]");
+  const loading = new Set([...box.querySelectorAll("[data-tile]:has(.waiting)")].map((it) => it.dataset.tile));
   const content = document.createElement("template");
   content.innerHTML = html;
   const found = keyed(content.content);
-  for (const [key, it] of found) if (!isFirst && texts.get(key) !== it.textContent) it.classList.add("changed");
+  for (const [key, it] of found) {
+    const isNew = loading.has(it.closest("[data-tile]")?.dataset.tile);
+    if (!isNew && texts.get(key) !== it.textContent) it.classList.add("changed");
+  }
   for (const id of open) content.content.getElementById(id)?.setAttribute("open", "");
   const { scrollX, scrollY } = window;
   box.replaceChildren(content.content);
