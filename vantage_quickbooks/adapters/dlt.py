@@ -25,6 +25,7 @@ Theory of operation
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import difflib
 import re
 from collections import deque
@@ -308,7 +309,7 @@ def _next_sets(parts: Sequence[CompanyPackage], workers: int) -> Generator[tuple
             while waiting or running:
                 while waiting and len(running) < workers:
                     part = waiting.popleft()
-                    running[pool.submit(part.load.next)] = part
+                    running[pool.submit(contextvars.copy_context().run, part.load.next)] = part
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     part = running.pop(future)

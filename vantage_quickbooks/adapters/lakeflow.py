@@ -33,7 +33,6 @@ import dataclasses
 import difflib
 import fnmatch
 import json
-import logging
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -48,6 +47,7 @@ from vantage_quickbooks.catalog.sync_action import SYNC_DEFAULT, SYNC_ENTITIES
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.connector.bundles import BUNDLE_SIZE, CompanyRun, is_app_wide, make_bundles, read_bundle
 from vantage_quickbooks.errors import FieldError, InputError
+from vantage_quickbooks.logs import get_logger
 from vantage_quickbooks.registry import open_registry
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ SEQUENCE = "_sequence"
 
 T = TypeVar("T")
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _KEY = "_key"
 _LAST = "~"  # sorts after every SyncToken

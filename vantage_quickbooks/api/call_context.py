@@ -15,6 +15,8 @@ from vantage_quickbooks.errors import CancelledError, DeadlineExceededError, Inc
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vantage_quickbooks.telemetry import CallSpan
+
 __all__ = ["TIME_LIMIT_S", "CallContext"]
 
 TIME_LIMIT_S = 180.0
@@ -51,6 +53,8 @@ class CallContext:
         intuit_tids: Intuit's transaction id of each response, in order.
         refreshed: Whether a token request succeeded in this call.
         deadline: The end of the call on the monotonic clock.
+        action: The action, or the other method of the connection, that runs; for logs and spans.
+        span: Its span, if the host uses OpenTelemetry.
     """
 
     def __init__(
@@ -71,6 +75,8 @@ class CallContext:
         self.progress: Callable[[int, int | None], None] | None = None
         self.intuit_tids: list[str] = []
         self.refreshed = False
+        self.action: str | None = None
+        self.span: CallSpan | None = None
         self._monotonic = monotonic
         self._sleep = sleep
         self._lock = threading.Lock()

@@ -11,7 +11,6 @@ document which time zone its months follow.
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from vantage_quickbooks.core.cost import forecast, month_end
 from vantage_quickbooks.errors import AppBlockedError, TokenStoreError
 from vantage_quickbooks.fork_safety import ForkSafeLock
+from vantage_quickbooks.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ COMPANY_LIMIT = "monthly_call_limit"
 _WARN_AT = (0.8, 0.95)
 """Shares of the limit at which a warning is logged, each once per process and month."""
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 def company_key(client_id: str, environment: str, realm_id: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
@@ -31,6 +33,8 @@ from vantage_quickbooks.core.endpoints import (
     report_request,
 )
 from vantage_quickbooks.errors import AccessTokenRefusedError, ConnectorError
+from vantage_quickbooks.logs import fields, get_logger
+from vantage_quickbooks.telemetry import count, http_request, waited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
@@ -56,6 +60,8 @@ if TYPE_CHECKING:
 __all__ = ["QuickBooksClient"]
 
 T = TypeVar("T")
+
+_log = get_logger(__name__)
 
 READ_TIMEOUT_S = 125.0
 """Seconds without a byte: Intuit itself ends a request after 120.
@@ -294,6 +300,7 @@ class QuickBooksClient:
         retry_timeouts: bool = True,
     ) -> T:
         retries = RetryPolicy(call, retry_timeouts=retry_timeouts)
+        sends = 0
         refused_at: int | None = None  # the number of fetched tokens when the refused token was handed out
         while True:
             record, fetches = None, self.authorizer.fetches
@@ -304,12 +311,11 @@ class QuickBooksClient:
                     ledger.check()
                 record = self.authorize(headers, call)
                 with self._circuit_breaker.attempt(self.settings.realm_id):
+                    waiting_since = time.monotonic()
                     with self._rate_limiter.acquire(deadline=call.deadline, cancelled=call.cancelled):
-                        status, response_headers, body = (
-                            self._send(request, headers, call)
-                            if self._intercept is None
-                            else self._intercept(self._send, request, headers, call)
-                        )
+                        waited("quickbooks rate_limit_wait", "rate_limit", time.monotonic() - waiting_since)
+                        sends += 1
+                        status, response_headers, body = self._send_observed(request, headers, call, sends)
                     return read(status, response_headers, body, call)
             except AccessTokenRefusedError as error:
                 # Refresh once before reporting: a token that another process stored may have expired as well.
@@ -322,7 +328,31 @@ class QuickBooksClient:
                 if delay is None:
                     raise
                 refused_at = None  # the next token may be refused for a new reason
-                call.sleep(delay)
+                self._pause(error, delay, retries.attempt - 1, call)
+
+    def _pause(self, error: ConnectorError, delay: float, attempt: int, call: CallContext) -> None:
+        """Wait before a request is sent again."""
+        facts = fields(error_code=error.code, attempt=attempt, delay_s=round(delay, 3))
+        _log.info("%s: the request is repeated in %.1f seconds", error.code, delay, extra=facts)
+        count("vantage.retries", 1, {"error.type": error.code})
+        call.sleep(delay)
+        waited("quickbooks retry_wait", "retry", delay, {"vantage.attempt": attempt, "error.type": error.code})
+
+    def _send_observed(self, request: Request, headers: dict[str, str], call: CallContext, sends: int) -> Response:
+        """Send a request, for the *sends*-th time, as a span and with a log record."""
+        began_at = time.monotonic()
+        with http_request(request.method, request.url, request.template, resends=sends - 1) as sent:
+            response = (
+                self._send(request, headers, call)
+                if self._intercept is None
+                else self._intercept(self._send, request, headers, call)
+            )
+            sent.status, sent.intuit_tid = response[0], response[1].get("intuit_tid")
+        if _log.isEnabledFor(logging.DEBUG):
+            duration_s = round(time.monotonic() - began_at, 4)
+            facts = fields(http_status=sent.status, intuit_tid=sent.intuit_tid, duration_s=duration_s)
+            _log.debug("%s %s: HTTP %s", request.method, request.template, sent.status, extra=facts)
+        return response
 
     def _send(self, request: Request, headers: dict[str, str], call: CallContext) -> Response:
         call.count_request()

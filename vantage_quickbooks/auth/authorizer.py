@@ -36,7 +36,6 @@ https://help.developer.intuit.com/s/article/Validity-of-Refresh-Token.
 from __future__ import annotations
 
 import hmac
-import logging
 import os
 import threading
 import weakref
@@ -47,7 +46,15 @@ from vantage_quickbooks.auth.refusals import Refusals
 from vantage_quickbooks.auth.stores.base import UNORDERED_VERSION
 from vantage_quickbooks.core import responses, tokens
 from vantage_quickbooks.core.tokens import TokenRecord, TokenState
-from vantage_quickbooks.errors import STORE_LOCKED, CredentialConflict, ReauthorizationRequired, TokenStoreError
+from vantage_quickbooks.errors import (
+    STORE_LOCKED,
+    ConnectorError,
+    CredentialConflict,
+    ReauthorizationRequired,
+    TokenStoreError,
+)
+from vantage_quickbooks.logs import fields, get_logger
+from vantage_quickbooks.telemetry import count, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +68,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Authorizer"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 LOCK_TIMEOUT_S = 150.0
 """Timeout for another worker's refresh: longer than its attempts take."""
@@ -432,7 +439,15 @@ class Authorizer:
         return hmac.new(refresh_token.reveal().encode(), message, "sha256").hexdigest()
 
     def _request_token(self, refresh_token: Secret, previous: TokenRecord | None, call: AuthCall) -> TokenRecord:
-        response = self._token_endpoint.refresh(refresh_token, call)
+        try:
+            with span("quickbooks token_refresh"):
+                response = self._token_endpoint.refresh(refresh_token, call)
+        except ConnectorError as error:
+            count("vantage.token.refreshes", 1, {"error.type": error.code})
+            _log.info("%s: no access token was fetched", error.code, extra=fields(error_code=error.code))
+            raise
+        count("vantage.token.refreshes", 1)
+        _log.info("an access token was fetched")
         call.refreshed = True
         return tokens.from_token_response(
             response.data,

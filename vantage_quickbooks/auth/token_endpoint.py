@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 import requests
 from oauthlib.oauth2 import OAuth2Error
@@ -19,6 +20,7 @@ from requests_oauthlib import OAuth2Session
 
 from vantage_quickbooks.core import responses
 from vantage_quickbooks.errors import ConnectorError, ReauthorizationRequired, UnexpectedResponseError
+from vantage_quickbooks.telemetry import http_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.config.deployment import Endpoints
     from vantage_quickbooks.config.settings import Settings
     from vantage_quickbooks.core.secret import Secret
+    from vantage_quickbooks.telemetry import HttpSpan
 
 __all__ = ["TokenEndpoint", "TokenResponse"]
 
@@ -169,7 +172,11 @@ class TokenEndpoint:
         failure: ConnectorError
         url = self._revocation_url
         try:
-            with self._transport.request_timeout(call), requests.Session() as session:
+            with (
+                self._transport.request_timeout(call),
+                requests.Session() as session,
+                http_request("POST", url, urlsplit(url).path) as sent,
+            ):
                 response = session.post(
                     self._transport.prepare(session, url),
                     json={"token": token.reveal()},
@@ -178,6 +185,7 @@ class TokenEndpoint:
                     timeout=self._transport.timeouts(call),
                     allow_redirects=False,
                 )
+                sent.status, sent.intuit_tid = response.status_code, response.headers.get("intuit_tid")
         except requests.RequestException as error:
             failure = self._transport.translate(error, "Intuit's revocation endpoint", url)
         else:
@@ -195,10 +203,11 @@ class TokenEndpoint:
             self._transport.circuit_breaker(self.url, self._settings.client_id).attempt(),
             self._transport.request_timeout(call),
             OAuth2Session(self._settings.client_id) as session,
+            http_request("POST", self.url, urlsplit(self.url).path) as sent,
         ):
             url = self._transport.prepare(session, self.url)
-            session.register_compliance_hook("refresh_token_response", lambda r: _read_response(r, call, data))
-            session.register_compliance_hook("access_token_response", lambda r: _read_response(r, call, data))
+            session.register_compliance_hook("refresh_token_response", lambda r: _read_response(r, call, data, sent))
+            session.register_compliance_hook("access_token_response", lambda r: _read_response(r, call, data, sent))
             try:
                 fetch(
                     session,
@@ -222,8 +231,11 @@ class TokenEndpoint:
         return HTTPBasicAuth(self._settings.client_id, self._settings.client_secret.reveal())
 
 
-def _read_response(response: requests.Response, call: AuthCall, data: dict[str, Any]) -> requests.Response:
+def _read_response(
+    response: requests.Response, call: AuthCall, data: dict[str, Any], sent: HttpSpan
+) -> requests.Response:
     """Read the response before oauthlib does, which drops the status and Intuit's transaction id."""
+    sent.status, sent.intuit_tid = response.status_code, response.headers.get("intuit_tid")
     call.record_tid(response.headers.get("intuit_tid"))
     data.update(responses.decipher_token(response.status_code, response.headers, response.content, now=call.now()))
     return response

@@ -8,11 +8,11 @@ notices.
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 from typing import TYPE_CHECKING
 
 from vantage_quickbooks.errors import ConnectorError
+from vantage_quickbooks.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -33,7 +33,7 @@ WATCHED_WINDOW_S = 0.4
 WATCHED_FOR_S = 60.0
 _WATCH_AGAIN_S = 20.0
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 @contextlib.contextmanager

@@ -21,8 +21,8 @@ Theory of operation
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import dataclasses
-import logging
 import threading
 import time
 import traceback
@@ -40,6 +40,7 @@ from vantage_quickbooks.errors import (
     InternalError,
     OutputError,
 )
+from vantage_quickbooks.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -65,7 +66,7 @@ __all__ = [
 WORKERS = 8
 """Companies at once by default: enough to keep a core busy where QuickBooks takes its usual time to answer."""
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -304,7 +305,10 @@ class Crew(Generic[T]):
         self._channel = _Channel[CompanyRun | CompanyItem[T]](buffered or workers, workers)
         # Daemons: a second Ctrl-C ends the process at once.
         self._threads = [
-            threading.Thread(target=self._work, name=f"company-{number}", daemon=True) for number in range(workers)
+            threading.Thread(
+                target=contextvars.copy_context().run, args=(self._work,), name=f"company-{number}", daemon=True
+            )
+            for number in range(workers)
         ]
 
     def __enter__(self) -> Generator[CompanyRun | CompanyItem[T]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import logging
 import traceback
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, Self, TypeVar
@@ -31,6 +30,7 @@ from vantage_quickbooks.errors import (
     TokenStoreError,
 )
 from vantage_quickbooks.fork_safety import ForkSafeLock
+from vantage_quickbooks.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -52,7 +52,7 @@ __all__ = ["NDJSON", "Connection", "Identity", "identity_of", "servers_of", "syn
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class Identity(NamedTuple):
@@ -129,7 +129,7 @@ class Connection:
         self._client: QuickBooksClient | None = None
         self._store: TokenStore | None = None
         self._ledgers: tuple[CallLedger, ...] = ()
-        self._log = self._context.logger or _log
+        self._log = get_logger(self._context.logger) if self._context.logger else _log
         self._observers = Observers(self._context, self._log)
         _check(self._context)
 
@@ -300,6 +300,7 @@ class Connection:
     ) -> Iterator[Any]:
         action_id = handler.action.id
         call.progress = functools.partial(self._observers.progress, action_id)
+        self._observers.begin(action_id, call)
         done = 0
         outcome: dict[str, Any] = {"outcome": "cancelled"}
         try:
@@ -341,7 +342,7 @@ class Connection:
             finally:
                 self._observers.count(action_id, call)
 
-        return self._translate_errors(call, run)
+        return self._observed("estimate", call, run)
 
     def sync(
         self,
@@ -380,6 +381,7 @@ class Connection:
         return self._iter_sets(sets, call)
 
     def _iter_sets(self, sets: Iterator[ChangeSet], call: CallContext) -> Iterator[ChangeSet]:
+        self._observers.begin(SYNC.action.id, call)
         done = 0
         outcome: dict[str, Any] = {"outcome": "cancelled"}
         try:
@@ -422,7 +424,7 @@ class Connection:
             finally:
                 self._observers.count(SYNC.action.id, call)
 
-        return self._translate_errors(call, run)
+        return self._observed("estimate", call, run)
 
     def api_calls(self) -> dict[str, int]:
         """Return the requests that this connection has sent to the data API so far, by action, failed ones included."""
@@ -500,7 +502,11 @@ class Connection:
             settings that look wrong, and the `apiCalls` it took. Expected failures are not raised.
         """
         call = self._start_call()
+        self._observers.begin("test", call)
         checks = self._checks(call)
+        failed = next((check["error"]["code"] for check in checks if not check["ok"]), None)
+        outcome = {"outcome": "error", "errorCode": failed} if failed else {"outcome": "success"}
+        self._observers.end("test", call, outcome)
         return {
             "ok": all(check["ok"] for check in checks),
             "checks": checks,
@@ -532,7 +538,7 @@ class Connection:
             )
             return {"revoked": is_ended, "message": message}
 
-        return self._translate_errors(call, run)
+        return self._observed("disconnect", call, run)
 
     def _checks(self, call: CallContext) -> list[dict[str, Any]]:
         try:
@@ -590,6 +596,7 @@ class Connection:
     ) -> Any:
         """Run an action and return its result, or what another method of its handler returns in its place."""
         handler = _handler(action_id)
+        self._observers.begin(action_id, call)
         outcome: dict[str, Any] = {"outcome": "cancelled"}
         try:
             result = self._translate_errors(call, self._run_valid, handler, data, call, row_limit, run or handler.run)
@@ -615,16 +622,33 @@ class Connection:
             call.progress = functools.partial(self._observers.progress, handler.action.id)
         return run(self._get_client(), valid, call, row_limit)
 
+    def _observed(self, name: str, call: CallContext, run: Callable[[], T]) -> T:
+        """Run what is not an action as one call of its own in logs and spans."""
+        self._observers.begin(name, call)
+        outcome: dict[str, Any] = {"outcome": "cancelled"}
+        try:
+            result = self._translate_errors(call, run)
+            outcome = {"outcome": "success"}
+        except ConnectorError as error:
+            outcome = {"outcome": "error", "errorCode": error.code}
+            raise
+        else:
+            return result
+        finally:
+            self._observers.end(name, call, outcome)
+
     def _translate_errors(self, call: CallContext, run: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Raise expected errors with the call's facts added, and a defect as an InternalError."""
         failure: ConnectorError
         try:
-            return run(*args, **kwargs)
+            with self._observers.entered(call):
+                return run(*args, **kwargs)
         except ConnectorError as error:
             failure = error
         except Exception:  # noqa: BLE001 -- the host gets an error that it knows
             text = self._redact(traceback.format_exc())
-            self._log.error("request %s failed because of a bug:\n%s", call.request_id, text)
+            with self._observers.entered(call):
+                self._log.error("request %s failed because of a bug:\n%s", call.request_id, text)
             failure = InternalError(
                 f"The connector failed because of a bug. Report it with request id {call.request_id} and the log."
             )

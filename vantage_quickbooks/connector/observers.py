@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.core.tokens import iso
+from vantage_quickbooks.logs import fields
+from vantage_quickbooks.logs import scope as log_scope
+from vantage_quickbooks.telemetry import CallSpan, is_active
 
 if TYPE_CHECKING:
-    from logging import Logger
+    from collections.abc import Iterator
 
     from vantage_quickbooks.api.call_context import CallContext
     from vantage_quickbooks.contract import HostContext
+    from vantage_quickbooks.logs import FieldLogger
 
 __all__ = ["Observers"]
 
@@ -24,7 +31,7 @@ class Observers:
         log: Where the first failure of each observer is logged.
     """
 
-    def __init__(self, context: HostContext, log: Logger) -> None:
+    def __init__(self, context: HostContext, log: FieldLogger) -> None:
         self._context = context
         self._log = log
         self._failed: set[str] = set()
@@ -46,9 +53,53 @@ class Observers:
         """Report how many records were read, and of how many; None if that is not known yet."""
         self._notify("progress", self._context.connection_id or "", action_id, done, total)
 
+    def begin(self, name: str, call: CallContext) -> None:
+        """Begin the span of a call, and give its log records their fields; `end` or `audit` follows.
+
+        Args:
+            name: The action, or another method of the connection.
+            call: The call.
+        """
+        call.action = name
+        if is_active():
+            known = {"vantage.request_id": call.request_id, "vantage.connection_id": self._context.connection_id}
+            call.span = CallSpan(name, known)
+
+    @contextmanager
+    def entered(self, call: CallContext) -> Iterator[None]:
+        """Run code of a call in a `with` block: its log records have the call's fields, its spans are children."""
+        with log_scope(functools.partial(self._log_fields, call)):
+            if call.span is None:
+                yield
+                return
+            with call.span.active():
+                yield
+
+    def _log_fields(self, call: CallContext) -> dict[str, Any]:
+        return {
+            "request_id": call.request_id,
+            "connection_id": self._context.connection_id,
+            "action": call.action,
+            "intuit_tid": call.intuit_tids[-1] if call.intuit_tids else None,
+            "api_calls": call.api_calls,
+        }
+
+    def end(self, name: str, call: CallContext, outcome: dict[str, Any]) -> None:
+        """End what `begin` began, and log how the call ended."""
+        duration_s = call.elapsed_s()
+        if self._log.isEnabledFor(logging.INFO):
+            result, code = outcome["outcome"], outcome.get("errorCode")
+            facts = fields(outcome=result, error_code=code, duration_s=round(duration_s, 4))
+            with log_scope(functools.partial(self._log_fields, call)):
+                self._log.info("%s: %s, %d API calls", name, code or result, call.api_calls, extra=facts)
+        if call.span is not None:
+            call.span.end(outcome, duration_s=duration_s, api_calls=call.api_calls, metered_calls=call.metered_calls)
+            call.span = None
+
     def audit(self, action_id: str, call: CallContext, outcome: dict[str, Any]) -> None:
         """Report a finished call: who, what, when, how long, how many API calls, and its outcome."""
         self.count(action_id, call)
+        self.end(action_id, call, outcome)
         context = self._context
         if context.audit is None:
             return

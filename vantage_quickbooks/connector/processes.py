@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
 import math
 import multiprocessing
 import pickle
@@ -50,6 +49,7 @@ from vantage_quickbooks.connector.company_runs import (
 from vantage_quickbooks.connector.many import RunReport, RunsInterrupted, run_of, select_entries
 from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.errors import CancelledError, ConnectorError, InputError, InternalError, WorkerProcessError
+from vantage_quickbooks.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -64,7 +64,7 @@ __all__ = ["run_in_processes"]
 _BUNDLES_PER_PROCESS = 4
 """At least: so the processes end at about the same time."""
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
 

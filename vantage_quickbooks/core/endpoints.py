@@ -77,6 +77,16 @@ class Request:
     headers: dict[str, str]
     body: bytes | None = None
 
+    @property
+    def template(self) -> str:
+        """The path without ids and query, for telemetry: `/v3/company/{realmId}/customer/{id}`."""
+        parts = urlsplit(self.url).path.split("/")
+        if len(parts) > 3:
+            parts[3] = "{realmId}"
+        if len(parts) > 5 and parts[4] != "reports":
+            parts[5:] = ["{id}"]
+        return "/".join(parts)
+
 
 def query_request(api_url: str, realm_id: str, statement: str) -> Request:
     """Return the request for a query statement: GET for a short one, POST for a long one.

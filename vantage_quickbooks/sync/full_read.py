@@ -11,6 +11,7 @@ handed on through `_fresh`, and no local variable holds them while a batch is yi
 
 from __future__ import annotations
 
+import contextvars
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -258,7 +259,7 @@ class FullRead:
     def _scan_early(self) -> Iterator[Batch]:
         """Yield the first page, and the early pages while QuickBooks counts; rule 7 of `core.completeness`."""
         with ThreadPoolExecutor(1, thread_name_prefix="quickbooks-count") as counter:
-            counting = counter.submit(self._count)
+            counting = counter.submit(contextvars.copy_context().run, self._count)
             pages = self._fetcher.ahead(self._early)
             yield from self._emit()
             for position, asked, body in pages:

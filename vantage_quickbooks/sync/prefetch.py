@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -68,10 +69,14 @@ class PageFetcher:
 
         def fill() -> None:
             while len(waiting) < PREFETCHED_PAGES and (position := next(upcoming, None)) is not None:
-                waiting.append((position, fetchers.submit(list, self.parts(position, self._size))))
+                run = contextvars.copy_context().run  # the call's log fields and span
+                waiting.append((position, fetchers.submit(run, self._fetch, position)))
 
         fill()
         return _in_order(waiting, fill, decompressor)
+
+    def _fetch(self, position: int) -> list[tuple[int, ResponseBody]]:
+        return list(self.parts(position, self._size))
 
     def parts(self, position: int, size: int, *where: str) -> Iterator[tuple[int, ResponseBody]]:
         """Fetch a page: in halves, each overlapping the other by one record, if it takes QuickBooks too long.

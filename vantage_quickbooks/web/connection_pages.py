@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import traceback
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.errors import ConnectorError
+from vantage_quickbooks.logs import get_logger
 from vantage_quickbooks.web import forms
 from vantage_quickbooks.web.dashboard_pages import FIRST_PAINT_S
 from vantage_quickbooks.web.failures import error_of
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ConnectionPages"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 MANUAL = "Already have a refresh token? Enter it manually"
 _MAX_NAME_LENGTH = 80

@@ -12,12 +12,13 @@ Theory of operation
 
 from __future__ import annotations
 
-import logging
 import secrets
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from vantage_quickbooks.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ MAX_NAMED = 100
 MAX_KNOWN = 10_000
 """Connections and kinds whose latest event is remembered."""
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

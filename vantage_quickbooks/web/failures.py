@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import traceback
 from typing import Any
 
 from vantage_quickbooks.contract import envelope
 from vantage_quickbooks.errors import ConnectorError
+from vantage_quickbooks.logs import get_logger
 from vantage_quickbooks.web.rows import ResultsError
 
 __all__ = ["error_of"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 def error_of(error: Exception) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import re
 import secrets
 import threading
@@ -18,6 +17,7 @@ import pluggy
 from vantage_quickbooks import hookspecs
 from vantage_quickbooks.contract import CONTRACT_VERSION, CONTRACT_VERSIONS, HostContext
 from vantage_quickbooks.errors import ConnectorError
+from vantage_quickbooks.logs import get_logger
 from vantage_quickbooks.web.events import CHANGES, STATE, Events
 from vantage_quickbooks.web.store import Record, StoreError
 
@@ -84,7 +84,7 @@ _ACTION_DEFAULTS: dict[str, Any] = {
 }
 _SCHEMAS: dict[str, Any] = {"inputSchema": {}, "inputForm": {}, "outputSchema": {}}
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class Observer(Protocol):

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from vantage_quickbooks.http_server import NotifyingServer, QueryStripFilter, RequestTimeoutProtocol, bind
+from vantage_quickbooks.logs import get_logger
 from vantage_quickbooks.web.app import make_app
 from vantage_quickbooks.web.security import Sessions
 
@@ -33,7 +34,7 @@ __all__ = [
     "serve",
 ]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 DEFAULT_PORT = 8765
 """Fixed, because a redirect URI is registered with its port."""

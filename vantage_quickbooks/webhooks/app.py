@@ -16,13 +16,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import logging
 import os
 import queue
 import threading
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.errors import InboxError
+from vantage_quickbooks.logs import get_logger
 from vantage_quickbooks.metrics import CONTENT_TYPE, Family, may_read, render
 from vantage_quickbooks.webhooks.app_metrics import counters, gauges
 from vantage_quickbooks.webhooks.inbox import Delivery
@@ -51,7 +51,7 @@ _MAX_TRANSACTION = 500
 _JSON_TYPES = frozenset({"application/json", "application/cloudevents+json", "application/cloudevents-batch+json"})
 _HEALTH_S = 1.0  # how long a check of the inbox, and what was read of it, is valid
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class _Refusal(Exception):  # noqa: N818 -- an answer, not a failure

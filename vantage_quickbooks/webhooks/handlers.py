@@ -7,7 +7,6 @@ such as two apps, are both served.
 from __future__ import annotations
 
 import dataclasses
-import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from vantage_quickbooks.connector.many import CompanyRun, sync_company
 from vantage_quickbooks.connector.registered import connect_registered
 from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.errors import ConnectorError, OutputError
+from vantage_quickbooks.logs import get_logger
 from vantage_quickbooks.webhooks.worker import UnknownCompanyError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _LISTED_FOR_S = 60.0
 _LISTED_AGAIN_S = 5.0
 """How old the list of the registry may be if it does not have a company: it may have been added since."""
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class RegisteredCompanies:

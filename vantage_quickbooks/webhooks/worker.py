@@ -12,7 +12,6 @@ Theory of operation
 from __future__ import annotations
 
 import contextlib
-import logging
 import queue
 import threading
 import time
@@ -20,6 +19,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vantage_quickbooks.errors import CancelledError, ConnectorError, InboxError
+from vantage_quickbooks.logs import get_logger
 from vantage_quickbooks.webhooks.inbox import BACKOFF_S, LEASE_S
 from vantage_quickbooks.webhooks.stats import Stats
 
@@ -43,7 +43,7 @@ PRUNE_S = 3_600.0
 SCHEDULE_S = 60.0
 """How often the companies to be scheduled are listed anew."""
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class UnknownCompanyError(Exception):

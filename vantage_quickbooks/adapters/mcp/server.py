@@ -10,7 +10,6 @@ Theory of operation
 from __future__ import annotations
 
 import functools
-import logging
 import math
 import threading
 import traceback
@@ -33,6 +32,7 @@ from vantage_quickbooks.adapters.mcp.errors import error_of
 from vantage_quickbooks.adapters.mcp.tools import INSTRUCTIONS, TOOLS, Answer, Session, Tool, company_info, run_tool
 from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.errors import ConnectorError, InternalError
+from vantage_quickbooks.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ __all__ = ["make_server", "serve_stdio"]
 
 T = TypeVar("T")
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 MAX_CALLS = 32
 """Tool calls at once; further ones wait. Each company's rate limits apply besides."""
