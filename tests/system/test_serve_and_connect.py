@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from vantage_quickbooks.cli import main
+from vantage_quickbooks.emulator.webhooks.events import sign
 
 PROGRAM = [sys.executable, "-c", "import sys; from vantage_quickbooks.cli import main; sys.exit(main())"]
 
@@ -63,6 +64,69 @@ def test_the_demo_is_ready_to_click_and_leaves_nothing_behind(environment, tmp_p
         assert answer["data"]["count"] == 60
     assert server.returncode == 0
     assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.system
+def test_the_demo_is_live_and_prints_how_to_see_it(environment):
+    with started("serve", "--demo", "--port", "0", env=environment) as server:
+        base, key = read_until(server.stdout, r"http://localhost:\d+/\?key=\S+")[0].split("/?key=")
+        data, address = read_until(server.stdout, r"curl -d '(.*)' (http://\S+)").groups()
+        headers = {"Authorization": f"Bearer {key}"}
+        with requests.get(f"{base}/connections/demo/events", headers=headers, stream=True, timeout=60) as stream:
+            lines = stream.iter_lines(chunk_size=1, decode_unicode=True)
+            assert next(lines).startswith("retry: ")
+            created = requests.post(address, data, timeout=60)
+            assert created.json()["scenario"] == {"steps": 1, "done": 1, "awaited_requests": 0}
+            assert "event: changes" in lines
+        answer = requests.post(f"{base}/api/connections/demo/call/listInvoices", headers=headers, timeout=60).json()
+        assert answer["data"]["count"] == 61
+    assert server.returncode == 0
+
+
+@pytest.mark.system
+def test_webhooks_of_intuit_update_pages(environment, tmp_path, emulator):
+    token = "5f3c1a52-0d6a-4a6e-9c0d-2f6f3a1b7e11"
+    (tmp_path / "token").write_text(token)
+    (tmp_path / "companies").mkdir()
+    (tmp_path / "companies" / "acme.json").write_text(json.dumps(emulator.credentials()))
+    (tmp_path / "companies" / "acme.json").chmod(0o600)
+    event = {"specversion": "1.0", "type": "qbo.invoice.updated.v1", "time": "2026-05-01T15:30:12Z", "data": {}}
+    body = json.dumps([event | {"intuitentityid": "1", "intuitaccountid": emulator.realm_id}])
+    args = ("--registry", str(tmp_path / "companies"), "--webhook-token-file", str(tmp_path / "token"))
+    args += ("--emulator", emulator.url, "--port", "0")
+    with started("serve", *args, env=environment) as server:
+        base, key = read_until(server.stdout, r"http://localhost:\d+/\?key=\S+")[0].split("/?key=")
+        assert read_until(server.stdout, r"webhooks\s+(\S+),")[1] == f"{base}/webhooks"
+        headers = {"Authorization": f"Bearer {key}"}
+        with requests.get(f"{base}/connections/acme/events", headers=headers, stream=True, timeout=60) as stream:
+            lines = stream.iter_lines(chunk_size=1, decode_unicode=True)
+            assert next(lines).startswith("retry: ")
+            json_type = {"Content-Type": "application/json", "Host": "vantage.example.com"}
+            forged = requests.post(f"{base}/webhooks", body, headers=json_type | {"intuit-signature": "x"}, timeout=60)
+            assert forged.status_code == 401
+            signed = json_type | {"intuit-signature": sign(body.encode(), token)}  # and no key, from any host
+            assert requests.post(f"{base}/webhooks", body, headers=signed, timeout=60).status_code == 200
+            assert "event: changes" in lines
+    assert server.returncode == 0
+
+
+@pytest.mark.system
+def test_without_a_verifier_token_there_are_no_webhooks(environment):
+    with started("serve", "--port", "0", env=environment) as server:
+        text = read_until(server.stdout, r"(?s)http://localhost:(\d+)/\?key=.*registry")
+        answer = requests.post(f"http://localhost:{text[1]}/webhooks", "{}", timeout=60)
+        assert answer.status_code == 401  # a page that needs a session
+        assert "Sign in" in answer.text
+    refused = subprocess.run(
+        [*PROGRAM, "serve", "--webhook-token-file", "/nothing"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+    )
+    assert refused.returncode == 2
+    assert "The token file /nothing cannot be read." in refused.stderr
 
 
 @pytest.mark.system

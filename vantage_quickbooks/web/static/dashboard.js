@@ -46,6 +46,7 @@ if (board) {
   };
   // Another script may have replaced the content.
   new MutationObserver(() => setTimeout(update, DELAY_MS)).observe(board, { childList: true });
+  document.addEventListener("live:updated", update);
   update();
 
   // Refresh without leaving the page.
