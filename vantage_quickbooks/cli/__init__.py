@@ -66,9 +66,11 @@ def _run(argv: list[str]) -> int:
 
     from vantage_quickbooks.cli import completion
     from vantage_quickbooks.cli.app import app
+    from vantage_quickbooks.cli.options import stop_logging
 
     if completion.VARIABLE in os.environ:
         return completion.answer(app)
+    stop_logging()
     try:
         with app.make_context(PROGRAM, argv) as context:
             return app.invoke(context) or SUCCESS

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -21,14 +22,20 @@ __all__ = [
     "connection_option",
     "emulator_option",
     "format_option",
+    "format_server_logs",
+    "log_format_option",
     "log_to_stderr",
     "metrics_key_option",
     "port_option",
     "read_metrics_key",
     "registry_option",
     "settings_option",
+    "stop_logging",
     "verbose_option",
+    "worker_logging",
 ]
+
+_LOGGER = "vantage_quickbooks"
 
 MIN_METRICS_KEY = 16
 """Characters of the key for `/metrics`."""
@@ -193,8 +200,69 @@ def _port(value: str) -> int:
     return int(text)
 
 
-def log_to_stderr() -> None:
-    """Write this package's log, and no library's, to standard error."""
-    log = logging.getLogger("vantage_quickbooks")
-    log.addHandler(logging.StreamHandler())
-    log.setLevel(logging.DEBUG)
+def log_format_option(command: F) -> F:
+    """Add `--log-format FORMAT`, which logs to standard error without the details of `--verbose`."""
+
+    def enable(_: click.Context, __: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            log_to_stderr(is_json=value == "json", level=logging.INFO)
+
+    return click.option(
+        "--log-format",
+        type=click.Choice(("text", "json")),
+        expose_value=False,
+        callback=enable,
+        help="Write the log to standard error, as text or as lines of JSON; -v adds details.",
+    )(command)
+
+
+class _StderrHandler(logging.StreamHandler[TextIO]):
+    """The handler of the command line; there is one."""
+
+
+def log_to_stderr(*, is_json: bool | None = None, level: int = logging.DEBUG) -> None:
+    """Write this package's log, and no library's, to standard error.
+
+    Args:
+        is_json: Write lines of JSON; None keeps the format of an earlier call.
+        level: The lowest level; that of an earlier call remains if it is lower.
+    """
+    from vantage_quickbooks.logs import JsonFormatter
+
+    log = logging.getLogger(_LOGGER)
+    handler = _StderrHandler()
+    earlier = next((it for it in log.handlers if isinstance(it, _StderrHandler)), None)
+    if earlier is not None:
+        handler.setFormatter(earlier.formatter)
+        level = min(level, log.level)
+        log.removeHandler(earlier)
+    if is_json is not None:
+        handler.setFormatter(JsonFormatter() if is_json else None)
+    log.addHandler(handler)
+    log.setLevel(level)
+
+
+def stop_logging() -> None:
+    """Undo what `log_to_stderr` did: tests run several commands in one process."""
+    log = logging.getLogger(_LOGGER)
+    for handler in [it for it in log.handlers if isinstance(it, _StderrHandler)]:
+        log.removeHandler(handler)
+        log.setLevel(logging.NOTSET)
+
+
+def worker_logging() -> Callable[[], None] | None:
+    """Return what makes a worker process log as this one does; None if it does not log. It can be pickled."""
+    log = logging.getLogger(_LOGGER)
+    handler = next((it for it in log.handlers if isinstance(it, _StderrHandler)), None)
+    if handler is None:
+        return None
+    return functools.partial(log_to_stderr, is_json=handler.formatter is not None, level=log.level)
+
+
+def format_server_logs() -> None:
+    """Write the records of uvicorn as JSON if those of this package are; called once it has set up its handlers."""
+    ours = next((it for it in logging.getLogger(_LOGGER).handlers if isinstance(it, _StderrHandler)), None)
+    if ours is not None and ours.formatter is not None:
+        for name in ("uvicorn", "uvicorn.access"):
+            for handler in logging.getLogger(name).handlers:
+                handler.setFormatter(ours.formatter)

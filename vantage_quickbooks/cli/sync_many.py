@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import logging
 import os
 import signal
 import threading
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from vantage_quickbooks.cli.connections import deployment_at, opened
 from vantage_quickbooks.cli.files import check_not_settings, replacing
 from vantage_quickbooks.cli.inputs import UsageError
-from vantage_quickbooks.cli.options import log_to_stderr
+from vantage_quickbooks.cli.options import worker_logging
 from vantage_quickbooks.cli.output import (
     FAILURE,
     INTERRUPTED,
@@ -100,7 +99,7 @@ def _run(registry: ConnectionRegistry, options: Options) -> RunReport:
         ids,
         processes=options.workers,
         make_deployment=functools.partial(deployment_at, options.emulator),
-        on_start=log_to_stderr if logging.getLogger("vantage_quickbooks").handlers else None,
+        on_start=worker_logging(),
         **how,
     )
 

@@ -18,6 +18,8 @@ from vantage_quickbooks.cli.connections import opened
 from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.cli.options import (
     Command,
+    format_server_logs,
+    log_format_option,
     log_to_stderr,
     metrics_key_option,
     port_option,
@@ -81,6 +83,7 @@ and pages update by themselves. The token is in the file of
     help="File that contains the verifier token of webhooks.",
 )
 @metrics_key_option
+@log_format_option
 @click.option("-v", "--verbose", is_flag=True, help="Log requests, without their query strings.")
 def command(
     demo: bool,
@@ -180,6 +183,7 @@ def _serve(
                 how_to(sessions, place, is_demo=is_demo, is_open=address is not None, has_webhooks=has_webhooks) + demo
             )
             sys.stdout.flush()
+            format_server_logs()
 
         try:
             serve(host, sessions, sockets, on_ready=on_ready, is_verbose=is_verbose, mounts=mounts)

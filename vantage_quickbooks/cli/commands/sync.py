@@ -15,6 +15,7 @@ from vantage_quickbooks.cli.options import (
     complete_connection,
     emulator_option,
     format_option,
+    log_format_option,
     registry_option,
     settings_option,
     verbose_option,
@@ -146,6 +147,7 @@ the state. dlt's own configuration and secrets are read, too.
 @click.option("--restart", is_flag=True, help="With --to: read everything again.")
 @click.option("--dry-run", is_flag=True, help="Estimate the API calls; entities of unknown size are counted.")
 @emulator_option
+@log_format_option
 @verbose_option
 def command(**given: Any) -> int:
     """Without a state, everything is read, verified complete. See docs/sync.md, and docs/warehouse.md for --to."""

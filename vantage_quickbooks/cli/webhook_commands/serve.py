@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vantage_quickbooks.cli.inputs import UsageError
-from vantage_quickbooks.cli.options import Command, log_to_stderr, metrics_key_option, port_option, read_metrics_key
+from vantage_quickbooks.cli.options import (
+    Command,
+    format_server_logs,
+    log_format_option,
+    log_to_stderr,
+    metrics_key_option,
+    port_option,
+    read_metrics_key,
+)
 from vantage_quickbooks.cli.output import FAILURE, SUCCESS, print_error, write
 from vantage_quickbooks.cli.signals import stopped_by_signals
 from vantage_quickbooks.cli.webhook_inbox import inbox_option, make_inbox, make_worker, read_tokens, sync_options
@@ -52,6 +60,7 @@ Prometheus: with the key of --metrics-key-file, without one from this machine.
 @port_option(8767, "Port; default 8767. 0 for any free port.")
 @click.option("--host", metavar="ADDRESS", help="Address to listen on; default: this machine only.")
 @metrics_key_option
+@log_format_option
 @click.option("-v", "--verbose", is_flag=True, help="Log requests and syncs.")
 def command(
     token_file: str | None,
@@ -91,6 +100,7 @@ def command(
                     f"  address  {shown}\n  inbox    {kept.describe()}\n  synced   by {syncs}\n"
                 )
                 sys.stdout.flush()
+                format_server_logs()
 
             try:
                 serve_app(app, sockets, on_ready=on_ready, is_verbose=verbose)
