@@ -244,6 +244,7 @@ class Action:
         listing: How people narrow, sort and open the rows, as data (docs/host.md, "Listings"); None if a host finds
             out by itself.
         links: What a row leads to: other records and lists, as data (docs/host.md, "Links").
+        report: How people choose a report and read it, as data (docs/host.md, "Reports"); None if it is not a report.
     """
 
     id: str
@@ -270,6 +271,7 @@ class Action:
     deprecated: Deprecation | None = None
     listing: JSON | None = None
     links: tuple[JSON, ...] = ()
+    report: JSON | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,6 +405,7 @@ def describe_action(action: Action, connector_id: str, **members: Any) -> JSON:
         "views": copy.deepcopy(list(action.views)),
         "listing": copy.deepcopy(action.listing),
         "links": copy.deepcopy(list(action.links)),
+        "report": copy.deepcopy(action.report),
         **members,
     }
 

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.catalog.listings import PAID_INVOICES_LISTING, links_of, listing_of, record_view
+from vantage_quickbooks.catalog.listings import (
+    PAID_INVOICES_LISTING,
+    links_of,
+    listing_of,
+    record_view,
+    report_links,
+)
+from vantage_quickbooks.catalog.reports import PERIODS, REPORT_GROUPS
 from vantage_quickbooks.catalog.resources import RESOURCES
 from vantage_quickbooks.contract import Action, Cost, FlatField, Keys, Limits, Trigger
 
@@ -110,6 +117,20 @@ GET_REPORT = Action(
     ),
     cost=(_ONE_CALL,),
     limits=LIMITS,
+    links=report_links(RESOURCES),
+    report={
+        "input": "report",
+        "groups": [{"title": title, "values": list(names)} for title, names in REPORT_GROUPS.items()],
+        "periods": [{"preset": macro, "inputs": list(dates)} for macro, dates in PERIODS.items()],
+        "heading": {
+            "title": "metadata.title",
+            "from": "metadata.startPeriod",
+            "to": "metadata.endPeriod",
+            "basis": "metadata.basis",
+            "currency": "metadata.currency",
+            "madeAt": "metadata.reportTime",
+        },
+    },
 )
 
 _AMOUNTS = {
@@ -118,6 +139,18 @@ _AMOUNTS = {
     "creditMemos": "Credit memos",
     "unappliedPayments": "Unapplied payments",
     "otherTransactions": "Other transactions",
+}
+
+_COMPARED = (
+    *({"field": name, "label": label, "format": "money"} for name, label in _AMOUNTS.items()),
+    {"field": "agrees", "label": "Agrees", "format": "boolean"},
+)
+_AGES = {
+    "current": {"label": "Not due yet"},
+    "days_1_30": {"label": "1 to 30 days"},
+    "days_31_60": {"label": "31 to 60 days"},
+    "days_61_90": {"label": "61 to 90 days"},
+    "days_91_and_over": {"label": "More than 90 days"},
 }
 
 RECONCILE_RECEIVABLES = Action(
@@ -132,14 +165,21 @@ RECONCILE_RECEIVABLES = Action(
     views=(
         {
             "kind": "table",
-            "columns": [
-                {"field": "customerName", "label": "Customer"},
-                *({"field": name, "label": label, "format": "money"} for name, label in _AMOUNTS.items()),
-                {"field": "agrees", "label": "Agrees", "format": "boolean"},
-            ],
+            "title": "By customer",
+            "total": "totals",
+            "columns": [{"field": "customerName", "label": "Customer"}, *_COMPARED],
+        },
+        {
+            "kind": "table",
+            "title": "By age",
+            "rows": "byAge",
+            "total": "totals",
+            "columns": [{"field": "age", "label": "Overdue by", "values": _AGES}, *_COMPARED],
         },
     ),
     limits=LIMITS,
+    links=({"field": "customerName", "action": "getCustomer", "input": {"id": "customerId"}},),
+    report={"group": "Who owes you"},
 )
 
 LIST_PAID_INVOICES = Action(
@@ -220,7 +260,7 @@ def _describe_get(resource: Resource) -> Action:
         cost=(_ONE_CALL,),
         limits=LIMITS,
         flat_fields=_flat_fields(resource),
-        views=(record_view(resource, RESOURCES),),
+        views=(record_view(resource),),
         links=links_of(resource, RESOURCES),
     )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.catalog.resource import Filter, Resource
 
-__all__ = ["PAID_INVOICES_LISTING", "links_of", "listing_of", "record_view"]
+__all__ = ["PAID_INVOICES_LISTING", "PRESETS", "link_sets", "links_of", "listing_of", "record_view", "report_links"]
 
 JSON = dict[str, Any]
 
@@ -66,6 +66,9 @@ _SINCE = tuple(
     )
 )
 
+PRESETS = {"past": _PAST, "due": (*_FUTURE, *_THIS_MONTH), "since": _SINCE}
+"""Named ranges of dates by the name of their set, which the filters of lists refer to."""
+
 # ---- lists -----------------------------------------------------------------------------------------------------------
 
 
@@ -109,7 +112,7 @@ def _filters(resource: Resource) -> Iterable[JSON]:
             "title": "Last changed",
             "kind": "dateRange",
             "inputs": ["updated_since"],
-            "presets": list(_SINCE),
+            "presets": "since",
             "phrase": "changed {value}",
         }
 
@@ -124,7 +127,7 @@ def _filter(row: Filter) -> JSON:
         "inputs": list(row.inputs),
     }
     if row.kind == "date_range":
-        found["presets"] = list(_FUTURE + _THIS_MONTH if row.is_future else _PAST)
+        found["presets"] = "due" if row.is_future else "past"
     if row.phrase:
         found["phrase"] = row.phrase
     if row.column:
@@ -158,7 +161,7 @@ PAID_INVOICES_LISTING: JSON = {
             "title": "Paid",
             "kind": "dateRange",
             "inputs": ["paid_date_from", "paid_date_to"],
-            "presets": list(_PAST),
+            "presets": "past",
             "phrase": "of {value}",
         }
     ],
@@ -243,6 +246,76 @@ def links_of(resource: Resource, resources: Iterable[Resource]) -> tuple[JSON, .
     return (*found, *(dict(link) for link in resource.links))
 
 
+_REPORT_COLUMNS = {
+    "account": "Account",
+    "account_name": "Account",
+    "class": "Class",
+    "cust_name": "Customer",
+    "customer": "Customer",
+    "department": "Department",
+    "dept_name": "Department",
+    "emp_name": "Employee",
+    "employee": "Employee",
+    "item": "Item",
+    "item_name": "Item",
+    "klass_name": "Class",
+    "other_account": "Account",
+    "productsandservice": "Item",
+    "split_acc": "Account",
+    "vend_name": "Vendor",
+    "vendor": "Vendor",
+}
+"""The entity that the cells of each column of a report name; a column `name` may hold any kind of name."""
+
+_REPORT_TYPES = {
+    "Bill": "Bill",
+    "Bill Payment": "BillPayment",
+    "Bill Payment (Check)": "BillPayment",
+    "Bill Payment (Credit Card)": "BillPayment",
+    "Check": "Purchase",
+    "Credit Card Credit": "Purchase",
+    "Credit Memo": "CreditMemo",
+    "Deposit": "Deposit",
+    "Estimate": "Estimate",
+    "Expense": "Purchase",
+    "Invoice": "Invoice",
+    "Journal Entry": "JournalEntry",
+    "Payment": "Payment",
+    "Purchase Order": "PurchaseOrder",
+    "Refund": "RefundReceipt",
+    "Sales Receipt": "SalesReceipt",
+    "Transfer": "Transfer",
+    "Vendor Credit": "VendorCredit",
+}
+"""The entity of each type of transaction, as reports of companies in English spell it."""
+
+
+def report_links(resources: Iterable[Resource]) -> tuple[JSON, ...]:
+    """Return what the rows of reports lead to: the records whose Ids are in their cells.
+
+    Args:
+        resources: All entities.
+    """
+    by_entity = {resource.entity: resource for resource in resources if resource.path}
+    return (
+        *(
+            {"field": column, "action": by_entity[entity].get_id, "input": {"id": f"{column}_id"}}
+            for column, entity in _REPORT_COLUMNS.items()
+            if entity in by_entity
+        ),
+        *(
+            {
+                "field": "txn_type",
+                "when": {"txn_type": text},
+                "action": by_entity[entity].get_id,
+                "input": {"id": "txn_type_id"},
+            }
+            for text, entity in _REPORT_TYPES.items()
+            if entity in by_entity
+        ),
+    )
+
+
 # ---- records ---------------------------------------------------------------------------------------------------------
 
 _ADDRESS_LINES = (
@@ -289,10 +362,9 @@ _LINE_SUMS = [
 _TOTALS = {"TotalAmt": "Total", "Balance": "Balance due"}
 
 
-def record_view(resource: Resource, resources: Iterable[Resource]) -> JSON:
+def record_view(resource: Resource) -> JSON:
     """Return the view of one record: its main facts, lines, addresses and linked transactions."""
     names = {known.name for known in resource.properties}
-    linked = _linked_links(resources)
     view: JSON = {
         "kind": "record",
         "one": resource.name,
@@ -302,12 +374,12 @@ def record_view(resource: Resource, resources: Iterable[Resource]) -> JSON:
             for column in resource.columns
             if column.field not in {"Id", "currency"}
         ],
-        "sections": [*_sections(resource, names, linked), *(dict(section) for section in resource.sections)],
+        "sections": [*_sections(resource, names), *(dict(section) for section in resource.sections)],
     }
     return view
 
 
-def _sections(resource: Resource, names: set[str], linked: list[JSON]) -> Iterable[JSON]:
+def _sections(resource: Resource, names: set[str]) -> Iterable[JSON]:
     if "Line" in names and not resource.template_key:
         details = LINE_DETAILS.get(resource.entity, ())
         columns = next((_LINE_COLUMNS[name] for name in details if name in _LINE_COLUMNS), _APPLIED_COLUMNS)
@@ -323,17 +395,9 @@ def _sections(resource: Resource, names: set[str], linked: list[JSON]) -> Iterab
             "columns": [*map(dict, columns), {"field": "Amount", "label": "Amount", "format": "money"}],
             "sums": [dict(row) for row in _LINE_SUMS],
             "totals": totals,
-            "links": [
-                {
-                    "field": "LinkedTxn.0.TxnType",
-                    "when": {"LinkedTxn.0.TxnType": link["when"]["TxnType"]},
-                    "action": link["action"],
-                    "input": {"id": "LinkedTxn.0.TxnId"},
-                }
-                for link in linked
-                if any(column["field"] == "LinkedTxn.0.TxnType" for column in columns)
-            ]
-            + [
+            "links": "applied"
+            if any(column["field"] == _APPLIED for column in columns)
+            else [
                 {"field": column["field"], "action": action, "input": {"id": f"{path}.value"}}
                 for column in columns
                 if (path := column["field"].removesuffix(".name")) != column["field"]
@@ -342,7 +406,7 @@ def _sections(resource: Resource, names: set[str], linked: list[JSON]) -> Iterab
         }
     if "LinkedTxn" in names:
         title = "Payments and credits applied" if "Balance" in names else "Linked transactions"
-        yield {"kind": "linked", "title": title, "rows": "LinkedTxn", "links": linked}
+        yield {"kind": "linked", "title": title, "rows": "LinkedTxn", "links": "linked"}
     for known in resource.properties:
         if known.members == "address" and known.name in _ADDRESSES:
             yield {
@@ -365,6 +429,35 @@ _ADDRESSES = {
 def _reference_action(name: str, resource: Resource) -> str:
     entity = _REFERENCES.get(name)
     return f"get{entity}" if entity and resource.path else ""
+
+
+def link_sets(resources: Iterable[Resource]) -> dict[str, list[JSON]]:
+    """Return the sets of links that records refer to: to linked transactions, and from the lines that apply to them.
+
+    Args:
+        resources: All entities.
+    """
+    linked = _linked_links(resources)
+    accounts: list[JSON] = [
+        {
+            "field": "DepositLineDetail.AccountRef.name",
+            "action": "getAccount",
+            "input": {"id": "DepositLineDetail.AccountRef.value"},
+        }
+    ]
+    applied = [
+        {
+            "field": _APPLIED,
+            "when": {_APPLIED: link["when"]["TxnType"]},
+            "action": link["action"],
+            "input": {"id": "LinkedTxn.0.TxnId"},
+        }
+        for link in linked
+    ]
+    return {"linked": linked, "applied": applied + accounts}
+
+
+_APPLIED = "LinkedTxn.0.TxnType"
 
 
 def _linked_links(resources: Iterable[Resource]) -> list[JSON]:

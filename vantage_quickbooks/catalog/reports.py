@@ -15,7 +15,7 @@ from vantage_quickbooks.errors import FieldError, InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["PARAMETERS", "REPORTS", "Parameter", "ReportType", "query_parameters"]
+__all__ = ["PARAMETERS", "PERIODS", "REPORTS", "REPORT_GROUPS", "Parameter", "ReportType", "query_parameters"]
 
 ParameterKind = Literal["date", "choice", "ids", "number", "boolean", "keys", "text"]
 """What an input takes: a date; one of its values; Ids with commas; a whole number; true or false; keys of columns with
@@ -188,7 +188,7 @@ _LIST = (
 )  # fmt: skip
 """Of the lists of transactions."""
 
-_MACROS: Mapping[str, tuple[str, ...]] = {
+PERIODS: Mapping[str, tuple[str, ...]] = {
     "date_macro": ("start_date", "end_date", "report_date"),
     "duedate_macro": _DUE,
     "createdate_macro": _CREATED[1:],
@@ -359,6 +359,20 @@ REPORTS: Mapping[str, ReportType] = {
 }  # fmt: skip
 """The reports by Intuit's name, in the order of the form."""
 
+REPORT_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Financial statements": ("ProfitAndLoss", "ProfitAndLossDetail", "BalanceSheet", "CashFlow", "TrialBalance"),
+    "Who owes you": ("AgedReceivables", "AgedReceivableDetail", "CustomerBalance", "CustomerBalanceDetail"),
+    "What you owe": ("AgedPayables", "AgedPayableDetail", "VendorBalance", "VendorBalanceDetail", "VendorExpenses"),
+    "Sales": ("CustomerSales", "CustomerIncome", "ItemSales", "ClassSales", "DepartmentSales"),
+    "Inventory and tax": ("InventoryValuationSummary", "InventoryValuationDetail", "TaxSummary"),
+    "Accounting": (
+        "GeneralLedger", "JournalReport", "AccountList", "TransactionList", "TransactionListByCustomer",
+        "TransactionListByVendor", "TransactionListWithSplits",
+    ),
+    "France": ("FECReport", "GeneralLedgerFR", "JournalReportFR"),
+}  # fmt: skip
+"""The reports as people look for them; the groups are those of Intuit's report center, in our order."""
+
 
 def query_parameters(data: Mapping[str, Any]) -> dict[str, str]:
     """Check the inputs of a report against its row, and return the parameters as Intuit takes them.
@@ -406,7 +420,7 @@ def _either(names: Sequence[str]) -> str:
 
 def _contradictions(data: Mapping[str, Any], report: ReportType) -> list[FieldError]:
     errors = []
-    for macro, dates in _MACROS.items():
+    for macro, dates in PERIODS.items():
         both = [name for name in dates if name in data and name in report.parameters]
         if macro in data and macro in report.parameters and both:
             errors.append(

@@ -223,6 +223,68 @@ def test_action_triggers_use_known_actions_and_inputs(subject: Subject, action_i
             broken(f"{what}: startInput does not match inputSchema, {explain(error, 'input')}")
 
 
+def test_action_listing_uses_known_inputs_and_rows(subject: Subject, action_id: str) -> None:
+    """`listing`: inputs, presets, the sorted columns and the record exist."""
+    listing = subject.actions[action_id].get("listing")
+    if not listing:
+        pytest.skip("the action has no listing")
+    what, inputs = f"{action_id}: listing", subject.inputs(action_id)
+    if subject.actions[action_id].get("rowsKey") is None:
+        broken(f"{what}: the action has no rowsKey")
+    ids = [entry["id"] for entry in listing.get("filters", ())]
+    twice = sorted({id_ for id_ in ids if ids.count(id_) > 1})
+    if twice:
+        broken(f"{what}: two filters have the same id: {', '.join(twice)}")
+    for entry in listing.get("filters", ()):
+        _check_filter(subject, action_id, entry, f"{what}: filter {entry['id']}")
+    for member in ("pageSize", "sort"):
+        name = (listing.get(member) or {}).get("input")
+        if name and inputs is not None and name not in inputs:
+            broken(f"{what}: {member}: there is no input {name!r}")
+    if listing.get("record"):
+        _check_link(subject, action_id, listing["record"], f"{what}: record")
+
+
+def test_action_links_lead_to_known_actions(subject: Subject, action_id: str) -> None:
+    """`links`: the action and its inputs exist, and a link says where on the page it belongs."""
+    links = subject.actions[action_id].get("links", ())
+    for index, link in enumerate(links):
+        what = f"{action_id}: links[{index}]"
+        if not (link.get("field") or link.get("title")):
+            broken(f"{what}: it has neither a field nor a title")
+        _check_link(subject, action_id, link, what)
+
+
+def test_action_report_uses_known_inputs(subject: Subject, action_id: str) -> None:
+    """`report`, `variants` of its form and the view `outline`: inputs, values and members exist."""
+    action, inputs = subject.actions[action_id], subject.inputs(action_id)
+    variants = action.get("inputForm", {}).get("variants")
+    if variants and inputs is not None:
+        what = f"{action_id}: inputForm: variants"
+        named = {name for names in variants["fields"].values() for name in names} | {variants["input"]}
+        unknown = sorted(named - inputs)
+        if unknown:
+            broken(f"{what}: there is no input {', '.join(unknown)}")
+        for value, names in variants.get("required", {}).items():
+            missing = sorted(set(names) - set(variants["fields"].get(value, ())))
+            if missing:
+                broken(f"{what}: {value} requires what it does not have: {', '.join(missing)}")
+    report = action.get("report")
+    if report:
+        _check_report(subject, action_id, report, inputs)
+    properties = subject.schema(action_id, "outputSchema").get("properties")
+    for view in action.get("views", ()):
+        source = (
+            view.get("columns") if view["kind"] == "outline" else view.get("rows") if view["kind"] == "table" else None
+        )
+        if isinstance(source, str) and isinstance(properties, dict) and source not in properties:
+            broken(f"{action_id}: view {view['kind']}: the result has no member {source!r}")
+        for section in view.get("sections", ()):
+            links = section.get("links")
+            if isinstance(links, str) and links not in subject.descriptor.get("linkSets", {}):
+                broken(f"{action_id}: view {view['kind']}: the descriptor has no linkSets {links!r}")
+
+
 def test_action_deprecation_names_a_known_replacement(subject: Subject, action_id: str) -> None:
     """A host offers the replacement."""
     replacement = (subject.actions[action_id].get("deprecated") or {}).get("replacement")
@@ -281,6 +343,66 @@ def test_each_action_is_described_alone(subject: Subject) -> None:
     except Exception as error:  # noqa: BLE001 -- a broken connector raises anything
         broken(f"describe_action({UNKNOWN_ACTION!r}) raised {type(error).__name__}, not KeyError: {shown(error)}")
     broken(f"describe_action({UNKNOWN_ACTION!r}) did not raise KeyError")
+
+
+def _check_filter(subject: Subject, action_id: str, entry: dict[str, Any], what: str) -> None:
+    inputs, presets = subject.inputs(action_id), entry.get("presets")
+    unknown = sorted(set(entry["inputs"]) - inputs) if inputs is not None else []
+    if unknown:
+        broken(f"{what}: there is no input {', '.join(unknown)}")
+    if isinstance(presets, str) and presets not in subject.descriptor.get("presets", {}):
+        broken(f"{what}: the descriptor has no presets {presets!r}")
+    if entry["kind"] == "lookup" and not _form_field(subject, action_id, entry["inputs"][0]).get("optionsFrom"):
+        broken(f"{what}: it is a lookup, and its field in inputForm has no optionsFrom")
+
+
+def _check_report(subject: Subject, action_id: str, report: dict[str, Any], inputs: set[str] | None) -> None:
+    what, chooser = f"{action_id}: report", report.get("input")
+    if subject.actions[action_id].get("rowsKey") is None:
+        broken(f"{what}: the action has no rowsKey")
+    if inputs is None:
+        return
+    for period in report.get("periods", ()):
+        unknown = sorted({period["preset"], *period["inputs"]} - inputs)
+        if unknown:
+            broken(f"{what}: periods: there is no input {', '.join(unknown)}")
+    if chooser is None:
+        return
+    if chooser not in inputs:
+        broken(f"{what}: there is no input {chooser!r}")
+    known = subject.schema(action_id, "inputSchema").get("properties", {}).get(chooser, {}).get("enum")
+    listed = [value for group in report.get("groups", ()) for value in group["values"]]
+    wrong = sorted(set(listed) - set(known)) if known else []
+    if wrong:
+        broken(f"{what}: groups: {chooser} has no value {', '.join(wrong)}")
+
+
+def _check_link(subject: Subject, action_id: str, link: dict[str, Any], what: str) -> None:
+    """Check that a link's action has the inputs, and that the rows have what they are filled with."""
+    target = link["action"]
+    if target not in subject.actions:
+        broken(f"{what}: there is no action {target!r}")
+    inputs = subject.inputs(target)
+    unknown = sorted(set(link["input"]) - inputs) if inputs is not None else []
+    if unknown:
+        broken(f"{what}: {target} has no input {', '.join(unknown)}")
+    rows_key = subject.actions[action_id].get("rowsKey")
+    known = _row_members(subject, action_id) if rows_key and _is_closed(subject, action_id) else None
+    for path in link["input"].values():
+        if known is not None and path.split(".")[0] not in known:
+            broken(f"{what}: the rows have no member {path!r}")
+
+
+def _is_closed(subject: Subject, action_id: str) -> bool:
+    """Return whether the schema of an action's rows allows no further members."""
+    schema = subject.schema(action_id, "outputSchema")
+    rows = (schema.get("properties") or {}).get(subject.actions[action_id]["rowsKey"]) or {}
+    return _resolved(rows.get("items", rows), schema).get("additionalProperties") is False
+
+
+def _form_field(subject: Subject, action_id: str, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = subject.actions[action_id].get("inputForm", {}).get("fields", {}).get(name, {})
+    return found
 
 
 def _check_form(form: dict[str, Any], known: set[str], what: str, schema: str) -> None:

@@ -58,6 +58,8 @@ _CHOICES = _object(
     ),
 )
 
+_BY_VALUE: JSON = {"type": "object", "additionalProperties": _list(_TEXT, uniqueItems=True)}
+
 _FORM = _object(
     order=_list(_TEXT, uniqueItems=True),
     groups=_list(_object(("id", "label"), id=_TEXT, label=_TEXT, collapsed=_FLAG)),
@@ -76,6 +78,15 @@ _FORM = _object(
             optionsFrom=_CHOICES,
         ),
     },
+    variants=_described(
+        _object(
+            ("input", "fields"),
+            input=_described(_NAME, "The input whose value decides which others there are."),
+            fields=_described(_BY_VALUE, "By its value: the inputs that there are."),
+            required=_described(_BY_VALUE, "By its value: those of them that must be given."),
+        ),
+        "Of a form whose inputs depend on one of them.",
+    ),
 )
 
 _KEYS = _object(
@@ -122,6 +133,11 @@ _PERIOD = _described(
     "A period: today's, or one so many periods later or, if negative, earlier.",
 )
 
+_PRESETS = _described(
+    _list(_object(("id", "title"), **{"id": _NAME, "title": _TEXT, "from": _PERIOD, "to": _PERIOD})),
+    "Named ranges of dates, each from the first day of one period to the last day of another.",
+)
+
 _FILTER = _object(
     ("id", "title", "kind", "inputs"),
     id=_NAME,
@@ -134,8 +150,8 @@ _FILTER = _object(
         _list(_NAME, minItems=1, maxItems=2), "Inputs that it sets; of a range, the lower and the upper bound."
     ),
     presets=_described(
-        _list(_object(("id", "title"), **{"id": _NAME, "title": _TEXT, "from": _PERIOD, "to": _PERIOD})),
-        "Of a date range: from the first day of one period to the last day of another.",
+        {"anyOf": [{"$ref": "#/$defs/presets"}, _NAME]},
+        "Of a date range: named ranges, or the name of one of the descriptor's sets of them.",
     ),
     phrase=_described(_TEXT, "How it follows the noun in a title, with {value}: invoices of {value}."),
     isAdjective=_described(_FLAG, "Whether its value precedes the noun in a title: overdue invoices."),
@@ -181,6 +197,23 @@ _LINK = _object(
     when=_described({"type": "object", "additionalProperties": _TEXT}, "Values that members of the row must have."),
 )
 
+_REPORT = _object(
+    input=_described(_NAME, "The input that chooses the report; missing if the action is one report."),
+    groups=_described(
+        _list(_object(("title", "values"), title=_TEXT, values=_list(_TEXT))),
+        "Its values as people look for them.",
+    ),
+    group=_described(_TEXT, "Of an action that is one report: the group that lists it."),
+    periods=_described(
+        _list(_object(("preset", "inputs"), preset=_NAME, inputs=_list(_NAME, minItems=1))),
+        "Inputs with named periods, each with the inputs of dates that it replaces.",
+    ),
+    heading=_described(
+        _object(title=_PATH, basis=_PATH, currency=_PATH, madeAt=_PATH, **{"from": _PATH, "to": _PATH}),
+        "Where the result says what a reader needs to know first.",
+    ),
+)
+
 _ACTION = _object(
     ("id", "title", "rowsKey"),
     id=_described(_NAME, "What `call` takes."),
@@ -212,6 +245,7 @@ _ACTION = _object(
     views=_list(_object(("kind",), kind=_TEXT)),
     listing=_or_null({"$ref": "#/$defs/listing"}),
     links=_list({"$ref": "#/$defs/link"}),
+    report=_or_null({"$ref": "#/$defs/report"}),
 )
 
 _DAY = _described(
@@ -329,6 +363,14 @@ DESCRIPTOR: JSON = {
         ),
         groups=_list(_object(("id", "title"), id=_TEXT, title=_TEXT)),
         dashboard=_or_null({"$ref": "#/$defs/dashboard"}),
+        presets=_described(
+            {"type": "object", "additionalProperties": {"$ref": "#/$defs/presets"}},
+            "Sets of named ranges of dates, by the name that filters refer to.",
+        ),
+        linkSets=_described(
+            {"type": "object", "additionalProperties": _list({"$ref": "#/$defs/link"})},
+            "Sets of links, by the name that sections of records refer to.",
+        ),
         actions=_list({"$ref": "#/$defs/action"}),
     ),
     "$defs": {
@@ -343,6 +385,8 @@ DESCRIPTOR: JSON = {
         "link": _LINK,
         "listing": _LISTING,
         "tile": _TILE,
+        "presets": _PRESETS,
+        "report": _REPORT,
         "trigger": _TRIGGER,
     },
 }

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.catalog.dashboard import DASHBOARD
 from vantage_quickbooks.catalog.descriptions import DESCRIPTIONS
+from vantage_quickbooks.catalog.listings import PRESETS, link_sets
+from vantage_quickbooks.catalog.resources import RESOURCES
 from vantage_quickbooks.config.schema_files import load_schema
 from vantage_quickbooks.config.settings import GRANT_FIELDS
 from vantage_quickbooks.contract import CAPABILITIES, CONTRACT_VERSION, CONTRACT_VERSIONS, Group, describe_action
@@ -75,6 +77,8 @@ def describe(*, schemas: bool = True) -> dict[str, Any]:
         "capabilities": list(CAPABILITIES),
         "groups": [{"id": group.id, "title": group.title} for group in GROUPS],
         "dashboard": copy.deepcopy(DASHBOARD),
+        "presets": {name: copy.deepcopy(list(presets)) for name, presets in PRESETS.items()},
+        "linkSets": link_sets(RESOURCES),
         "actions": [_describe(action, schemas=schemas) for action in DESCRIPTIONS.values()],
     }
 

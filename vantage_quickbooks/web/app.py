@@ -22,6 +22,7 @@ from vantage_quickbooks.web.live_pages import LivePages
 from vantage_quickbooks.web.lookups import Lookups
 from vantage_quickbooks.web.oauth import OAuthFlows
 from vantage_quickbooks.web.record_pages import RecordPages
+from vantage_quickbooks.web.report_pages import ReportPages
 from vantage_quickbooks.web.result_pages import EXPIRED, ResultPages
 from vantage_quickbooks.web.rows import ResultExpired, ResultFiles, ResultsError
 from vantage_quickbooks.web.runs import Runs
@@ -68,6 +69,7 @@ def make_app(host: Host, sessions: Sessions) -> Starlette:
             *_dashboard_routes(DashboardPages(host, runs, templates, dashboards)),
             *_action_routes(ActionPages(host, runs, templates, lookups)),
             *_list_routes(ListPages(host, runs, templates, lookups), RecordPages(host, runs, templates)),
+            *_report_routes(ReportPages(host, runs, templates, lookups)),
             *_result_routes(ResultPages(host, runs, templates, lookups)),
             *_live_routes(LivePages(host, sessions)),
             *Api(host, runs, sessions.base_url).routes(),
@@ -131,6 +133,15 @@ def _list_routes(lists: ListPages, records: RecordPages) -> list[Route]:
 
 def _live_routes(pages: LivePages) -> list[Route]:
     return [Route("/events", pages.of_all), Route("/connections/{connection}/events", pages.of_connection)]
+
+
+def _report_routes(pages: ReportPages) -> list[Route]:
+    reports = "/connections/{connection}/reports"
+    return [
+        Route(reports, pages.index),
+        Route(f"{reports}/{{action}}", pages.show),
+        Route(f"{reports}/{{action}}/refresh", pages.refresh, methods=["POST"]),
+    ]
 
 
 def _result_routes(pages: ResultPages) -> list[Route]:

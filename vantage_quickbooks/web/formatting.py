@@ -16,6 +16,7 @@ __all__ = [
     "Cell",
     "Column",
     "RowFields",
+    "amount_text",
     "cell",
     "choosable_columns",
     "column_of",
@@ -24,6 +25,7 @@ __all__ = [
     "facts",
     "instant",
     "instants",
+    "lower_first",
     "masked",
     "money",
     "search_text",
@@ -213,6 +215,8 @@ def cell(row: Mapping[str, Any], column: Column) -> Cell:
             days = _decimal(value)
             if days is not None:
                 return Cell(f"{days:,} d" if days else "", sort=float(days))
+        case "" | "text" if column.values and str(value) in column.values:
+            return Cell(column.values[str(value)]["label"], sort=str(value))
     return _plain(value)
 
 
@@ -259,6 +263,14 @@ def money(amount: Decimal, currency: str = "") -> str:
     exponent = amount.normalize().as_tuple().exponent
     digits = max(decimals, -exponent if isinstance(exponent, int) and exponent < 0 else 0)
     return f"{amount:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def amount_text(value: Any, currency: str = "") -> str:
+    """Format an amount of a statement: a negative one in parentheses. Empty if it is not a number."""
+    amount = _decimal(value)
+    if amount is None:
+        return ""
+    return f"({money(-amount, currency)})" if amount < 0 else money(amount, currency)
 
 
 def instant(text: str) -> str:
@@ -316,6 +328,11 @@ def words(name: str) -> str:
     rest = [part if part.isupper() and len(part) > 1 else part.lower() for part in parts[1:]]
     spelled = [parts[0][:1].upper() + parts[0][1:], *rest] if parts else [name]
     return " ".join(part.upper() if part.lower() in _ACRONYMS else part for part in spelled)
+
+
+def lower_first(text: str) -> str:
+    """Return a text as it stands within a sentence; one that begins with an abbreviation stays as it is."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
 def column_of(described: Mapping[str, Any]) -> Column:

@@ -19,6 +19,7 @@ from vantage_quickbooks.contract import CONTRACT_VERSION, CONTRACT_VERSIONS, Hos
 from vantage_quickbooks.errors import ConnectorError
 from vantage_quickbooks.logs import get_logger
 from vantage_quickbooks.web.events import CHANGES, STATE, Events
+from vantage_quickbooks.web.shared_sets import with_sets
 from vantage_quickbooks.web.store import Record, StoreError
 
 if TYPE_CHECKING:
@@ -229,7 +230,8 @@ class Host:
             connector = self.connectors[connector_id]
             loads_lazily = self.offers(connector_id, "describeAction")
             action = connector.describe_action(action_id) if loads_lazily else listed
-            self._actions[key] = _with_defaults(action, _ACTION_DEFAULTS | _SCHEMAS)
+            full = _with_defaults(action, _ACTION_DEFAULTS | _SCHEMAS)
+            self._actions[key] = with_sets(full, self._described[connector_id])
         return self._actions[key]
 
     def offers(self, connector_id: str, capability: str, record: Record | Listed | None = None) -> bool:

@@ -341,7 +341,7 @@ def title_of(listing: Listing, chips: Sequence[Chip]) -> str:
     """Return the title of a list with these filters."""
     if not chips:
         return listing.title
-    before = [_lower_first(chip.text) for chip in chips if chip.filter.is_adjective]
+    before = [formatting.lower_first(chip.text) for chip in chips if chip.filter.is_adjective]
     after = [_phrase(chip) for chip in chips if not chip.filter.is_adjective]
     text = " ".join([*before, listing.many, *after])
     return text[:1].upper() + text[1:]
@@ -349,9 +349,9 @@ def title_of(listing: Listing, chips: Sequence[Chip]) -> str:
 
 def _phrase(chip: Chip) -> str:
     if chip.filter.phrase:
-        text = _lower_first(chip.text) if chip.filter.kind == "dateRange" else chip.text
+        text = formatting.lower_first(chip.text) if chip.filter.kind == "dateRange" else chip.text
         return chip.filter.phrase.replace("{value}", text)
-    return f"with {_lower_first(chip.filter.title)} {chip.text}"
+    return f"with {formatting.lower_first(chip.filter.title)} {chip.text}"
 
 
 def _chips(
@@ -396,10 +396,6 @@ def _bound(item: ListFilter, value: Any) -> str:
         return formatting.money(Decimal(str(value).strip()))
     except InvalidOperation:
         return str(value)
-
-
-def _lower_first(text: str) -> str:
-    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
 def action_fields(action: Mapping[str, Any]) -> list[forms.Field]:

@@ -89,6 +89,25 @@ class Lookups:
                 if field.source and (label := self._labels.get((record.id, field.source, str(values.get(field.name)))))
             }
 
+    def resolve(self, record: Record, source: OptionsSource, value: str) -> None:
+        """Find out what people call a value, by reading its record: one call, which is remembered.
+
+        The record is the one that a row of the source's list leads to, by the member that is the value.
+        """
+        listed = self._host.action(record.connector, source.action) or {}
+        link = (listed.get("listing") or {}).get("record") or {}
+        names = [name for name, path in (link.get("input") or {}).items() if path == source.value]
+        target = self._host.action(record.connector, str(link.get("action"))) if len(names) == 1 else None
+        label = value
+        if target is not None and target.get("rowsKey"):
+            try:
+                outcome = self._host.connection(record).call(str(target["id"]), {names[0]: value})
+            except Exception:  # noqa: BLE001 -- a connector may fail in any way; the value itself is shown
+                outcome = {"success": False}
+            found = outcome["data"].get(target["rowsKey"]) if outcome["success"] else None
+            label = str(value_at(found, source.label) or value) if isinstance(found, dict) else value
+        self.remember(record, source, [(value, label)])
+
     def _search_list(self, record: Record, source: OptionsSource, text: str) -> Options:
         key = record.id, source
         with self._lock:

@@ -41,6 +41,13 @@ DELETED_ROWS = 100
 """Deleted rows shown."""
 
 
+_MEDIA_TYPES = {
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+}
+
+
 class ResultPages(View):
     """The pages of runs."""
 
@@ -98,13 +105,14 @@ class ResultPages(View):
     def download(self, request: Request) -> Response:
         """Send a result as a file."""
         run, kind = self._run(request), request.path_params["kind"]
-        if run.action is None or run.state != "done" or run.is_sensitive or kind not in {"csv", "json"}:
+        if run.action is None or run.state != "done" or run.is_sensitive or kind not in {"csv", "json", "parquet"}:
             raise NotFound("This file does not exist.")
-        chunks = download.as_json(run) if kind == "json" else download.as_csv(run)
-        media = "application/json" if kind == "json" else "text/csv; charset=utf-8"
-        name = f"{run.action['id']}-{run.started_at:%Y-%m-%d}.{kind}"
+        if kind == "parquet" and not download.has_parquet(run):
+            raise NotFound("This file does not exist.")
+        writers = {"json": download.as_json, "csv": download.as_csv, "parquet": download.as_parquet}
+        name = f"{download.file_stem(run)}-{run.started_at:%Y-%m-%d}.{kind}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return StreamingResponse(chunks, media_type=media, headers=headers)
+        return StreamingResponse(writers[kind](run), media_type=_MEDIA_TYPES[kind], headers=headers)
 
     def _run(self, request: Request) -> Run:
         run = self._runs.get(request.path_params["run"])

@@ -30,7 +30,11 @@ class Templates:
         self._environment = jinja2.Environment(
             loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
-        self._environment.filters |= {"when": formatting.instants, "words": formatting.words}
+        self._environment.filters |= {
+            "when": formatting.instants,
+            "words": formatting.words,
+            "lower_first": formatting.lower_first,
+        }
         self._environment.globals |= {"chart_width": charts.WIDTH, "chart": charts}
 
     def page(self, template: str, status: int = 200, *, csrf: str = "", **values: Any) -> Response:

@@ -52,9 +52,12 @@ class View:
             raise NotFound("This connection does not exist. It may have been removed.")
         return record
 
-    def _lists(self, record: Record) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-        """Return ids and titles of a connection's lists: those that people open often, and the others."""
-        return lists_of(self._host.describe(record.connector)) if self._host.is_ready(record) else ([], [])
+    def _lists(self, record: Record) -> tuple[list[tuple[str, str]], list[tuple[str, str]], bool]:
+        """Return ids and titles of a connection's lists, often opened ones and others, and whether it has reports."""
+        if not self._host.is_ready(record):
+            return [], [], False
+        described = self._host.describe(record.connector)
+        return *lists_of(described), any(action.get("report") for action in described["actions"])
 
     def _too_many_runs(self) -> Response:
         return self._templates.message(

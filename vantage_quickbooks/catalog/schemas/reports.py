@@ -162,7 +162,12 @@ def _form(resources: Mapping[str, Resource]) -> JSON:
     for parameter in (*common, *others):
         group = {} if parameter.is_common else {"group": ADVANCED_GROUP["id"]}
         fields[parameter.name] = _form_field(parameter, resources) | group
-    return {"order": list(fields), "groups": [ADVANCED_GROUP], "fields": fields}
+    variants = {
+        "input": "report",
+        "fields": {report.name: list(report.parameters) for report in REPORTS.values()},
+        "required": {report.name: list(report.required) for report in REPORTS.values() if report.required},
+    }
+    return {"order": list(fields), "groups": [ADVANCED_GROUP], "fields": fields, "variants": variants}
 
 
 def _form_field(parameter: Parameter, resources: Mapping[str, Resource]) -> JSON:
