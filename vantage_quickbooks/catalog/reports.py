@@ -79,10 +79,9 @@ def _macro(name: str, title: str, description: str, *, is_common: bool = False) 
     return Parameter(name, "choice", title, description, _RANGES, "Last Month", is_common=is_common)
 
 
-def _ids(name: str, noun: str, action: str) -> Parameter:
-    description = f"Only these {noun}: Ids as {action} returns them, separated by commas."
-    title = noun[0].upper() + noun[1:]
-    return Parameter(name, "ids", title, description, example="24", options_from=action)
+def _ids(name: str, title: str, nouns: str, action: str, *, is_common: bool = False) -> Parameter:
+    description = f"Only these {nouns}: Ids as {action} returns them, separated by commas."
+    return Parameter(name, "ids", title, description, example="24", options_from=action, is_common=is_common)
 
 
 def _choice(name: str, title: str, description: str, values: tuple[str, ...], *, is_common: bool = False) -> Parameter:
@@ -117,22 +116,22 @@ PARAMETERS: Mapping[str, Parameter] = {
         Parameter("past_due", "number", "Days past due", "Only what is past due for so many days or more.", example=30),
         _choice("arpaid", "Receivables", "Only paid or only unpaid receivables.", _PAID),
         _choice("appaid", "Payables", "Only paid or only unpaid payables.", _PAID),
-        _ids("customer", "customers", "listCustomers"),
-        _ids("vendor", "vendors", "listVendors"),
-        _ids("employee", "employees", "listEmployees"),
-        _ids("item", "products and services", "listItems"),
-        _ids("account", "accounts", "listAccounts"),
-        _ids("class", "classes", "listClasses"),
-        _ids("department", "locations", "listDepartments"),
-        _ids("term", "payment terms", "listTerms"),
+        _ids("customer", "Customer", "customers", "listCustomers", is_common=True),
+        _ids("vendor", "Vendor", "vendors", "listVendors"),
+        _ids("employee", "Employee", "employees", "listEmployees"),
+        _ids("item", "Product or service", "products and services", "listItems"),
+        _ids("account", "Account", "accounts", "listAccounts"),
+        _ids("class", "Class", "classes", "listClasses"),
+        _ids("department", "Location", "locations", "listDepartments"),
+        _ids("term", "Payment terms", "payment terms", "listTerms"),
         Parameter(
             "agency_id", "ids", "Tax agency", "The tax agency, by its Id as listTaxAgencies returns it.", example="1",
             options_from="listTaxAgencies", is_common=True,
         ),
-        _ids("journal_code", "journal codes", "listJournalCodes"),
+        _ids("journal_code", "Journal code", "journal codes", "listJournalCodes"),
         _choice("account_type", "Account type", "Only accounts of this type.", _ACCOUNT_TYPES),
         _choice("account_status", "Account status", "Only accounts of this status.", ("Deleted", "Not_Deleted")),
-        _ids("source_account", "source accounts", "listAccounts"),
+        _ids("source_account", "Source account", "source accounts", "listAccounts"),
         _choice("source_account_type", "Source account type", "Only source accounts of this type.", _ACCOUNT_TYPES),
         _text("transaction_type", "Transaction type", "Only this type of transaction, as Intuit spells it.", "Invoice"),
         _text("payment_method", "Payment method", "Only this method of payment, as Intuit spells it.", "Cash"),

@@ -424,6 +424,7 @@ def _filter(described: Mapping[str, Any], fields: Mapping[str, forms.Field]) -> 
         presets=tuple(
             Preset(str(it["id"]), str(it["title"]), _bound_of(it.get("from")), _bound_of(it.get("to")))
             for it in described.get("presets") or ()
+            if isinstance(it, dict)  # a name of a set that was not looked up (`shared_sets`) has none
         ),
         phrase=str(described.get("phrase") or ""),
         is_adjective=bool(described.get("isAdjective")),

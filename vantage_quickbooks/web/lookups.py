@@ -98,15 +98,17 @@ class Lookups:
         link = (listed.get("listing") or {}).get("record") or {}
         names = [name for name, path in (link.get("input") or {}).items() if path == source.value]
         target = self._host.action(record.connector, str(link.get("action"))) if len(names) == 1 else None
-        label = value
-        if target is not None and target.get("rowsKey"):
-            try:
-                outcome = self._host.connection(record).call(str(target["id"]), {names[0]: value})
-            except Exception:  # noqa: BLE001 -- a connector may fail in any way; the value itself is shown
-                outcome = {"success": False}
-            found = outcome["data"].get(target["rowsKey"]) if outcome["success"] else None
-            label = str(value_at(found, source.label) or value) if isinstance(found, dict) else value
-        self.remember(record, source, [(value, label)])
+        found = self._read(record, target, {names[0]: value}) if target is not None else None
+        self.remember(record, source, [(value, str(value_at(found or {}, source.label) or value))])
+
+    def _read(self, record: Record, action: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return one record; None if it cannot be read."""
+        try:
+            outcome = self._host.connection(record).call(str(action["id"]), data)
+        except Exception:  # noqa: BLE001 -- a connector may fail in any way; the Id is shown then
+            return None
+        found = (outcome.get("data") or {}).get(action.get("rowsKey"))
+        return found if isinstance(found, dict) else None
 
     def _search_list(self, record: Record, source: OptionsSource, text: str) -> Options:
         key = record.id, source

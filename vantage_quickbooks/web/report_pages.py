@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FRESH_S", "ReportPages", "report_url"]
 
+CUSTOM = "custom"
+"""The value of an input with named periods that stands for dates; it is never sent."""
+
 FRESH_S = 300.0
 """Age up to which a report is shown again without an API call, unless records changed."""
 
@@ -102,13 +105,14 @@ class ReportPages(View):
             return redirect(f"/connections/{quote(record.id)}/reports")
         data = self._input(action, query)
         run = None
-        if self._host.state(record) == "ready":
+        missing = [it.label for it in _fields(action, data) if it.required and it.name not in data]
+        if self._host.state(record) == "ready" and not missing:
             run = self._run_of(record, action, data)
             if run is None:
                 return self._too_many_runs()
             run.wait(_WAIT_S)
             run.was_shown = run.was_shown or run.state == "done"
-        return self._report_page(request, record, action, data, run)
+        return self._report_page(request, record, action, data, run, missing)
 
     def refresh(self, request: Request) -> Response:
         """Forget a report, so that it is made again."""
@@ -145,8 +149,14 @@ class ReportPages(View):
             and not (run.is_outdated and run.was_shown)
         ]
 
-    def _report_page(
-        self, request: Request, record: Record, action: dict[str, Any], data: dict[str, Any], run: Run | None
+    def _report_page(  # noqa: PLR0917 -- what the page shows
+        self,
+        request: Request,
+        record: Record,
+        action: dict[str, Any],
+        data: dict[str, Any],
+        run: Run | None,
+        missing: Sequence[str],
     ) -> Response:
         is_done = run is not None and run.state == "done"
         described: Mapping[str, Any] = action.get("report") or {}
@@ -173,6 +183,8 @@ class ReportPages(View):
             chooser=(chooser, str(data.get(chooser, ""))),
             connection_state=self._host.state(record),
             run=run,
+            missing=missing,
+            custom=CUSTOM,
             title=title,
             heading=heading,
             statements=statements_of(run.rows, run.data, action["views"], heading.currency, links)
@@ -256,6 +268,8 @@ class ReportPages(View):
         fields = _fields(action, {chooser: given.get(chooser, [""])[0]})
         data = forms.parse(fields, given)
         for period in _periods(action):
+            if data.get(period.preset) == CUSTOM:
+                del data[period.preset]
             if period.preset in data:
                 data = {name: value for name, value in data.items() if name not in period.dates}
         return data

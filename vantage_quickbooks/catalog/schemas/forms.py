@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.catalog.schemas.inputs import inputs_of
@@ -20,6 +21,9 @@ ADVANCED_GROUP = {"id": "advanced", "label": "Advanced", "collapsed": True}
 
 ADVANCED = ("order_by", "fields", "start_position", "all", "max_api_calls", "cursor", "sync_cursor")
 """Inputs at the end of the form, in a folded group."""
+
+_OF_AN_ID = re.compile(r"the ([a-z ]+) with this Id, as \w+ returns it")
+"""How descriptions of Ids end, for programs; a form offers the records by name."""
 
 _INPUT_TYPES = {
     "text": "String",
@@ -52,13 +56,13 @@ def _common_fields(resource: Resource) -> dict[str, JSON]:
     several = resource.plural
     fields: dict[str, JSON] = {
         "max_results": number_form_field(
-            "Max Results", f"Maximum number of {several}, 1 to 1000. Empty: the connection's setting."
+            "Rows at most", f"Maximum number of {several}, 1 to 1000. Empty: the connection's setting."
         ),
         "start_position": number_form_field(
-            "Start Position", "Position of the first record, from 1. Empty: from the beginning."
+            "Start position", "Position of the first record, from 1. Empty: from the beginning."
         ),
         "updated_since": {
-            "label": "Updated Since",
+            "label": "Changed since",
             "inputType": "String",
             "placeholder": "2026-05-01T08:30:00Z",
             "tooltip": f"Only {several} changed at or after this date or time.",
@@ -70,7 +74,7 @@ def _common_fields(resource: Resource) -> dict[str, JSON]:
             "options": options({"active": "Active", "inactive": "Inactive", "all": "Active and inactive"}),
         },
         "order_by": {
-            "label": "Order By",
+            "label": "Order",
             "inputType": "Dropdown",
             "tooltip": "What to sort by. Empty: "
             + ("newest first." if resource.default_order == "MetaData.CreateTime DESC" else "the usual order."),
@@ -89,14 +93,14 @@ def _common_fields(resource: Resource) -> dict[str, JSON]:
             "options": options({known.name: title_of(known.name) for known in resource.properties}),
         },
         "all": {
-            "label": "All",
+            "label": "Full sync",
             "inputType": "Boolean",
             "tooltip": "Full sync: read every record, verified complete.",
         },
-        "max_api_calls": number_form_field("Max API Calls", "Maximum number of API calls for a full read."),
+        "max_api_calls": number_form_field("API calls at most", "Maximum number of API calls for a full read."),
         "cursor": {"label": "Cursor", "inputType": "String", "tooltip": "Continues an interrupted full read."},
         "sync_cursor": {
-            "label": "Sync Cursor",
+            "label": "Sync cursor",
             "inputType": "String",
             "tooltip": "Reads what changed since an earlier full read.",
         },
@@ -122,16 +126,15 @@ def options(labels: Mapping[str, str]) -> list[JSON]:
 
 
 def _form_field(row: Filter, schema: Mapping[str, Any], resources: Mapping[str, Resource]) -> JSON:
-    field: JSON = {
-        "label": schema["title"].title().replace("Id", "ID") if row.kind == "id" else schema["title"].title(),
-        "inputType": _INPUT_TYPES[row.kind],
-    }
+    is_choice = row.options_from in resources  # people choose the record by its name, not its Id
+    label = schema["title"].removesuffix(" ID") if is_choice else schema["title"]
+    field: JSON = {"label": label, "inputType": _INPUT_TYPES[row.kind]}
     if row.placeholder:
         field["placeholder"] = row.placeholder
-    field["tooltip"] = schema["description"]
+    field["tooltip"] = _OF_AN_ID.sub(r"this \1", schema["description"]) if is_choice else schema["description"]
     if row.values:
         field["options"] = options(row.values)
-    if row.options_from in resources:
+    if is_choice:
         field["optionsFrom"] = options_from(resources[row.options_from])
     return field
 
@@ -159,5 +162,9 @@ def get_form(resource: Resource, resources: Mapping[str, Resource]) -> JSON:
         "tooltip": f"Id of the {resource.name}, as {resource.list_id} returns it.",
     }
     if resource.list_id in resources and any(row.kind == "text" for row in resource.filters):
-        field["optionsFrom"] = options_from(resource)
+        field |= {
+            "label": _sentence(resource.name),
+            "tooltip": f"Search for the {resource.name}, or enter its Id.",
+            "optionsFrom": options_from(resource),
+        }
     return {"order": ["id"], "fields": {"id": field}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.catalog.reports import PARAMETERS, REPORTS
@@ -170,8 +171,12 @@ def _form(resources: Mapping[str, Resource]) -> JSON:
     return {"order": list(fields), "groups": [ADVANCED_GROUP], "fields": fields, "variants": variants}
 
 
+_OF_IDS = re.compile(r"(?:: Ids as|, by its Id as) \w+ returns (?:them, separated by commas|it)\.$")
+"""How descriptions of Ids end, for programs; a form offers the records by name."""
+
+
 def _form_field(parameter: Parameter, resources: Mapping[str, Resource]) -> JSON:
-    label = parameter.title.title()
+    label = parameter.title
     if parameter.kind == "number":
         return number_form_field(label, parameter.description)
     kinds = {"date": "Date", "choice": "Dropdown", "boolean": "Boolean"}
@@ -182,6 +187,7 @@ def _form_field(parameter: Parameter, resources: Mapping[str, Resource]) -> JSON
         found["options"] = options({value: value.replace("_", " ") for value in parameter.values})
     if parameter.options_from in resources:
         found["optionsFrom"] = options_from(resources[parameter.options_from])
+        found["tooltip"] = _OF_IDS.sub(".", parameter.description)
     return found
 
 
@@ -390,7 +396,11 @@ def _reconciliation_files() -> dict[str, JSON]:
         | {"properties": {"max_api_calls": limit}, "additionalProperties": False, "examples": [{}]},
         f"{action}.form": {
             "order": ["max_api_calls"],
-            "fields": {"max_api_calls": number_form_field("Max API Calls", "Maximum number of API calls.")},
+            "groups": [ADVANCED_GROUP],
+            "fields": {
+                "max_api_calls": number_form_field("API calls at most", "Maximum number of API calls.")
+                | {"group": ADVANCED_GROUP["id"]}
+            },
         },
         f"{action}.output.schema": object_schema(
             action, title, "output", "The A/R aging report beside the records that it is made of, in the home currency."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vantage_quickbooks.catalog.schemas.draft import JSON, object_schema
-from vantage_quickbooks.catalog.schemas.forms import number_form_field
+from vantage_quickbooks.catalog.schemas.forms import ADVANCED_GROUP, number_form_field
 from vantage_quickbooks.catalog.schemas.inputs import name_list, whole_number_input
 from vantage_quickbooks.catalog.schemas.outputs import DELETIONS, METADATA
 from vantage_quickbooks.catalog.schemas.patterns import DATE, TIME, optional
@@ -94,9 +94,11 @@ def _form() -> JSON:
             "placeholder": "2026-05-02T15:30:00Z",
             "tooltip": "Leave later changes to the next sync.",
         },
-        "max_api_calls": number_form_field("Max API Calls", "Maximum number of API calls of this sync."),
+        "max_api_calls": number_form_field("API calls at most", "Maximum number of API calls of this sync."),
     }
-    return {"order": list(fields), "fields": fields}
+    for name in ("state", "since", "until", "max_api_calls"):
+        fields[name]["group"] = ADVANCED_GROUP["id"]
+    return {"order": list(fields), "groups": [ADVANCED_GROUP], "fields": fields}
 
 
 _IDS: JSON = {"type": "array", "items": {"type": "string"}}

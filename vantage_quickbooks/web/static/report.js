@@ -1,6 +1,10 @@
 // Statements: sections fold. Without this script all rows are shown.
 "use strict";
 
+// On a phone the amounts come first, and the parameters are folded unless one has an error.
+const params = document.querySelector(".params");
+if (params && matchMedia("(max-width: 40rem)").matches && document.querySelector(".statement")) params.open = false;
+
 const rowsOf = (section) => {
   const depth = Number(section.dataset.depth), inside = [];
   let row = section.nextElementSibling;
