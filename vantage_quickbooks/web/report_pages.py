@@ -159,6 +159,8 @@ class ReportPages(View):
         missing: Sequence[str],
     ) -> Response:
         is_done = run is not None and run.state == "done"
+        if run is not None:
+            request.state.position = run.position  # the page learns what changed while it was read
         described: Mapping[str, Any] = action.get("report") or {}
         errors = run.error["fields"] if run and run.error and run.error["code"] == "INPUT_INVALID" else []
         fields = _fields(action, data)
