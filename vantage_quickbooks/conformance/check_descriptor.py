@@ -422,7 +422,7 @@ def _check_question(subject: Subject, question: dict[str, Any], what: str) -> No
     if action_id not in subject.actions:
         broken(f"{what}: there is no action {action_id!r}")
     listing = subject.actions[action_id].get("listing") or {}
-    presets = {item["id"]: [it["id"] for it in item.get("presets", ())] for item in listing.get("filters", ())}
+    presets = {item["id"]: _preset_ids(subject, item) for item in listing.get("filters", ())}
     for name, preset in question.get("presets", {}).items():
         if preset not in presets.get(name, ()):
             broken(f"{what}: the listing of {action_id} has no preset {preset!r} of the filter {name!r}")
@@ -436,6 +436,14 @@ def _check_question(subject: Subject, question: dict[str, Any], what: str) -> No
         error = best_match(subject.validator(action_id, "inputSchema").iter_errors(filled))
         if error is not None:
             broken(f"{what} does not match the inputSchema of {action_id}, {explain(error, 'input')}")
+
+
+def _preset_ids(subject: Subject, item: dict[str, Any]) -> list[str]:
+    """Return the ids of a filter's named ranges, its own or those of the set that it names."""
+    presets = item.get("presets", ())
+    if isinstance(presets, str):
+        presets = subject.descriptor.get("presets", {}).get(presets, ())
+    return [preset["id"] for preset in presets]
 
 
 def _check_members(subject: Subject, action_id: str, tile: dict[str, Any], what: str) -> None:
