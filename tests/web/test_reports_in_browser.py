@@ -29,7 +29,7 @@ def row(page, label):
 
 def test_a_report_is_chosen_narrowed_and_shared_by_its_url(open_page, site, emulator):
     page = open_page()
-    page.goto(f"{site.url}/connections/demo")
+    page.goto(f"{site.url}/connections/demo/lists/listCustomers")
     page.get_by_role("link", name="Reports", exact=True).click()
     expect(page.get_by_role("region", name="Who owes you").get_by_role("link")).to_have_count(5)
     page.get_by_role("link", name="Profit and loss", exact=True).click()
@@ -42,10 +42,7 @@ def test_a_report_is_chosen_narrowed_and_shared_by_its_url(open_page, site, emul
     page.get_by_role("button", name="Run report").last.click()
     page.wait_for_url("**customer=2**")
     page.wait_for_selector(".statement, .empty")
-    assert (
-        "Jan 2026" in " ".join(page.locator(".statement thead th").all_inner_texts())
-        or page.locator(".statement thead th").count() > 3
-    )
+    assert page.locator(".statement thead th").all_inner_texts()[:3] == ["Account", "Jan 2026", "Feb 2026"]
     expect(page.get_by_role("list", name="Parameters that are set").get_by_role("link")).to_have_text(
         [re.compile("Columns: Month"), re.compile("Customer: Bellweather Dental")]
     )
@@ -61,7 +58,7 @@ def test_a_report_is_chosen_narrowed_and_shared_by_its_url(open_page, site, emul
     assert page.problems == []
 
 
-def test_a_named_period_replaces_the_dates_and_custom_dates_show_them(open_page, site, emulator):
+def test_a_named_period_replaces_the_dates_and_custom_dates_show_them(open_page, site):
     page = open_page()
     open_report(page, site, "report=ProfitAndLoss&start_date=2026-01-01&end_date=2026-01-31")
     expect(page.get_by_label("From")).to_have_value("2026-01-01")
@@ -71,7 +68,7 @@ def test_a_named_period_replaces_the_dates_and_custom_dates_show_them(open_page,
     page.get_by_role("button", name="Run report").last.click()
     page.wait_for_url("**date_macro=Last+Month**")
     page.wait_for_selector(".statement, .empty")
-    assert "start_date" not in reports(emulator)[-1]["query"]
+    expect(page.locator("#heading")).to_contain_text("1 Sep 2026 to 30 Sep 2026")
 
 
 def test_a_shared_link_names_the_customer_of_its_id(open_page, site):
