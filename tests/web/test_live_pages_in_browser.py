@@ -1,0 +1,100 @@
+"""Streams of events in a real browser: servers that restart, hidden tabs, ended sessions, the dashboard."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+from running_site import Site, wait_until
+
+from vantage_quickbooks.web.events import CHANGES
+
+INVOICES = "/connections/demo/lists/listInvoices"
+HIDE = """hidden => {
+  Object.defineProperty(document, "hidden", {configurable: true, get: () => hidden});
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def create_invoice(emulator):
+    line = {"DetailType": "SalesItemLineDetail", "Amount": 480, "SalesItemLineDetail": {"ItemRef": {"value": "1"}}}
+    return emulator.create("Invoice", {"CustomerRef": {"value": "1"}, "Line": [line]})
+
+
+def open_live(page, site, path=INVOICES):
+    page.goto(f"{site.url}{path}")
+    expect(page.locator(".live")).to_contain_text("Live")
+    wait_until(lambda: site.host.events.subscribers == 1)
+
+
+def test_a_page_outlives_its_server(open_page, site, emulator, tmp_path):
+    page = open_page()
+    open_live(page, site)
+    page.evaluate("window.wasNotReloaded = true")
+    site.close()
+    expect(page.locator(".live")).to_contain_text("Reconnecting")
+    expect(page.locator(".live [role=status]")).to_contain_text("Reconnecting.", timeout=30_000)
+    create_invoice(emulator)  # no webhook arrives
+    again = Site(tmp_path / "web", sessions=site.sessions)
+    try:
+        expect(page.locator(".live")).to_contain_text("Live", timeout=30_000)
+        expect(page.locator("#count")).to_contain_text("61 invoices", timeout=30_000)
+        assert page.evaluate("window.wasNotReloaded")
+    finally:
+        again.close()
+
+
+def test_a_hidden_tab_holds_no_connection_and_catches_up(open_page, site, emulator):
+    page = open_page()
+    open_live(page, site)
+    page.evaluate(HIDE, True)
+    wait_until(lambda: site.host.events.subscribers == 0)
+    create_invoice(emulator)
+    site.host.events.publish("demo", CHANGES)
+    page.evaluate(HIDE, False)
+    expect(page.locator("#count")).to_contain_text("61 invoices")
+    wait_until(lambda: site.host.events.subscribers == 1)
+
+
+def test_what_changed_before_the_script_listened_is_shown(open_page, site, emulator):
+    page = open_page()
+
+    def change_then_continue(route):
+        create_invoice(emulator)
+        site.host.events.publish("demo", CHANGES)
+        route.continue_()
+
+    page.route("**/static/live.js", change_then_continue)
+    open_live(page, site)
+    expect(page.locator("#count")).to_contain_text("61 invoices")
+
+
+def test_an_ended_session_asks_to_sign_in(open_page, site):
+    page = open_page()
+    open_live(page, site)
+    site.sessions._sessions.clear()
+    site.host.events.publish("demo", CHANGES)
+    expect(page.locator(".live")).to_contain_text("Signed out. Open the address that the server printed.")
+    wait_until(lambda: site.host.events.subscribers == 0)
+
+
+def test_a_removed_connection_is_not_live(open_page, site):
+    page = open_page()
+    open_live(page, site)
+    site.host.remove(site.host.record("demo"))
+    expect(page.locator(".live")).to_contain_text("Not live")
+    assert page.locator("tr.opens").count() == 50
+
+
+@pytest.mark.emulator(rotation="always", limits=False)
+def test_the_dashboard_of_a_company_updates_itself(open_page, site, emulator):
+    page = open_page()
+    open_live(page, site, "/connections/demo")
+    expect(page.locator("#dashboard [data-updating]")).to_have_count(0, timeout=30_000)
+    before = page.locator("#number-outstanding").inner_text()
+    page.evaluate("window.wasNotReloaded = true")
+    create_invoice(emulator)
+    site.host.events.publish("demo", CHANGES)
+    expect(page.locator("#number-outstanding")).not_to_have_text(before, timeout=30_000)
+    expect(page.locator("#dashboard [data-updating]")).to_have_count(0, timeout=30_000)
+    assert page.evaluate("window.wasNotReloaded")
+    assert page.problems == []
