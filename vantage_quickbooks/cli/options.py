@@ -260,9 +260,11 @@ def worker_logging() -> Callable[[], None] | None:
 
 
 def format_server_logs() -> None:
-    """Write the records of uvicorn as JSON if those of this package are; called once it has set up its handlers."""
+    """Write uvicorn's records as JSON to standard error, if this package's are; uvicorn has set up its handlers."""
     ours = next((it for it in logging.getLogger(_LOGGER).handlers if isinstance(it, _StderrHandler)), None)
     if ours is not None and ours.formatter is not None:
         for name in ("uvicorn", "uvicorn.access"):
             for handler in logging.getLogger(name).handlers:
                 handler.setFormatter(ours.formatter)
+                if isinstance(handler, logging.StreamHandler):  # that of requests writes to standard output
+                    handler.setStream(ours.stream)
