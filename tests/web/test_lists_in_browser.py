@@ -33,6 +33,8 @@ def open_list(page, site, query=""):
 def test_a_list_is_narrowed_step_by_step_and_the_url_is_its_state(open_page, site, emulator):
     page = open_page()
     page.goto(f"{site.url}/connections/demo")
+    page.wait_for_selector("#dashboard:not(:has([data-updating]))")
+    before = len(queries(emulator))  # of the dashboard
     page.get_by_role("link", name="Invoices", exact=True).click()
     page.wait_for_selector("table.list")
     page.get_by_role("link", name="Overdue", exact=True).click()
@@ -55,7 +57,7 @@ def test_a_list_is_narrowed_step_by_step_and_the_url_is_its_state(open_page, sit
     expect(page.locator("h1")).to_have_text("Overdue invoices of Nordlicht Garten GmbH")
     page.get_by_role("link", name="Clear all").click()
     expect(page.locator("h1")).to_have_text("Invoices")
-    assert len(queries(emulator)) == 5  # four questions and one search for a name; going back is free
+    assert len(queries(emulator)) - before == 5  # four questions and one search for a name; going back is free
     assert page.problems == []
 
 
