@@ -60,11 +60,13 @@ def receiving(
     inbox.prepare()
     handler = HookHandler(registry, host.hook)
     app = WebhookApp(inbox, tokens, worker=Worker(inbox, handler))
+    host.metric_sources.append(app.families)
     watcher = _Watcher(host, inbox, handler.companies)
     watcher.start()
     try:
         yield app
     finally:
+        host.metric_sources.remove(app.families)
         watcher.stop()
         app.close()
         inbox.close()

@@ -5,8 +5,8 @@ Theory of operation
 2. `/metrics` contains numbers, states and action ids: no connection, no company, no secret. It needs the access key or
    the metrics key as a bearer token. A server without a public URL, on a loopback address, answers programs of this
    machine without one (`metrics.may_read`).
-3. A scrape costs no I/O, except that connections are counted at most every `CONNECTIONS_S` seconds: a registry may be
-   large.
+3. Connections are counted at most every `CONNECTIONS_S` seconds: a registry may be large. Otherwise a scrape reads
+   memory, and what `Host.metric_sources` read: the inbox of the webhooks, if the server receives any.
 """
 
 from __future__ import annotations
@@ -117,6 +117,7 @@ class WebMetrics:
                 "Pages that receive events.",
                 [Sample(self._host.events.subscribers)],
             ),
+            *await asyncio.to_thread(lambda: [it for source in self._host.metric_sources for it in source()]),
         ]
 
     async def _counted_connections(self) -> list[Family]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from vantage_quickbooks.contract import Connection, Connector
+    from vantage_quickbooks.metrics import Family
     from vantage_quickbooks.web.shared import SharedConnections, SharedEntry
     from vantage_quickbooks.web.store import Store
 
@@ -162,6 +163,7 @@ class Host:
         connectors: The connectors by id, sorted by name.
         rejected: The connectors that cannot be used.
         events: What changed, for pages and caches.
+        metric_sources: Functions that return further metrics for `/metrics`; they may do I/O.
     """
 
     def __init__(
@@ -172,6 +174,7 @@ class Host:
     ) -> None:
         self.store = store
         self.events = Events()
+        self.metric_sources: list[Callable[[], Iterable[Family]]] = []
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         hookspecs.add_hookspecs(self._manager)
         self._manager.load_setuptools_entrypoints(hookspecs.PROJECT)

@@ -99,7 +99,7 @@ class WebhookApp:
         self._writer = _Writer(inbox, self._on_stored)
         self._metrics_key = metrics_key
         self._health: tuple[float, bool] = (float("-inf"), False)
-        self._gauges: tuple[float, list[Family]] = (float("-inf"), [])
+        self._families: tuple[float, list[Family]] = (float("-inf"), [])
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one request, or the life of the server."""
@@ -259,19 +259,23 @@ class WebhookApp:
         body = json.dumps({"status": "ok" if is_healthy else "unavailable"})
         await _respond(send, 200 if is_healthy else 503, body, **{"content-type": "application/json"})
 
+    def families(self) -> list[Family]:
+        """Return the metrics: counters, worker, inbox. Reads the inbox."""
+        return [*counters(self.stats), *gauges(self._inbox, self._worker)]
+
     async def _answer_metrics(self, scope: Message, send: Send) -> None:
-        """Answer with the counters, and with the state of the inbox, which is read at most once a second."""
+        """Answer with the metrics, which are collected at most once a second."""
         if not may_read(scope, (self._metrics_key,), local=self._metrics_key is None):
             text = "Send the metrics key as a bearer token.\n"
             await _respond(send, 401, text, **{"www-authenticate": "Bearer"})
             return
         now = asyncio.get_running_loop().time()
-        read_at, found = self._gauges
+        read_at, found = self._families
         if now - read_at >= _HEALTH_S:
-            self._gauges = (now, found)  # as in `_answer_health`
-            found = await asyncio.to_thread(gauges, self._inbox, self._worker)
-            self._gauges = (now, found)
-        body = render([*counters(self.stats), *found]).decode()
+            self._families = (now, found)  # as in `_answer_health`
+            found = await asyncio.to_thread(self.families)
+            self._families = (now, found)
+        body = render(found).decode()
         await _respond(send, 200, body, **{"content-type": CONTENT_TYPE, "cache-control": "no-store"})
 
 
