@@ -162,6 +162,15 @@ class ConnectorError(Exception):
             "details": dict(self.details),
         }
 
+    @staticmethod
+    def from_dict(error: Mapping[str, Any]) -> ConnectorError:
+        """Return an error of `to_dict` as an exception, without its fields."""
+        found = ConnectorError(
+            error["message"], code=error["code"], retryable=error["retryable"], details=error["details"]
+        )
+        found.retry_after_s = error["retryAfter"]
+        return found
+
 
 class _FieldsError(ConnectorError):
     """An error with one entry for each invalid field."""

@@ -130,6 +130,16 @@ def test_a_company_that_cannot_be_synced_is_shown_and_retried(firm, tmp_path, ca
     assert len(upserts(tmp_path / "copies" / "acme.ndjson")) == 3
 
 
+def test_a_load_waits_as_long_as_quickbooks_asks(firm, tmp_path, capsys):
+    firm.fault("status", status=429, times=-1, retry_after=400)
+    database = f"duckdb:///{tmp_path / 'books.duckdb'}"
+    assert main(["webhooks", "sync", "--to", database, "--entities", "Customer", "--once"]) == 1
+    assert capsys.readouterr().out == "1 company due, 1 failed.\n"
+    inbox = tmp_path / "inbox.sqlite3"
+    assert Inbox(inbox, now=lambda: time.time() + 300).claim() == []
+    assert len(Inbox(inbox, now=lambda: time.time() + 500).claim()) == 1
+
+
 @pytest.mark.usefixtures("firm")
 def test_a_company_that_another_sync_holds_is_tried_again(tmp_path, capsys):
     from vantage_quickbooks.cli.sync_files import locked

@@ -22,7 +22,7 @@ from vantage_quickbooks.catalog.sync_action import SYNC_ENTITIES
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.connector.registered import connect_registered
 from vantage_quickbooks.emulator import Emulator
-from vantage_quickbooks.errors import InboxError
+from vantage_quickbooks.errors import ConnectorError, InboxError
 from vantage_quickbooks.registry import HostRegistry
 from vantage_quickbooks.webhooks import HookHandler, Inbox, SyncHandler, Worker
 
@@ -276,6 +276,27 @@ def test_an_entity_that_the_plan_does_not_have_holds_back_nothing(firm):
             firm.wait(WINDOW_S)
         assert (firm.worker.stats["handled"], firm.worker.stats["failures"]) == (1, 0)
         assert made["Id"] in firm.mirrors["acme"].records["Customer"]
+
+
+def test_an_entity_that_may_succeed_later_is_synced_again_although_another_cannot_be(firm):
+    """The first error of a sync is not the only one: notices of the second entity must not be lost."""
+
+    def failing(send, request, *args):
+        if "Customer" in request.url:
+            firm.emulator.fault("fault", status=400, code="5020")
+        elif "Invoice" in request.url:
+            firm.emulator.fault("broken_json")
+        return send(request, *args)
+
+    with firm.opened():
+        firm.mirrors["acme"].state = None  # entities are read one by one, and each fails for a reason of its own
+        handler = SyncHandler(firm.registry, firm._open_target, entities=("Item", *ENTITIES), **firm.seams)
+        with firm.interceptor.installed(failing), pytest.raises(ConnectorError) as raised:
+            handler(REALMS["acme"], [])
+        assert (raised.value.code, raised.value.retryable) == ("RESPONSE_UNEXPECTED", True)
+        assert firm.mirrors["acme"].records["Item"]
+        handler(REALMS["acme"], [])
+        firm.assert_equal()
 
 
 def test_a_sync_that_may_succeed_later_is_repeated(firm):

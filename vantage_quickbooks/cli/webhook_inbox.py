@@ -274,10 +274,10 @@ class _DestinationHandler:
             deployment=deployment_at(self._options.emulator),
         )
         if failure is not None:
-            failed = ConnectorError(failure["message"], code=failure["code"])
+            failed = ConnectorError.from_dict(failure)
             failures |= dict.fromkeys(realms.values(), failed)
         for company in report.companies:
             errors = [company.error] if company.error else [one for one in company.errors if one["retryable"]]
             for found in errors[:1]:
-                failures[realms[company.connection]] = ConnectorError(found["message"], code=found["code"])
+                failures[realms[company.connection]] = ConnectorError.from_dict(found)
         return failures

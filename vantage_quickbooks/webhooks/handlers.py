@@ -174,15 +174,17 @@ class SyncHandler:
             "connection %s synced after %d notices: %d changed, %d deleted",
             *(connection_id, notices, found["upserts"], found["deletions"]),
         )
-        error = run.error
-        if error is None:
-            return
-        if error["retryable"]:
-            raise ConnectorError(error["message"], code=error["code"], retryable=True)
-        # A repetition would fail the same way, and its pauses would hold back what can be synced.
-        _log.warning(
-            "connection %s: %s could not be synced: %s", connection_id, error["details"].get("entity"), error["code"]
-        )
+        failures = found["notSynced"]
+        again = [failure["error"] for failure in failures if failure["error"]["retryable"]]
+        for failure in failures:
+            # A repetition would fail the same way, and its pauses would hold back what can be synced.
+            if not failure["error"]["retryable"]:
+                _log.warning(
+                    "connection %s: %s could not be synced: %s",
+                    *(connection_id, failure["entity"], failure["error"]["code"]),
+                )
+        if again:
+            raise ConnectorError.from_dict(again[0])
 
 
 class HookHandler:
