@@ -14,6 +14,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from vantage_quickbooks.api.call_context import CallContext
+from vantage_quickbooks.api.rate_limiter import RateLimiter
 from vantage_quickbooks.auth import authorizer
 from vantage_quickbooks.auth.stores import MemoryStore
 from vantage_quickbooks.config.deployment import Deployment
@@ -107,6 +108,12 @@ def emulator(request):
 @pytest.fixture
 def deployment(emulator):
     return Deployment(api_url=emulator.url, oauth_url=emulator.url)
+
+
+@pytest.fixture
+def no_rate_limit(monkeypatch):
+    """Clients of this process do not wait for Intuit's limits: for tests of many requests that are not about them."""
+    monkeypatch.setattr("vantage_quickbooks.api.client.rate_limiter_for", lambda *_: RateLimiter(10, 10**9, 10**9))
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def spark_configuration(tmp_path_factory):
     """Configuration of a local Spark; programs that tests start build their own session with it."""
     need_spark()
     folder = tmp_path_factory.mktemp("spark")
-    java = f"-Djava.io.tmpdir={folder} -XX:TieredStopAtLevel=1"
+    java = f"-Djava.io.tmpdir={folder} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     return CONFIGURATION | {
         "spark.driver.extraJavaOptions": java,
         "spark.local.dir": str(folder / "local"),

@@ -28,7 +28,10 @@ class Connection:
 
     def stream(self, _action, _input=None):
         for first in range(0, self.count, 1000):
-            yield {"invoices": rows_from(first, 1000), "metadata": {"complete": first + 1000 >= self.count}}
+            yield {
+                "invoices": rows_from(first, min(1000, self.count - first)),
+                "metadata": {"complete": first + 1000 >= self.count},
+            }
 
     def close(self):
         pass

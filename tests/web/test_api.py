@@ -132,6 +132,7 @@ def test_the_openapi_description_is_complete(api):
 
 
 @pytest.mark.emulator(rotation="daily", limits=False, invoices=20, customers=10)
+@pytest.mark.usefixtures("no_rate_limit")
 def test_schemathesis_finds_no_undescribed_response(site, api):
     """Valid and invalid requests of every operation, generated from the description."""
     schema = schemathesis.openapi.from_dict(api("GET", "/api/openapi.json?group=core").json())
