@@ -68,6 +68,33 @@ def test_what_changed_before_the_script_listened_is_shown(open_page, site, emula
     expect(page.locator("#count")).to_contain_text("61 invoices")
 
 
+def test_a_record_updates_itself(open_page, site, emulator):
+    invoice = create_invoice(emulator)
+    page = open_page()
+    open_live(page, site, f"/connections/demo/records/getInvoice?id={invoice['Id']}")
+    page.locator("summary", has_text="All fields").click()
+    emulator.update("Invoice", {"Id": invoice["Id"], "DocNumber": "LIVE-1"})
+    site.host.events.publish("demo", CHANGES)
+    expect(page.locator("h1")).to_contain_text("Invoice LIVE-1")
+    assert page.locator("details[open] > summary").all_inner_texts() == ["All fields"]
+    emulator.delete("Invoice", invoice["Id"])
+    site.host.events.publish("demo", CHANGES)
+    expect(page.locator(".live")).to_contain_text("could not update")
+    expect(page.locator("h1")).to_contain_text("Invoice LIVE-1")
+
+
+def test_the_page_of_a_company_says_that_its_grant_was_revoked(open_page, site, emulator):
+    page = open_page()
+    open_live(page, site, "/connections/demo")
+    emulator.revoke_grants()
+    site.host.events.publish("demo", CHANGES)
+    expect(page.locator("#connection-state")).to_contain_text("no longer accepts this connection")
+    emulator.grant()
+    site.host.save("quickbooks", "Garden Works", emulator.credentials(), old=site.host.record("demo"))
+    expect(page.locator("#dashboard")).to_be_visible()
+    expect(page.locator("#connection-state .callout")).to_have_count(0)
+
+
 def test_an_ended_session_asks_to_sign_in(open_page, site):
     page = open_page()
     open_live(page, site)

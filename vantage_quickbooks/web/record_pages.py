@@ -118,6 +118,7 @@ class RecordPages(View):
             "record.html",
             record=connection,
             action=action,
+            here=f"{request.url.path}?{request.url.query}",
             lists=self._lists(connection),
             title=f"{one[:1].upper()}{one[1:]} {name}".strip() if one else str(action["title"]),
             parent=self._parent(actions, str(action["id"])),

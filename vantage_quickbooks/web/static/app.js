@@ -42,6 +42,7 @@ for (const box of boxes) {
 // Links to other records say what they lead to: one request after the other, as each is an API call.
 const describeLinks = async () => {
   for (const link of document.querySelectorAll("a[data-summary]")) {
+    if (link.nextElementSibling.textContent) continue;
     try {
       const answer = await (await fetch(link.dataset.summary, { cache: "no-store" })).json();
       link.nextElementSibling.textContent = answer.text;
@@ -49,6 +50,7 @@ const describeLinks = async () => {
   }
 };
 describeLinks();
+document.addEventListener("live:updated", describeLinks);
 
 // An invalid number is marked when its field is left; the server validates again. The help text turns into the error
 // message, so that nothing moves: a button that moves away under the pointer would not be clicked.

@@ -10,13 +10,14 @@
 //   data-live-polite       ask before rows move while the user is in the middle of them
 //   data-live-form=ID      always ask; the button submits this form: reading again is expensive
 //   data-live-error=TEXT   in the answer: it has no content, keep what is shown
-//   data-live-shape=NAME   if the shown shape is "none" and the answer has another one, load the whole page
+//   data-live-shape=NAME   if "none" is shown and the answer has another one, the whole page is loaded; "rows" stay if
+//                          the answer has "none"
 "use strict";
 {
   const PING_TIMEOUT_MS = 45_000;   // the server pings every 15 seconds
   const MIN_GAP_MS = 1_500, MAX_GAP_MS = 30_000;  // between two updates of a company that changes all the time
   const ANNOUNCE_GAP_MS = 30_000, LOST_MS = 5_000;
-  const RETRY_MS = 60_000;  // after an update that the provider refused
+  const RETRY_MS = 60_000;  // after the first update that failed
   const body = document.body;
   const streamUrl = body.dataset.events;
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -128,7 +129,8 @@
   };
   const unmark = (elements) => { for (const element of elements) element.classList.remove("changed"); };
   const highlight = () => {
-    const elements = [...marked].filter((it) => it.isConnected && ![...marked].some((other) => other !== it && other.contains(it)));
+    const isInner = (it) => [...marked].some((other) => other !== it && other.contains(it));
+    const elements = [...marked].filter((it) => it.isConnected && !isInner(it));
     unmark(elements);
     if (elements.length) void elements[0].offsetWidth;  // restarts the animation
     for (const element of elements) element.classList.add("changed");
@@ -143,7 +145,9 @@
     const answer = await fetch(url, { cache: "no-store" });
     if (answer.status === 401) throw new Gone("Signed out. Open the address that the server printed.");
     if (answer.status === 404) throw new Gone("This page does not exist any more.");
-    return new DOMParser().parseFromString(await answer.text(), "text/html");
+    const found = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (!answer.ok) found.failure = found.querySelector("main h1")?.textContent ?? answer.statusText;
+    return found;
   };
   const getWhenRead = async (url) => {  // a page that still reads its rows has none
     for (;;) {
@@ -162,16 +166,17 @@
   const replace = (region, found) => {
     const isPage = Boolean(found.querySelector("main"));
     const fresh = region.id ? found.getElementById(region.id) : null;
-    if (fresh === null && isPage) return "";  // such as an error page
+    if (fresh === null && isPage) return found.failure ?? "";  // such as an error page
     if (fresh?.dataset.liveError !== undefined) return fresh.dataset.liveError;
     if (region.dataset.liveShape === "none" && fresh?.dataset.liveShape !== "none") location.reload();
-    if (region.dataset.liveShape !== fresh?.dataset.liveShape) return "";
+    if (region.dataset.liveShape === "rows" && fresh?.dataset.liveShape === "none") return "";
     if (fresh) morphAttributes(region, fresh);
     morphChildren(region, fresh ?? found.body);
     return "";
   };
 
-  let isUpdating = false, pending = new Set(), gap = MIN_GAP_MS, lastEnd = -Infinity, gapTimer = 0, isAsking = false;
+  let isUpdating = false, isAsking = false, failures = 0;
+  let pending = new Set(), gap = MIN_GAP_MS, lastEnd = -Infinity, gapTimer = 0;
 
   const isBusyWith = (region) => {
     const selection = document.getSelection();
@@ -180,7 +185,8 @@
   };
   const regionsOf = (kinds) => all(kinds.has("state") ? "[data-live-state], [data-live]" : "[data-live]")
     .filter((it) => !it.querySelector("[data-status]"));  // it is about to be replaced by the whole page
-  const mustAsk = (regions) => regions.find((it) => it.dataset.liveForm) ?? regions.find((it) => "livePolite" in it.dataset && isBusyWith(it));
+  const mustAsk = (regions) => regions.find((it) => it.dataset.liveForm)
+    ?? regions.find((it) => "livePolite" in it.dataset && isBusyWith(it));
 
   const update = async ({ isAsked = false } = {}) => {
     if (isUpdating || !pending.size || document.hidden || badge.dataset.state === "off") return;
@@ -193,10 +199,12 @@
     pending = new Set();
     let text = "";
     try {
-      const pages = new Map(await Promise.all([...new Set(regions.map(urlOf))].map(async (url) => [url, await getWhenRead(url)])));
+      const urls = [...new Set(regions.map(urlOf))];
+      const pages = new Map(await Promise.all(urls.map(async (url) => [url, await getWhenRead(url)])));
       for (const region of regions) if (region.isConnected) text = replace(region, pages.get(urlOf(region))) || text;
       highlight();
-      if (text) setTimeout(() => { pending.add("changes"); later(); }, RETRY_MS);
+      failures = text ? failures + 1 : 0;
+      if (text) setTimeout(() => { pending.add("changes"); later(); }, RETRY_MS * 2 ** Math.min(failures - 1, 5));
       else if (regions.length && !asking) {
         updatedAt = Date.now();
         announceUpdate();
@@ -296,7 +304,10 @@
     document.querySelector("header.top > div")?.append(badge);
     show("connecting");
     // A hidden tab holds no connection: browsers open six to one server. What it missed comes when it is visible again.
-    document.addEventListener("visibilitychange", () => { if (document.hidden) close(); else if (badge.dataset.state !== "off") open(); });
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) close();
+      else if (badge.dataset.state !== "off") open();
+    });
     addEventListener("pagehide", close);
     addEventListener("pageshow", (event) => { if (event.persisted && badge.dataset.state !== "off") open(); });
     addEventListener("online", () => { if (badge.dataset.state === "reconnecting") open(); });
