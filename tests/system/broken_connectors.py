@@ -120,6 +120,66 @@ NotJson = describing(_dates)
 NoSchema = describing(_no_schema)
 UnknownField = describing(_unknown_field)
 BadExample = describing(_bad_example)
+
+
+def _listing(**members):
+    return {"title": "Cars", "one": "car", "many": "cars", **members}
+
+
+def _listed(**members):
+    def spoil(descriptor, cars):  # noqa: ARG001 -- see _no_title
+        cars["listing"] = _listing(**members)
+
+    return spoil
+
+
+def _linked(**members):
+    def spoil(descriptor, cars):  # noqa: ARG001 -- see _no_title
+        cars["links"] = [{"action": "getCar", "input": {"plate": "plate"}, **members}]
+
+    return spoil
+
+
+def _reported(**members):
+    def spoil(descriptor, cars):  # noqa: ARG001 -- see _no_title
+        cars["report"] = {"input": "since", **members}
+
+    return spoil
+
+
+def _variants(descriptor, cars):  # noqa: ARG001 -- see _no_title
+    if "inputForm" in cars:
+        variants = {"input": "since", "fields": {"a": ["sold_only"]}, "required": {"a": ["all"]}}
+        cars["inputForm"]["variants"] = variants
+
+
+def _outlined(descriptor, cars):  # noqa: ARG001 -- see _no_title
+    cars["views"].append({"kind": "outline", "columns": "heads"})
+
+
+def _sectioned(descriptor, cars):  # noqa: ARG001 -- see _no_title
+    section = {"kind": "linked", "title": "Owners", "rows": "owners", "links": "owners"}
+    cars["views"].append({"kind": "record", "sections": [section]})
+
+
+_COLOR = {"id": "color", "title": "Color", "kind": "choice", "inputs": ["color"]}
+_SINCE = {"id": "since", "title": "Since", "kind": "dateRange", "inputs": ["since"], "presets": "years"}
+UnknownFilter = describing(_listed(filters=[_COLOR]))
+UnknownPresets = describing(_listed(filters=[_SINCE]))
+LookupWithoutChoices = describing(_listed(filters=[{**_SINCE, "kind": "lookup", "presets": []}]))
+SameFilter = describing(_listed(filters=[{**_SINCE, "presets": []}, {**_SINCE, "presets": []}]))
+UnknownSort = describing(
+    _listed(sort={"input": "order", "ascending": "{field}", "descending": "-{field}", "columns": {}})
+)
+DanglingRecord = describing(_listed(record={"action": "getBus", "input": {"plate": "plate"}}))
+DanglingLink = describing(_linked(field="plate", action="getBus"))
+UnknownLinkInput = describing(_linked(field="plate", input={"number": "plate"}))
+LinkToNowhere = describing(_linked())
+UnknownReport = describing(_reported(input="kind"))
+UnknownPeriod = describing(_reported(periods=[{"preset": "period", "inputs": ["since"]}]))
+ImpossibleVariant = describing(_variants)
+UnknownColumns = describing(_outlined)
+UnknownLinkSet = describing(_sectioned)
 DanglingChoices = describing(_dangling_choices)
 UnknownGroup = describing(_unknown_group)
 NoCost = describing(_no_cost)
