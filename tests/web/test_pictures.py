@@ -105,9 +105,9 @@ def test_each_picture_is_referenced_and_each_reference_has_its_picture():
 
 def _write(screenshot, path):
     """Write a screenshot with a palette, which is a third of its size."""
-    import io  # noqa: PLC0415 -- only where pictures are written
+    import io
 
-    from PIL import Image  # noqa: PLC0415 -- Pillow is needed only here
+    from PIL import Image
 
     image = Image.open(io.BytesIO(screenshot)).convert("RGB").quantize(COLORS, dither=Image.Dither.NONE)
     image.save(path, optimize=True)

@@ -110,6 +110,7 @@ class RecordPages(View):
             )
             for column in columns
             if column is not status and value_at(found, column.field) not in (None, "")
+            if not (one and column.field == view.get("name"))  # it is in the title
         ]
         parts = [self._section(connection, found, it, actions) for it in view.get("sections", ())]
         sections = [part for part in parts if part is not None]
