@@ -55,6 +55,9 @@ cassettes: .venv/.test  ## Record the cassettes again, from the emulator
 	@rm -rf cassettes/*/
 	@$(BIN)/python -m pytest tests/wire --record-mode=rewrite
 
+pictures: .venv/.test system-packages  ## Take the pictures of the documentation again, in the demo company
+	@PICTURES=1 $(BIN)/python -m pytest -q tests/web/test_pictures.py
+
 bench: .venv/.emulator  ## Read whole companies beside other clients; writes benchmarks/RESULTS.md (BENCH=--quick tries it)
 	@$(BIN)/python benchmarks/bench.py $(BENCH)
 
@@ -67,4 +70,4 @@ bench-scale: .venv/.test system-packages  ## Read thousands of companies with pr
 clean:  ## Remove what the targets made
 	@rm -rf .venv .venv-3.* dist build benchmarks/.venvs benchmarks/.cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help demo test system-packages lint format schemas cassettes bench bench-full bench-scale clean
+.PHONY: help demo test system-packages lint format schemas cassettes pictures bench bench-full bench-scale clean

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
 PHONE = {"width": 390, "height": 844, "color_scheme": "dark", "is_mobile": True, "has_touch": True}
 
 
@@ -459,12 +456,10 @@ def test_pages_never_scroll_sideways_on_a_phone(open_page, path):
 
 @pytest.mark.parametrize("name", ["desktop", "phone"])
 def test_the_pages_as_they_look(open_page, tmp_path, name):
-    """Look at the screenshots; with VANTAGE_SCREENSHOTS=1 the one in docs/ is taken again."""
+    """Look at the screenshots, in the directory of the test."""
     page = open_page(**PHONE) if name == "phone" else open_page(1200, 860)
     run_invoices(page)
     page.wait_for_selector("svg.bars")
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     chart_group = page.screenshot(path=tmp_path / f"{name}.png")
     assert len(chart_group) > 10_000
-    if os.environ.get("VANTAGE_SCREENSHOTS") and name == "desktop":
-        (ROOT / "docs" / "screenshot.png").write_bytes(chart_group)
