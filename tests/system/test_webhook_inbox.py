@@ -359,6 +359,73 @@ def test_a_company_that_cannot_be_reconciled_is_tried_again_the_next_day(inbox, 
     assert claim_one(inbox).attempts == 1
 
 
+def test_a_clock_that_was_wrong_holds_nothing_back(inbox, clock):
+    """The clock was a year ahead while companies were scheduled, claimed, failed and got notices; then it was set."""
+    right = clock.time
+    clock.time += 365 * DAY
+    inbox.schedule([A, B])
+    first, lost = inbox.claim(10)
+    inbox.finish(first, DAY)
+    inbox.put([delivery(event(1, realm=first.realm_id))])
+    failed = "9341450000000033"
+    inbox.put([delivery(event(1, realm=failed))])
+    clock.time += 900
+    (again,) = [claim for claim in inbox.claim(10) if claim.realm_id == failed]
+    inbox.fail(again, "no")
+    clock.time = right
+    inbox.repair_times(DAY)
+    clock.time += DAY
+    assert {claim.realm_id for claim in inbox.claim(10)} == {first.realm_id, lost.realm_id, failed}
+
+
+def test_a_shorter_period_holds_from_now_on(inbox, clock):
+    inbox.schedule([A])
+    inbox.finish(claim_one(inbox), 20 * DAY)
+    inbox.repair_times(DAY)
+    clock.time += DAY
+    assert claim_one(inbox).realm_id == A
+
+
+def test_times_that_are_right_stay_as_they_are(inbox, clock):
+    inbox.schedule([A])
+    inbox.finish(claim_one(inbox), DAY)
+    inbox.put([delivery(event(1, realm=B))])
+    clock.time += 900
+    claim = claim_one(inbox)
+    inbox.repair_times(DAY)
+    assert inbox.claim(10) == []  # still claimed
+    inbox.fail(claim, "no", retry_after_s=DAY)
+    inbox.repair_times(DAY)
+    clock.time += DAY - 901
+    assert inbox.claim(10) == []
+    clock.time += 901
+    assert len(inbox.claim(10)) == 2
+
+
+def test_an_error_after_some_claims_returns_those(inbox, clock, monkeypatch):
+    """Or they would count as attempts that nothing made, and end as dead letters."""
+    inbox.put([delivery(event(1), event(1, realm=B))])
+    clock.time += 900
+    write, calls = inbox._write, []
+
+    def failing(change):
+        calls.append(change)
+        if len(calls) > 1:
+            raise InboxError("busy")
+        return write(change)
+
+    monkeypatch.setattr(inbox, "_write", failing)
+    assert len(inbox.claim(10)) == 1
+    with pytest.raises(InboxError, match="busy"):
+        inbox.claim(10)
+
+
+def test_a_company_that_was_removed_is_not_a_failure(inbox):
+    inbox.schedule([A])
+    inbox.bury(claim_one(inbox), "UNKNOWN_COMPANY", is_unknown=True)
+    assert inbox.state()["failing"] == []
+
+
 def test_an_unknown_company_is_not_scheduled_any_longer(inbox, clock):
     inbox.schedule([A])
     inbox.bury(claim_one(inbox), "UNKNOWN_COMPANY", is_unknown=True)
@@ -411,3 +478,16 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path):
     with pytest.raises(InboxError, match="SQLITE_NOTADB"):
         Inbox(file).put([delivery(event(1))])
     assert file.read_text().startswith("something else")
+
+
+def test_a_damaged_file_says_what_to_do(tmp_path):
+    file = tmp_path / "inbox.sqlite3"
+    kept = Inbox(file)
+    kept.put([delivery(event(number, realm=str(number))) for number in range(100)])
+    kept.close()
+    with file.open("r+b") as opened:
+        opened.seek(4096)
+        opened.write(b"\xff" * (file.stat().st_size - 4096))
+    with pytest.raises(InboxError, match=r"SQLITE_(CORRUPT|NOTADB)\w*\)\. The file is damaged: move it") as raised:
+        Inbox(file).put([delivery(event(1))])
+    assert raised.value.retryable is False

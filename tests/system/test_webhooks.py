@@ -288,6 +288,38 @@ def test_a_worker_that_is_stopped_gives_back_what_it_has_not_done(inbox):
     assert claim.attempts == 1
 
 
+def test_leases_are_extended_while_the_registry_does_not_answer(inbox, monkeypatch):
+    """Or another process would take over a company that is being handled."""
+    monkeypatch.setattr("vantage_quickbooks.webhooks.worker.LEASE_S", 0.1)
+    monkeypatch.setattr("vantage_quickbooks.webhooks.worker.SCHEDULE_S", 0)
+    entered, hangs, answer, extended = (threading.Event() for _ in range(4))
+    extend = inbox.extend
+
+    def note(claims):
+        extend(claims)
+        if hangs.is_set() and list(claims):
+            extended.set()
+
+    def companies():
+        if entered.is_set():
+            hangs.set()
+            assert answer.wait(WAIT_S)
+        return ()
+
+    def handler(*_):
+        entered.set()
+        assert answer.wait(WAIT_S)
+
+    monkeypatch.setattr(inbox, "extend", note)
+    with Receiver(inbox, Worker(inbox, handler, companies=companies)) as receiver:
+        receiver.post(GOOD)
+        try:
+            assert hangs.wait(WAIT_S)
+            assert extended.wait(WAIT_S)
+        finally:
+            answer.set()
+
+
 def test_companies_that_are_due_at_the_same_time_are_handed_on_at_the_same_time(inbox):
     together = threading.Barrier(3, timeout=WAIT_S)
     worker = Worker(inbox, lambda *_: together.wait(), threads=3)

@@ -16,7 +16,9 @@ Theory of operation
 5. A failure is repeated with growing pauses (`BACKOFF_S`), then the notices become dead letters: they are kept and
    listed, and `revive` hands them on again. An attempt counts when it begins, so notices that kill the process
    end, too.
-6. A company that is scheduled is handed on at least once in each period, with no notices if none waits: notifications
+6. Times are those of the wall clock. `repair_times` corrects those that are too far ahead to be right, because the
+   clock was; nothing waits for longer than an error of the clock that is below that.
+7. A company that is scheduled is handed on at least once in each period, with no notices if none waits: notifications
    get lost. Each time it is handed on, the period begins anew.
 """
 
@@ -31,6 +33,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
+from vantage_quickbooks.errors import InboxError
 from vantage_quickbooks.webhooks.inbox_database import COMPANY, NOTICE, SEEN, InboxDatabase
 from vantage_quickbooks.webhooks.notices import Notice, merge
 
@@ -52,6 +55,9 @@ LEASE_S = 30.0
 
 BACKOFF_S = (10, 30, 60, 300, 1_200, 3_600, 7_200, 14_400, 21_600, 21_600)
 """Pauses after failed attempts, together 19 hours; the attempt after them is the last."""
+
+MAX_PAUSE_S = 86_400.0
+"""Longest pause that `repair_times` believes, of a `Retry-After`, and longest time for which a company is watched."""
 
 KEPT_S = 30 * 86_400.0
 """How long digests and dead letters are kept. Intuit repeats a notification every 6 hours."""
@@ -252,6 +258,29 @@ class Inbox:
 
         self._write(change)
 
+    def repair_times(self, period_s: float) -> None:
+        """Correct times that are too far ahead: the clock was wrong, or the period or the window is shorter now.
+
+        Args:
+            period_s: As for `finish`.
+
+        Raises:
+            InboxError: The inbox cannot be written.
+        """
+
+        def change(database: sa.Connection, now: float) -> None:
+            for name, longest_s, correct in (
+                ("due_at", self._window_s, now + self._window_s),
+                ("reconcile_at", period_s, now + period_s),
+                ("retry_at", MAX_PAUSE_S, None),
+                ("claimed_until", LEASE_S, now + LEASE_S),
+                ("watched_until", MAX_PAUSE_S, None),
+            ):
+                is_wrong = COMPANY.c[name] > now + longest_s + LEASE_S  # clocks of machines may differ by the lease
+                database.execute(sa.update(COMPANY).where(is_wrong).values({name: correct}))
+
+        self._write(change)
+
     # ---- handing on --------------------------------------------------------------------------------------------------
 
     def claim(self, limit: int = 1) -> list[Claim]:
@@ -275,8 +304,17 @@ class Inbox:
             if database is None:
                 return []
             due = database.execute(sa.select(table.realm).where(is_due).order_by(first).limit(limit)).scalars().all()
-        claims = (self._write(functools.partial(self._claim, realm, is_due)) for realm in due)
-        return [claim for claim in claims if claim is not None]
+        claims: list[Claim] = []
+        for realm in due:
+            try:
+                claim = self._write(functools.partial(self._claim, realm, is_due))
+            except InboxError:
+                if claims:  # they are worked on; the next call meets the error again
+                    break
+                raise
+            if claim is not None:
+                claims.append(claim)
+        return claims
 
     @staticmethod
     def _claim(realm: str, is_due: Any, database: sa.Connection, now: float) -> Claim | None:
@@ -317,7 +355,7 @@ class Inbox:
         Raises:
             InboxError: The inbox cannot be written; the notices will be handed on again.
         """
-        self._end(claim, {"handled_at": self._now(), "error": None}, period_s)
+        self._end(claim, {"error": None}, period_s)
 
     def fail(self, claim: Claim, error: str, *, retry_after_s: float = 0.0, period_s: float | None = None) -> bool:
         """Hand a company on again after a pause, or bury its notices after the last attempt.
@@ -358,7 +396,11 @@ class Inbox:
         Raises:
             InboxError: The inbox cannot be written.
         """
-        self._end(claim, {"error": reason} | ({"reconcile_at": None} if is_unknown else {}), period_s, reason)
+        values: dict[str, Any] = {"error": reason}
+        if is_unknown:
+            # Without notices it is a company that was removed from the registry: nothing failed.
+            values = {"error": reason if claim.rows else None, "reconcile_at": None}
+        self._end(claim, values, period_s, reason)
 
     def release(self, claim: Claim) -> None:
         """Give a claim back that was not worked on, or not to its end; the attempt does not count.

@@ -38,6 +38,7 @@ T = TypeVar("T")
 _BUSY_TIMEOUT_S = 2.0  # for other writers of a SQLite file; Intuit waits 3 seconds for the answer
 _ATTEMPTS = 5  # of a transaction that collides with one of another process
 _NAME = "webhook inbox"
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 _METADATA = sa.MetaData()
 COMPANY = sa.Table(
@@ -51,7 +52,6 @@ COMPANY = sa.Table(
     sa.Column("claim", sa.String(32)),
     sa.Column("claimed_until", sa.Double),
     sa.Column("watched_until", sa.Double),
-    sa.Column("handled_at", sa.Double),
     sa.Column("error", sa.Text),
 )
 NOTICE = sa.Table(
@@ -196,7 +196,10 @@ class InboxDatabase:
         elif failure.errno:
             reason = os.strerror(failure.errno)
         hint = (
-            "Check that there is space on the disk, and that this user can write to the file and its directory."
+            "The file is damaged: move it, and the files -wal and -shm beside it, away. The next daily sync of each "
+            "company finds what its notices announced."
+            if reason.startswith(_DAMAGED)
+            else "Check that there is space on the disk, and that this user can write to the file and its directory."
             if self._file
             else "Check that the server is running and reachable, that user and password are correct, and that the "
             "user may create and change the tables vantage_quickbooks_webhook_*."

@@ -1,8 +1,9 @@
 """Hands notices on from the inbox. Needs the extra `webhooks`.
 
 Theory of operation
-1. One thread claims companies whose time has come, at most as many as there are free worker threads, extends the
-   leases of those that are being handled, and sleeps for `POLL_S` if there is nothing to do.
+1. One thread claims companies whose time has come, at most as many as there are free worker threads, and sleeps for
+   `POLL_S` if there is nothing to do. Another extends the leases of those that are being handled: it waits neither for
+   the registry nor for a handler.
 2. What a handler raises is a failure: the inbox hands the company on again after a pause, see `inbox.BACKOFF_S`. It is
    logged by its code, or by its class and place: an unforeseen message could contain a secret.
 3. `stop` lets handlers that run finish for a while, and gives back the claims of those that do not. A process that is
@@ -96,7 +97,7 @@ class Worker:
         self._wake = threading.Event()
         self._stopping = stopping or threading.Event()
         self._thread: threading.Thread | None = None
-        self._last = dict.fromkeys(("extend", "prune", "schedule"), float("-inf"))
+        self._last = dict.fromkeys(("prune", "schedule"), float("-inf"))
         self._is_inbox_broken = False
 
     @property
@@ -178,6 +179,10 @@ class Worker:
     # ---- the loop ----------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        with self._extending():
+            self._hand_on()
+
+    def _hand_on(self) -> None:
         groups: queue.SimpleQueue[list[Claim] | None] = queue.SimpleQueue()
         # Daemons: a handler that never returns must not keep the process from ending.
         threads = [
@@ -209,8 +214,6 @@ class Worker:
 
     def _step(self, groups: queue.SimpleQueue[list[Claim] | None]) -> bool:
         """Claim what is due and pass it to the threads; return whether there was something."""
-        if self._is_time("extend", LEASE_S / 4):
-            self._extend()
         if self._is_time("prune", PRUNE_S):
             self._inbox.prune()
         if self._is_time("schedule", SCHEDULE_S):
@@ -247,6 +250,7 @@ class Worker:
         return True
 
     def _schedule(self) -> None:
+        self._inbox.repair_times(self._reconcile_s)
         if self._companies is not None:
             self._inbox.schedule(self._companies())
 
