@@ -59,7 +59,7 @@ def main() -> None:
         for title, (path, selector) in _PAGES.items():
             page.goto(f"{sign_in.partition('/?')[0]}/connections/demo{path}")
             page.wait_for_selector(".live[data-state=live]")
-            page.wait_for_function("!document.querySelector('[data-updating]')")
+            page.wait_for_function("() => !document.querySelector('[data-updating]')")
             seconds = []
             for _ in range(options.invoices):
                 time.sleep(_PAUSE_S)

@@ -115,8 +115,9 @@ def browser():
     """Debian's chromium, headless. Module scope: its event loop must not outlive the module."""
     if CHROMIUM is None:
         pytest.skip("!!! NO PAGE WAS SEEN: as root, apt-get install chromium !!!")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(FLAGS))
         yield launched

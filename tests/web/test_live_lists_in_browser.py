@@ -109,7 +109,7 @@ def test_rows_that_a_user_reads_move_only_on_request(open_page, site, emulator, 
     expect(page.locator(".live")).to_contain_text("Live")
     page.locator("tr.opens").nth(30).scroll_into_view_if_needed()
     page.mouse.wheel(0, 600)
-    page.wait_for_function("scrollY > 400")
+    page.wait_for_function("() => scrollY > 400")
     create_invoice(emulator)
     button.click()
     expect(page.locator("#count")).to_contain_text("122 invoices")
