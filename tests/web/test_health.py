@@ -9,8 +9,10 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 from running_site import Client, Site
 
+from vantage_quickbooks.cli.web_webhooks import receiving
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.metrics import CONTENT_TYPE
+from vantage_quickbooks.registry import open_registry
 from vantage_quickbooks.web import health
 
 METRICS_KEY = "a-key-of-the-scraper"
@@ -164,3 +166,11 @@ def api_call(site):
         assert answer.status_code == 200, answer.text
 
     return call
+
+
+def test_metrics__of_the_webhooks_that_the_server_receives(site, tmp_path):
+    inbox = tmp_path / "inbox.sqlite3"
+    with open_registry(tmp_path / "companies") as registry, receiving(site.host, registry, ["a verifier token"], inbox):
+        assert scrape(site)[0]["vantage_webhooks_inbox_up"].samples[0].value == 1
+
+    assert "vantage_webhooks_inbox_up" not in scrape(site)[0]
