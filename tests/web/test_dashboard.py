@@ -139,9 +139,8 @@ def profit(*months):
     columns = [{"field": "account", "label": "", "startDate": None}, *(column for column, _, _ in months)]
     rows = []
     for group, place in (("Income", 1), ("Expenses", 2)):
-        for kind in ("data", "summary"):
-            rows.append({"rowKind": kind, "rowGroup": group, "rowNumber": 9}
-                        | {it[0]["field"]: it[place] for it in months})  # fmt: skip
+        amounts = {it[0]["field"]: it[place] for it in months}
+        rows += [{"rowKind": kind, "rowGroup": group, "rowNumber": 9} | amounts for kind in ("data", "summary")]
     return figures(TILES["profit"], rows, {"columns": columns, "metadata": {"currency": "USD"}})[0]
 
 

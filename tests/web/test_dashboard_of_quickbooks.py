@@ -39,7 +39,7 @@ def sums_of(emulator, wanted=lambda _: True, member="Balance"):
 
 def numbers_of(html):
     """Each number with a link: tile, currency, amount and URL."""
-    for tile in re.findall(r'<li class="number[^"]*" data-tile="(\w+)">(.*?)</li>', html, re.S):
+    for tile in re.findall(r'<li class="number[^"]*" data-tile="(\w+)">(.*?)</li>', html, re.DOTALL):
         name, part = tile
         url = htmllib.unescape(re.search(r'href="([^"]+)"', part)[1])
         for key, text in re.findall(r'data-live-key="\w+-([A-Z]{3})">([\d,.]+)', part):
@@ -48,10 +48,10 @@ def numbers_of(html):
 
 def totals_of(page):
     """The number of rows of a list and the sums of its balances, by currency."""
-    part = re.search(r'<dl class="totals".*?</dl>', page, re.S)[0]
+    part = re.search(r'<dl class="totals".*?</dl>', page, re.DOTALL)[0]
     return {
         currency: amount(text)
-        for currency, text in re.findall(r"<dt>([A-Z]{3})</dt>.*?Balance</span> ([\d,.]+)<", part, re.S)
+        for currency, text in re.findall(r"<dt>([A-Z]{3})</dt>.*?Balance</span> ([\d,.]+)<", part, re.DOTALL)
     }
 
 
@@ -80,16 +80,18 @@ def test_each_bar_is_the_sum_of_its_list(client):
     html = read(client)
     checked = 0
     for tile in ("ages", "customers", "statuses"):
-        section = re.search(rf'<section[^>]*data-tile="{tile}".*?</section>', html, re.S)[0]
+        section = re.search(rf'<section[^>]*data-tile="{tile}".*?</section>', html, re.DOTALL)[0]
         column = "Total" if tile == "statuses" else "Balance"
         bars = re.findall(
-            rf'data-live-key="{tile}-([A-Z]{{3}})-[^"]*"><a href="([^"]+)">.*?class="value">([\d,.]+)', section, re.S
+            rf'data-live-key="{tile}-([A-Z]{{3}})-[^"]*"><a href="([^"]+)">.*?class="value">([\d,.]+)',
+            section,
+            re.DOTALL,
         )
         for currency, url, value in bars:
-            if amount(value) == 0 or "balance_from=0.01&" not in htmllib.unescape(url) and tile != "statuses":
+            if amount(value) == 0 or ("balance_from=0.01&" not in htmllib.unescape(url) and tile != "statuses"):
                 continue  # an empty list has no sums; the rest leads to the whole list
             page = client.get(htmllib.unescape(url)).text
-            sums = re.search(rf"<dt>{currency}</dt>.*?{column}</span> ([\d,.]+)<", page, re.S)
+            sums = re.search(rf"<dt>{currency}</dt>.*?{column}</span> ([\d,.]+)<", page, re.DOTALL)
             assert (tile, url, amount(sums[1])) == (tile, url, amount(value))
             checked += 1
     assert checked > 12
@@ -111,8 +113,8 @@ def test_the_average_is_that_of_the_list_of_paid_invoices(client, api):
 
 def test_income_and_expenses_are_those_of_the_report(client, api):
     html = read(client)
-    section = re.search(r'<section[^>]*data-tile="profit".*?</section>', html, re.S)[0]
-    months = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', section, re.S)
+    section = re.search(r'<section[^>]*data-tile="profit".*?</section>', html, re.DOTALL)[0]
+    months = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', section, re.DOTALL)
     data = {"report": "ProfitAndLoss", "summarize_column_by": "Month", "date_macro": "All"}
     report = api("POST", "/api/connections/demo/call/getReport", json=data).json()["data"]
     totals = {row["rowGroup"]: row for row in report["rows"] if row["rowKind"] in {"summary", "total"}}
@@ -136,7 +138,7 @@ def test_income_and_expenses_are_those_of_the_report(client, api):
 def test_a_report_that_cannot_be_read_leaves_the_other_tiles(client, emulator):
     emulator.fault("fault", path="/reports/", times=-1)
     html = read(client)
-    section = plain(re.search(r'<section[^>]*data-tile="profit".*?</section>', html, re.S)[0])
+    section = plain(re.search(r'<section[^>]*data-tile="profit".*?</section>', html, re.DOTALL)[0])
     assert "Not available." in section
     assert re.search(r"[A-Z]+_[A-Z]+$", section)
     assert len(list(numbers_of(html))) > 4

@@ -1,4 +1,4 @@
-"""A connector of a service that does not exist, with a dashboard of each kind of tile; its reads can be held and fail."""
+"""A connector of a service that does not exist, with a dashboard; its answers can be held, and can fail."""
 
 from __future__ import annotations
 
