@@ -37,8 +37,10 @@ def test_numbers_are_visible_at_once_and_lead_to_their_rows(open_page, site):
     expect(page.locator("h1")).to_contain_text(label)
     expect(page.locator(".totals").first).to_contain_text(value)
     page.go_back()
+    net = page.locator("[data-tile=profit] .tip").last.text_content().rpartition(" ")[2]
     page.locator("[data-tile=profit] .months a").last.click()
-    page.wait_for_url("**/runs/**")
+    page.wait_for_url("**/reports/getReport?report=ProfitAndLoss&start_date=**")
+    expect(page.locator("main")).to_contain_text(net)
     assert page.problems == []
 
 

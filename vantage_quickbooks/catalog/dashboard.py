@@ -114,6 +114,10 @@ DASHBOARD: JSON = {
                     ],
                 },
             ],
+            "partLink": {
+                "action": "getReport", "input": {"report": "ProfitAndLoss"},
+                "rowInput": {"start_date": "startDate", "end_date": "endDate"},
+            },
             "empty": "No income and no expenses in the last 12 months.",
         },
         {

@@ -303,7 +303,7 @@ _TILE = _object(
     label=_described(_PATH, "Of top: the member with its name."),
     limit={"type": "integer", "minimum": 1},
     values=_described({"type": "object", "additionalProperties": _OBJECT}, "Of shares: label and tone by value."),
-    partLink=_described(_TILE_LINK, "Of top and shares: the rows behind a part."),
+    partLink=_described(_TILE_LINK, "Of top, shares and periods: the rows behind a part."),
     columns=_described(_PATH, "Of periods: the member of the result that lists the columns."),
     series=_list(_object(("label", "where"), label=_TEXT, tone=_TEXT, where=_WHERE)),
     wholeLabel=_described(_TEXT, "What the sum of its parts is called."),

@@ -71,6 +71,7 @@ class Period:
         values: The exact number of each series.
         net: The formatted difference of the first series and the others.
         columns: Of each series: tone, and top and height in percent of the drawing.
+        url: The rows behind it.
     """
 
     label: str
@@ -79,6 +80,7 @@ class Period:
     values: tuple[Decimal, ...]
     net: str
     columns: tuple[tuple[str, float, float], ...]
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,7 +405,7 @@ class _Periods(Sums):
         top, bottom = max(highest, _ZERO), min(lowest, _ZERO)
         span = (top - bottom) or Decimal(1)
         tones = [str(series.get("tone") or "info") for series, _ in self._series]
-        link = self.tile.get("link")
+        whole_url, part_link = make_url(self.tile.get("link"), {}, 0), self.tile.get("partLink")
         shown = tuple(
             Period(
                 label=f"{date.fromisoformat(str(period['startDate'])):%b}",
@@ -415,6 +417,7 @@ class _Periods(Sums):
                     (tone, _percent(top - max(amount, _ZERO), span), _percent(abs(amount), span))
                     for tone, amount in zip(tones, row, strict=True)
                 ),
+                url=make_url(part_link, self.kept(period), 0) if part_link else whole_url,
             )
             for period, row in zip(periods, values, strict=True)
         )
@@ -425,7 +428,7 @@ class _Periods(Sums):
             for (series, _), tone, total in zip(self._series, tones, totals, strict=True)
         )
         zero = _percent(top, span)
-        return (Figure(currency, net, money(net, currency), 0, make_url(link, {}, 0), (), shown, series, zero),)
+        return (Figure(currency, net, money(net, currency), 0, whole_url, (), shown, series, zero),)
 
 
 _KINDS: dict[str, type[Sums]] = {

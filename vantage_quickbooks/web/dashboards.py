@@ -30,6 +30,7 @@ from vantage_quickbooks.web.host import current_observer
 from vantage_quickbooks.web.links import list_url, record_url
 from vantage_quickbooks.web.listings import Listing, day_of, is_list
 from vantage_quickbooks.web.modes import FULL, input_of, modes_of
+from vantage_quickbooks.web.report_pages import report_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -386,7 +387,7 @@ class _TileLinks:
 
     def url(self, link: Mapping[str, Any] | None, row: Mapping[str, Any], count: int) -> str:
         """Return the URL of a link; see `dashboard.LinkMaker`."""
-        if link is None and not is_list(self.action):
+        if link is None and not (is_list(self.action) or self.action.get("report")):
             return f"/connections/{quote(self.record.id)}/dashboard/{quote(str(self.source['id']))}"
         link = self.source if link is None else link
         action = self.host.action(self.record.connector, str(link["action"]))
@@ -397,6 +398,8 @@ class _TileLinks:
             if row.get(path) is None:
                 return ""
             inputs[name] = row[path]
+        if action.get("report"):
+            return report_url(self.record.id, action["id"], [(name, str(value)) for name, value in inputs.items()])
         if not is_list(action):
             return record_url(self.record.id, action["id"], inputs)
         url = list_url(self.record.id, action["id"], {**inputs, **(link.get("presets") or {})})
