@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vantage_quickbooks.catalog.receivables import reconcile
 from vantage_quickbooks.catalog.reports import PARAMETERS, REPORTS, query_parameters
 from vantage_quickbooks.core.report_rows import ROW_MEMBERS, parse_report
 from vantage_quickbooks.errors import IncompleteReadError, InputError, UnexpectedResponseError
@@ -377,3 +379,37 @@ def test_parameters__that_are_missing_or_contradict_each_other_are_errors():
     assert found["end_date"].rule == "range"
     found = fields_of({"report": "AgedReceivables", "date_macro": "Today", "report_date": "2026-01-01"})
     assert found["date_macro"].rule == "together"
+
+
+# ---- reconciliation --------------------------------------------------------------------------------------------------
+
+
+def aging(*titles):
+    columns = [column("", "Customer"), *(column(title, "Money") for title in titles)]
+    values = [str(10**number) for number in range(len(titles))]
+    return parse_report(report(columns, [{"type": "Data", **cells(("Acme", "7"), *values)}]))
+
+
+def test_reconciliation__finds_the_ages_in_any_language_and_order():
+    for titles, expected in (
+        (("En cours", "1 - 30", "31 - 60", "61 - 90", "91 et plus", "Total"), ("1", "10", "100", "1000", "10000")),
+        (("Total", "91 and over", "61 - 90", "31 - 60", "1 - 30", "CURRENT"), ("100000", "10000", "1000", "100", "10")),
+    ):
+        found = reconcile(aging(*titles), date(2026, 5, 31), [], [], []).to_dict()
+        assert [entry["report"] for entry in found["byAge"]] == [f"{amount}.00" for amount in expected]
+
+
+@pytest.mark.parametrize(
+    "titles",
+    [
+        ("Current", "1 - 45", "46 - 90", "91 - 135", "136 and over", "Total"),
+        ("Current", "1 - 30", "31 - 60", "61 - 90", "91 - 120", "121 and over", "Total"),
+        ("Current", "1 - 30", "31 - 60", "61 - 90", "91 and over"),
+        (),
+    ],
+    ids=len,
+)
+def test_reconciliation__of_other_ages_is_an_error(titles):
+    with pytest.raises(UnexpectedResponseError, match="does not have the usual periods") as raised:
+        reconcile(aging(*titles), date(2026, 5, 31), [], [], [])
+    assert raised.value.retryable is False

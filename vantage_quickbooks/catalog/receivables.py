@@ -9,6 +9,7 @@ Source: https://developer.intuit.com/app/developer/qbo/docs/api/accounting/all-e
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -20,6 +21,7 @@ from vantage_quickbooks.catalog.invoices import format_money
 from vantage_quickbooks.catalog.resources import RESOURCES
 from vantage_quickbooks.core import query
 from vantage_quickbooks.core.report_rows import parse_report
+from vantage_quickbooks.errors import UnexpectedResponseError
 from vantage_quickbooks.sync.list_request import ListRequest
 from vantage_quickbooks.sync.page import metadata
 
@@ -34,6 +36,9 @@ __all__ = ["ReconcileReceivables", "Reconciliation", "reconcile"]
 
 BUCKETS = ("current", "days_1_30", "days_31_60", "days_61_90", "days_91_and_over")
 """The columns of the report with its usual four periods of thirty days."""
+
+_BUCKETS_BY_AGE = dict(zip(("", "1", "31", "61", "91"), BUCKETS, strict=True))
+"""The columns by the first number in their titles."""
 
 _PARTS = ("report", "invoices", "creditMemos", "unappliedPayments")
 _CENT = Decimal("0.01")
@@ -102,9 +107,12 @@ def reconcile(
         invoices: All invoices with a balance.
         credit_memos: All credit memos with a remaining credit.
         payments: All payments; those without an unapplied amount do not count.
+
+    Raises:
+        UnexpectedResponseError: The report does not have the columns of `BUCKETS`.
     """
     found = Reconciliation()
-    places = {column.name: at for at, column in enumerate(report.columns)}
+    places = _places(report)
     for row in report.rows:
         if row.kind == "data":
             found.names.setdefault(row.label_id or "", row.label or "")
@@ -124,6 +132,28 @@ def reconcile(
             found.names.setdefault(customer, str(reference.get("name") or ""))
             amount = sign * _home_amount(record, member, home)
             found.add(part, customer, _bucket(record, today), amount)
+    return found
+
+
+def _places(report: Report) -> dict[str, int]:
+    """Return the places of the columns of `BUCKETS`.
+
+    Titles are in the company's language, so the age is the first number in them: `91 and over`, `91 et plus`. The
+    remaining column beside the total is what is not due yet.
+    """
+    amounts = {column.name: at for at, column in enumerate(report.columns) if column.type == "decimal"}
+    total = amounts.pop("total", None)
+    found: dict[str, int] = {}
+    for name, at in amounts.items():
+        age = re.search(r"[0-9]+", name)
+        found.setdefault(_BUCKETS_BY_AGE.get(age[0] if age else "", name), at)
+    if total is None or len(amounts) != len(BUCKETS) or set(found) != set(BUCKETS):
+        shown = ", ".join(column.title for column in report.columns if column.title)
+        raise UnexpectedResponseError(
+            f"The A/R aging report does not have the usual periods: current, 1 - 30, 31 - 60, 61 - 90, 91 and over. "
+            f"Its columns are {shown}.",
+            retryable=False,
+        )
     return found
 
 
