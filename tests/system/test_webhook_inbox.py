@@ -433,6 +433,35 @@ def test_an_unknown_company_is_not_scheduled_any_longer(inbox, clock):
     assert inbox.claim(10) == []
 
 
+def test_a_deadlock_is_no_error(fresh_postgresql_url, clock):
+    """The server ends one of two transactions that wait for each other; it is made again."""
+    import sqlalchemy as sa
+
+    from vantage_quickbooks.webhooks.inbox_database import COMPANY
+
+    inbox = Inbox(fresh_postgresql_url, now=clock)
+    inbox.schedule([A, B])
+    both, attempts = threading.Barrier(2), []
+
+    def lock(first, second):
+        def change(database):
+            attempts.append(first)
+            for realm in (first, second):
+                database.execute(sa.update(COMPANY).where(COMPANY.c.realm == realm).values(error="locked"))
+                if realm == first and len(attempts) <= 2:
+                    both.wait(60)
+
+        inbox._database.write(change)
+
+    threads = [threading.Thread(target=lock, args=pair) for pair in ((A, B), (B, A))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(attempts) == 3
+    assert len(inbox.state()["failing"]) == 2
+
+
 # ---- the database ----------------------------------------------------------------------------------------------------
 
 

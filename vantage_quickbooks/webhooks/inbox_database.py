@@ -38,6 +38,9 @@ T = TypeVar("T")
 _BUSY_TIMEOUT_S = 2.0  # for other writers of a SQLite file; Intuit waits 3 seconds for the answer
 _ATTEMPTS = 5  # of a transaction that collides with one of another process
 _NAME = "webhook inbox"
+_COLLISIONS = frozenset({"40001", "40P01"})
+"""SQLSTATEs of a transaction that the server ended because of another one: serialization failure, deadlock."""
+
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 _METADATA = sa.MetaData()
@@ -130,9 +133,14 @@ class InboxDatabase:
         """
         for _ in range(_ATTEMPTS):
             self.prepare()
-            # IntegrityError: another process has just inserted a row of the same key, which the next attempt finds.
-            with contextlib.suppress(IntegrityError), self._transaction() as database:
-                return change(database)
+            try:
+                with self._transaction() as database:
+                    return change(database)
+            except IntegrityError:
+                pass  # another process has just inserted a row of the same key, which the next attempt finds
+            except InboxError as error:
+                if error.details["reason"] not in _COLLISIONS:
+                    raise
         raise InboxError(f"The {_NAME} in {self.where} is changed by too many processes at the same time.")
 
     @contextlib.contextmanager
