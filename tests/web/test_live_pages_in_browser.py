@@ -88,11 +88,11 @@ def test_the_page_of_a_company_says_that_its_grant_was_revoked(open_page, site, 
     open_live(page, site, "/connections/demo")
     emulator.revoke_grants()
     site.host.events.publish("demo", CHANGES)
-    expect(page.locator("#connection-state")).to_contain_text("no longer accepts this connection")
+    expect(page.locator("main")).to_contain_text("no longer accepts this connection")
     emulator.grant()
     site.host.save("quickbooks", "Garden Works", emulator.credentials(), old=site.host.record("demo"))
     expect(page.locator("#dashboard")).to_be_visible()
-    expect(page.locator("#connection-state .callout")).to_have_count(0)
+    expect(page.locator("main")).not_to_contain_text("no longer accepts this connection")
 
 
 def test_an_ended_session_asks_to_sign_in(open_page, site):
