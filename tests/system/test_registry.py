@@ -18,6 +18,7 @@ from registries import FORMS, KEY, PASSPHRASE, DictHost, company, opener
 from vantage_quickbooks import connect_registered, open_registry
 from vantage_quickbooks.auth.stores import SQLiteStore
 from vantage_quickbooks.config.deployment import Deployment
+from vantage_quickbooks.config.settings import Settings
 from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.core.secret import Secret
 from vantage_quickbooks.errors import (
@@ -598,3 +599,29 @@ def test_the_deployment_names_the_registry_and_its_key(monkeypatch, tmp_path):
     deployment = Deployment(registry="postgresql+psycopg://user:PLANTED-password@h/db", token_key="PLANTED-key")
     assert open_registry(deployment=deployment).describe() == "postgresql://h/db"
     assert "PLANTED" not in repr(deployment) + repr(open_registry(deployment=deployment))
+
+
+def test_a_list_reads_only_what_has_changed(tmp_path, monkeypatch):
+    """A page of thousands of connections lists them at each view."""
+    opened = {
+        "folder": open_registry(tmp_path / "companies"),
+        "database": open_registry(f"sqlite:///{tmp_path / 'r.sqlite3'}", encryption_key=KEY),
+    }
+    for name, registry in opened.items():
+        for number in range(3):
+            registry.add(f"c{number}", company(), f"Company {number}")
+        if name == "folder":
+            for path in (tmp_path / "companies").glob("*.json"):
+                os.utime(path, (1, 1))
+        first = registry.list()
+        parsed = []
+        real = Settings.parse
+        monkeypatch.setattr(Settings, "parse", lambda data, seen=parsed, real=real: (seen.append(1), real(data))[1])
+        assert registry.list() == first
+        assert parsed == []
+        registry.add("c1", company(), "Renamed", replace=True)
+        parsed.clear()
+        registry.remove("c2")
+        assert [(entry.id, entry.label) for entry in registry.list()] == [("c0", "Company 0"), ("c1", "Renamed")]
+        assert len(parsed) == 1
+        monkeypatch.undo()

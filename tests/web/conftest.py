@@ -33,8 +33,8 @@ def serve(tmp_path):
     """Start sites: `serve(plugins=...)`."""
     made = []
 
-    def start(plugins=(), directory=None, shared=None):
-        made.append(Site(directory or tmp_path / "web", plugins, shared))
+    def start(plugins=(), directory=None, shared=None, sync_target=None):
+        made.append(Site(directory or tmp_path / "web", plugins, shared, sync_target=sync_target))
         return made[-1]
 
     yield start

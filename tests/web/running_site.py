@@ -28,9 +28,9 @@ def wait_until(is_so):
 class Site:
     """A server in a thread of this process."""
 
-    def __init__(self, directory, plugins=(), shared=None, *, sessions=None, make_mounts=None):
+    def __init__(self, directory, plugins=(), shared=None, *, sessions=None, make_mounts=None, sync_target=None):
         self.directory = directory
-        self.host = Host(Store(directory), plugins, shared)
+        self.host = Host(Store(directory), plugins, shared, sync_target)
         self.sockets = bind(None, urlsplit(sessions.base_url).port if sessions else 0)
         self.sessions = sessions or make_sessions(None, self.sockets[0].getsockname()[1])
         ready = threading.Event()

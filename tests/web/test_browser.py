@@ -117,7 +117,7 @@ def test_a_company_is_connected_by_consent(open_page, emulator, site):
 def test_denied_consent_connects_nothing(open_page, emulator, site):
     page = open_page()
     page.goto(f"{site.url}/connections/demo")
-    page.get_by_role("button", name="Connect again").click()
+    page.get_by_role("button", name="Reconnect").click()
     page.wait_for_url(f"{emulator.url}/connect/oauth2**")
     page.get_by_role("button", name="Cancel").click()
     page.wait_for_selector("h1:has-text('Not connected')")
@@ -137,7 +137,7 @@ def test_a_grant_revoked_between_runs_can_be_renewed(open_page, emulator):
     assert "Intuit TID" in text
     assert "Connect the company again" in text
     assert page.locator("tbody").count() == 0
-    page.get_by_role("button", name="Connect again").click()
+    page.get_by_role("button", name="Reconnect").click()
     page.wait_for_url(f"{emulator.url}/connect/oauth2**")
     page.get_by_role("button", name="Connect", exact=True).click()
     page.wait_for_selector(".head .tag.good")
@@ -200,7 +200,7 @@ def test_everything_works_without_script(open_page, emulator):
     page.locator("table.list thead th", has_text="Balance").get_by_role("link").click()
     assert page.locator("th[aria-sort=descending]").inner_text().startswith("Balance")
     page.goto(page.url.split("/runs/")[0] + "/connections/demo")
-    page.get_by_role("button", name="Connect again").click()
+    page.get_by_role("button", name="Reconnect").click()
     page.wait_for_url(f"{emulator.url}/connect/oauth2**")
     page.get_by_role("button", name="Connect", exact=True).click()
     page.wait_for_selector(".head .tag.good")
@@ -220,7 +220,7 @@ def test_disconnecting_asks_for_confirmation(open_page, emulator, has_script):
     page.wait_for_selector("h1:has-text('Disconnected')")
     assert [entry for entry in emulator.requests() if "revoke" in entry["path"]]
     page.goto(page.url.split("/connections/")[0])
-    assert page.locator(".card .tag").first.inner_text() == "not connected"
+    assert page.locator(".connections .tag").first.inner_text() == "not connected"
 
 
 def test_every_page_shows_a_revocation(open_page, emulator, api):
@@ -236,22 +236,22 @@ def test_every_page_shows_a_revocation(open_page, emulator, api):
     assert page.locator(".checks .tag").all_inner_texts() == ["failed"]
     assert "REAUTHORIZATION_REQUIRED" in page.locator(".checks").inner_text()
     page.goto(base)
-    assert page.locator(".card .tag").first.inner_text() == "connect again"
+    assert page.locator(".connections .tag").first.inner_text() == "needs reconnect"
     (listed,) = api("GET", "/api/connections").json()["data"]["connections"]
     assert (listed["ready"], listed["state"]) == (False, "refused")
     page.get_by_role("link", name="Garden Works").click()
-    assert page.locator(".head .tag").inner_text() == "connect again"
+    assert page.locator(".head .tag").inner_text() == "needs reconnect"
     assert page.locator(".runs .tag").all_inner_texts() == ["failed", "done"]
     assert "no longer accepts this connection" in page.locator(".callout").inner_text()
     page.goto(base + PAGES["action"])
     assert page.get_by_role("button", name="Run").is_disabled()
     page.goto(base + "/connections/demo")
-    page.get_by_role("button", name="Connect again").click()
+    page.get_by_role("button", name="Reconnect").click()
     page.wait_for_url(f"{emulator.url}/connect/oauth2**")
     page.get_by_role("button", name="Connect", exact=True).click()
     page.wait_for_selector(".head .tag.good")
     page.goto(base)
-    assert page.locator(".card .tag").first.inner_text() == "ready"
+    assert page.locator(".connections .tag").first.inner_text() == "ready"
 
 
 def test_the_menu_is_filtered_while_typing(open_page, site):

@@ -74,7 +74,7 @@ def test_the_menu_is_filtered_on_the_server_too(fleet):
 
 def test_only_what_the_capabilities_list_is_offered(fleet):
     page = fleet.get("/connections/vans").text
-    for missing in ("Test connection", "Connect again", "Disconnect", "API usage"):
+    for missing in ("Test connection", "Reconnect", "Disconnect", "API usage"):
         assert missing not in page
     assert fleet.get("/connections/vans/disconnect").status_code == 404
 

@@ -143,7 +143,7 @@ def test_a_connection_with_tokens_of_its_own_is_shared_after_a_new_consent(clien
     form = {f"field-{name}": value for name, value in emulator.credentials().items() if name != "refresh_token"}
     client.post("/connections/old/settings", {"name": "Renamed", "intent": "save", **form})
     assert registry.list() == []
-    assert "The web UI only. Connect again" in client.get("/connections/old").text
+    assert "The web UI only. Reconnect" in client.get("/connections/old").text
     assert "Connected" in give_consent(client, emulator, "/connections/old").text
     assert registry.read("old").label == "Renamed"
     assert store.all() == []

@@ -68,9 +68,9 @@ def test_a_company_added_by_the_command_line_is_edited_tested_and_removed_in_the
     (tmp_path / "s.json").write_text(json.dumps(emulator.credentials()))
     run("connections", "add", "acme", "--settings", str(tmp_path / "s.json"), "--label", "Acme Ltd")
     page = open_page(**PHONE)
-    card = page.locator(".card", has_text="Acme Ltd")
+    card = page.locator(".connections tbody tr", has_text="Acme Ltd")
     assert f"acme, company {emulator.realm_id}, production" in card.inner_text()
-    card.get_by_role("link").click()
+    card.get_by_role("link", name="Acme Ltd", exact=True).click()
     page.get_by_role("button", name="Test connection").click()
     page.wait_for_selector("h1:has-text('The connection works')")
     page.goto(f"{site.url}/connections/acme/settings")
@@ -99,7 +99,7 @@ def test_a_damaged_entry_is_a_row_with_its_error_and_can_be_replaced_or_removed(
     (folder / "half.json").write_text(json.dumps({"client_id": "a", "client_secret": "b", "label": "Half"}))
     (folder / "bad name.json").write_text("{}")
     page = open_page(**PHONE)
-    rows = {card.locator("h2").inner_text(): card.inner_text() for card in page.locator(".card:has(h2)").all()}
+    rows = {card.locator("h2").inner_text(): card.inner_text() for card in page.locator(".connections tbody tr").all()}
     assert set(rows) == {"Acme", "broken", "wrong", "Half", "bad name"}
     assert "ready" in rows["Acme"]
     assert "damaged (it is not JSON)" in rows["broken"]
@@ -152,7 +152,7 @@ def test_a_registry_that_is_down_gives_a_clear_page(serve, tmp_path, form, open_
     site.host.save("garage", "My garage", {"api_key": "k"}, "mine")
     page = open_page(site=site, **PHONE)
     assert "Some connections cannot be shown." in page.locator(".callout").inner_text()
-    assert page.locator(".card h2").all_inner_texts() == ["My garage"]
+    assert page.locator(".connections h2").all_inner_texts() == ["My garage"]
     assert axe.problems(page) == []
     page.goto(f"{site.url}/connections/acme")
     assert page.locator("h1").inner_text() == "Connections cannot be read or saved"

@@ -88,4 +88,4 @@ def _shared_entry(entry: ConnectionEntry) -> SharedEntry:
         can_open = False
     else:
         can_open = True
-    return SharedEntry(entry.id, name, details, entry.error, can_open)
+    return SharedEntry(entry.id, name, details, entry.error, can_open, entry.realm_id or "")

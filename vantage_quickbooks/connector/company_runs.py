@@ -60,6 +60,7 @@ __all__ = [
     "OpenCompany",
     "check_count",
     "check_positive",
+    "error_of",
     "shared_store",
 ]
 
@@ -370,12 +371,8 @@ class Crew(Generic[T]):
             run.status = "incomplete" if run.error else "succeeded"
         except CancelledError as error:
             run.status, run.error = "cancelled", error.to_dict()
-        except ConnectorError as error:
-            run.status, run.error = "failed", error.to_dict()
-        except OSError as error:
-            run.status, run.error = "failed", _output_error(error).to_dict()
         except BaseException as error:  # noqa: BLE001 -- a defect in the task of one company must not stop the others
-            run.status, run.error = "failed", _defect(run, error).to_dict()
+            run.status, run.error = "failed", error_of(run, error)
         finally:
             run.seconds += time.monotonic() - started
         return has_items
@@ -402,6 +399,13 @@ def _may_succeed_now(run: CompanyRun) -> bool:
         and "attempts" not in error["details"]
         and error["code"] != DeadlineExceededError.code
     )
+
+
+def error_of(run: CompanyRun, error: BaseException) -> dict[str, Any]:
+    """Return the error of a run for what its task has raised."""
+    if isinstance(error, ConnectorError):
+        return error.to_dict()
+    return (_output_error(error) if isinstance(error, OSError) else _defect(run, error)).to_dict()
 
 
 def _output_error(error: OSError) -> OutputError:

@@ -67,6 +67,7 @@ def describe(*, schemas: bool = True) -> dict[str, Any]:
             "pkce": False,  # Intuit documents none
             "grantFields": list(GRANT_FIELDS),
             "callbackFields": {"realmId": "realm_id"},
+            "accountName": "company",
             "redirectHelp": "Intuit accepts http://localhost for development keys (sandbox companies) only; "
             "production keys need an https URL.",
         },

@@ -229,7 +229,13 @@ class RegistryBase(abc.ABC):
 
 
 class StoredRegistry(RegistryBase):
-    """A registry that keeps documents; a subclass says where."""
+    """A registry that keeps documents; a subclass says where.
+
+    A list that is made again, as a page of thousands of connections is, reads and checks only what has changed.
+    """
+
+    def __init__(self) -> None:
+        self._listed: dict[str, tuple[object, ConnectionEntry]] = {}
 
     @without_frames
     def load(self, connection_id: str) -> dict[str, Any]:
@@ -264,14 +270,26 @@ class StoredRegistry(RegistryBase):
     @without_frames
     def list(self) -> Entries:
         """Return all connections. See `ConnectionRegistry.list`."""
-        entries = (make_entry(connection_id, read) for connection_id, read in self._scan())
-        return sorted((entry for entry in entries if entry is not None), key=lambda entry: entry.id)
+        known, found = self._listed, {}
+        entries = []
+        for connection_id, read, stamp in self._scan():
+            cached = known.get(connection_id)
+            if cached is not None and stamp is not None and cached[0] == stamp:
+                entry: ConnectionEntry | None = cached[1]
+            else:
+                entry = make_entry(connection_id, read)
+            if entry is not None:
+                entries.append(entry)
+                if stamp is not None and entry.error is None:
+                    found[connection_id] = (stamp, entry)
+        self._listed = found
+        return sorted(entries, key=lambda entry: entry.id)
 
     def not_found(self, connection_id: str) -> ConnectionNotFoundError:
         """Return the error for an id that is not in the registry, with the ids that are."""
         known: list[str] | None = None
         with contextlib.suppress(RegistryError):
-            known = sorted(known_id for known_id, _ in self._scan())
+            known = sorted(known_id for known_id, *_ in self._scan())
         return not_found_error(connection_id, self.describe(), known)
 
     def exists_error(self, connection_id: str) -> ConnectionExistsError:
@@ -293,8 +311,11 @@ class StoredRegistry(RegistryBase):
         """
 
     @abc.abstractmethod
-    def _scan(self) -> Iterable[tuple[str, Callable[[], Document | None]]]:
-        """Return each id with a function that reads its document: None if it was removed meanwhile."""
+    def _scan(self) -> Iterable[tuple[str, Callable[[], Document | None], object]]:
+        """Return each id with a function that reads its document: None if it was removed meanwhile.
+
+        The third item changes with the document; None if that is not certain.
+        """
 
     @abc.abstractmethod
     def _read(self, connection_id: str) -> Document:

@@ -59,7 +59,8 @@ class DatabaseRegistry(SqlTables, StoredRegistry):
     """
 
     def __init__(self, url: str, *, encryption_key: str | Secret | None = None) -> None:
-        super().__init__(url, _METADATA, _NAME, "connections")
+        SqlTables.__init__(self, url, _METADATA, _NAME, "connections")
+        StoredRegistry.__init__(self)
         self._cipher = _make_cipher(encryption_key)
 
     @without_frames
@@ -86,8 +87,8 @@ class DatabaseRegistry(SqlTables, StoredRegistry):
                 report.changed += database.execute(unchanged.values(sealed=text)).rowcount
         return report
 
-    def _scan(self) -> Iterable[tuple[str, Callable[[], Document | None]]]:
-        return [(row_id, functools.partial(self._decrypt, row_id, sealed)) for row_id, sealed in self._rows()]
+    def _scan(self) -> Iterable[tuple[str, Callable[[], Document | None], object]]:
+        return [(row_id, functools.partial(self._decrypt, row_id, sealed), sealed) for row_id, sealed in self._rows()]
 
     def _rows(self) -> Sequence[tuple[str, object]]:
         with self._reading() as database:

@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import stat
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ __all__ = ["FolderRegistry"]
 SUFFIX = ".json"
 LOCK_TIMEOUT_S = 10.0
 """How long a writer waits for another one: each holds the lock for one file, some milliseconds."""
+
+_SETTLED_S = 2.0
+"""Age from which a file that is written again has another time, on any file system."""
 
 MAX_FILE_BYTES = 1 << 20
 """Larger files are not settings and are not read."""
@@ -50,6 +54,7 @@ class FolderRegistry(StoredRegistry):
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
+        super().__init__()
         # The working directory may change between two calls, so the path is made absolute now.
         self._path = Path(path).expanduser().absolute() if path else state_directory() / "connections"
         self._locks = FileLocks(self._path / ".locks")
@@ -72,14 +77,17 @@ class FolderRegistry(StoredRegistry):
             os.close(descriptor)
             draft.unlink()
 
-    def _scan(self) -> Iterable[tuple[str, Callable[[], Document | None]]]:
+    def _scan(self) -> Iterable[tuple[str, Callable[[], Document | None], object]]:
         with self._translate_errors("read"):
             try:
-                names = [entry.name for entry in os.scandir(self._path)]
+                files = [
+                    (entry.name.removesuffix(SUFFIX), _stamp(entry))
+                    for entry in os.scandir(self._path)
+                    if entry.name.endswith(SUFFIX) and not entry.name.startswith(".")
+                ]
             except FileNotFoundError:
                 return []
-        ids = [name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX) and not name.startswith(".")]
-        return [(connection_id, functools.partial(self._try_read, connection_id)) for connection_id in ids]
+        return [(name, functools.partial(self._try_read, name), stamp) for name, stamp in files]
 
     def _read(self, connection_id: str) -> Document:
         document = self._try_read(connection_id)
@@ -198,3 +206,14 @@ class FolderRegistry(StoredRegistry):
             code=REGISTRY_INVALID if is_misplaced else None,
             details={"connectionId": connection_id, "reason": errno.errorcode.get(failure.errno or 0)},
         )
+
+
+def _stamp(entry: os.DirEntry[str]) -> object:
+    """Return what changes with a file; None if it was changed a moment ago, and may be again at the same time."""
+    try:
+        found = entry.stat()
+    except OSError:
+        return None
+    if abs(time.time() - found.st_mtime) < _SETTLED_S:
+        return None
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from vantage_quickbooks.contract import envelope
+from vantage_quickbooks.web.connection_list import state_of
 from vantage_quickbooks.web.events import CHANGES
 from vantage_quickbooks.web.failures import error_of
 from vantage_quickbooks.web.openapi import describe_api
@@ -78,6 +79,7 @@ class Api:
             Route("/api/connectors/{connector}/actions/{action}", self.action),
             Route("/api/connectors/{connector}/validate", self.validate, methods=["POST"]),
             Route("/api/connections", self.connections),
+            Route("/api/connections/{connection}", self.status),
             Route("/api/connections/{connection}/test", self.test, methods=["POST"]),
             Route("/api/connections/{connection}/changes", self.changes, methods=["POST"]),
             Route("/api/connections/{connection}/call/{action}", self.call, methods=["POST"]),
@@ -142,12 +144,38 @@ class Api:
                 "connector": item.connector,
                 "name": item.name,
                 "ready": item.state == "ready",
-                "state": item.state,
+                "state": state_of(item),
             }
             | ({"error": item.error.to_dict()} if item.error else {})
+            | ({"throttledUntil": item.throttled.until.isoformat(timespec="seconds")} if item.throttled else {})
+            | ({"reconnectUrl": self._reconnect_url(item.id)} if item.state == "refused" else {})
             for item in found
         ]
         return _success({"connections": listed})
+
+    def _reconnect_url(self, connection_id: str) -> str:
+        return f"{self._base_url}/connections/{connection_id}/reconnect"
+
+    def status(self, request: Request) -> Response:
+        """Return the state of a connection, and what its connector knows of it without a request."""
+        record = self._host.record(request.path_params["connection"])
+        if record is None:
+            return self._no_connection()
+        known = self._host.status(record)
+        last, throttled = self._host.syncs.latest().get(record.id), self._host.throttled(record.id)
+        state: str = self._host.state(record)
+        found: dict[str, Any] = {
+            "id": record.id,
+            "connector": record.connector,
+            "name": record.name,
+            "ready": state == "ready",
+            "state": "throttled" if state == "ready" and throttled else state,
+            "status": known,
+            "lastSync": last.to_dict() if last else None,
+        }
+        found |= {"throttledUntil": throttled.until.isoformat(timespec="seconds")} if throttled else {}
+        found |= {"reconnectUrl": self._reconnect_url(record.id)} if state == "refused" else {}
+        return _success(found)
 
     async def test(self, request: Request) -> Response:
         """Test a connection."""

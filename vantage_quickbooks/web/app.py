@@ -21,13 +21,16 @@ from vantage_quickbooks.web.list_pages import ListPages
 from vantage_quickbooks.web.live_pages import LivePages
 from vantage_quickbooks.web.lookups import Lookups
 from vantage_quickbooks.web.oauth import OAuthFlows
+from vantage_quickbooks.web.reconnect import ReconnectPages
 from vantage_quickbooks.web.record_pages import RecordPages
 from vantage_quickbooks.web.report_pages import ReportPages
 from vantage_quickbooks.web.result_pages import EXPIRED, ResultPages
 from vantage_quickbooks.web.rows import ResultExpired, ResultFiles, ResultsError
 from vantage_quickbooks.web.runs import Runs
-from vantage_quickbooks.web.security import CALLBACK_PATH, SecurityMiddleware
+from vantage_quickbooks.web.security import CALLBACK_PATH, RECONNECT_PATH, SecurityMiddleware
 from vantage_quickbooks.web.store import StoreError
+from vantage_quickbooks.web.sync_exports import ExportPages
+from vantage_quickbooks.web.sync_pages import SyncPages
 from vantage_quickbooks.web.templating import NotFound, Templates, on_not_found, on_store_error
 
 if TYPE_CHECKING:
@@ -63,10 +66,13 @@ def make_app(host: Host, sessions: Sessions) -> Starlette:
         host.close()
 
     flows = OAuthFlows(host, sessions.base_url + CALLBACK_PATH)
+    connections = ConnectionPages(host, runs, templates, flows, sessions, dashboards)
     return Starlette(
         routes=[
-            *_connection_routes(ConnectionPages(host, runs, templates, flows, sessions, dashboards)),
+            *_connection_routes(connections),
             *_dashboard_routes(DashboardPages(host, runs, templates, dashboards)),
+            *_reconnect_routes(ReconnectPages(host, runs, templates, connections.start_flow)),
+            *_sync_routes(SyncPages(host, runs, templates), ExportPages(host, runs, templates)),
             *_action_routes(ActionPages(host, runs, templates, lookups)),
             *_list_routes(ListPages(host, runs, templates, lookups), RecordPages(host, runs, templates)),
             *_report_routes(ReportPages(host, runs, templates, lookups)),
@@ -77,7 +83,7 @@ def make_app(host: Host, sessions: Sessions) -> Starlette:
         ],
         middleware=[
             Middleware(HealthMiddleware, metrics=metrics, sessions=sessions),
-            Middleware(SecurityMiddleware, sessions=sessions, refuse=templates.message),
+            Middleware(SecurityMiddleware, sessions=sessions, refuse=templates.message, again=templates.again),
         ],
         exception_handlers=_error_pages(templates),
         lifespan=lifespan,
@@ -109,6 +115,25 @@ def _dashboard_routes(pages: DashboardPages) -> list[Route]:
         Route(dashboard, pages.show),
         Route(f"{dashboard}/refresh", pages.refresh, methods=["POST"]),
         Route(f"{dashboard}/{{source}}", pages.rows),
+    ]
+
+
+def _reconnect_routes(pages: ReconnectPages) -> list[Route]:
+    connection = "/connections/{connection}"
+    return [
+        Route(RECONNECT_PATH, pages.find),
+        Route(f"{connection}/reconnect", pages.start),
+        Route(f"{connection}/state", pages.state),
+    ]
+
+
+def _sync_routes(syncs: SyncPages, exports: ExportPages) -> list[Route]:
+    connection, post = "/connections/{connection}", ["POST"]
+    return [
+        Route(f"{connection}/sync", syncs.start, methods=post),
+        Route(f"{connection}/export", exports.show),
+        Route(f"{connection}/export", exports.start, methods=post),
+        Route("/runs/{run}/file", exports.file),
     ]
 
 

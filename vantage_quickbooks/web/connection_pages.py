@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import traceback
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.errors import ConnectorError
 from vantage_quickbooks.logs import get_logger
 from vantage_quickbooks.web import forms
+from vantage_quickbooks.web.connection_list import STATES, ListQuery, ago, headline, make_list
 from vantage_quickbooks.web.dashboard_pages import FIRST_PAINT_S
 from vantage_quickbooks.web.failures import error_of
 from vantage_quickbooks.web.menu import MAX_UNFOLDED, menu_of, searchable_text
@@ -73,14 +75,23 @@ class ConnectionPages(View):
 
     def home(self, request: Request) -> Response:
         """Show the connections and the installed connectors."""
-        found, failures = self._host.listed()
+        now = datetime.now(UTC)
+        found = make_list(self._host, ListQuery.parse(request.query_params), now)
         connectors = [self._host.describe(key) for key in self._host.connectors]
+        target = self._host.sync_target
         return self._page(
             request,
             "home.html",
-            503 if failures else 200,
-            connections=[(item, self._host.describe(item.connector)) for item in found],
-            failures=[(str(failure), failure.error.code if failure.error else "") for failure in failures],
+            503 if found.failures else 200,
+            found=found,
+            query=found.query,
+            headline=headline(found.counts),
+            states=STATES,
+            describe=self._host.describe,
+            now=now,
+            ago=ago,
+            sync_place=target.describe() if target else "",
+            failures=[(str(failure), failure.error.code if failure.error else "") for failure in found.failures],
             places=[(self._host.describe(key)["displayName"], it.describe()) for key, it in self._host.shared.items()],
             connectors=connectors,
             rejected=self._host.rejected,
@@ -117,6 +128,7 @@ class ConnectionPages(View):
             shared=self._host.shared.get(record.connector),
             supports_oauth=self._host.supports_oauth(record.connector),
             can_test=self._host.offers(record.connector, "test", record),
+            can_sync=self._can_sync(record),
             can_disconnect=self._can_disconnect(record),
             lists=self._lists(record),
             menu=menu_of(described, text),
@@ -164,7 +176,7 @@ class ConnectionPages(View):
 
     def connect(self, request: Request) -> Response:
         """Send the browser to the provider for consent."""
-        return self._start_flow(request, self._record(request))
+        return self.start_flow(request, self._record(request))
 
     def callback(self, request: Request) -> Response:
         """Handle the provider's redirect, and redirect to the outcome (see `oauth`)."""
@@ -260,6 +272,10 @@ class ConnectionPages(View):
             raise NotFound("This connector does not support disconnecting.")
         return record, described
 
+    def _can_sync(self, record: Record) -> bool:
+        is_possible = self._host.sync_target is not None and self._host.is_ready(record)
+        return is_possible and self._host.offers(record.connector, "sync", record)
+
     def _can_disconnect(self, record: Record) -> bool:
         supports_oauth = self._host.supports_oauth(record.connector)
         return supports_oauth and self._host.offers(record.connector, "disconnect", record)
@@ -340,12 +356,19 @@ class ConnectionPages(View):
         if saved is None:
             return self._settings_page(request, described, record, typed, errors, list(typed), name, chosen_id)
         if is_connecting:
-            return self._start_flow(request, saved)
+            return self.start_flow(request, saved, may_change_account=True)
         return redirect(f"/connections/{saved.id}")
 
-    def _start_flow(self, request: Request, record: Record) -> Response:
+    def start_flow(self, request: Request, record: Record, *, may_change_account: bool = False) -> Response:
+        """Send the browser to the provider for consent.
+
+        Args:
+            request: The request.
+            record: The connection.
+            may_change_account: See `OAuthFlows.start`.
+        """
         try:
-            url, browser = self._flows.start(record)
+            url, browser = self._flows.start(record, may_change_account=may_change_account)
         except ConnectorError as error:
             members = error.to_dict()
             if members["fields"]:

@@ -10,6 +10,7 @@ import traceback
 import unicodedata
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 import pluggy
@@ -21,6 +22,7 @@ from vantage_quickbooks.logs import get_logger
 from vantage_quickbooks.web.events import CHANGES, STATE, Events
 from vantage_quickbooks.web.shared_sets import with_sets
 from vantage_quickbooks.web.store import Record, StoreError
+from vantage_quickbooks.web.sync_target import SyncLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,8 +31,9 @@ if TYPE_CHECKING:
     from vantage_quickbooks.metrics import Family
     from vantage_quickbooks.web.shared import SharedConnections, SharedEntry
     from vantage_quickbooks.web.store import Store
+    from vantage_quickbooks.web.sync_target import SyncTarget
 
-__all__ = ["Host", "Listed", "Observer", "Rejected", "State", "current_observer"]
+__all__ = ["Host", "Listed", "Observer", "Rejected", "State", "Throttle", "current_observer"]
 
 State = Literal["ready", "incomplete", "invalid", "refused", "damaged"]
 
@@ -50,6 +53,8 @@ _CONNECTION_METHODS = {
     "estimate": "estimate",
     "apiCalls": "api_calls",
     "disconnect": "disconnect",
+    "sync": "sync",
+    "status": "status",
 }
 
 # What a missing or null member of a descriptor means.
@@ -85,6 +90,9 @@ _ACTION_DEFAULTS: dict[str, Any] = {
     "views": [],
 }
 _SCHEMAS: dict[str, Any] = {"inputSchema": {}, "inputForm": {}, "outputSchema": {}}
+
+_THROTTLED = {"RATE_LIMITED", "APP_BLOCKED"}
+"""Codes of errors after which calls are refused until `retryAfter`."""
 
 _log = get_logger(__name__)
 
@@ -130,6 +138,8 @@ class Listed:
         details: What distinguishes it from others, for a person.
         error: Why it cannot be used, if its store says so.
         can_open: Whether it has a page.
+        account: The provider's id of what is connected.
+        throttled: Why and until when the provider accepts no calls; None if it does, as far as is known.
     """
 
     id: str
@@ -139,6 +149,20 @@ class Listed:
     details: str = ""
     error: ConnectorError | None = None
     can_open: bool = True
+    account: str = ""
+    throttled: Throttle | None = None
+
+
+class Throttle(NamedTuple):
+    """Why and until when calls are refused.
+
+    Attributes:
+        until: When the next call may succeed.
+        message: Why, for a person.
+    """
+
+    until: datetime
+    message: str
 
 
 class _Live(NamedTuple):
@@ -158,12 +182,15 @@ class Host:
         store: Stores connections, and the credentials of those connections.
         plugins: Plugins in addition to the installed ones (for tests).
         shared: By connector, the store of the connections that other programs use, too.
+        sync_target: Where syncs write; None if there are none.
 
     Attributes:
         connectors: The connectors by id, sorted by name.
         rejected: The connectors that cannot be used.
         events: What changed, for pages and caches.
         metric_sources: Functions that return further metrics for `/metrics`; they may do I/O.
+        sync_target: Where syncs write; None if there are none.
+        syncs: The latest syncs.
     """
 
     def __init__(
@@ -171,10 +198,14 @@ class Host:
         store: Store,
         plugins: Iterable[object] = (),
         shared: Mapping[str, SharedConnections] | None = None,
+        sync_target: SyncTarget | None = None,
     ) -> None:
         self.store = store
         self.events = Events()
         self.metric_sources: list[Callable[[], Iterable[Family]]] = []
+        self.sync_target = sync_target
+        self.syncs = SyncLog(store, sync_target)
+        self._throttled: dict[str, Throttle] = {}
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         hookspecs.add_hookspecs(self._manager)
         self._manager.load_setuptools_entrypoints(hookspecs.PROJECT)
@@ -275,12 +306,13 @@ class Host:
         for connector_id, shared in self.shared.items():
             try:
                 entries = self._ask(shared.entries)
-                found += [self._listed(connector_id, entry, is_refused=entry.id in refused) for entry in entries]
+                found += [self._listed(connector_id, entry, refused) for entry in entries]
             except StoreError as error:
                 failures.append(error)
         known = {item.id for item in found}
         own = [it for it in self.store.all() if it.connector in self.connectors and it.id not in known]
-        return [*found, *(Listed(it.id, it.connector, it.name, self.state(it)) for it in own)], failures
+        found += [self._listed_own(it, refused) for it in own]
+        return found, failures
 
     def record(self, connection_id: str) -> Record | None:
         """Return a connection, or None.
@@ -343,6 +375,7 @@ class Host:
                 else:  # what is unusable is replaced as soon as these settings are valid
                     record = dataclasses.replace(record, is_shared=True)
         self.close_live(id_)
+        self._throttled.pop(id_, None)
         self.events.publish(id_, STATE)
         return record
 
@@ -396,6 +429,8 @@ class Host:
         if record.is_shared:
             self._ask(self.shared[record.connector].remove, record.id)
         self.store.remove(record.id)
+        self.syncs.forget(record.id)
+        self._throttled.pop(record.id, None)
         self.events.publish(record.id, STATE)
         self.events.end(record.id)
 
@@ -403,8 +438,12 @@ class Host:
         """Return whether actions can run, as far as is known."""
         return self.state(record) == "ready"
 
-    def state(self, record: Record) -> State:
+    def state(self, record: Record, refused: Mapping[str, str] | None = None) -> State:
         """Return the state of a connection.
+
+        Args:
+            record: The connection.
+            refused: What `Store.refused` has returned; None reads it.
 
         Returns:
             `damaged`: the settings cannot be read. `incomplete`: settings are missing. `invalid`: some are not valid.
@@ -415,7 +454,47 @@ class Host:
         errors = self.invalid_settings(record)
         if errors:
             return self._state_of(record.connector, errors)
-        return "refused" if self.store.is_refused(record) else "ready"
+        return "refused" if self.store.is_refused(record, refused) else "ready"
+
+    def throttled(self, connection_id: str) -> Throttle | None:
+        """Return why and until when calls are refused, as far as the latest call has shown."""
+        found = self._throttled.get(connection_id)
+        return found if found is not None and found.until > datetime.now(UTC) else None
+
+    def status(self, record: Record) -> dict[str, Any] | None:
+        """Return what a connector knows of a connection without a request: the capability `status`.
+
+        Returns:
+            The status; None if the connector offers none, or the connection cannot be used.
+        """
+        if record.error is not None or not self.offers(record.connector, "status", record):
+            return None
+        with self._lock:
+            live = self._live.get((record.id, None))
+        is_live = live is not None and live.settings == record.settings
+        try:
+            # One for each row of a page of connections: it is not kept open.
+            connection = live.connection if live and is_live else self._new_connection(record, None)
+        except ConnectorError:  # the settings are not complete yet
+            return None
+        try:
+            status = connection.status()
+        except ConnectorError as error:
+            return {"state": None, "message": error.message}
+        finally:
+            if not is_live:
+                connection.close()
+        self._learn(record, status)
+        return status
+
+    def _learn(self, record: Record, status: Mapping[str, Any]) -> None:
+        """Learn what another program of the same tokens has found out."""
+        state = status.get("state")
+        if state == "reauthorizationRequired":
+            self.record_outcome(record, {"code": "REAUTHORIZATION_REQUIRED"})
+        elif state == "throttled" and isinstance(status.get("throttledUntil"), str):
+            until = datetime.fromisoformat(status["throttledUntil"])
+            self._set_throttled(record.id, Throttle(until, str(status.get("message") or "")))
 
     def invalid_settings(self, record: Record) -> list[dict[str, Any]]:
         """Return what is missing or not valid, as entries of `fields`."""
@@ -429,6 +508,11 @@ class Host:
             error: The `error` of the envelope; None for a success. Most errors say nothing about the authorization.
         """
         is_refused = error is not None and error.get("code") == "REAUTHORIZATION_REQUIRED"
+        if error is None:
+            self._set_throttled(record.id, None)
+        elif error.get("code") in _THROTTLED and error.get("retryAfter"):
+            until = datetime.now(UTC) + timedelta(seconds=float(error["retryAfter"]))
+            self._set_throttled(record.id, Throttle(until, str(error.get("message", ""))))
         if (error is None or is_refused) and is_refused != self.store.is_refused(record):
             try:
                 if is_refused and self.record(record.id) is None:
@@ -443,16 +527,33 @@ class Host:
         is_missing = all(entry.get("rule") == "required" or entry["field"] in granted for entry in errors)
         return "incomplete" if is_missing else "invalid"
 
-    def _listed(self, connector_id: str, entry: SharedEntry, *, is_refused: bool) -> Listed:
+    def _set_throttled(self, connection_id: str, throttle: Throttle | None) -> None:
+        known = self.throttled(connection_id)
+        if throttle is None:
+            self._throttled.pop(connection_id, None)
+        else:
+            self._throttled[connection_id] = throttle
+        if (known is None) is not (throttle is None):
+            self.events.publish(connection_id, STATE)
+
+    def _listed_own(self, record: Record, refused: Mapping[str, str]) -> Listed:
+        named = self._described[record.connector]["auth"].get("callbackFields", {})
+        account = next((str(record.settings[name]) for name in named.values() if record.settings.get(name)), "")
+        state, throttled = self.state(record, refused), self.throttled(record.id)
+        return Listed(record.id, record.connector, record.name, state, account=account, throttled=throttled)
+
+    def _listed(self, connector_id: str, entry: SharedEntry, refused: Mapping[str, str]) -> Listed:
         state: State = "ready"
         if entry.error is not None:
             fields = entry.error.to_dict()["fields"] if entry.error.code == "SETTINGS_INVALID" else []
             state = self._state_of(connector_id, fields) if fields else "damaged"
-        elif is_refused:
+        elif entry.id in refused:
             record = self._ask(self.shared[connector_id].load, entry.id)
-            state = self.state(record) if record else "ready"
+            state = self.state(record, refused) if record else "ready"
         error = None if state == "incomplete" else entry.error
-        return Listed(entry.id, connector_id, entry.name, state, entry.details, error, entry.can_open)
+        throttled = self.throttled(entry.id)
+        shown = (entry.details, error, entry.can_open, entry.account, throttled)
+        return Listed(entry.id, connector_id, entry.name, state, *shown)
 
     @staticmethod
     def _ask(method: Callable[..., T], *args: Any) -> T:
@@ -515,20 +616,23 @@ class Host:
             live = self._live.get(key)
             if live is not None and live.settings == record.settings:
                 return live.connection
-            context = HostContext.from_hooks(
-                self._manager.hook,
-                connection_id=record.id,
-                row_limit=row_limit,
-                cancelled=_is_cancelled,
-                contract_version=CONTRACT_VERSION,
-            )
-            if record.is_shared:  # its tokens are where the connector stores them for all programs
-                context = dataclasses.replace(context, load_credentials=None, save_credentials=None)
-            connection = self.connectors[record.connector].connect(record.settings, context)
+            connection = self._new_connection(record, row_limit)
             self._live[key] = _Live(record.settings, connection)
         if live is not None:  # another program replaced the settings
             live.connection.close()
         return connection
+
+    def _new_connection(self, record: Record, row_limit: int | None) -> Connection:
+        context = HostContext.from_hooks(
+            self._manager.hook,
+            connection_id=record.id,
+            row_limit=row_limit,
+            cancelled=_is_cancelled,
+            contract_version=CONTRACT_VERSION,
+        )
+        if record.is_shared:  # its tokens are where the connector stores them for all programs
+            context = dataclasses.replace(context, load_credentials=None, save_credentials=None)
+        return self.connectors[record.connector].connect(record.settings, context)
 
     def _add(self, connector_id: str, connector: Connector) -> None:
         try:

@@ -7,6 +7,7 @@ Theory of operation
 2. The browser that starts a flow gets a cookie for the callback (HttpOnly, Lax, for the callback path only). The
    callback must have both `state` and cookie, so that an attacker cannot make this browser accept another company's
    grant (RFC 6749 section 10.12).
+   A connection that has an account already keeps it: consent for another one is refused.
 3. A state is valid once and for ten minutes. Other parameters of the callback go into the fields that the descriptor
    names (`callbackFields`), and the connector exchanges the code for the rest. None of it appears on a page.
 4. The callback URL contains code and state, so the response is always a redirect: to the same path without them, with a
@@ -91,6 +92,7 @@ class _Pending:
     browser: str = field(repr=False)
     verifier: str = field(repr=False)
     began: float
+    account: dict[str, str]
 
 
 class OAuthFlows:
@@ -110,11 +112,12 @@ class OAuthFlows:
         self._outcomes: dict[str, tuple[Outcome, float]] = {}
         self._lock = threading.Lock()
 
-    def start(self, record: Record) -> tuple[str, str]:
+    def start(self, record: Record, *, may_change_account: bool = False) -> tuple[str, str]:
         """Start a flow.
 
         Args:
             record: The connection, with the settings of its app.
+            may_change_account: Whether a person may consent for another account than the connection has now.
 
         Returns:
             The authorization URL, and the value of the cookie for the callback.
@@ -129,13 +132,16 @@ class OAuthFlows:
         more = {"code_challenge": challenge} if auth.get("pkce") else {}
         connector: Any = self._host.connectors[record.connector]
         url: str = connector.authorization_url(record.settings, redirect_uri=self.redirect_uri, state=state, **more)
+        names = () if may_change_account else auth.get("callbackFields", {}).values()
+        account = {name: str(record.settings[name]) for name in names if record.settings.get(name)}
         if urlsplit(url).scheme not in {"http", "https"}:
             raise OAuthFlowError("The connector returned no web address for the authorization.", record.id)
         with self._lock:
             self._expire()
             while len(self._pending) >= _MAX_PENDING:
                 self._pending.pop(next(iter(self._pending)))
-            self._pending[state] = _Pending(record.id, record.is_shared, browser, verifier, self._now())
+            now = self._now()
+            self._pending[state] = _Pending(record.id, record.is_shared, browser, verifier, now, account)
         return url, browser
 
     def complete(self, parameters: Mapping[str, str], browser: str) -> Record:
@@ -162,14 +168,12 @@ class OAuthFlows:
         if record is None:
             raise OAuthFlowError("The connection was removed in the meantime.")
         if record.is_shared != pending.is_shared or record.error is not None:
-            raise OAuthFlowError(
-                "Another program has changed this connection in the meantime. Connect again.", record.id
-            )
+            raise OAuthFlowError("Another program has changed this connection in the meantime. Reconnect.", record.id)
         if "error" in parameters or not parameters.get("code"):
             refusal = parameters.get("error", "")
             message = _REFUSALS.get(refusal, "The provider returned no authorization. Try again.")
             raise OAuthFlowError(message, record.id)
-        return self._connected(record, parameters, pending.verifier)
+        return self._connected(record, parameters, pending)
 
     def keep(self, outcome: Outcome) -> str:
         """Store an outcome for ten minutes and return the name under which `outcome` finds it."""
@@ -188,7 +192,7 @@ class OAuthFlows:
             kept = self._outcomes.get(name)
         return kept[0] if kept else Outcome(None, message=_UNKNOWN)
 
-    def _connected(self, record: Record, parameters: Mapping[str, str], verifier: str) -> Record:
+    def _connected(self, record: Record, parameters: Mapping[str, str], pending: _Pending) -> Record:
         auth = self._host.describe(record.connector)["auth"]
         connector: Any = self._host.connectors[record.connector]
         named: Mapping[str, str] = auth.get("callbackFields", {})
@@ -196,7 +200,16 @@ class OAuthFlows:
         if missing:
             raise OAuthFlowError("The provider's response does not say which account was connected.", record.id)
         filled = {name: parameters[parameter] for parameter, name in named.items()}
-        more = {"code_verifier": verifier} if auth.get("pkce") else {}
+        for name, wanted in pending.account.items():
+            if filled[name] != wanted:  # before the code is exchanged: nothing changes at the provider either
+                what = str(auth.get("accountName") or "account")
+                raise OAuthFlowError(
+                    f"You chose the {what} {filled[name]}, but {record.name} is a connection to the {what} {wanted}. "
+                    f"Nothing was changed. Reconnect and choose {wanted}, or create a new connection for the other "
+                    f"{what}.",
+                    record.id,
+                )
+        more = {"code_verifier": pending.verifier} if auth.get("pkce") else {}
         try:
             filled |= connector.exchange_code(
                 record.settings, code=parameters["code"], redirect_uri=self.redirect_uri, **more
@@ -216,7 +229,7 @@ class OAuthFlows:
     def _unsaved(self, record: Record, settings: dict[str, Any], failure: StoreError) -> OAuthFlowError:
         """Keep the settings in the own store if the shared one cannot: the new grant must not be lost."""
         members = failure.error.to_dict() if failure.error else None
-        what_to_do = "Connect again as soon as this is corrected."
+        what_to_do = "Reconnect as soon as this is corrected."
         if not record.is_shared and failure.error is not None:
             self._host.store.put(replace(record, settings=settings))
             what_to_do = "The web UI keeps the settings. To store them as soon as this is corrected, save them again."

@@ -64,6 +64,8 @@ class ResultPages(View):
             return self._failed(
                 request, run.record, run.title, run.error, meta=run.meta, action=run.action, run_id=run.id, status=200
             )
+        if run.task is not None:
+            return self._page(request, run.task.template, run=run, record=run.record, formatting=formatting)
         if run.action is None:
             return self._page(request, "test.html", run=run, record=run.record, formatting=formatting)
         return self._result_page(request, run, run.data)
@@ -71,7 +73,8 @@ class ResultPages(View):
     def status(self, request: Request) -> Response:
         """Return the progress of a run, for the script of the progress page."""
         run = self._run(request)
-        return JSONResponse({"state": run.state, "done": run.done, "total": run.total, "seconds": round(run.seconds)})
+        now = {"state": run.state, "done": run.done, "total": run.total, "seconds": round(run.seconds)}
+        return JSONResponse(now | {"note": run.note})
 
     def again(self, request: Request) -> Response:
         """Run an action again with the same input. What changes data goes back to its form instead."""
@@ -79,7 +82,12 @@ class ResultPages(View):
         record = self._host.record(run.record.id)
         if record is None:
             raise NotFound("This connection does not exist. It may have been removed.")
-        if run.action is None or run.action.get("readOnly") is False or run.action.get("destructive"):
+        if (
+            run.action is None
+            or run.task is not None
+            or run.action.get("readOnly") is False
+            or run.action.get("destructive")
+        ):
             raise NotFound("This run cannot be repeated without its form.")
         repeated = Run(record, run.action, dict(run.input), run.mode, question=run.question, list_url=run.list_url)
         run.is_stale = True  # its list shows the new rows
@@ -105,7 +113,13 @@ class ResultPages(View):
     def download(self, request: Request) -> Response:
         """Send a result as a file."""
         run, kind = self._run(request), request.path_params["kind"]
-        if run.action is None or run.state != "done" or run.is_sensitive or kind not in {"csv", "json", "parquet"}:
+        if (
+            run.action is None
+            or run.task is not None
+            or run.state != "done"
+            or run.is_sensitive
+            or kind not in {"csv", "json", "parquet"}
+        ):
             raise NotFound("This file does not exist.")
         if kind == "parquet" and not download.has_parquet(run):
             raise NotFound("This file does not exist.")

@@ -7,7 +7,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vantage_quickbooks.contract import envelope
 from vantage_quickbooks.errors import CancelledError
@@ -19,6 +19,7 @@ from vantage_quickbooks.web.modes import CHANGES, FULL, PAGE, changes_trigger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from vantage_quickbooks.contract import Connection
     from vantage_quickbooks.web.charts import ChartGroup
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from vantage_quickbooks.web.rows import ResultFiles, Rows
     from vantage_quickbooks.web.store import Record
 
-__all__ = ["MAX_ROWS", "Run", "Runs"]
+__all__ = ["MAX_ROWS", "Run", "Runs", "Task"]
 
 MAX_ROWS = 100_000
 """Maximum rows of a result. Reading stops there, and the page says so."""
@@ -37,13 +38,29 @@ _INLINE_TIMEOUT_S = 1.5
 """A result that arrives within this time is shown at once, without a progress page."""
 
 
+class Task(Protocol):
+    """What a run does that is not one call of an action: a sync, an export.
+
+    Attributes:
+        title: What it does, in words.
+        template: The template of the page of its outcome.
+    """
+
+    title: str
+    template: str
+
+    def execute(self, run: Run) -> None:
+        """Do it, in the thread of the run; set `run.data`. What it raises is the error of the run."""
+        ...
+
+
 @dataclass
 class Run:
     """One call.
 
     Attributes:
         record: The connection.
-        action: The action's descriptor; None for a test of the connection.
+        action: The action's descriptor; None for a test of the connection, and for most tasks.
         input: The input.
         mode: How the list is read: `page`, `full` or `changes`.
         id: A random id, for URLs.
@@ -65,6 +82,9 @@ class Run:
         is_outdated: Whether records of the company changed after it started.
         was_shown: Whether its rows were shown in their list.
         position: That of the events at its start.
+        task: What it does if it is not one call or test.
+        note: Progress in words, beside the number of records.
+        file: The file that it has made; None if there is none.
         started_at: When it started.
         took_s: Duration in seconds.
     """
@@ -92,6 +112,9 @@ class Run:
     is_outdated: bool = False
     was_shown: bool = False
     position: str = ""
+    task: Task | None = None
+    note: str = ""
+    file: Path | None = None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     took_s: float = 0.0
     _cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
@@ -101,12 +124,15 @@ class Run:
     @property
     def title(self) -> str:
         """What it asks for, in words."""
+        if self.task is not None:
+            return self.task.title
         return self.question or (str(self.action["title"]) if self.action else "Test connection")
 
     @property
     def outcome(self) -> str:
         """The state; `failed` also for a test that found that the connection does not work."""
-        has_failed = self.state == "done" and self.action is None and not self.data.get("ok")
+        is_test = self.action is None and self.task is None
+        has_failed = self.state == "done" and is_test and not self.data.get("ok")
         return "failed" if has_failed else self.state
 
     @property
@@ -140,6 +166,12 @@ class Run:
         """Wait up to *seconds* for the end, and return whether the run has ended."""
         return self._ended.wait(seconds)
 
+    def discard(self) -> None:
+        """Delete its rows and its file."""
+        self.rows.drop()
+        if self.file is not None:
+            self.file.unlink(missing_ok=True)
+
     def end(self, state: str) -> None:
         """Set the final state."""
         self.took_s = time.monotonic() - self._began
@@ -167,6 +199,15 @@ class Runs:
         """Return the state of each run that is remembered."""
         return [run.state for run in list(self._runs.values())]
 
+    def new_file(self, name: str) -> Path:
+        """Return the path of a file beside the results, which is deleted with its run, or when the server stops."""
+        return self._files.directory / name
+
+    def running(self, connection_id: str, task: type[Any]) -> Run | None:
+        """Return the run of a kind of task that a connection has in progress; None if there is none."""
+        found = [run for run in self.of(connection_id) if run.state == "running" and isinstance(run.task, task)]
+        return found[0] if found else None
+
     def get(self, run_id: str) -> Run | None:
         """Return a run, or None if it is unknown or no longer stored."""
         return self._runs.get(run_id)
@@ -180,17 +221,22 @@ class Runs:
         runs = self.of(connection_id)
         return [run for run in runs if run.sync_state is not None and run.action and run.action["id"] == action_id]
 
-    def start(self, run: Run) -> bool:
-        """Start a run in its own thread. Return False if too many are running."""
+    def start(self, run: Run, action: Mapping[str, Any] | None = None) -> bool:
+        """Start a run in its own thread. Return False if too many are running.
+
+        Args:
+            run: The run.
+            action: The descriptor of the action whose rows a task keeps; by default that of the run.
+        """
         with self._lock:
             if sum(other.state == "running" for other in self._runs.values()) >= _MAX_CONCURRENT_RUNS:
                 return False
             for other in [other for other in self._runs.values() if other.state != "running"]:
                 if len(self._runs) >= _MAX_RUNS:
                     del self._runs[other.id]
-                    other.rows.drop()
+                    other.discard()
             run.position = self._host.events.position
-            run.rows = self._files.new(run.id, run.action)
+            run.rows = self._files.new(run.id, action or run.action)
             self._runs[run.id] = run
         threading.Thread(target=self._execute, args=(run,), name=f"run-{run.id}", daemon=True).start()
         return True
@@ -201,7 +247,7 @@ class Runs:
             for run in self.of(connection_id):
                 run.cancel()
                 del self._runs[run.id]
-                run.rows.drop()
+                run.discard()
 
     def _outdate(self, connection_id: str) -> None:
         for run in self.of(connection_id):
@@ -249,21 +295,24 @@ class Runs:
     def _execute(self, run: Run) -> None:
         current_observer.set(run)
         try:
-            if run.action is None:
+            if run.task is not None:
+                run.task.execute(run)
+            elif run.action is None:
                 run.data = self.test(run.record)
             elif run.mode != PAGE and self._host.offers(run.record.connector, "stream", run.record):
                 self._stream(run, self._host.connection(run.record), run.action)
             else:
                 self._call_once(run, self._host.connection(run.record), run.action)
-            if run.is_list and not run.error:
+            if run.is_list and not run.error and run.task is None:
                 with self._charts_lock:
                     run.chart_groups = charts.build_charts(run.rows, (run.action or {}).get("views") or ())
         except Exception as error:  # noqa: BLE001 -- a connector may fail in any way
             run.error = error_of(error)
             run.meta = run.meta or envelope(error=run.error, request_id=run.error["details"].get("requestId"))["meta"]
         if run.error:
-            run.rows.drop()  # an incomplete list beside an error could pass for a complete one
-        if run.action is not None:
+            run.discard()  # an incomplete list beside an error could pass for a complete one
+            run.file = None
+        if run.action is not None or run.task is not None:
             self._host.record_outcome(run.record, run.error)
         run.end("failed" if run.error else "done")
 

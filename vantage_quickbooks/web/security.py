@@ -11,18 +11,21 @@ Theory of operation
 4. The OAuth redirect comes from another site, so the Strict cookie is not sent with it. The callback path is therefore
    open to all, and does nothing without the `state` of a flow that was started here and the Lax cookie of the browser
    that started it. Its response redirects to a URL without code and state (see `oauth`).
-5. No page runs inline scripts, loads anything from other sites, can be framed or cached, or sends a referrer to other
+5. The reconnect addresses are opened from other sites as well, and need a session as all pages do: they are requested
+   once more from this site, or remembered in a Lax cookie until the person has signed in.
+6. No page runs inline scripts, loads anything from other sites, can be framed or cached, or sends a referrer to other
    sites.
 """
 
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -35,9 +38,10 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["CALLBACK_PATH", "SecurityMiddleware", "Session", "Sessions", "cookies"]
+__all__ = ["CALLBACK_PATH", "RECONNECT_PATH", "SecurityMiddleware", "Session", "Sessions", "cookies"]
 
 CALLBACK_PATH = "/oauth/callback"
+RECONNECT_PATH = "/reconnect"
 OPEN_PATHS = (CALLBACK_PATH, "/static/")
 
 HEADERS = {
@@ -52,6 +56,12 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
+
+_RECONNECT = re.compile(r"/reconnect|/connections/[A-Za-z0-9._-]{1,80}/reconnect")
+"""Addresses that people open from other sites and mails."""
+
+_NEXT_S = 600
+"""How long a reconnect address is remembered while a person signs in."""
 
 _SAFE = {"GET", "HEAD"}
 _MAX_BODY_BYTES = 1 << 20
@@ -131,12 +141,20 @@ class SecurityMiddleware:
         app: The protected application.
         sessions: The access key and the sessions.
         refuse: Renders the page of a refused request from status, title and text.
+        again: Renders a page that requests a path once more.
     """
 
-    def __init__(self, app: ASGIApp, sessions: Sessions, refuse: Callable[[int, str, str], Response]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        sessions: Sessions,
+        refuse: Callable[[int, str, str], Response],
+        again: Callable[[str], Response],
+    ) -> None:
         self._app = app
         self._sessions = sessions
         self._refuse = refuse
+        self._again = again
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass an allowed request to the application; answer any other."""
@@ -178,19 +196,51 @@ class SecurityMiddleware:
             return None
         parameters = dict(parse_qsl(query))
         if "key" in parameters and scope["method"] == "GET" and not is_api:
-            return self._sign_in(path, parameters)
+            return self._sign_in(path, parameters, cookies(headers).get(self._next_cookie, ""))
         session = self._sessions.find(headers)
         if session is None:
-            return self._unauthorized(is_api)
+            is_reconnect = scope["method"] in _SAFE and _RECONNECT.fullmatch(path) is not None
+            return self._unauthorized_reconnect(path, query, headers) if is_reconnect else self._unauthorized(is_api)
         scope.setdefault("state", {})["session"] = session
         return None
 
-    def _sign_in(self, path: str, parameters: dict[str, str]) -> Response:
+    @property
+    def _next_cookie(self) -> str:
+        return f"{self._sessions.cookie}_next"
+
+    def _unauthorized_reconnect(self, path: str, query: str, headers: Headers) -> Response:
+        """Answer a request for a reconnect address without a session.
+
+        From another site, browsers send no Strict cookie: the request is repeated from this site. If there is no
+        session even then, the address is remembered until the person has signed in.
+        """
+        address = f"{path}?{urlencode(parse_qsl(query))}" if query else path
+        if headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
+            return self._again(address)
+        answer = self._unauthorized(is_api=False)
+        answer.set_cookie(
+            self._next_cookie,
+            quote(address, safe=""),
+            max_age=_NEXT_S,
+            httponly=True,
+            samesite="lax",
+            secure=self._sessions.is_secure,
+            path="/",
+        )
+        return answer
+
+    def _sign_in(self, path: str, parameters: dict[str, str], remembered: str = "") -> Response:
         session_id = self._sessions.sign_in(parameters.pop("key"))
         if session_id is None:
             return self._unauthorized(is_api=False)
         # A relative redirect cannot lead to another site; the query without the key.
-        answer = RedirectResponse("/" + path.lstrip("/\\") + (f"?{urlencode(parameters)}" if parameters else ""), 303)
+        target = "/" + path.lstrip("/\\") + (f"?{urlencode(parameters)}" if parameters else "")
+        wanted = urlsplit(unquote(remembered))
+        if target == "/" and _RECONNECT.fullmatch(wanted.path) and not (wanted.scheme or wanted.netloc):
+            target = wanted.path + (f"?{wanted.query}" if wanted.query else "")
+        answer = RedirectResponse(target, 303)
+        if remembered:
+            answer.delete_cookie(self._next_cookie, path="/")
         answer.set_cookie(
             self._sessions.cookie,
             session_id,

@@ -29,6 +29,7 @@ class SharedEntry:
         details: What distinguishes it from others, for a person.
         error: Why it cannot be used; None if it can.
         can_open: Whether `load` accepts the id.
+        account: The provider's id of what is connected; empty if it is not known.
     """
 
     id: str
@@ -36,6 +37,7 @@ class SharedEntry:
     details: str = ""
     error: ConnectorError | None = None
     can_open: bool = True
+    account: str = ""
 
 
 class SharedConnections(Protocol):

@@ -35,6 +35,7 @@ _CREATE = """
 CREATE TABLE IF NOT EXISTS connection (id TEXT PRIMARY KEY, connector TEXT NOT NULL, sealed TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS credentials (id TEXT PRIMARY KEY, version INTEGER NOT NULL, sealed TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS refusal (id TEXT PRIMARY KEY, sealed TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS sync (id TEXT PRIMARY KEY, sealed TEXT NOT NULL);
 """
 _SAVE = """
 INSERT INTO credentials AS stored (id, version, sealed) VALUES (?, ?, ?)
@@ -132,6 +133,7 @@ class Store:
             database.execute("DELETE FROM connection WHERE id = ?", (connection_id,))
             database.execute("DELETE FROM credentials WHERE id = ?", (connection_id,))
             database.execute("DELETE FROM refusal WHERE id = ?", (connection_id,))
+            database.execute("DELETE FROM sync WHERE id = ?", (connection_id,))
 
     def refused(self) -> dict[str, str]:
         """Return the connections whose authorization the provider refused in the latest call.
@@ -143,9 +145,14 @@ class Store:
             rows = database.execute("SELECT id, sealed FROM refusal").fetchall()
         return {connection_id: str(self._decrypt(sealed).get("settings")) for connection_id, sealed in rows}
 
-    def is_refused(self, record: Record) -> bool:
-        """Return whether the provider refused the authorization of these settings in the latest call."""
-        return self.refused().get(record.id) == _digest(record)
+    def is_refused(self, record: Record, refused: Mapping[str, str] | None = None) -> bool:
+        """Return whether the provider refused the authorization of these settings in the latest call.
+
+        Args:
+            record: The connection.
+            refused: What `refused` has returned; None reads it.
+        """
+        return (self.refused() if refused is None else refused).get(record.id) == _digest(record)
 
     def set_refused(self, record: Record, is_refused: bool) -> None:
         """Record whether the provider refuses the authorization of a connection's settings."""
@@ -155,6 +162,19 @@ class Store:
                 database.execute("INSERT OR REPLACE INTO refusal (id, sealed) VALUES (?, ?)", (record.id, sealed))
             else:
                 database.execute("DELETE FROM refusal WHERE id = ?", (record.id,))
+
+    def syncs(self) -> dict[str, dict[str, Any]]:
+        """Return the latest sync of each connection that this web UI has synced."""
+        with self._database() as database:
+            rows = database.execute("SELECT id, sealed FROM sync").fetchall()
+        return {connection_id: self._decrypt(sealed) for connection_id, sealed in rows}
+
+    def put_sync(self, connection_id: str, latest: Mapping[str, Any]) -> None:
+        """Store the latest sync of a connection."""
+        with self._database() as database:
+            database.execute(
+                "INSERT OR REPLACE INTO sync (id, sealed) VALUES (?, ?)", (connection_id, self._encrypt(latest))
+            )
 
     def load_credentials(self, connection_id: str) -> dict[str, Any] | None:
         """Return the credentials last saved for a connection, with their `version`; None if there are none."""

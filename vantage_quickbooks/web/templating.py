@@ -47,6 +47,10 @@ class Templates:
         values = {"link": None, "link_text": "", "error": None, **values}
         return self.page("message.html", status, title=title, text=text, **values)
 
+    def again(self, path: str) -> Response:
+        """Return a page that requests a path of this site once more, now with its Strict cookies."""
+        return self.page("bounce.html", title="Reconnect", target=path, name="this page", is_away=False, is_again=True)
+
 
 def on_not_found(templates: Templates, error: NotFound) -> Response:
     """Return the page for status 404."""

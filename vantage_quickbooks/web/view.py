@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vantage_quickbooks.web.listings import lists_of
 from vantage_quickbooks.web.templating import NotFound, redirect
@@ -14,14 +14,34 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from vantage_quickbooks.web.host import Host
+    from vantage_quickbooks.web.host import Host, State, Throttle
     from vantage_quickbooks.web.runs import Run, Runs
     from vantage_quickbooks.web.store import Record
     from vantage_quickbooks.web.templating import Templates
 
-__all__ = ["View"]
+__all__ = ["Banner", "View"]
 
 _NEEDS_CONSENT = {"REAUTHORIZATION_REQUIRED", "PERMISSION_DENIED"}
+
+
+class Banner(NamedTuple):
+    """What every page of a connection says about its state, in `state.html`.
+
+    Attributes:
+        record: The connection.
+        state: See `Host.state`.
+        provider: The connector's name.
+        supports_oauth: Whether a person connects it by consent.
+        throttled: Why and until when calls are refused.
+        problems: What is wrong with its settings.
+    """
+
+    record: Record
+    state: State
+    provider: str
+    supports_oauth: bool
+    throttled: Throttle | None
+    problems: list[dict[str, Any]]
 
 
 class View:
@@ -40,9 +60,23 @@ class View:
 
     def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         record: Record | None = values.get("record")
+        if record is not None:
+            values.setdefault("banner", self._banner(record))
         if record is not None and "live" not in values:
             values["live"] = (f"/connections/{record.id}/events", getattr(request.state, "position", ""))
         return self._templates.page(template, status, csrf=request.state.session.csrf, **values)
+
+    def _banner(self, record: Record) -> Banner:
+        """Return what every page of a connection says about its state."""
+        described = self._host.describe(record.connector)
+        return Banner(
+            record=record,
+            state=self._host.state(record),
+            provider=str(described["displayName"]),
+            supports_oauth=self._host.supports_oauth(record.connector),
+            throttled=self._host.throttled(record.id),
+            problems=[] if record.error else self._host.invalid_settings(record),
+        )
 
     def _record(self, request: Request) -> Record:
         if not hasattr(request.state, "position"):  # before anything is read

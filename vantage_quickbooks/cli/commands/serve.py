@@ -28,12 +28,14 @@ from vantage_quickbooks.cli.options import (
 )
 from vantage_quickbooks.cli.output import FAILURE, SUCCESS, is_installed, print_error, require, write
 from vantage_quickbooks.cli.signals import stopped_by_signals
+from vantage_quickbooks.cli.web_syncs import FolderSyncs, sync_target_of
 from vantage_quickbooks.cli.webhook_inbox import has_tokens, read_tokens
 from vantage_quickbooks.errors import ConnectorError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vantage_quickbooks.cli.web_syncs import TableSyncs
     from vantage_quickbooks.emulator import Emulator
     from vantage_quickbooks.web.security import Sessions
 
@@ -57,6 +59,7 @@ and pages update by themselves. The token is in the file of
     examples=(
         ("A local QuickBooks with a sample company; keeps nothing", "vantage-quickbooks serve --demo"),
         ("Your own companies, on another port", "vantage-quickbooks serve --port 9000"),
+        ("With a folder for copies of companies", "vantage-quickbooks serve --sync-output copies"),
         ("The companies of a folder", "vantage-quickbooks serve --registry /srv/companies"),
         (
             "Behind a reverse proxy",
@@ -77,6 +80,13 @@ and pages update by themselves. The token is in the file of
     help="Where the web UI keeps its own data, encrypted; default: the user's state directory.",
 )
 @click.option(
+    "--sync-output",
+    metavar="DIR",
+    type=click.Path(),
+    help='Directory to which "Sync now" writes a copy of each company, as `sync --all --output` does.',
+)
+@click.option("--to", metavar="DESTINATION", help='Tables into which "Sync now" loads, as `sync --to` does.')
+@click.option(
     "--webhook-token-file",
     metavar="FILE",
     type=click.Path(),
@@ -93,6 +103,8 @@ def command(
     public_url: str | None,
     registry: str | None,
     data: str | None,
+    sync_output: str | None,
+    to: str | None,
     webhook_token_file: str | None,
     metrics_key_file: str | None,
     verbose: bool,
@@ -119,7 +131,8 @@ def command(
     key = read_metrics_key(metrics_key_file)
     try:
         with stopped_by_signals():
-            _serve(host, port, checked_url, data, registry, tokens, key, is_demo=demo, is_verbose=verbose)
+            sync_target = sync_target_of(sync_output, to)
+            _serve(host, port, checked_url, data, registry, tokens, key, sync_target, is_demo=demo, is_verbose=verbose)
     except ConnectorError as error:
         print_error(error.to_dict())
         return FAILURE
@@ -134,6 +147,7 @@ def _serve(
     registry_url: str | None,
     tokens: Sequence[str] | None,
     metrics_key: str | None,
+    sync_target: FolderSyncs | TableSyncs | None,
     *,
     is_demo: bool,
     is_verbose: bool,
@@ -158,7 +172,8 @@ def _serve(
         registry = stack.enter_context(opened(registry_url))
         connections = RegistryConnections(registry, None if emulator else registry_url)
         try:
-            host = Host(Store(directory), shared={CONNECTOR_ID: connections})
+            sync_target = sync_target or (FolderSyncs(str(directory / "copies")) if emulator else None)
+            host = Host(Store(directory), shared={CONNECTOR_ID: connections}, sync_target=sync_target)
         except StoreError as error:
             raise UsageError(str(error)) from None
         if emulator:

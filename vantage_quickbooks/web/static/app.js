@@ -12,6 +12,8 @@ if (progress) {
       if (now.state !== "running") { location.reload(); return; }
       document.getElementById("progress-done").textContent = now.done.toLocaleString("en");
       document.getElementById("progress-seconds").textContent = now.seconds;
+      const note = document.getElementById("progress-note");
+      if (note) note.textContent = now.note;
       if (now.total) { bar.max = now.total; bar.value = now.done; }
     } catch { /* the server may be busy: try again */ }
     setTimeout(follow, 700);
