@@ -93,6 +93,7 @@ def kit(tmp_path, *arguments, **variables):
         "HOME": str(tmp_path),
         "XDG_STATE_HOME": str(tmp_path / "state"),
         "PYTHONPATH": os.pathsep.join(map(str, SOURCES)),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # the kit needs no other plugin, and each start would import all
         **variables,
     }
     report = tmp_path / "report.xml"
