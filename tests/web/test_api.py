@@ -14,6 +14,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from vantage_quickbooks.connector.connector import QUICKBOOKS
+from vantage_quickbooks.web.shared_sets import with_sets
 
 CHECKS = [
     not_a_server_error,
@@ -38,7 +39,9 @@ def test_connectors_are_listed_and_described(api):
 
 def test_an_action_is_described_on_its_own(api):
     path = "/api/connectors/quickbooks/actions"
-    assert api("GET", f"{path}/listVendors").json()["data"] == QUICKBOOKS.describe_action("listVendors")
+    alone = with_sets(QUICKBOOKS.describe_action("listVendors"), QUICKBOOKS.describe(schemas=False))
+    assert api("GET", f"{path}/listVendors").json()["data"] == alone
+    assert alone["listing"]["filters"][-1]["presets"][0]["id"] == "today"  # what the descriptor has once
     missing = api("GET", f"{path}/nothing")
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "ACTION_NOT_FOUND")
 

@@ -88,6 +88,7 @@ _ACTION_DEFAULTS: dict[str, Any] = {
     "requiredScopes": [],
     "examples": [],
     "views": [],
+    "report": None,
 }
 _SCHEMAS: dict[str, Any] = {"inputSchema": {}, "inputForm": {}, "outputSchema": {}}
 
