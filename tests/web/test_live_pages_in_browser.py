@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from playwright.sync_api import expect
 from running_site import Site, wait_until
@@ -24,6 +26,39 @@ def open_live(page, site, path=INVOICES):
     page.goto(f"{site.url}{path}")
     expect(page.locator(".live")).to_contain_text("Live")
     wait_until(lambda: site.host.events.subscribers == 1)
+
+
+MORPH = """pairs => pairs.map(([old, fresh]) => {
+  const [one, two] = [old, fresh].map(html => Object.assign(document.createElement("div"), {innerHTML: html}));
+  const kept = new Map([...one.querySelectorAll("[data-live-key]")].map(it => [it.dataset.liveKey, it]));
+  morphChildren(one, two);
+  const isKept = it => (kept.get(it.dataset.liveKey) ?? it) === it || kept.get(it.dataset.liveKey).nodeName !== it.nodeName;
+  const isSame = [...one.children].every(isKept);
+  return [one.innerHTML, two.innerHTML, isSame];
+})"""
+
+
+def random_html(random, depth=0):
+    """Return elements of which some have a key, and text between them."""
+    keys = random.sample(range(20), 8)
+    parts = []
+    for _ in range(random.randint(0, 6)):
+        tag = random.choice(["p", "span", "b"])
+        key = f' data-live-key="{depth}-{keys.pop()}"' if random.random() < 0.5 else ""
+        title = f' title="{random.randint(0, 3)}"' if random.random() < 0.3 else ""
+        inner = random_html(random, depth + 1) if depth < 2 and tag == "b" else str(random.randint(0, 9))
+        parts.append(random.choice(["", " text ", f"<{tag}{key}{title}>{inner}</{tag}>", f"<i{key}>{inner}</i>"]))
+    return "".join(parts)
+
+
+def test_the_shown_content_becomes_the_new_content_and_recognized_elements_stay(open_page, site):
+    page = open_page()
+    open_live(page, site)
+    random = Random(7)
+    pairs = [(random_html(random), random_html(random)) for _ in range(2000)]
+    for (old, fresh), (shown, expected, is_same) in zip(pairs, page.evaluate(MORPH, pairs), strict=True):
+        assert (old, fresh, shown) == (old, fresh, expected)
+        assert is_same, (old, fresh)
 
 
 def test_a_page_outlives_its_server(open_page, site, emulator, tmp_path):

@@ -127,6 +127,7 @@
       passed.remove();
     }
   };
+  window.morphChildren = morphChildren;  // for other scripts
   const unmark = (elements) => { for (const element of elements) element.classList.remove("changed"); };
   const highlight = () => {
     const isInner = (it) => [...marked].some((other) => other !== it && other.contains(it));
