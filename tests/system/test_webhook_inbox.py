@@ -11,7 +11,7 @@ from webhook_receiver import body_of, event
 
 from vantage_quickbooks.errors import InboxError
 from vantage_quickbooks.webhooks import Inbox, parse
-from vantage_quickbooks.webhooks.inbox import BACKOFF_S, KEPT_S, LEASE_S, MAX_ROWS, Delivery
+from vantage_quickbooks.webhooks.inbox import BACKOFF_S, KEPT_S, LEASE_S, MAX_NOTICES, Delivery
 
 A, B = "9341450000000017", "9341450000000025"
 DAY = 86_400
@@ -123,8 +123,8 @@ def test_what_arrives_during_the_work_has_its_own_window(inbox, clock):
 
 
 def test_more_than_one_claim_can_take_is_due_again_at_once(inbox, clock, monkeypatch):
-    monkeypatch.setattr("vantage_quickbooks.webhooks.inbox.MAX_ROWS", 2)
-    assert MAX_ROWS > 2
+    monkeypatch.setattr("vantage_quickbooks.webhooks.inbox.MAX_NOTICES", 2)
+    assert MAX_NOTICES > 2
     inbox.put([delivery(event(number)) for number in range(5)])
     clock.time += 900
     taken = []
@@ -132,6 +132,19 @@ def test_more_than_one_claim_can_take_is_due_again_at_once(inbox, clock, monkeyp
         taken.append(ids(claims[0]))
         inbox.finish(claims[0])
     assert taken == [["0", "1"], ["2", "3"], ["4"]]
+
+
+def test_a_claim_takes_notices_and_not_only_notifications_up_to_a_limit(inbox, clock, monkeypatch):
+    """A notification can have thousands of notices, so a limit of notifications would not limit the memory."""
+    monkeypatch.setattr("vantage_quickbooks.webhooks.inbox.MAX_NOTICES", 3)
+    inbox.put([delivery(*(event(10 * group + number) for number in range(size))) for group, size in ((0, 2), (1, 2))])
+    inbox.put([delivery(*(event(20 + number) for number in range(5)))])
+    clock.time += 900
+    taken = []
+    while claims := inbox.claim(1):
+        taken.append(len(claims[0].notices))
+        inbox.finish(claims[0])
+    assert taken == [2, 2, 5]
 
 
 def test_a_thousand_companies_in_one_transaction(inbox, clock):

@@ -62,8 +62,8 @@ MAX_PAUSE_S = 86_400.0
 KEPT_S = 30 * 86_400.0
 """How long digests and dead letters are kept. Intuit repeats a notification every 6 hours."""
 
-MAX_ROWS = 10_000
-"""Notifications of one company that are handed on together."""
+MAX_NOTICES = 20_000
+"""Notices of one company that are handed on together, some megabytes; one notification is never divided."""
 
 _CHUNK = 500  # values in one statement; SQLite before 3.32 takes 999
 _UNREADABLE = ""  # in place of the company
@@ -325,11 +325,17 @@ class Inbox:
         if not database.execute(take.values(values)).rowcount:
             return None  # another worker was first
         taken = database.execute(sa.select(table.attempts, table.reconcile_at).where(table.realm == realm)).one()
-        waiting = sa.select(NOTICE.c.id, NOTICE.c.notices).where(NOTICE.c.realm == realm, _IS_WAITING)
-        rows = database.execute(waiting.order_by(NOTICE.c.id).limit(MAX_ROWS)).all()
-        notices = merge(Notice.from_dict(data) for row in rows for data in json.loads(row.notices))
+        waiting = sa.select(NOTICE.c.id, NOTICE.c.count).where(NOTICE.c.realm == realm, _IS_WAITING)
+        rows, count = [], 0
+        for row in database.execute(waiting.order_by(NOTICE.c.id).limit(MAX_NOTICES)).all():
+            count += row[1]
+            if rows and count > MAX_NOTICES:
+                break
+            rows.append(row[0])
+        texts = _scalars(database, sa.select(NOTICE.c.notices), NOTICE.c.id, rows)
+        notices = merge(Notice.from_dict(data) for text in texts for data in json.loads(text))
         is_scheduled = taken.reconcile_at is not None
-        return Claim(realm, tuple(notices), taken.attempts, is_scheduled, token, tuple(row.id for row in rows))
+        return Claim(realm, tuple(notices), taken.attempts, is_scheduled, token, tuple(rows))
 
     def extend(self, claims: Iterable[Claim]) -> None:
         """Extend the leases of claims that are still being worked on.
@@ -598,9 +604,9 @@ def _chunks(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
     return (values[first : first + _CHUNK] for first in range(0, len(values), _CHUNK))
 
 
-def _rows_in(database: sa.Connection, query: sa.Select[Any], column: Any, values: Sequence[str]) -> list[Any]:
+def _rows_in(database: sa.Connection, query: sa.Select[Any], column: Any, values: Sequence[Any]) -> list[Any]:
     return [row for some in _chunks(values) for row in database.execute(query.where(column.in_(some))).all()]
 
 
-def _scalars(database: sa.Connection, query: sa.Select[Any], column: Any, values: Sequence[str]) -> list[Any]:
+def _scalars(database: sa.Connection, query: sa.Select[Any], column: Any, values: Sequence[Any]) -> list[Any]:
     return [row[0] for row in _rows_in(database, query, column, values)]
