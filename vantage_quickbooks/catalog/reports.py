@@ -386,7 +386,7 @@ def query_parameters(data: Mapping[str, Any]) -> dict[str, str]:
     given = [name for name in data if name in PARAMETERS]
     errors = [_unknown(report, name) for name in given if name not in report.parameters]
     errors += [
-        _wrong(name, "required", f"{report.name} needs {name}.", f"{PARAMETERS[name].description} Add it.")
+        _wrong(name, "required", f"{report.name} needs {name}.", f"Add {name}. {PARAMETERS[name].description}")
         for name in report.required
         if name not in data
     ]
@@ -427,7 +427,7 @@ def _contradictions(data: Mapping[str, Any], report: ReportType) -> list[FieldEr
                     macro,
                     "together",
                     f"{macro} cannot be combined with {' and '.join(both)}.",
-                    "Leave out the one or the other: a macro is a period of its own.",
+                    "Remove one of them: a macro is a period of its own.",
                 )
             )
         first, last = dates[0], dates[1]
@@ -435,7 +435,7 @@ def _contradictions(data: Mapping[str, Any], report: ReportType) -> list[FieldEr
             errors.append(_wrong(last, "range", f"It is before {first}.", "Swap the two dates."))
     if "report_date" in data and ("start_date" in data or "end_date" in data) and "report_date" in report.parameters:
         errors.append(
-            _wrong("report_date", "together", "report_date cannot be combined with a period.", "Leave one of them out.")
+            _wrong("report_date", "together", "report_date cannot be combined with a period.", "Remove one of them.")
         )
     return errors
 
