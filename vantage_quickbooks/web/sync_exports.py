@@ -66,6 +66,7 @@ class ExportTask:
         kind: The format.
         file_name: The name of the file for the browser.
         size: Bytes of the file.
+        count: Rows of the file.
     """
 
     template = "export_result.html"
@@ -81,7 +82,7 @@ class ExportTask:
         self.what = title
         self.title = f"Export of {title}"
         self.file_name = ""
-        self.size = 0
+        self.size = self.count = 0
 
     def execute(self, run: Run) -> None:
         """Write the file, and show it when it is complete."""
@@ -108,7 +109,7 @@ class ExportTask:
         chosen = "-".join(str(value) for value in self._data.values() if isinstance(value, str))
         self.file_name = f"{name}{'-' + chosen if chosen else ''}-{run.started_at:%Y-%m-%d}.{self.kind}"
         self.size = self._path.stat().st_size
-        run.file = self._path
+        run.file, run.done = self._path, self.count
 
     def _offers(self, run: Run, capability: str) -> bool:
         return self._host.offers(run.record.connector, capability, run.record)
@@ -132,7 +133,7 @@ class ExportTask:
             pages = iter([outcome["data"].get(key, [])])
         for rows in pages:
             yield rows
-            run.done += len(rows)
+            self.count += len(rows)
 
     def _write_csv(self, run: Run, connection: Connection, path: Path) -> None:
         # The columns are those of all rows, so the rows are on disk before the first line is written.
@@ -152,7 +153,7 @@ class ExportTask:
             if has_lines:
                 for lines in self._pages(run, connection, "ndjson"):
                     file.write(lines)
-                    run.done += bytes(lines).count(b"\n")
+                    self.count += bytes(lines).count(b"\n")
                 return
             for rows in self._rows(run, connection):
                 for row in rows:
@@ -166,7 +167,7 @@ class ExportTask:
             for batch in self._pages(run, connection, "arrow"):
                 writer = writer or parquet.ParquetWriter(path, batch.schema, compression="zstd")
                 writer.write_batch(batch)
-                run.done += batch.num_rows
+                self.count += batch.num_rows
         finally:
             if writer is not None:
                 writer.close()
