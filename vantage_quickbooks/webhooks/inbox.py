@@ -326,7 +326,8 @@ class Inbox:
             return None  # another worker was first
         taken = database.execute(sa.select(table.attempts, table.reconcile_at).where(table.realm == realm)).one()
         waiting = sa.select(NOTICE.c.id, NOTICE.c.count).where(NOTICE.c.realm == realm, _IS_WAITING)
-        rows, count = [], 0
+        rows: list[int] = []
+        count = 0
         for row in database.execute(waiting.order_by(NOTICE.c.id).limit(MAX_NOTICES)).all():
             count += row[1]
             if rows and count > MAX_NOTICES:
