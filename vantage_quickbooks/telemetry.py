@@ -94,7 +94,7 @@ _BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7
 
 def is_active() -> bool:
     """Return whether the host has imported OpenTelemetry."""
-    return "opentelemetry" in sys.modules
+    return sys.modules.get("opentelemetry") is not None  # None where its import is blocked
 
 
 # ---- spans -----------------------------------------------------------------------------------------------------------

@@ -48,8 +48,8 @@ class Settings:
         realm_id: The QuickBooks company.
         max_results: Maximum number of records that one API call fetches, unless the call's input sets another.
         environment: `production`, `sandbox` or `emulator`.
-        emulator_url: URL of the emulator, on this machine; None for production and sandbox.
         monthly_call_limit: Metered API calls of the company in a month; None for no limit.
+        emulator_url: URL of the emulator, on this machine; None for production and sandbox.
     """
 
     client_id: str
@@ -58,8 +58,8 @@ class Settings:
     realm_id: str
     max_results: int = 100
     environment: str = PRODUCTION
-    emulator_url: str | None = None
     monthly_call_limit: int | None = None
+    emulator_url: str | None = None
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
