@@ -182,6 +182,8 @@ def test_dead_letters_are_handed_on_again(tmp_path, capsys):
         (["status", "--inbox", "postgresql://u:PLANTED@h/d"], {}, "--inbox contains a password"),
         (["status"], {"INBOX": "nonsense://PLANTED"}, "webhook inbox"),
         (["serve", "--no-sync", "--host", "203.0.113.1"], {}, "Cannot listen on 203.0.113.1"),
+        (["serve", "--no-sync", "--output", "o"], {}, "--output cannot be combined with --no-sync"),
+        (["serve", "--no-sync", "--to", "duckdb:///d", "--lines"], {}, "--to and --lines cannot be combined with"),
     ],
 )
 @pytest.mark.usefixtures("firm")

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.cli.options import (
@@ -77,6 +78,8 @@ def command(
 
     Each company of the registry is synced when notices of it arrive, and otherwise once a day.
     """
+    if no_sync:
+        _check_receives_only(given)
     tokens = read_tokens(token_file)
     key = read_metrics_key(metrics_key_file)
     try:
@@ -110,6 +113,25 @@ def command(
         print_error(error.to_dict())
         return FAILURE
     return SUCCESS
+
+
+def _check_receives_only(given: dict[str, Any]) -> None:
+    """Check that no option of the syncs is given: they run in another process.
+
+    Raises:
+        UsageError: One is.
+    """
+    context = click.get_current_context()
+    found = [
+        option.opts[0]
+        for option in context.command.params
+        if option.name in given and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+    ]
+    if found:
+        raise UsageError(
+            f"{' and '.join(found)} cannot be combined with --no-sync: companies are synced by `webhooks sync`, "
+            "which takes these options."
+        )
 
 
 def _bind(host: str | None, port: int) -> list[socket.socket]:
