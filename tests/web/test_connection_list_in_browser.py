@@ -48,7 +48,7 @@ def companies(tmp_path_factory, shared_emulator):
             shared={"quickbooks": RegistryConnections(registry)},
             sync_target=FolderSyncs(str(path / "copies")),
         )
-        site.copies, site.variables = path / "copies", variables
+        site.copies, site.variables, site.registry = path / "copies", variables, registry
         for connection_id in REFUSED:
             site.host.record_outcome(site.host.record(connection_id), {"code": "REAUTHORIZATION_REQUIRED"})
         throttled = {"code": "RATE_LIMITED", "retryAfter": 3600, "message": "Too many requests."}
@@ -177,6 +177,8 @@ def test_an_export_that_fails_leaves_no_file(open_page, site, shared_emulator):
 
 def test_a_revoked_grant_is_said_in_all_tabs_and_the_right_company_reconnects(open_page, site, shared_emulator, axe):
     """Consent for another company is refused and changes nothing."""
+    without_limit = {**site.registry.load("garden"), "monthly_call_limit": "5000"}
+    site.registry.add("garden", without_limit, replace=True)
     page, other = open_page(), open_page()
     other.goto(f"{site.url}/connections/garden/export")
     assert other.locator(".callout.state").count() == 0
