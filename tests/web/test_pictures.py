@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from vantage_quickbooks.cli.web_connections import RegistryConnections
+
 pytestmark = pytest.mark.emulator(rotation="always", limits=False, as_of="2026-11-20")
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -32,13 +34,18 @@ class Picture:
     size: tuple[int, int] = DESKTOP
     look: dict[str, object] = field(default_factory=dict)
     ready: str = "main h1"
-    clicks: tuple[str, ...] = ()
 
 
 CONNECTION = "/connections/demo"
 DASHBOARD = ("Garden Works", "Outstanding", "Overdue", "Due in 7 days", "Receivables by age", "Income and expenses")
 PICTURES = {
     "web-dashboard.png": Picture(CONNECTION, DASHBOARD, ready="text=Net income"),
+    "web-connections.png": Picture(
+        "/",
+        ("Connections", "New connection", "Garden Works", "throttled", "Reconnect", "API calls"),
+        (1280, 640),
+        ready=".connections",
+    ),
     "web-list.png": Picture(
         f"{CONNECTION}/lists/listInvoices?status=overdue&sort=-Balance",
         ("Overdue invoices", "Status: Overdue", "Customer", "Due", "Balance", "overdue"),
@@ -65,11 +72,28 @@ PICTURES = {
 }
 
 
+@pytest.fixture
+def firm(shared_environment, serve, registry, emulator):  # noqa: ARG001 -- names the registry
+    """A site of a firm with several companies, in different states."""
+    form = emulator.credentials() | {"monthly_call_limit": "5000"}
+    names = ("Garden Works", "Harbor Coffee Roasters", "Northside Dental", "Pine & Sons Joinery", "Summit Bike Repair")
+    for number, name in enumerate(names):
+        realm = {} if number == 0 else {"realm_id": f"93414600{number:08}"}
+        registry.add(re.sub(r"\W+", "-", name.lower()), {**form, **realm}, name)
+    running = serve(shared={"quickbooks": RegistryConnections(registry)})
+    assert running.host.connection(running.host.record("garden-works")).call("listInvoices", {})["success"]
+    for name, code in (("northside-dental", "REAUTHORIZATION_REQUIRED"), ("summit-bike-repair", "RATE_LIMITED")):
+        error = {"code": code, "message": "Too many requests.", "retryAfter": 3600}
+        running.host.record_outcome(running.host.record(name), error)
+    return running
+
+
 @pytest.mark.parametrize("name", PICTURES)
-def test_the_page_shows_what_the_picture_shows(open_page, site, name):
+def test_the_page_shows_what_the_picture_shows(open_page, request, name):
     picture = PICTURES[name]
     width, height = picture.size
-    page = open_page(width=width, height=height, **picture.look)
+    site = request.getfixturevalue("firm" if picture.path == "/" else "site")
+    page = open_page(width=width, height=height, site=site, **picture.look)
     page.goto(site.url + picture.path)
     page.wait_for_selector(picture.ready)
     for text in picture.shows:
@@ -107,6 +131,10 @@ def _write(screenshot, path):
     from PIL import Image
 
     image = Image.open(io.BytesIO(screenshot)).convert("RGB")
-    # MAXCOVERAGE keeps the colors of small things, such as a dot; others lose them among shades of gray.
-    image = image.quantize(COLORS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    # The most frequent colors stay exact; the rest of the palette keeps small things, such as a dot, in their color.
+    frequent = [color for _, color in sorted(image.getcolors(image.width * image.height), reverse=True)[: COLORS // 2]]
+    rest = image.quantize(COLORS - len(frequent), method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*(value for color in frequent for value in color), *rest.getpalette()][: 3 * COLORS])
+    image = image.quantize(palette=palette, dither=Image.Dither.NONE)
     image.save(path, optimize=True)
