@@ -32,8 +32,10 @@ MORPH = """pairs => pairs.map(([old, fresh]) => {
   const [one, two] = [old, fresh].map(html => Object.assign(document.createElement("div"), {innerHTML: html}));
   const kept = new Map([...one.querySelectorAll("[data-live-key]")].map(it => [it.dataset.liveKey, it]));
   morphChildren(one, two);
-  const isKept = it => (kept.get(it.dataset.liveKey) ?? it) === it || kept.get(it.dataset.liveKey).nodeName !== it.nodeName;
-  const isSame = [...one.children].every(isKept);
+  const isSame = [...one.children].every(it => {
+    const before = kept.get(it.dataset.liveKey) ?? it;
+    return before === it || before.nodeName !== it.nodeName;
+  });
   return [one.innerHTML, two.innerHTML, isSame];
 })"""
 
@@ -128,6 +130,18 @@ def test_the_page_of_a_company_says_that_its_grant_was_revoked(open_page, site, 
     site.host.save("quickbooks", "Garden Works", emulator.credentials(), old=site.host.record("demo"))
     expect(page.locator("#dashboard")).to_be_visible()
     expect(page.locator("main")).not_to_contain_text("no longer accepts this connection")
+
+
+def test_the_list_of_connections_shows_a_revoked_one_at_once(open_page, site, api, emulator):
+    page = open_page()
+    open_live(page, site, "/")
+    row = page.locator("[data-connection=demo]")
+    before = row.locator(".c-state").inner_text()
+    emulator.revoke_grants()
+    assert api("POST", "/api/connections/demo/call/listInvoices").status_code == 424
+    expect(row.locator(".c-state")).not_to_have_text(before)
+    expect(row.locator(".c-state")).to_contain_text("reconnect")
+    assert page.problems == []
 
 
 def test_an_ended_session_asks_to_sign_in(open_page, site):

@@ -75,6 +75,7 @@ class ConnectionPages(View):
 
     def home(self, request: Request) -> Response:
         """Show the connections and the installed connectors."""
+        position = self._host.events.position
         now = datetime.now(UTC)
         found = make_list(self._host, ListQuery.parse(request.query_params), now)
         connectors = [self._host.describe(key) for key in self._host.connectors]
@@ -83,6 +84,8 @@ class ConnectionPages(View):
             request,
             "home.html",
             503 if found.failures else 200,
+            live=("/events", position),
+            here=f"/?{request.url.query}",
             found=found,
             query=found.query,
             headline=headline(found.counts),
