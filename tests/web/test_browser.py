@@ -10,7 +10,7 @@ PHONE = {"width": 390, "height": 844, "color_scheme": "dark", "is_mobile": True,
 
 
 def run_invoices(page, **fields):
-    page.get_by_role("link", name="Garden Works").first.click()
+    page.get_by_role("link", name="Garden Works", exact=True).first.click()
     page.get_by_role("link", name="List invoices").click()
     for name, value in fields.items():
         page.fill(f"#field-{name}", value)
@@ -239,7 +239,7 @@ def test_every_page_shows_a_revocation(open_page, emulator, api):
     assert page.locator(".connections .tag").first.inner_text() == "needs reconnect"
     (listed,) = api("GET", "/api/connections").json()["data"]["connections"]
     assert (listed["ready"], listed["state"]) == (False, "refused")
-    page.get_by_role("link", name="Garden Works").click()
+    page.get_by_role("link", name="Garden Works", exact=True).click()
     assert page.locator(".head .tag").inner_text() == "needs reconnect"
     assert page.locator(".runs .tag").all_inner_texts() == ["failed", "done"]
     assert "no longer accepts this connection" in page.locator(".callout").inner_text()
