@@ -10,7 +10,7 @@ from decimal import Decimal, localcontext
 import orjson
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vantage_quickbooks.catalog.actions import ACTIONS
@@ -583,6 +583,8 @@ def in_stream(batch):
 
 @few
 @given(_pages, _pages, st.integers(0, 2))
+# Read in columns by a new reader and by one that has seen pages without lines, but not by one that has seen this page.
+@example([{"Id": "1", "MetaData": TIMES, "Line": [None, None]}], [{"Id": "1", "MetaData": TIMES}], 0)
 def test_the_bytes_of_a_batch_do_not_depend_on_the_pages_before(records, before, first):
     body = page(*records)
     fresh, other = maker(), maker()
@@ -591,7 +593,7 @@ def test_the_bytes_of_a_batch_do_not_depend_on_the_pages_before(records, before,
         other.decode(page(*before), "Invoice")
         for made in (fresh, other, other):
             rows = made.decode(body, "Invoice").rows
-            found.append((is_in_columns(rows), in_stream(made.batch(rows[first:], TODAY, {}))))
+            found.append(in_stream(made.batch(rows[first:], TODAY, {})))
     except UnexpectedResponseError:
         return
     assert len(set(found)) == 1
