@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from vantage_quickbooks.api.rate_limiter import RateLimiter
 from vantage_quickbooks.auth.stores.memory import MemoryStore
 from vantage_quickbooks.catalog.actions import ACTIONS
+from vantage_quickbooks.catalog.list_action import ListAction
 from vantage_quickbooks.config.deployment import Deployment
 from vantage_quickbooks.config.schema_files import load_schema
 from vantage_quickbooks.config.validation import clean, validate_input
@@ -54,8 +55,9 @@ def is_accepted(action_id, data):
     """Return whether a call accepts an input before it sends a request; None if no schema can express the error."""
     try:
         valid = validate_input(action_id, data)
-        if action_id.startswith("list"):
-            ListRequest.parse(valid, ACTIONS[action_id].resource, now=datetime(2026, 10, 1, 12, tzinfo=UTC))
+        action = ACTIONS[action_id]
+        if isinstance(action, ListAction):
+            ListRequest.parse(valid, action.resource, now=datetime(2026, 10, 1, 12, tzinfo=UTC))
     except InputError as error:
         return None if all(entry.rule == "range" for entry in error.fields) else False
     return True

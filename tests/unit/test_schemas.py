@@ -107,7 +107,7 @@ def test_validation__reads_every_keyword_that_is_used(name):
 def test_settings__are_as_documented():
     schema = load_schema("settings.schema")
     assert schema["required"] == ["client_id", "client_secret", "refresh_token", "realm_id"]
-    assert [*schema["required"], "max_results", "environment"] == list(schema["properties"])
+    assert [*schema["required"], "max_results", "environment", "monthly_call_limit"] == list(schema["properties"])
     secret = {key for key, rules in schema["properties"].items() if rules.get("writeOnly")}
     assert secret == {key for key, rules in schema["properties"].items() if rules.get("format") == "password"}
     assert secret == {"client_secret", "refresh_token"}
@@ -130,11 +130,12 @@ def test_form__shows_every_property_once_with_the_hosts_words(form, schema):
         assert all(option["label"] for option in hints.get("options", []))
 
 
-def test_settings_form__hides_the_environment_among_the_advanced():
+def test_settings_form__folds_what_few_companies_need():
     form = load_schema("settings.form")
     groups = {group["id"] for group in form["groups"]}
     assert {hints["group"] for hints in form["fields"].values()} == groups
-    assert [key for key, hints in form["fields"].items() if hints["group"] == "advanced"] == ["environment"]
+    advanced = [key for key, hints in form["fields"].items() if hints["group"] == "advanced"]
+    assert advanced == ["environment", "monthly_call_limit"]
 
 
 def test_outputs__share_their_metadata():
