@@ -181,6 +181,7 @@ class _Worker:
     Attributes:
         process: The process.
         link: Its pipe.
+        thread: Talks to it.
         handed: Companies that it has and that have not ended, and whether they have begun.
         has_asked: Whether it was ready to work.
         has_begun: Whether it has begun any company.
@@ -192,6 +193,7 @@ class _Worker:
         spawn = multiprocessing.get_context("spawn")
         self.link, self._far_end = spawn.Pipe()
         self.process: SpawnProcess = spawn.Process(target=_work, args=(self._far_end,), daemon=True)
+        self.thread: threading.Thread
         self.handed: dict[str, bool] = {}
         self.has_asked = self.has_begun = False
         self.error: ConnectorError | None = None
@@ -260,7 +262,10 @@ class _Office:
                     worker = _Worker()
                     worker.start()
                     self._workers.add(worker)
-                    threading.Thread(target=self._serve, args=(worker,), name="worker-process", daemon=True).start()
+                    worker.thread = threading.Thread(
+                        target=self._serve, args=(worker,), name="worker-process", daemon=True
+                    )
+                    worker.thread.start()
         except OSError as error:
             reason = error.strerror or type(error).__name__
             if not self._workers:
@@ -282,6 +287,7 @@ class _Office:
                     on_done(run)
                 case _Worker() as worker:
                     self._workers.discard(worker)
+                    worker.thread.join()  # this event was the last thing it did
                     lost = self._replace(worker, on_done) or lost
         return lost
 
