@@ -89,6 +89,15 @@ def describe_api(
         if connection not in {None, record.id} or not record.can_open or record.error:
             continue
         base = f"/api/connections/{record.id}"
+        paths[base] = {
+            "get": _operation(
+                f"{record.id}.status",
+                f"State of {record.name}",
+                {"type": "object"},
+                description="State, last sync and what the connector knows; nothing is sent to the provider.",
+                tag=record.id,
+            )
+        }
         paths[f"{base}/test"] = {
             "post": _operation(f"{record.id}.test", f"Test {record.name}", {"type": "object"}, tag=record.id)
         }

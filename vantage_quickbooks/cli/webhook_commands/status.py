@@ -49,10 +49,16 @@ def command(inbox: str | None, format_: str) -> int:
 def _print(where: str, state: Mapping[str, Any], dead: Sequence[Mapping[str, Any]]) -> None:
     oldest = "" if state["oldest"] is None else f", the oldest for {state['oldest']:,.0f} s"
     write(clean(f"inbox    {where}\n"))
-    write(f"waiting  {state['waiting']:,} notices of {state['companies']:,} companies{oldest}\n")
-    write(f"failing  {len(state['failing']):,} companies\n")
+    companies = _count(state["companies"], "company", "companies")
+    write(f"waiting  {_count(state['waiting'], 'notice', 'notices')} of {companies}{oldest}\n")
+    write(f"failing  {_count(len(state['failing']), 'company', 'companies')}\n")
     for company in state["failing"][:_MAX_SHOWN]:
         write(clean(f"  {company['realmId']}  attempt {company['attempts']}  {company['error']}\n"))
-    write(f"dead     {state['dead']:,} notices\n")
+    write(f"dead     {_count(state['dead'], 'notice', 'notices')}\n")
     for letter in dead[:_MAX_SHOWN]:
-        write(clean(f"  {letter['realmId'] or 'unreadable'}  {len(letter['notices'])} notices  {letter['reason']}\n"))
+        notices = _count(len(letter["notices"]), "notice", "notices")
+        write(clean(f"  {letter['realmId'] or 'unreadable'}  {notices}  {letter['reason']}\n"))
+
+
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number:,} {one if number == 1 else several}"
