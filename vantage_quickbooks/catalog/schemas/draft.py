@@ -1,10 +1,13 @@
-"""How each generated schema begins."""
+"""How each generated schema begins, and the objects in it."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["DRAFT", "JSON", "object_schema"]
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["DRAFT", "JSON", "closed_object", "object_schema"]
 
 JSON = dict[str, Any]
 
@@ -26,4 +29,21 @@ def object_schema(action_id: str, title: str, part: str, description: str) -> JS
         "title": f"{title}: {part}",
         "description": description,
         "type": "object",
+    }
+
+
+def closed_object(members: JSON, description: str, optional: Collection[str] = ()) -> JSON:
+    """Return the schema of an object in an output, which has no other members.
+
+    Args:
+        members: The schema of each member.
+        description: What the object is.
+        optional: The members that may be missing.
+    """
+    return {
+        "description": description,
+        "type": "object",
+        "properties": members,
+        "required": [name for name in members if name not in optional],
+        "additionalProperties": False,
     }

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.catalog.columns import MEMBERS
-from vantage_quickbooks.catalog.schemas.draft import JSON, object_schema
+from vantage_quickbooks.catalog.schemas.draft import JSON, closed_object, object_schema
 from vantage_quickbooks.catalog.titles import title_of
 
 if TYPE_CHECKING:
     from vantage_quickbooks.catalog.resource import FlatField, Property, Resource
 
-__all__ = ["DELETIONS", "EXAMPLE_METADATA", "METADATA", "get_output", "list_output"]
+__all__ = ["DELETIONS", "EXAMPLE_METADATA", "METADATA", "OBTAINED", "get_output", "list_output"]
 
 _TYPES: dict[str, JSON] = {
     "id": {"type": "string"},
@@ -73,6 +73,9 @@ def _record(resource: Resource) -> JSON:
 
 
 _COUNT: JSON = {"description": "Number of records in this result.", "type": "integer", "minimum": 0}
+
+OBTAINED = "Where, when and how the result was obtained."
+"""Description of the metadata of every result."""
 
 METADATA: dict[str, JSON] = {
     "realmId": {"description": "The QuickBooks company that answered.", "type": "string"},
@@ -196,13 +199,7 @@ def _metadata(resource: Resource, *, is_list: bool) -> JSON:
         members["orderBy"] = _ORDER
     if resource.status:
         members["companyDate"] = _COMPANY_DATE
-    return {
-        "description": "Where, when and how the result was obtained.",
-        "type": "object",
-        "properties": members,
-        "required": [name for name in members if name not in optional],
-        "additionalProperties": False,
-    }
+    return closed_object(members, OBTAINED, optional)
 
 
 DELETIONS: JSON = {

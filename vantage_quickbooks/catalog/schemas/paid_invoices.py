@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from vantage_quickbooks.catalog.schemas.draft import JSON, object_schema
+from vantage_quickbooks.catalog.schemas.draft import JSON, closed_object, object_schema
 from vantage_quickbooks.catalog.schemas.forms import ADVANCED_GROUP, number_form_field
 from vantage_quickbooks.catalog.schemas.inputs import GIVEN, day_input, whole_number_input
-from vantage_quickbooks.catalog.schemas.outputs import EXAMPLE_METADATA, METADATA
+from vantage_quickbooks.catalog.schemas.outputs import EXAMPLE_METADATA, METADATA, OBTAINED
 
 __all__ = ["paid_invoices_files"]
 
@@ -83,21 +83,11 @@ def paid_invoices_files() -> dict[str, JSON]:
             "additionalProperties": False,
             "examples": [_example()],
             "$defs": {
-                "invoice": _closed(_INVOICE, "An invoice that was paid in full."),
-                "average": _closed(_AVERAGE, "All invoices of a currency, without the host's row limit."),
-                "metadata": _closed(metadata, "Where, when and how the result was obtained."),
+                "invoice": closed_object(_INVOICE, "An invoice that was paid in full."),
+                "average": closed_object(_AVERAGE, "All invoices of a currency, without the host's row limit."),
+                "metadata": closed_object(metadata, OBTAINED),
             },
         },
-    }
-
-
-def _closed(members: dict[str, JSON], description: str) -> JSON:
-    return {
-        "description": description,
-        "type": "object",
-        "properties": members,
-        "required": list(members),
-        "additionalProperties": False,
     }
 
 

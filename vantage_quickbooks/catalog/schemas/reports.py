@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.catalog.reports import PARAMETERS, REPORTS
-from vantage_quickbooks.catalog.schemas.draft import JSON, object_schema
+from vantage_quickbooks.catalog.schemas.draft import JSON, closed_object, object_schema
 from vantage_quickbooks.catalog.schemas.forms import ADVANCED_GROUP, number_form_field, options, options_from
 from vantage_quickbooks.catalog.schemas.inputs import (
     GIVEN,
@@ -17,7 +17,7 @@ from vantage_quickbooks.catalog.schemas.inputs import (
     either,
     whole_number_input,
 )
-from vantage_quickbooks.catalog.schemas.outputs import EXAMPLE_METADATA, METADATA
+from vantage_quickbooks.catalog.schemas.outputs import EXAMPLE_METADATA, METADATA, OBTAINED
 from vantage_quickbooks.catalog.schemas.patterns import BLANK, TEXT, optional
 from vantage_quickbooks.core.report_rows import ROW_MEMBERS
 
@@ -287,13 +287,7 @@ def _output() -> JSON:
         "$defs": {
             "row": _row(),
             "column": _COLUMN,
-            "metadata": {
-                "description": "Where, when and how the result was obtained.",
-                "type": "object",
-                "properties": metadata,
-                "required": list(metadata),
-                "additionalProperties": False,
-            },
+            "metadata": closed_object(metadata, OBTAINED),
         },
     }
 
@@ -348,14 +342,7 @@ _AGES = ["current", "days_1_30", "days_31_60", "days_61_90", "days_91_and_over"]
 
 
 def _compared(first: dict[str, JSON], description: str) -> JSON:
-    members = first | _COMPARED
-    return {
-        "description": description,
-        "type": "object",
-        "properties": members,
-        "required": list(members),
-        "additionalProperties": False,
-    }
+    return closed_object(first | _COMPARED, description)
 
 
 def _reconciliation_files() -> dict[str, JSON]:
@@ -414,13 +401,7 @@ def _reconciliation_files() -> dict[str, JSON]:
                 "customer": _compared(customer, "A customer that the report or a record names."),
                 "age": _compared({"age": {"type": "string", "enum": _AGES}}, "What is due for so long."),
                 "totals": _compared({}, "All customers together."),
-                "metadata": {
-                    "description": "Where, when and how the result was obtained.",
-                    "type": "object",
-                    "properties": metadata,
-                    "required": list(metadata),
-                    "additionalProperties": False,
-                },
+                "metadata": closed_object(metadata, OBTAINED),
             },
         },
     }

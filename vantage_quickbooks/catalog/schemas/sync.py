@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from vantage_quickbooks.catalog.schemas.draft import JSON, object_schema
+from vantage_quickbooks.catalog.schemas.draft import JSON, closed_object, object_schema
 from vantage_quickbooks.catalog.schemas.forms import ADVANCED_GROUP, number_form_field
 from vantage_quickbooks.catalog.schemas.inputs import name_list, whole_number_input
-from vantage_quickbooks.catalog.schemas.outputs import DELETIONS, METADATA
+from vantage_quickbooks.catalog.schemas.outputs import DELETIONS, METADATA, OBTAINED
 from vantage_quickbooks.catalog.schemas.patterns import DATE, TIME, optional
 from vantage_quickbooks.catalog.sync_action import SYNC_DEFAULT, SYNC_ENTITIES
 
@@ -200,12 +200,6 @@ def _output() -> JSON:
         "examples": [example],
         "$defs": {
             "changeSet": _CHANGE_SET,
-            "metadata": {
-                "description": "Where, when and how the result was obtained.",
-                "type": "object",
-                "properties": metadata,
-                "required": list(metadata),
-                "additionalProperties": False,
-            },
+            "metadata": closed_object(metadata, OBTAINED),
         },
     }
