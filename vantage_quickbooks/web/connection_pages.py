@@ -127,7 +127,6 @@ class ConnectionPages(View):
             described=described,
             shown=shown,
             state=self._host.state(record),
-            problems=[] if record.error else self._host.invalid_settings(record),
             shared=self._host.shared.get(record.connector),
             supports_oauth=self._host.supports_oauth(record.connector),
             can_test=self._host.offers(record.connector, "test", record),

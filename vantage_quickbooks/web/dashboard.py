@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.web.formatting import money, value_at
+from vantage_quickbooks.web.formatting import decimal_of, money, value_at
 from vantage_quickbooks.web.listings import day_of
 
 if TYPE_CHECKING:
@@ -438,17 +438,6 @@ _KINDS: dict[str, type[Sums]] = {
     "shares": _Shares,
     "periods": _Periods,
 }
-
-
-def decimal_of(value: Any) -> Decimal | None:
-    """Return a number, or a text that is one, as an exact decimal; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() else None
 
 
 def _percent(amount: Decimal, whole: Decimal) -> float:

@@ -21,6 +21,7 @@ __all__ = [
     "choosable_columns",
     "column_of",
     "columns_of",
+    "decimal_of",
     "display",
     "facts",
     "instant",
@@ -145,7 +146,7 @@ class RowFields:
                 self.filled.add(column.field)
             if column.currency and value_at(row, column.field) is not None:
                 self.currencies[column.currency].add(str(value_at(row, column.currency) or ""))
-            if column.format == "money" and (amount := _decimal(value_at(row, column.field))) is not None:
+            if column.format == "money" and (amount := decimal_of(value_at(row, column.field))) is not None:
                 currency = str(value_at(row, column.currency) or "") if column.currency else ""
                 sums = self.totals[column.field]
                 sums[currency] = sums.get(currency, Decimal(0)) + amount
@@ -201,7 +202,7 @@ def cell(row: Mapping[str, Any], column: Column) -> Cell:
         return Cell("")
     match column.format:
         case "money":
-            amount = _decimal(value)
+            amount = decimal_of(value)
             if amount is not None:
                 currency = str(value_at(row, column.currency) or "") if column.currency else ""
                 code = f"\N{NO-BREAK SPACE}{currency}" if column.has_code and currency else ""
@@ -212,7 +213,7 @@ def cell(row: Mapping[str, Any], column: Column) -> Cell:
             known = (column.values or {}).get(str(value), {})
             return Cell(known.get("label", str(value)), sort=str(value), tone=known.get("tone", "muted"))
         case "days":
-            days = _decimal(value)
+            days = decimal_of(value)
             if days is not None:
                 return Cell(f"{days:,} d" if days else "", sort=float(days))
         case "" | "text" if column.values and str(value) in column.values:
@@ -267,7 +268,7 @@ def money(amount: Decimal, currency: str = "") -> str:
 
 def amount_text(value: Any, currency: str = "") -> str:
     """Format an amount of a statement: a negative one in parentheses. Empty if it is not a number."""
-    amount = _decimal(value)
+    amount = decimal_of(value)
     if amount is None:
         return ""
     return f"({money(-amount, currency)})" if amount < 0 else money(amount, currency)
@@ -407,7 +408,8 @@ def _short(text: str) -> Cell:
     )
 
 
-def _decimal(value: Any) -> Decimal | None:
+def decimal_of(value: Any) -> Decimal | None:
+    """Return a number, or a text that is one, as an exact decimal; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

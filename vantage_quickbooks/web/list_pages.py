@@ -181,7 +181,6 @@ class ListPages(View):
             metadata=formatting.facts(metadata, leave_out=("cursor", "syncCursor")),
             here=list_url(record.id, str(action["id"])),
             min_length=MIN_SEARCH_LENGTH,
-            can_consent=self._host.supports_oauth(record.connector),
         )
 
     def _labels(self, record: Record, listing: Listing, state: ListState, run: Run | None) -> dict[str, str]:

@@ -209,7 +209,6 @@ class ReportPages(View):
             min_length=MIN_SEARCH_LENGTH,
             can_download_parquet=is_done and run is not None and download.has_parquet(run),
             metadata=formatting.facts(run.data.get("metadata", {}), leave_out=("cursor",)) if is_done and run else [],
-            can_consent=self._host.supports_oauth(record.connector),
         )
 
     def _labels(self, record: Record, fields: Sequence[forms.Field], data: Mapping[str, Any]) -> dict[str, str]:

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 
     from vantage_quickbooks.contract import Connection
     from vantage_quickbooks.web.host import Host
-    from vantage_quickbooks.web.runs import Runs
     from vantage_quickbooks.web.store import Record
-    from vantage_quickbooks.web.templating import Templates
 
 __all__ = ["FORMATS", "ExportPages", "ExportTask"]
 
@@ -183,9 +181,6 @@ class ExportPages(View):
         runs: The runs.
         templates: The page templates.
     """
-
-    def __init__(self, host: Host, runs: Runs, templates: Templates) -> None:
-        super().__init__(host, runs, templates)
 
     def show(self, request: Request) -> Response:
         """Show the form."""
