@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import requests
+from loaded_pages import loaded_pages
 from registries import KEY
 from running_site import Client, Site
 from sharing import signed_in
@@ -118,7 +119,7 @@ def browser():
     from playwright.sync_api import expect, sync_playwright
 
     expect.set_options(timeout=30_000)
-    with sync_playwright() as playwright:
+    with sync_playwright() as playwright, loaded_pages():
         launched = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(FLAGS))
         yield launched
         launched.close()
