@@ -205,14 +205,14 @@ def test_a_record_is_stamped_when_it_is_written(emulator):
     def hold():
         with company.store.writing():
             started.set()
-            go_on.wait(5)
+            go_on.wait(60)
 
     def create():
         made.append(emulator.create("Customer", {"DisplayName": "Mira Lund"}))
 
     holder, creator = threading.Thread(target=hold), threading.Thread(target=create)
     holder.start()
-    started.wait(5)
+    started.wait(60)
     creator.start()
     emulator.advance(100)
     earliest = int(emulator.now())

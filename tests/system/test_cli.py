@@ -557,7 +557,7 @@ def test_emulator__prints_how_to_reach_it_and_the_commands_work(environ, tmp_pat
             answer = _shell(curl, environ) if shutil.which("curl") else None
         finally:
             process.send_signal(stop)
-            status = process.wait(20)
+            status = process.wait(120)
     assert status == 0
     assert "Totals of these 70 invoices:" in table
     if answer is None:
@@ -572,7 +572,7 @@ def test_emulator__without_a_file_shows_the_settings_as_variables(environ):
             result = _shell(_recipes(shown)[0], environ)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(120)
     assert "export VANTAGE_QUICKBOOKS_REFRESH_TOKEN=" in shown
     assert "Totals of these 60 invoices:" in result
 
@@ -589,7 +589,7 @@ def _after(shown, name):
 
 
 def _status(url):
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 -- the emulator's own
+    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 -- the emulator's own
         return answer.status
 
 

@@ -478,7 +478,7 @@ def test_a_read_of_known_size_does_not_wait_for_its_count(company):
     def holding(send, request, *args):
         query = parse_qs(urlsplit(request.url).query).get("query", [""])[0]
         if "COUNT(*)" in query.upper():
-            assert three_pages.wait(20), "the pages wait for the count"
+            assert three_pages.wait(60), "the pages wait for the count"
         elif "STARTPOSITION" in query.upper():
             pages_seen.append(query)
             if len(pages_seen) == 3:

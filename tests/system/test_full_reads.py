@@ -778,7 +778,7 @@ def test_a_page_that_cannot_be_shaped_ends_the_requests_of_its_read(company):
         del client.fetch
     for thread in threading.enumerate():
         if thread.name.startswith("quickbooks-page"):
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()
     assert "TotalAmt" in str(caught.value)
 
@@ -877,7 +877,7 @@ def edited_between(first, second, edit):
 
     def sending(send, request, *args):
         if f"STARTPOSITION%20{second}%20" in request.url and not answered.is_set():
-            assert answered.wait(10)
+            assert answered.wait(60)
         answer = send(request, *args)
         if f"STARTPOSITION%20{first}%20" in request.url and not answered.is_set():
             edit()

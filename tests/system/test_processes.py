@@ -197,13 +197,13 @@ if __name__ == "__main__":
 
 def test_processes_end_with_the_one_that_started_them(quickbooks, script):
     """SIGKILL leaves it no time to end them."""
-    quickbooks.fault("hang", path="companyinfo", times=-1, seconds=60)
+    quickbooks.fault("hang", path="companyinfo", times=-1, seconds=600)
     with script("read_name", processes=2, workers=1) as parent:
         while quickbooks.counters()["faults_delivered"] < 2:
             assert parent.poll() is None
             time.sleep(0.002)
         parent.kill()
-        _, err = parent.communicate(timeout=40)  # ends when the workers have closed the pipe, too
+        _, err = parent.communicate(timeout=120)  # ends when the workers have closed the pipe, too
     assert err == b""
 
 
@@ -215,7 +215,7 @@ def test_a_second_interruption_kills_processes_that_do_not_end(script, tmp_path)
         while parent.poll() is None:
             parent.send_signal(signal.SIGINT)
             time.sleep(0.01)
-        _, err = parent.communicate(timeout=40)  # ends when the worker has closed the pipe, too
+        _, err = parent.communicate(timeout=120)  # ends when the worker has closed the pipe, too
     assert b"KeyboardInterrupt" in err
     assert b"RunsInterrupted: " not in err
 

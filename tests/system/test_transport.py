@@ -35,11 +35,11 @@ TOKEN = {
 }
 COMPANY = b'{"CompanyInfo": {"CompanyName": "Raw", "Id": "1"}, "time": "2026-10-01T12:00:00.000-07:00"}'
 
-DRIPS_S = 30
+DRIPS_S = 120
 """How long a server of these tests drips: far longer than any call here may take."""
 
-SOON_S = 12
-"""A call with a second of time must have ended by then, on the busiest machine."""
+SOON_S = 60
+"""A call with a second of time has ended by then, also on the busiest machine."""
 
 
 def answer(body, *headers, status="200 OK"):
@@ -240,15 +240,24 @@ def full_backlog():
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
+@pytest.fixture
+def patient(monkeypatch):
+    """A connection attempt has all the time, so only the end of the call can end it."""
+    for module in ("client", "transport"):
+        monkeypatch.setattr(f"vantage_quickbooks.api.{module}.CONNECT_TIMEOUT_S", float(DRIPS_S))
+
+
+@pytest.mark.usefixtures("patient")
 def test_a_hanging_connection_attempt_ends_with_the_call(full_backlog):
     server = type("Nowhere", (), {"url": full_backlog})
     began = time.monotonic()
     connection = connect(server, cancelled=lambda: time.monotonic() > began + 1)
     with pytest.raises(CancelledError):
         connection.invoke("getCompanyInfo")
-    assert time.monotonic() - began < 9  # and not after the ten seconds that a connection has
+    assert time.monotonic() - began < SOON_S
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_hanging_name_lookup_ends_with_the_call(monkeypatch):
     let_go = threading.Event()
     resolve = socket.getaddrinfo
@@ -265,7 +274,7 @@ def test_a_hanging_name_lookup_ends_with_the_call(monkeypatch):
     try:
         with pytest.raises(DeadlineExceededError):
             connection.invoke("getCompanyInfo")
-        assert time.monotonic() - began < 9
+        assert time.monotonic() - began < SOON_S
     finally:
         let_go.set()
 

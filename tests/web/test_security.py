@@ -203,8 +203,8 @@ def test_no_page_has_a_url_with_code_and_state(client, emulator, brought):
     }[brought]()
     secrets = [values[0] for values in parse_qs(urlsplit(way_back).query).values() if len(values[0]) > 3]
 
-    answer = client.http.get(way_back, allow_redirects=False, timeout=20)
-    shown = client.http.get(f"{client.site.url}{answer.headers['location']}", timeout=20)
+    answer = client.http.get(way_back, allow_redirects=False, timeout=60)
+    shown = client.http.get(f"{client.site.url}{answer.headers['location']}", timeout=60)
 
     assert (answer.status_code, answer.text) == (303, "")
     assert (answer.headers["location"], shown.request.path_url) == (CALLBACK_PATH, CALLBACK_PATH)

@@ -22,7 +22,7 @@ def dial(site):
     with contextlib.ExitStack() as stack:
 
         def one(begin=b""):
-            made = stack.enter_context(socket.create_connection(("127.0.0.1", urlsplit(site.url).port), timeout=10))
+            made = stack.enter_context(socket.create_connection(("127.0.0.1", urlsplit(site.url).port), timeout=60))
             made.sendall(begin)
             return made
 
