@@ -371,3 +371,28 @@ def test_the_hook_gets_plain_json_for_each_connection_of_the_company(tmp_path):
     worker.run_due()
     assert heard[1:] == [("acme", [notice]), ("acme-too", [notice])]
     assert inbox.state()["waiting"] == 0
+
+
+def test_notices_wait_until_a_plugin_implements_the_hook(tmp_path, caplog):
+    plugins, heard = pluggy.PluginManager("vantage"), []
+    hookspecs.add_hookspecs(plugins)
+    form = {"client_id": "a", "client_secret": "b", "refresh_token": "c", "realm_id": "1"}
+    now = [1_780_000_000.0]
+    inbox = Inbox(tmp_path / "inbox.sqlite3", window_s=0, now=lambda: now[0])
+    worker = Worker(inbox, HookHandler(HostRegistry({"acme": form}.get, list=lambda: ["acme"]), plugins.hook))
+    with Receiver(inbox) as receiver:
+        receiver.post(body_of(event("7", realm="1")))
+    worker.run_due()
+    assert (worker.stats["handled"], worker.stats["failures"], inbox.state()["waiting"]) == (0, 1, 1)
+    assert inbox.state()["failing"][0]["error"].startswith("HOOK_MISSING: No plugin of the host implements")
+    assert "HOOK_MISSING" in caplog.text
+
+    class Plugin:
+        @hookspecs.hookimpl
+        def vantage_changes(self, connection_id, notices):
+            heard.extend((connection_id, notice["id"]) for notice in notices)
+
+    plugins.register(Plugin())
+    now[0] += 10
+    worker.run_due()
+    assert (heard, worker.stats["handled"], inbox.state()["failing"]) == ([("acme", "7")], 1, [])

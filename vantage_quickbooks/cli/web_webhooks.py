@@ -11,6 +11,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING
 
+from vantage_quickbooks.cli.web_connections import CONNECTOR_ID
 from vantage_quickbooks.errors import ConnectorError
 from vantage_quickbooks.logs import get_logger
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
-    from vantage_quickbooks.registry import ConnectionRegistry
+    from vantage_quickbooks.registry import ConnectionEntry, ConnectionRegistry
     from vantage_quickbooks.web.host import Host
+    from vantage_quickbooks.web.store import Store
     from vantage_quickbooks.webhooks.app import WebhookApp
     from vantage_quickbooks.webhooks.handlers import RegisteredCompanies
     from vantage_quickbooks.webhooks.inbox import Inbox
@@ -44,7 +46,7 @@ def receiving(
 
     Args:
         host: Its hook `vantage_changes` gets the notices.
-        registry: The connections by company.
+        registry: The connections that other programs use, too. Those in the store of *host* get notices as well.
         tokens: The verifier tokens.
         inbox_path: The inbox, a file that no other process uses.
 
@@ -58,7 +60,7 @@ def receiving(
 
     inbox = Inbox(inbox_path, window_s=WINDOW_S, interactive_window_s=WATCHED_WINDOW_S)
     inbox.prepare()
-    handler = HookHandler(registry, host.hook)
+    handler = HookHandler(_Connections(registry, host.store), host.hook)
     app = WebhookApp(inbox, tokens, worker=Worker(inbox, handler))
     host.metric_sources.append(app.families)
     watcher = _Watcher(host, inbox, handler.companies)
@@ -70,6 +72,26 @@ def receiving(
         watcher.stop()
         app.close()
         inbox.close()
+
+
+class _Connections:
+    """The connections of the web UI: those of the registry, and those that only its own store has."""
+
+    def __init__(self, registry: ConnectionRegistry, store: Store) -> None:
+        self._registry = registry
+        self._store = store
+
+    def list(self) -> Sequence[ConnectionEntry]:
+        """Return them. See `webhooks.handlers.ConnectionList`."""
+        from vantage_quickbooks.registry import ConnectionEntry
+
+        found = list(self._registry.list())
+        known = {(entry.id, entry.realm_id) for entry in found}
+        for record in self._store.all():
+            realm_id = str(record.settings.get("realm_id") or "")
+            if record.connector == CONNECTOR_ID and realm_id and (record.id, realm_id) not in known:
+                found.append(ConnectionEntry(record.id, record.name, realm_id))
+        return found
 
 
 class _Watcher(threading.Thread):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vantage_quickbooks.auth.stores import open_store
 from vantage_quickbooks.config.deployment import Deployment
@@ -21,15 +21,15 @@ from vantage_quickbooks.logs import get_logger
 from vantage_quickbooks.webhooks.worker import UnknownCompanyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from contextlib import AbstractContextManager
 
     from vantage_quickbooks.auth.stores import TokenStore
     from vantage_quickbooks.connector.many import SyncTarget
-    from vantage_quickbooks.registry import ConnectionRegistry
+    from vantage_quickbooks.registry import ConnectionEntry, ConnectionRegistry
     from vantage_quickbooks.webhooks.notices import Notice
 
-__all__ = ["HookHandler", "RegisteredCompanies", "SyncHandler"]
+__all__ = ["ConnectionList", "HookHandler", "RegisteredCompanies", "SyncHandler"]
 
 _LISTED_FOR_S = 60.0
 _LISTED_AGAIN_S = 5.0
@@ -38,15 +38,27 @@ _LISTED_AGAIN_S = 5.0
 _log = get_logger(__name__)
 
 
+class ConnectionList(Protocol):
+    """Lists connections: a registry, or a host that has connections of its own besides."""
+
+    def list(self) -> Iterable[ConnectionEntry]:
+        """Return the connections with their companies.
+
+        Raises:
+            RegistryError: They cannot be read.
+        """
+        ...
+
+
 class RegisteredCompanies:
     """The connections of a registry by company; thread-safe.
 
     Args:
-        registry: The registry.
+        registry: The registry, or another list of connections.
         connection_ids: The connections to consider; None is all.
     """
 
-    def __init__(self, registry: ConnectionRegistry, connection_ids: Collection[str] | None = None) -> None:
+    def __init__(self, registry: ConnectionList, connection_ids: Collection[str] | None = None) -> None:
         self._registry = registry
         self._only = None if connection_ids is None else frozenset(connection_ids)
         self._lock = threading.Lock()
@@ -191,14 +203,12 @@ class HookHandler:
     """Calls the hook `vantage_changes` of a pluggy host for each connection of the company.
 
     Args:
-        registry: The registry of connections.
+        registry: The registry, or another list of connections.
         hook: The host's `PluginManager.hook`, with the specifications of `hookspecs` added.
         connection_ids: The connections to consider; None is all.
     """
 
-    def __init__(
-        self, registry: ConnectionRegistry, hook: Any, *, connection_ids: Collection[str] | None = None
-    ) -> None:
+    def __init__(self, registry: ConnectionList, hook: Any, *, connection_ids: Collection[str] | None = None) -> None:
         self.companies = RegisteredCompanies(registry, connection_ids)
         self._hook = hook
 
@@ -206,7 +216,15 @@ class HookHandler:
         """Call the hook; what an implementation raises makes the inbox hand the notices on again.
 
         Raises:
+            ConnectorError: HOOK_MISSING: no plugin implements the hook. The notices are kept, and a plugin that is
+                registered later gets them.
             UnknownCompanyError: The registry has no connection of the company.
         """
+        if not self._hook.vantage_changes.get_hookimpls():  # pluggy would call nothing, and report a success
+            raise ConnectorError(
+                "No plugin of the host implements the hook vantage_changes, so notices have no receiver. Register one.",
+                code="HOOK_MISSING",
+                retryable=True,
+            )
         for connection_id in self.companies.ids_of(realm_id):
             self._hook.vantage_changes(connection_id=connection_id, notices=[notice.to_dict() for notice in notices])
