@@ -1,4 +1,4 @@
-"""Engines of SQL databases: URLs, drivers, errors, durability. Needs the extra `database`.
+"""SQL databases: URLs, drivers, engines, errors, durability. Needs the extra `database`.
 
 The URL of a database contains a password, so no error quotes it, nor the text of a driver's error.
 """
@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.exc import (
@@ -22,23 +20,22 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from vantage_quickbooks.private_files import make_private_directory
+from vantage_quickbooks.locks import FORK_GUARD
+from vantage_quickbooks.sqlite_files import create_sqlite_file, open_sqlite_file
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 __all__ = [
+    "Database",
     "DatabaseURLError",
-    "create_sqlite_file",
     "create_tables",
     "describe_url",
     "is_transient",
     "make_durable",
     "make_engine",
-    "open_sqlite_file",
     "parse_url",
-    "sqlite_file",
     "sqlstate",
 ]
 
@@ -69,6 +66,74 @@ class DatabaseURLError(Exception):
         super().__init__(f"{message} {hint}")
         self.message = message
         self.hint = hint
+
+
+class Database:
+    """A database server, or a SQLite file that only this user can read.
+
+    Args:
+        url: A SQLAlchemy URL with a synchronous driver, `sqlite:////path` or `postgresql+psycopg://user:password@host/db`.
+        name: As for `parse_url`.
+        busy_timeout_s: How long an operation waits for other writers of a SQLite file.
+        configure: Called with each new connection to a SQLite file.
+        **options: Of `sqlite3.connect`.
+
+    Attributes:
+        file: The SQLite file; None for a server.
+        where: The SQLite file, or kind, host and name of the database, without user and password.
+        engine: Opens a connection for each operation.
+
+    Raises:
+        DatabaseURLError: The URL is invalid, or its driver is missing.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        *,
+        busy_timeout_s: float,
+        configure: Callable[[sqlite3.Connection], object],
+        **options: Any,
+    ) -> None:
+        parsed = parse_url(url, name)
+        self.file: Path | None = None
+        self.where = describe_url(parsed)
+        creator = None
+        if parsed.get_backend_name() == "sqlite":
+            file = self.file = _sqlite_path(parsed, name)
+            self.where = f"SQLite file {file}"
+
+            def creator() -> sqlite3.Connection:
+                connection = open_sqlite_file(file, busy_timeout_s, **options)
+                configure(connection)
+                return connection
+
+        self.engine = make_engine(parsed, name, creator)
+
+    def close(self) -> None:
+        """Dispose of the engine; a connection lives for one operation."""
+        self.engine.dispose()
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it is a SQLite file that does not exist."""
+        return self.file is not None and not self.file.exists()
+
+    def create_file(self) -> None:
+        """Create the SQLite file unless it exists.
+
+        Raises:
+            OSError: It cannot be created.
+        """
+        if self.file is not None:
+            create_sqlite_file(self.file)
+
+    @contextlib.contextmanager
+    def guarded(self) -> Generator[None]:
+        """Let no fork happen while a SQLite file is open (https://www.sqlite.org/howtocorrupt.html, section 2.7)."""
+        with FORK_GUARD if self.file else contextlib.nullcontext():
+            yield
 
 
 def parse_url(url: str, name: str) -> sa.URL:
@@ -127,48 +192,6 @@ def make_engine(url: sa.URL, name: str, creator: Callable[[], Any] | None = None
     return engine
 
 
-def sqlite_file(url: sa.URL, name: str) -> Path:
-    """Return the absolute path of a SQLite URL's file.
-
-    Args:
-        url: The URL.
-        name: As for `parse_url`.
-
-    Raises:
-        DatabaseURLError: The URL names no file, or has options.
-    """
-    file = url.database
-    if not file or file == ":memory:" or file.startswith("file:") or url.query:
-        raise DatabaseURLError(
-            f"The URL of the {name} does not name a SQLite file.",
-            "Write sqlite:///relative/path or sqlite:////absolute/path, without options.",
-        )
-    return Path(file).expanduser().absolute()
-
-
-def create_sqlite_file(file: Path) -> None:
-    """Create a file that only this user can read, and its directory, unless it exists: SQLite's own is not private."""
-    make_private_directory(file.parent)
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-
-
-def open_sqlite_file(file: Path, busy_timeout_s: float, **options: Any) -> sqlite3.Connection:
-    """Open a file that exists; as the `creator` of an engine.
-
-    Args:
-        file: The file.
-        busy_timeout_s: How long an operation waits for other writers.
-        **options: As for `sqlite3.connect`.
-    """
-    import sqlite3  # noqa: PLC0415 -- only for SQLite
-
-    # mode=rw: SQLite must not create the file, because other users could read it.
-    uri = f"file:{quote(str(file))}?mode=rw"
-    database: sqlite3.Connection = sqlite3.connect(uri, uri=True, timeout=busy_timeout_s, **options)
-    return database
-
-
 def create_tables(engine: sa.Engine, metadata: sa.MetaData) -> None:
     """Create the tables that are missing.
 
@@ -216,6 +239,17 @@ def is_transient(error: SQLAlchemyError) -> bool:
     if state:
         return state[:2] in ("08", "40", "53", "57")
     return isinstance(error, OperationalError | InterfaceError)
+
+
+def _sqlite_path(url: sa.URL, name: str) -> Path:
+    """Return the absolute path of a SQLite URL's file."""
+    file = url.database
+    if not file or file == ":memory:" or file.startswith("file:") or url.query:
+        raise DatabaseURLError(
+            f"The URL of the {name} does not name a SQLite file.",
+            "Write sqlite:///relative/path or sqlite:////absolute/path, without options.",
+        )
+    return Path(file).expanduser().absolute()
 
 
 def _connect_args(url: sa.URL) -> dict[str, Any]:

@@ -70,13 +70,13 @@ def error_of(function, *args, **kwargs):
 
 
 def rows(registry):
-    with registry._guarded(), registry._engine.begin() as database:
+    with registry._database.guarded(), registry._engine.begin() as database:
         return dict(map(tuple, database.execute(sa.text("SELECT id, sealed FROM vantage_quickbooks_connection"))))
 
 
 def set_row(registry, connection_id, sealed):
     statement = "UPDATE vantage_quickbooks_connection SET sealed = :sealed WHERE id = :id"
-    with registry._guarded(), registry._engine.begin() as database:
+    with registry._database.guarded(), registry._engine.begin() as database:
         database.execute(sa.text(statement), {"sealed": sealed, "id": connection_id})
 
 

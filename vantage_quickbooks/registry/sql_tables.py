@@ -13,25 +13,18 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from vantage_quickbooks.databases import (
+    Database,
     DatabaseURLError,
-    create_sqlite_file,
     create_tables,
-    describe_url,
     is_transient,
     make_durable,
-    make_engine,
-    open_sqlite_file,
-    parse_url,
-    sqlite_file,
     sqlstate,
 )
 from vantage_quickbooks.errors import REGISTRY_INVALID, FieldError, RegistryError
-from vantage_quickbooks.locks import FORK_GUARD
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Generator
-    from pathlib import Path
 
 __all__ = ["URL_VARIABLE", "SqlTables", "invalid_registry"]
 
@@ -56,42 +49,36 @@ class SqlTables:
 
     def __init__(self, url: str, metadata: sa.MetaData, name: str, content: str) -> None:
         self._metadata, self._content = metadata, content
-        self._file: Path | None = None
-        self._where = "a database"
         try:
-            parsed = parse_url(url, name)
-            self._where = describe_url(parsed)
-            if parsed.get_backend_name() == "sqlite":
-                self._file = sqlite_file(parsed, name)
-                self._where = f"SQLite file {self._file}"
-            self._engine = make_engine(parsed, name, self._open_file if self._file else None)
+            self._database = Database(url, name, busy_timeout_s=BUSY_TIMEOUT_S, configure=_replace_damaged_text)
         except DatabaseURLError as error:
             raise invalid_registry(URL_VARIABLE, "url", error.message, error.hint) from None
+        self._engine = self._database.engine
         self._has_table = False
 
     def describe(self) -> str:
         """Return the kind, host and name of the database, or the path of the SQLite file."""
-        return self._where
+        return self._database.where
 
     def close(self) -> None:
         """Dispose of the engine; a connection lives for one operation."""
-        self._engine.dispose()
+        self._database.close()
 
     def _prepare(self) -> None:
         """Create the tables, and the file of SQLite."""
         with self._translate_errors("written"):
-            if self._file and not self._file.exists():
-                create_sqlite_file(self._file)
+            if self._database.is_missing:
+                self._database.create_file()
                 self._has_table = False
             if not self._has_table:
-                with self._guarded():
+                with self._database.guarded():
                     create_tables(self._engine, self._metadata)
                 self._has_table = True
 
     @contextlib.contextmanager
     def _reading(self) -> Generator[sa.Connection | None]:
         """Yield a transaction, or None if there is no table: reading creates nothing."""
-        if self._file and not self._file.exists():
+        if self._database.is_missing:
             yield None
             return
         with self._transaction("read") as database:
@@ -102,23 +89,11 @@ class SqlTables:
 
     @contextlib.contextmanager
     def _transaction(self, operation: str, connection_id: str | None = None) -> Generator[sa.Connection]:
-        with self._translate_errors(operation, connection_id), self._guarded(), self._engine.begin() as database:
+        guarded = self._database.guarded
+        with self._translate_errors(operation, connection_id), guarded(), self._engine.begin() as database:
             if operation == "written":
                 make_durable(database)
             yield database
-
-    @contextlib.contextmanager
-    def _guarded(self) -> Generator[None]:
-        """Let no fork happen while a SQLite file is open (https://www.sqlite.org/howtocorrupt.html, section 2.7)."""
-        with FORK_GUARD if self._file else contextlib.nullcontext():
-            yield
-
-    def _open_file(self) -> sqlite3.Connection:
-        assert self._file is not None  # noqa: S101 -- this is the creator of SQLite's engine alone
-        database = open_sqlite_file(self._file, BUSY_TIMEOUT_S)
-        # Damaged text in one row must not fail the query of all rows.
-        database.text_factory = lambda text: text.decode(errors="replace")
-        return database
 
     @contextlib.contextmanager
     def _translate_errors(self, operation: str, connection_id: str | None = None) -> Generator[None]:
@@ -137,14 +112,14 @@ class SqlTables:
         if isinstance(failure, SQLAlchemyError):
             state, retryable = sqlstate(failure), is_transient(failure)
         reason = f"{name}, SQLSTATE {state}" if state else name
-        if self._file:
+        if self._database.file:
             reason = getattr(getattr(failure, "orig", None), "sqlite_errorname", None) or reason
             retryable = "BUSY" in reason or "LOCKED" in reason
         message = f"The {self._content} in {self.describe()} cannot be {operation} ({reason})."
         hint = (
             "Check that it is a SQLite database, that this user can write to it and its folder, and that no other "
             "program has locked it."
-            if self._file
+            if self._database.file
             else "Check that the server is running and reachable, that user and password are correct, and that the "
             f"user can select, insert, update and delete in {', '.join(self._metadata.tables)}, or create it."
         )
@@ -154,6 +129,11 @@ class SqlTables:
             retryable=retryable,
             details={"connectionId": connection_id, "reason": name, "sqlstate": state},
         )
+
+
+def _replace_damaged_text(database: sqlite3.Connection) -> None:
+    """Let damaged text in one row not fail the query of all rows."""
+    database.text_factory = lambda text: text.decode(errors="replace")
 
 
 def invalid_registry(variable: str, rule: str, message: str, hint: str) -> RegistryError:

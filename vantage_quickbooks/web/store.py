@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.fernet import Fernet, InvalidToken
 
 from vantage_quickbooks.errors import CredentialConflict
+from vantage_quickbooks.private_files import make_private_directory
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -91,7 +92,7 @@ class Store:
         self._path = directory / "connections.sqlite3"
         self._lock = threading.Lock()
         try:
-            _make_private_directory(directory.absolute())
+            make_private_directory(directory.absolute())
             self._cipher = Fernet(_key(directory / "settings.key", is_new=not self._path.exists()))
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
@@ -244,21 +245,6 @@ def default_directory() -> Path:
 
 def _digest(record: Record) -> str:
     return hashlib.sha256(json.dumps(record.settings, sort_keys=True).encode()).hexdigest()
-
-
-def _make_private_directory(directory: Path) -> None:
-    """Create *directory* and its missing parents with mode 0700."""
-    if directory.is_dir():
-        return
-    _make_private_directory(directory.parent)
-    with contextlib.suppress(FileExistsError):  # another process created it first
-        directory.mkdir(mode=0o700)
-        # Sync the parent: otherwise a power failure could lose the directory with the first tokens in it.
-        descriptor = os.open(directory.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _key(path: Path, *, is_new: bool) -> bytes:

@@ -11,20 +11,14 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from vantage_quickbooks.auth.stores.base import state_directory
 from vantage_quickbooks.databases import (
+    Database,
     DatabaseURLError,
-    create_sqlite_file,
     create_tables,
-    describe_url,
     is_transient,
     make_durable,
-    make_engine,
-    open_sqlite_file,
-    parse_url,
-    sqlite_file,
     sqlstate,
 )
 from vantage_quickbooks.errors import InboxError
-from vantage_quickbooks.locks import FORK_GUARD
 
 if TYPE_CHECKING:
     import sqlite3
@@ -88,23 +82,26 @@ class InboxDatabase:
     """
 
     def __init__(self, url: str | Path | None) -> None:
-        self._file: Path | None = None
-        self._is_prepared = False
         text = str(url or state_directory() / "webhooks.sqlite3")
         try:
-            parsed = parse_url(text if "://" in text else f"sqlite:///{text}", _NAME)
-            if parsed.get_backend_name() == "sqlite":
-                self._file = sqlite_file(parsed, _NAME)
-            self.where = f"SQLite file {self._file}" if self._file else describe_url(parsed)
-            self._engine = make_engine(parsed, _NAME, self._open_file if self._file else None)
+            self._database = Database(
+                text if "://" in text else f"sqlite:///{text}",
+                _NAME,
+                busy_timeout_s=_BUSY_TIMEOUT_S,
+                configure=_sync_commits,
+                isolation_level=None,
+            )
         except DatabaseURLError as error:
             raise InboxError(str(error), retryable=False) from None
-        if self._file:
+        self.where = self._database.where
+        self._engine = self._database.engine
+        if self._database.file:
             sa.event.listen(self._engine, "begin", _begin_immediate)
+        self._is_prepared = False
 
     def close(self) -> None:
         """Dispose of the engine."""
-        self._engine.dispose()
+        self._database.close()
 
     def prepare(self) -> None:
         """Create the tables, and the file of SQLite.
@@ -112,12 +109,11 @@ class InboxDatabase:
         Raises:
             InboxError: They cannot be created.
         """
-        if self._is_prepared and (self._file is None or self._file.exists()):
+        if self._is_prepared and not self._database.is_missing:
             return
         with self._translate_errors("written"):
-            if self._file is not None:
-                create_sqlite_file(self._file)
-            with self._guarded():
+            self._database.create_file()
+            with self._database.guarded():
                 self._use_wal()
                 create_tables(self._engine, _METADATA)
         self._is_prepared = True
@@ -150,16 +146,16 @@ class InboxDatabase:
         Raises:
             InboxError: The database cannot be read.
         """
-        if self._file is not None and not self._file.exists():
+        if self._database.is_missing:
             yield None
             return
-        with self._translate_errors("read"), self._guarded(), self._autocommitting() as database:
+        with self._translate_errors("read"), self._database.guarded(), self._autocommitting() as database:
             self._is_prepared = self._is_prepared or sa.inspect(database).has_table(SEEN.name)
             yield database if self._is_prepared else None
 
     @contextlib.contextmanager
     def _transaction(self) -> Generator[sa.Connection]:
-        with self._translate_errors("written"), self._guarded(), self._engine.begin() as database:
+        with self._translate_errors("written"), self._database.guarded(), self._engine.begin() as database:
             make_durable(database)
             yield database
 
@@ -168,22 +164,10 @@ class InboxDatabase:
 
     def _use_wal(self) -> None:
         """Let readers of a SQLite file not wait for a writer's sync to the disk."""
-        if self._file is not None:
+        if self._database.file:
             # It fails if another process is about to do the same, because SQLite does not wait there.
             with contextlib.suppress(DBAPIError), self._autocommitting() as database:
                 database.exec_driver_sql("PRAGMA journal_mode = WAL")
-
-    @contextlib.contextmanager
-    def _guarded(self) -> Generator[None]:
-        """Let no fork happen while a SQLite file is open (https://www.sqlite.org/howtocorrupt.html, section 2.7)."""
-        with FORK_GUARD if self._file else contextlib.nullcontext():
-            yield
-
-    def _open_file(self) -> sqlite3.Connection:
-        assert self._file is not None  # noqa: S101 -- this is the creator of SQLite's engine alone
-        database = open_sqlite_file(self._file, _BUSY_TIMEOUT_S, isolation_level=None)
-        database.execute("PRAGMA synchronous = FULL")  # a commit is on the disk when it returns
-        return database
 
     @contextlib.contextmanager
     def _translate_errors(self, operation: str) -> Generator[None]:
@@ -208,12 +192,17 @@ class InboxDatabase:
             "company finds what its notices announced."
             if reason.startswith(_DAMAGED)
             else "Check that there is space on the disk, and that this user can write to the file and its directory."
-            if self._file
+            if self._database.file
             else "Check that the server is running and reachable, that user and password are correct, and that the "
             "user may create and change the tables vantage_quickbooks_webhook_*."
         )
         message = f"The {_NAME} in {self.where} cannot be {operation} ({reason}). {hint}"
         raise InboxError(message, retryable=is_retryable, details={"reason": reason})
+
+
+def _sync_commits(database: sqlite3.Connection) -> None:
+    """Let a commit be on the disk when it returns."""
+    database.execute("PRAGMA synchronous = FULL")
 
 
 def _begin_immediate(database: sa.Connection) -> None:

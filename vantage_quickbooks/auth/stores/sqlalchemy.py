@@ -35,6 +35,7 @@ from vantage_quickbooks.auth.stores.base import (
 )
 from vantage_quickbooks.databases import (
     DatabaseURLError,
+    create_tables,
     describe_url,
     is_transient,
     make_durable,
@@ -174,7 +175,7 @@ class SQLAlchemyStore:
         """Add calls in the database, for all machines that use it. See `TokenStore.add_calls`."""
         where = (_CALLS.c.app == app, _CALLS.c.month == month)
         with self._translate_errors("counted"):
-            self._create(_CALLS_METADATA)
+            create_tables(self._engine, _CALLS_METADATA)
             for _ in range(2):
                 with contextlib.suppress(IntegrityError), self._engine.begin() as database:
                     if not database.execute(
@@ -187,7 +188,7 @@ class SQLAlchemyStore:
     def counted_calls(self) -> list[tuple[str, str, int]]:
         """Return what was counted in the database. See `TokenStore.counted_calls`."""
         with self._translate_errors("read"):
-            self._create(_CALLS_METADATA)
+            create_tables(self._engine, _CALLS_METADATA)
             with self._engine.connect() as database:
                 rows = database.execute(sa.select(_CALLS).where(_CALLS.c.calls > 0).order_by(*_CALLS.primary_key))
                 return [(row.app, row.month, row.calls) for row in rows]
@@ -229,21 +230,11 @@ class SQLAlchemyStore:
             ) from None
 
     def _prepare(self) -> None:
-        """Create the tables if they are missing; other processes may be doing the same at this moment."""
+        """Create the tables if they are missing."""
         if self._is_prepared:
             return
-        self._create(_METADATA)
+        create_tables(self._engine, _METADATA)
         self._is_prepared = True
-
-    def _create(self, metadata: sa.MetaData) -> None:
-        for is_last_attempt in (False, False, True):
-            try:
-                metadata.create_all(self._engine)
-                break
-            except DBAPIError:
-                # Another process created a table between the check and CREATE: check again.
-                if is_last_attempt:
-                    raise
 
     def _insert_lock_row(self, database: sa.Connection, key: str) -> None:
         with database.begin():

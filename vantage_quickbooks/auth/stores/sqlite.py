@@ -6,7 +6,6 @@ import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote
 
 from vantage_quickbooks.auth.encryption import RECONNECT_HINT, RecordCipher
 from vantage_quickbooks.auth.stores.base import (
@@ -17,7 +16,8 @@ from vantage_quickbooks.auth.stores.base import (
 )
 from vantage_quickbooks.errors import STORE_UNREADABLE, STORE_UNWRITABLE, TokenStoreError
 from vantage_quickbooks.locks import FORK_GUARD, FileLocks, LockTimeoutError
-from vantage_quickbooks.private_files import make_file_private, make_private_directory
+from vantage_quickbooks.private_files import make_file_private
+from vantage_quickbooks.sqlite_files import create_sqlite_file, open_sqlite_file
 
 if TYPE_CHECKING:
     import sqlite3
@@ -198,15 +198,9 @@ class SQLiteStore:
 
     @contextlib.contextmanager
     def _connection(self) -> Generator[sqlite3.Connection]:
-        import sqlite3  # noqa: PLC0415 -- not needed where the host keeps the tokens
-
-        # mode=rw: SQLite must not create the file, because other users could read it.
-        uri = f"file:{quote(str(self._path))}?mode=rw"
         with (
             FORK_GUARD,
-            contextlib.closing(
-                sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-            ) as database,
+            contextlib.closing(open_sqlite_file(self._path, BUSY_TIMEOUT_S, isolation_level=None)) as database,
         ):
             database.execute("PRAGMA synchronous = FULL")  # a commit is on the disk when it returns
             database.execute("PRAGMA secure_delete = ON")  # a record that was plain leaves no trace once encrypted
@@ -216,14 +210,12 @@ class SQLiteStore:
         """Create directory, file and table; one process and thread at a time."""
         if self._is_prepared and self._path.exists():
             return
-        make_private_directory(self._path.parent)
         # Switching to WAL mode does not wait for other processes as statements do, so processes that start at the same
         # time wait here for each other. Also, no thread may have the file open while another descriptor of it is closed
         # below: POSIX would release SQLite's locks on it (https://www.sqlite.org/howtocorrupt.html, section 2.2).
         descriptor = self._acquire("", BUSY_TIMEOUT_S)
         try:
-            with contextlib.suppress(FileExistsError):
-                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            create_sqlite_file(self._path)
             for suffix in ("", "-wal", "-shm"):
                 make_file_private(self._path.with_name(self._path.name + suffix))
             with self._connection() as database:
