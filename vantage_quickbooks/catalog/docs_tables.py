@@ -7,6 +7,7 @@ reports, and one of their parameters.
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import TYPE_CHECKING
 
 from vantage_quickbooks.catalog.reports import PARAMETERS, REPORTS
@@ -70,7 +71,8 @@ def _filters() -> str:
         inputs = {name: schema for name, schema in inputs_of(resource).items() if name not in COMMON}
         if not resource.is_queryable or not inputs:
             continue
-        lines = [f"\n### `{resource.list_id}`\n", resource.description, "", "| Input | Meaning |", "|---|---|"]
+        description = textwrap.wrap(resource.description, 120, break_long_words=False, break_on_hyphens=False)
+        lines = [f"\n### `{resource.list_id}`\n", *description, "", "| Input | Meaning |", "|---|---|"]
         lines += [f"| `{name}` | {schema['description']} |" for name, schema in inputs.items()]
         parts.append("\n".join(lines) + "\n")
     return "".join(parts) + "\n"
