@@ -109,6 +109,19 @@ def test_a_signed_body_that_cannot_be_read_is_kept_as_a_dead_letter(receiver, in
     assert "event 1 has no intuitentityid" in inbox.dead_letters()[0]["reason"]
 
 
+def test_the_damaged_event_of_a_notification_is_a_dead_letter_and_the_others_are_handed_on(receiver, inbox):
+    damaged = {**event("9", realm="2"), "intuitentityid": None}
+    assert receiver.post(body_of(event("1"), damaged, event("2"), event("3", realm="3")))[0] == 200
+    assert receiver.counted() == {"accepted": 1, "damaged": 1, "notices": 3}
+    assert waiting_ids(inbox) == ["1", "2", "3"]
+    (letter,) = inbox.dead_letters()
+    assert json.loads(letter["body"]) == [damaged]
+    assert letter["reason"].startswith("UNREADABLE: The body of the notification is damaged: event 2 has no intuitent")
+    assert receiver.post(body_of(event("1"), damaged, event("2"), event("3", realm="3")))[0] == 200
+    assert receiver.counted()["duplicates"] == 1
+    assert len(inbox.dead_letters()) == 1
+
+
 # ---- refused ---------------------------------------------------------------------------------------------------------
 
 GOOD = body_of(event(1))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from vantage_quickbooks.catalog.resources import RESOURCES
 from vantage_quickbooks.emulator.webhooks.events import NAMES, OPERATIONS, Event, cloud_body, legacy_body, sign
-from vantage_quickbooks.webhooks import Notice, NotificationError, group, merge, parse, verify
+from vantage_quickbooks.webhooks import Notice, NotificationError, group, merge, parse, read, verify
 
 TOKEN = "7c1f27a6-0b9d-4b8e-9d0f-6d8f3f1c2b11"
 BODY = b'{"eventNotifications":[]}'
@@ -209,6 +209,27 @@ def test_no_body_raises_another_error(body):
     except NotificationError:
         return
     assert all(notice.realm_id == realm for realm, notices in found.items() for notice in notices)
+
+
+def test_the_good_parts_of_a_damaged_body_can_be_read_in_both_formats():
+    good = {"name": "Customer", "id": "1", "operation": "Create", "lastUpdated": "2026-05-01T15:30:12Z"}
+    bad = {"name": "Customer", "operation": "Create"}
+    found = read(body_of(legacy(good, bad, realm="1"), {"dataChangeEvent": {}}, legacy(good, realm="2")))
+    assert found.notices == {realm: [Notice(realm, "Customer", "1", "created", AT)] for realm in ("1", "2")}
+    assert [damage.part for damage in found.damaged] == [
+        {"realmId": "1", "dataChangeEvent": {"entities": [bad]}},
+        {"dataChangeEvent": {}},
+    ]
+    assert [damage.reason.partition("damaged: ")[2] for damage in found.damaged] == [
+        "entity 2 of notification 1 has no id.",
+        "notification 2 has no realmId.",
+    ]
+    cloud = {"type": "qbo.customer.created.v1", "intuitentityid": "1", "intuitaccountid": "1"}
+    found = read(json.dumps([7, cloud]).encode())
+    assert found.notices == {"1": [Notice("1", "Customer", "1", "created")]}
+    assert [(damage.part, damage.reason.partition("damaged: ")[2]) for damage in found.damaged] == [
+        (7, "event 1 is not an object.")
+    ]
 
 
 # ---- merge and group -------------------------------------------------------------------------------------------------

@@ -1,14 +1,14 @@
 """Webhooks: Intuit's notifications of changes, verified, kept, and handed on.
 
-`verify` and `parse` are pure functions of the standard library. The rest needs the extra `[webhooks]`: an ASGI app that
-accepts notifications into a durable inbox, and workers that hand them on. See docs/webhooks.md.
+`verify`, `parse` and `read` are pure functions of the standard library. The rest needs the extra `[webhooks]`: an ASGI
+app that accepts notifications into a durable inbox, and workers that hand them on. See docs/webhooks.md.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from vantage_quickbooks.webhooks.notices import Notice, NotificationError, group, merge, parse
+from vantage_quickbooks.webhooks.notices import Notice, Notification, NotificationError, group, merge, parse, read
 from vantage_quickbooks.webhooks.signature import SIGNATURE_HEADER, verify
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "HookHandler",
     "Inbox",
     "Notice",
+    "Notification",
     "NotificationError",
     "Stats",
     "SyncHandler",
@@ -25,6 +26,7 @@ __all__ = [
     "group",
     "merge",
     "parse",
+    "read",
     "verify",
 ]
 

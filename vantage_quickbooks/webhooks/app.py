@@ -8,12 +8,14 @@ Theory of operation
 4. What the inbox cannot store in time is answered with 503. It may be stored nevertheless; the repetition is a
    duplicate then.
 5. A signed body that cannot be read is answered with 200 and kept as a dead letter: a repetition would be no better,
-   and Intuit may hold back later notifications until this one is accepted.
+   and Intuit may hold back later notifications until this one is accepted. If only parts of it cannot be read, they are
+   the dead letter, and the other notices are handed on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -26,7 +28,7 @@ from vantage_quickbooks.logs import get_logger
 from vantage_quickbooks.metrics import CONTENT_TYPE, Family, may_read, render
 from vantage_quickbooks.webhooks.app_metrics import counters, gauges
 from vantage_quickbooks.webhooks.inbox import Delivery
-from vantage_quickbooks.webhooks.notices import NotificationError, parse
+from vantage_quickbooks.webhooks.notices import NotificationError, read
 from vantage_quickbooks.webhooks.signature import SIGNATURE_HEADER, verify
 from vantage_quickbooks.webhooks.stats import Stats
 
@@ -218,11 +220,7 @@ class WebhookApp:
 
     async def _store(self, body: bytes) -> None:
         digest = hashlib.sha256(body).hexdigest()
-        try:
-            delivery = Delivery(digest, parse(body))
-        except NotificationError as error:
-            _log.warning("a signed webhook cannot be read, and was kept as a dead letter: %s", error)
-            delivery = Delivery(digest, {}, body, f"UNREADABLE: {error}")
+        delivery = _delivery(digest, body)
         try:
             is_new = await self._writer.put(delivery)
         except InboxError as error:
@@ -231,10 +229,14 @@ class WebhookApp:
             ) from error
         if not is_new:
             self.stats.add("duplicates")
-        elif delivery.body is not None:
+            return
+        if delivery.reason is not None:
+            _log.warning("a signed webhook, or a part of it, is a dead letter. %s", delivery.reason)
+        if delivery.reason is not None and not delivery.notices:
             self.stats.add("unreadable")
         else:
             self.stats.add("accepted")
+            self.stats.add("damaged", delivery.reason is not None)
             self.stats.add("notices", sum(map(len, delivery.notices.values())))
 
     def _on_stored(self) -> None:
@@ -277,6 +279,22 @@ class WebhookApp:
             self._families = (now, found)
         body = render(found).decode()
         await _respond(send, 200, body, **{"content-type": CONTENT_TYPE, "cache-control": "no-store"})
+
+
+def _delivery(digest: str, body: bytes) -> Delivery:
+    """Return what to store of a body: its notices, and what cannot be read."""
+    try:
+        found = read(body)
+    except NotificationError as error:
+        return Delivery(digest, {}, body, f"UNREADABLE: {error}")
+    if not found.damaged:
+        return Delivery(digest, found.notices)
+    reason = f"UNREADABLE: {found.damaged[0].reason}"
+    if found.notices:
+        reason += f" Damaged parts: {len(found.damaged)}; the other notices are handed on."
+        with contextlib.suppress(RecursionError):
+            body = json.dumps([damage.part for damage in found.damaged]).encode()
+    return Delivery(digest, found.notices, body, reason)
 
 
 async def _respond(send: Send, status: int, text: str, **headers: str) -> None:

@@ -78,7 +78,7 @@ class Delivery:
     Attributes:
         digest: What it is recognized by.
         notices: Its notices by company.
-        body: The body if it cannot be read; it becomes a dead letter.
+        body: The body, or the part of it, that cannot be read; it becomes a dead letter.
         reason: Why it cannot be read.
     """
 
@@ -580,11 +580,7 @@ class Inbox:
 
 def _rows(delivery: Delivery, now: float) -> list[dict[str, Any]]:
     """Return the rows of a notification; all of them have the same columns, as one statement needs."""
-    if delivery.body is not None:
-        text = json.dumps(delivery.body.decode("utf-8", "backslashreplace"))
-        row = {"realm": _UNREADABLE, "notices": text, "count": 1, "dead_at": now, "reason": delivery.reason}
-        return [row | {"received_at": now}]
-    return [
+    rows: list[dict[str, Any]] = [
         {
             "realm": realm,
             "notices": json.dumps([notice.to_dict() for notice in notices], separators=(",", ":")),
@@ -595,6 +591,11 @@ def _rows(delivery: Delivery, now: float) -> list[dict[str, Any]]:
         }
         for realm, notices in delivery.notices.items()
     ]
+    if delivery.body is not None:
+        text = json.dumps(delivery.body.decode("utf-8", "backslashreplace"))
+        row = {"realm": _UNREADABLE, "notices": text, "count": 1, "dead_at": now, "reason": delivery.reason}
+        rows.append(row | {"received_at": now})
+    return rows
 
 
 def _claimed(claim: Claim) -> sa.Update:

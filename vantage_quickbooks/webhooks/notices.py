@@ -6,7 +6,8 @@ Theory of operation
 2. One body may have notices of several companies. They are grouped by company. Of equal ones (the same record and
    operation) the latest remains; the others keep the order of their times.
 3. Entities and operations that this version does not know are kept as they were sent.
-4. A body is read completely or refused: a notice without company, entity or Id is an error, never left out.
+4. Nothing is left out silently: a notice without company, entity or Id is an error of `parse`, and `read` returns it
+   beside the notices that can be read.
 
 Sources: https://developer.intuit.com/app/developer/qbo/docs/develop/webhooks;
 https://blogs.intuit.com/2025/11/12/upcoming-change-to-webhooks-payload-structure (CloudEvents).
@@ -17,12 +18,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["Notice", "NotificationError", "group", "merge", "parse"]
+__all__ = ["Damage", "Notice", "Notification", "NotificationError", "group", "merge", "parse", "read"]
+
+T = TypeVar("T")
 
 _ENTITIES = (
     "Account Attachable Bill BillPayment Budget ChangeOrder Class CompanyCurrency CompanyInfo CreditCardPaymentTxn"
@@ -97,6 +100,32 @@ class Notice:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A part of a body that cannot be read.
+
+    Attributes:
+        part: The part, as JSON that was parsed.
+        reason: Why, without anything of it.
+    """
+
+    part: Any
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """What a body contains.
+
+    Attributes:
+        notices: The notices by company, merged: see `merge`.
+        damaged: The parts that cannot be read.
+    """
+
+    notices: dict[str, list[Notice]]
+    damaged: tuple[Damage, ...]
+
+
 def parse(body: bytes) -> dict[str, list[Notice]]:
     """Parse the body of a notification, in either format.
 
@@ -109,19 +138,37 @@ def parse(body: bytes) -> dict[str, list[Notice]]:
     Raises:
         NotificationError: It is not a notification, or a part of it is damaged.
     """
+    found = read(body)
+    if found.damaged:
+        raise NotificationError(found.damaged[0].reason)
+    return found.notices
+
+
+def read(body: bytes) -> Notification:
+    """Read what can be read of a notification, in either format.
+
+    Args:
+        body: The body; verify its signature first.
+
+    Raises:
+        NotificationError: It is not a notification.
+    """
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
         raise NotificationError("The body of the notification is not JSON.") from None
     if isinstance(data, list):
-        return group(_cloud_notice(event, number) for number, event in enumerate(data))
-    if isinstance(data, dict) and "specversion" in data:  # CloudEvents' structured mode has a single event
-        return group([_cloud_notice(data, 0)])
-    if isinstance(data, dict) and "eventNotifications" in data:
-        return group(_legacy_notices(data["eventNotifications"]))
-    raise NotificationError(
-        "The body of the notification is neither a list of CloudEvents nor an object with eventNotifications."
-    )
+        found = [_try(event, _cloud_notice, event, number) for number, event in enumerate(data)]
+    elif isinstance(data, dict) and "specversion" in data:  # CloudEvents' structured mode has a single event
+        found = [_try(data, _cloud_notice, data, 0)]
+    elif isinstance(data, dict) and "eventNotifications" in data:
+        found = list(_legacy_notices(data["eventNotifications"]))
+    else:
+        raise NotificationError(
+            "The body of the notification is neither a list of CloudEvents nor an object with eventNotifications."
+        )
+    notices = group(one for one in found if isinstance(one, Notice))
+    return Notification(notices, tuple(one for one in found if isinstance(one, Damage)))
 
 
 def group(notices: Iterable[Notice]) -> dict[str, list[Notice]]:
@@ -160,6 +207,14 @@ def _order(notice: Notice) -> tuple[datetime, str, str, str, str]:
 # ---- the two formats -------------------------------------------------------------------------------------------------
 
 
+def _try(part: Any, reader: Callable[..., T], *args: Any) -> T | Damage:
+    """Return what a function reads of a part; the damage if it cannot be read."""
+    try:
+        return reader(*args)
+    except NotificationError as error:
+        return Damage(part, str(error))
+
+
 def _cloud_notice(event: Any, number: int) -> Notice:
     where = f"event {number + 1}"
     type_ = _text(event, "type", where)
@@ -179,24 +234,37 @@ def _cloud_notice(event: Any, number: int) -> Notice:
     )
 
 
-def _legacy_notices(notifications: Any) -> Iterable[Notice]:
+def _legacy_notices(notifications: Any) -> Iterable[Notice | Damage]:
     for number, notification in enumerate(_list(notifications, "eventNotifications")):
         where = f"notification {number + 1}"
-        realm = _realm(notification, "realmId", where)
-        event = notification.get("dataChangeEvent")
-        if not isinstance(event, dict):
-            raise NotificationError(f"The body of the notification is damaged: {where} has no dataChangeEvent.")
-        for index, item in enumerate(_list(event.get("entities"), f"entities of {where}")):
-            place = f"entity {index + 1} of {where}"
-            name, operation = _text(item, "name", place), _text(item, "operation", place)
-            yield Notice(
-                realm,
-                _NAMES.get(name.lower(), name),
-                _text(item, "id", place),
-                _OPERATIONS.get(operation.lower(), operation),
-                _time(item.get("lastUpdated"), place),
-                _deleted_id(item, place),
-            )
+        head = _try(notification, _legacy_head, notification, where)
+        if isinstance(head, Damage):
+            yield head
+            continue
+        realm, entities = head
+        for index, item in enumerate(entities):
+            part = {"realmId": realm, "dataChangeEvent": {"entities": [item]}}
+            yield _try(part, _legacy_notice, realm, item, f"entity {index + 1} of {where}")
+
+
+def _legacy_head(notification: Any, where: str) -> tuple[str, list[Any]]:
+    realm = _realm(notification, "realmId", where)
+    event = notification.get("dataChangeEvent")
+    if not isinstance(event, dict):
+        raise NotificationError(f"The body of the notification is damaged: {where} has no dataChangeEvent.")
+    return realm, _list(event.get("entities"), f"entities of {where}")
+
+
+def _legacy_notice(realm: str, item: Any, where: str) -> Notice:
+    name, operation = _text(item, "name", where), _text(item, "operation", where)
+    return Notice(
+        realm,
+        _NAMES.get(name.lower(), name),
+        _text(item, "id", where),
+        _OPERATIONS.get(operation.lower(), operation),
+        _time(item.get("lastUpdated"), where),
+        _deleted_id(item, where),
+    )
 
 
 def _deleted_id(item: Mapping[str, Any], where: str) -> str | None:

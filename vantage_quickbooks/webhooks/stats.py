@@ -11,6 +11,7 @@ COUNTERS = {
     "accepted": "notifications that were stored and answered with 200",
     "duplicates": "notifications that had been accepted before; answered with 200, and not stored again",
     "unreadable": "signed notifications whose body cannot be read; answered with 200, and kept as dead letters",
+    "damaged": "accepted notifications of which a part cannot be read; the part is kept as a dead letter",
     "notices": "changes of records in accepted notifications",
     "refused_method": "405: not a POST",
     "refused_content_type": "415: not JSON",
