@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -16,6 +15,7 @@ from rich.text import Text
 
 from vantage_quickbooks.cli.descriptor import find_action, is_list, outline_of, rows_of, table_columns, words
 from vantage_quickbooks.cli.output import clean
+from vantage_quickbooks.row_values import decimal_of, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -147,7 +147,7 @@ def put(out: Console, table: Table) -> None:
 
 def rows_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Mapping[str, Any]]) -> Table:
     """Return a table of records, without the columns that are empty in all rows."""
-    shown = [column for column in columns if any(_at(row, column["field"]) is not None for row in rows)]
+    shown = [column for column in columns if any(value_at(row, column["field"]) is not None for row in rows)]
     with_code = {column["field"] for column in shown if _is_mixed(rows, column, shown)}
     table = empty_table()
     cells = [[_cell(row, column, column["field"] in with_code) for row in rows] for column in shown]
@@ -188,13 +188,13 @@ def _is_mixed(rows: Sequence[Mapping[str, Any]], column: Mapping[str, Any], show
     path = column.get("currency")
     if not path or any(other["field"].partition(".")[0] == path.partition(".")[0] for other in shown):
         return False
-    return len({_at(row, path) for row in rows}) > 1
+    return len({value_at(row, path) for row in rows}) > 1
 
 
 def _is_muted(row: Mapping[str, Any], columns: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether a record is inactive, or its status is of no further interest."""
     return row.get("Active") is False or any(
-        column.get("values", {}).get(_at(row, column["field"]), {}).get("tone") == "muted"
+        column.get("values", {}).get(value_at(row, column["field"]), {}).get("tone") == "muted"
         for column in columns
         if column.get("format") == "status"
     )
@@ -265,23 +265,15 @@ def empty_table() -> Table:
     return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
 
 
-def _at(row: Mapping[str, Any], path: str) -> Any:
-    """Return the value at a path, `CustomerRef.name`; None where there is none."""
-    value: Any = row
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
 def _cell(row: Mapping[str, Any], column: Mapping[str, Any], with_code: bool) -> Text:
-    value = _at(row, column["field"])
+    value = value_at(row, column["field"])
     if value is None:
         return Text("")
     match column.get("format", "text"):
         case "status":
             return _status(value, column.get("values", {}))
         case "money":
-            code = _text(_at(row, column["currency"])) if with_code else ""
+            code = _text(value_at(row, column["currency"])) if with_code else ""
             return Text(f"{_amount(value)} {code}".rstrip())
         case "number":
             return Text(_number(value))
@@ -297,23 +289,13 @@ def _status(value: Any, known: Mapping[str, Mapping[str, str]]) -> Text:
 
 
 def _amount(value: Any) -> str:
-    number = _decimal(value)
+    number = decimal_of(value)
     return _text(value) if number is None else f"{number:,.2f}"
 
 
 def _number(value: Any) -> str:
-    number = _decimal(value)
+    number = decimal_of(value)
     return _text(value) if number is None else f"{number:,f}"
-
-
-def _decimal(value: Any) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
 
 
 def _text(value: Any) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.web.formatting import money, value_at
+from vantage_quickbooks.row_values import value_at
+from vantage_quickbooks.web.formatting import money
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -16,7 +16,8 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.web.formatting import decimal_of, money, value_at
+from vantage_quickbooks.row_values import decimal_of, value_at
+from vantage_quickbooks.web.formatting import money
 from vantage_quickbooks.web.listings import day_of
 
 if TYPE_CHECKING:

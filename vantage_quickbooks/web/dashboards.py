@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from vantage_quickbooks.errors import CancelledError
+from vantage_quickbooks.row_values import value_at
 from vantage_quickbooks.web.dashboard import sums_of
 from vantage_quickbooks.web.events import CHANGES
 from vantage_quickbooks.web.failures import error_of
-from vantage_quickbooks.web.formatting import value_at
 from vantage_quickbooks.web.host import current_observer
 from vantage_quickbooks.web.links import list_url, record_url
 from vantage_quickbooks.web.listings import Listing, day_of, is_list

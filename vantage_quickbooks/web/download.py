@@ -10,6 +10,7 @@ from decimal import Decimal
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from vantage_quickbooks.row_values import value_at
 from vantage_quickbooks.tabular import csv_text
 from vantage_quickbooks.web import formatting
 
@@ -47,7 +48,7 @@ def as_csv(run: Run) -> Iterator[bytes]:
     header = csv_text([], fields)
     yield _bytes("\ufeff" + header)  # spreadsheets need the byte order mark to read UTF-8
     for chunk in _chunks(run.rows or [run.data]):
-        flat = [{name: formatting.value_at(row, name) for name in fields} for row in chunk]
+        flat = [{name: value_at(row, name) for name in fields} for row in chunk]
         yield _bytes(csv_text(flat, fields)[len(header) :])
 
 
@@ -94,7 +95,7 @@ def _typed_columns(run: Run) -> list[Mapping[str, Any]]:
     """Return the columns that a result itself describes."""
     views = (run.action or {}).get("views") or ()
     names = [view["columns"] for view in views if view.get("kind") == "outline" and isinstance(view["columns"], str)]
-    found = formatting.value_at(run.data, names[0]) if names else None
+    found = value_at(run.data, names[0]) if names else None
     return [column for column in found if isinstance(column, dict)] if isinstance(found, list) else []
 
 

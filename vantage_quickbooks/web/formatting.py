@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+from vantage_quickbooks.row_values import decimal_of, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +23,6 @@ __all__ = [
     "choosable_columns",
     "column_of",
     "columns_of",
-    "decimal_of",
     "display",
     "facts",
     "instant",
@@ -32,7 +33,6 @@ __all__ = [
     "search_text",
     "sort_key",
     "titles_of",
-    "value_at",
     "words",
 ]
 
@@ -221,19 +221,6 @@ def cell(row: Mapping[str, Any], column: Column) -> Cell:
     return _plain(value)
 
 
-def value_at(row: Mapping[str, Any], path: str) -> Any:
-    """Return a field, or a nested one by a path with dots; a number is a place in a list. None if it does not exist."""
-    if path in row:
-        return row[path]
-    value: Any = row
-    for name in path.split("."):
-        if isinstance(value, list):
-            value = value[int(name)] if name.isdecimal() and int(name) < len(value) else None
-        else:
-            value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
 def sort_key(shown: Cell) -> float | bytes | None:
     """Return the sort key of a cell: a number, a text, or None if it is empty."""
     if not (shown.text or shown.sort):
@@ -406,17 +393,6 @@ def _short(text: str) -> Cell:
         sort=text[:_MAX_CELL_LENGTH].casefold(),
         full=text[:_MAX_TOOLTIP_LENGTH],
     )
-
-
-def decimal_of(value: Any) -> Decimal | None:
-    """Return a number, or a text that is one, as an exact decimal; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() else None
 
 
 def _day(day: date) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from vantage_quickbooks.web.formatting import value_at
+from vantage_quickbooks.row_values import value_at
 from vantage_quickbooks.web.listings import is_list, parameter
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from vantage_quickbooks.row_values import value_at
 from vantage_quickbooks.web import formatting, forms
 from vantage_quickbooks.web.links import Links, list_url
 from vantage_quickbooks.web.listings import Listing, ListState, is_list, parameter, title_of
@@ -192,7 +193,7 @@ class ListPages(View):
             value = str(state.values.get(first.name) or "")
             if run is None or not (item.column and value and first.source and run.rows) or first.name in labels:
                 continue
-            label = formatting.value_at(run.rows.page(0, 1)[0], item.column)
+            label = value_at(run.rows.page(0, 1)[0], item.column)
             if label:
                 labels[first.name] = str(label)
                 self._lookups.remember(record, first.source, [(value, str(label))])

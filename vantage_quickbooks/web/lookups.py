@@ -13,8 +13,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from vantage_quickbooks.row_values import value_at
 from vantage_quickbooks.web.failures import error_of
-from vantage_quickbooks.web.formatting import value_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
+from vantage_quickbooks.row_values import value_at
 from vantage_quickbooks.web import formatting, forms
-from vantage_quickbooks.web.formatting import Cell, column_of, value_at
+from vantage_quickbooks.web.formatting import Cell, column_of
 from vantage_quickbooks.web.links import Links
 from vantage_quickbooks.web.listings import is_list
 from vantage_quickbooks.web.tables import Shown

@@ -31,7 +31,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from vantage_quickbooks.web.formatting import RowFields, cell, search_text, sort_key, value_at
+from vantage_quickbooks.row_values import value_at
+from vantage_quickbooks.web.formatting import RowFields, cell, search_text, sort_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence

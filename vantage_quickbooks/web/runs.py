@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vantage_quickbooks.contract import envelope
 from vantage_quickbooks.errors import CancelledError
+from vantage_quickbooks.row_values import value_at
 from vantage_quickbooks.web import charts, events
 from vantage_quickbooks.web.failures import error_of
-from vantage_quickbooks.web.formatting import masked, value_at
+from vantage_quickbooks.web.formatting import masked
 from vantage_quickbooks.web.host import current_observer
 from vantage_quickbooks.web.modes import CHANGES, FULL, PAGE, changes_trigger
 

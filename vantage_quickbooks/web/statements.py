@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from vantage_quickbooks.row_values import value_at
 from vantage_quickbooks.web import formatting
-from vantage_quickbooks.web.formatting import Cell, Column, column_of, value_at
+from vantage_quickbooks.web.formatting import Cell, Column, column_of
 from vantage_quickbooks.web.tables import Shown
 
 if TYPE_CHECKING:

@@ -13,13 +13,14 @@ from vantage_quickbooks.catalog.invoices import format_money
 from vantage_quickbooks.catalog.resources import RESOURCES
 from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.errors import FieldError, InputError
+from vantage_quickbooks.row_values import value_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from vantage_quickbooks.catalog.resource import Resource
 
-__all__ = ["Entity", "brief", "entities", "explain", "find_entity", "invalid", "is_offered", "unknown", "value_at"]
+__all__ = ["Entity", "brief", "entities", "explain", "find_entity", "invalid", "is_offered", "unknown"]
 
 JSON = dict[str, Any]
 
@@ -164,14 +165,6 @@ def unknown(argument: str, name: str, noun: str, known: Iterable[str], hint: str
 def invalid(field: str, message: str, hint: str) -> InputError:
     """Return the error for one argument."""
     return InputError(f"{message} {hint}", [FieldError(field, "invalid", message, hint)])
-
-
-def value_at(record: Mapping[str, Any], path: str) -> Any:
-    """Return the value of a field, `BillAddr.City`; None if the record has none."""
-    value: Any = record
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
 
 
 _MONEY = (19, 4)

@@ -7,8 +7,9 @@ from datetime import date
 from decimal import Context, Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
-from vantage_quickbooks.adapters.mcp.entities import invalid, value_at
+from vantage_quickbooks.adapters.mcp.entities import invalid
 from vantage_quickbooks.catalog.invoices import format_money
+from vantage_quickbooks.row_values import value_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
