@@ -16,7 +16,7 @@ from vantage_quickbooks.errors import ConnectorError
 from vantage_quickbooks.logs import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from vantage_quickbooks.registry import ConnectionEntry, ConnectionRegistry
@@ -40,14 +40,17 @@ _log = get_logger(__name__)
 
 @contextlib.contextmanager
 def receiving(
-    host: Host, registry: ConnectionRegistry, tokens: Sequence[str], inbox_path: Path
+    host: Host,
+    registry: ConnectionRegistry,
+    tokens: Sequence[str] | Callable[[], Sequence[str]],
+    inbox_path: Path,
 ) -> Generator[WebhookApp]:
     """Yield the app that receives webhooks for the pages of *host*, until the block ends.
 
     Args:
         host: Its hook `vantage_changes` gets the notices.
         registry: The connections that other programs use, too. Those in the store of *host* get notices as well.
-        tokens: The verifier tokens.
+        tokens: As for `WebhookApp`.
         inbox_path: The inbox, a file that no other process uses.
 
     Raises:

@@ -1,11 +1,10 @@
-"""What the commands of `webhooks` share: the inbox, the verifier tokens, and what notices are handed on to."""
+"""What the commands of `webhooks` share: the inbox, and what notices are handed on to."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -24,13 +23,9 @@ if TYPE_CHECKING:
     from vantage_quickbooks.webhooks.notices import Notice
     from vantage_quickbooks.webhooks.worker import Worker
 
-__all__ = ["has_tokens", "inbox_option", "make_inbox", "make_worker", "read_tokens", "sync_options"]
+__all__ = ["inbox_option", "make_inbox", "make_worker", "sync_options"]
 
 INBOX_VARIABLE = "VANTAGE_QUICKBOOKS_WEBHOOK_INBOX"
-TOKEN_VARIABLE = "VANTAGE_QUICKBOOKS_WEBHOOK_TOKEN"
-
-MIN_TOKEN_LENGTH = 16
-"""Intuit's verifier tokens are UUIDs, of 36 characters."""
 
 _BATCH = 100
 """Companies that are loaded into a database together."""
@@ -122,39 +117,6 @@ def make_inbox(url: str | None, **options: Any) -> Inbox:
     from vantage_quickbooks.webhooks.inbox import Inbox
 
     return Inbox(url or os.environ.get(INBOX_VARIABLE, "").strip() or None, **options)
-
-
-def has_tokens(file: str | None) -> bool:
-    """Return whether there is a file or a variable with verifier tokens."""
-    return file is not None or bool(os.environ.get(TOKEN_VARIABLE, "").strip())
-
-
-def read_tokens(file: str | None, option: str = "--token-file") -> list[str]:
-    """Return the verifier tokens of a file, one a line, or of the environment variable, separated by spaces.
-
-    Args:
-        file: The file; None for the variable.
-        option: The option that names the file, for the message.
-
-    Raises:
-        UsageError: There are none, or one is not a token.
-    """
-    where = file or TOKEN_VARIABLE
-    try:
-        text = os.environ.get(TOKEN_VARIABLE, "") if file is None else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise UsageError(f"The token file {file} cannot be read.") from None
-    tokens = text.replace(",", " ").split()
-    if not tokens:
-        raise UsageError(
-            f"There is no verifier token in {where}. Intuit's developer portal shows it on the app's page Webhooks. "
-            f"Use {option} FILE, or set {TOKEN_VARIABLE}."
-        )
-    if not all(len(token) >= MIN_TOKEN_LENGTH and token.isascii() and token.isprintable() for token in tokens):
-        raise UsageError(
-            f"A verifier token in {where} has fewer than {MIN_TOKEN_LENGTH} characters, or others than visible ASCII."
-        )
-    return tokens
 
 
 @contextlib.contextmanager

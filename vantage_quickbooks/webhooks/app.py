@@ -72,7 +72,8 @@ class WebhookApp:
 
     Args:
         inbox: Where accepted notices are kept.
-        verifier_tokens: The verifier token of the app; several while one replaces another.
+        verifier_tokens: The verifier token of the app; several while one replaces another. Or a function that returns
+            them, which is called for each notification, so it must be quick.
         worker: Started and stopped with the app; None if workers run in other processes.
         stats: Where it counts; by default the worker's.
         max_body_bytes: The largest body that is accepted.
@@ -85,15 +86,19 @@ class WebhookApp:
     def __init__(
         self,
         inbox: Inbox,
-        verifier_tokens: str | Iterable[str],
+        verifier_tokens: str | Iterable[str] | Callable[[], Iterable[str]],
         *,
         worker: Worker | None = None,
         stats: Stats | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
         metrics_key: str | None = None,
     ) -> None:
-        self._tokens = (verifier_tokens,) if isinstance(verifier_tokens, str) else tuple(verifier_tokens)
-        verify(b"", None, self._tokens)  # raises if there is none
+        if callable(verifier_tokens):
+            self._tokens = verifier_tokens
+        else:
+            fixed = (verifier_tokens,) if isinstance(verifier_tokens, str) else tuple(verifier_tokens)
+            self._tokens = lambda: fixed
+        verify(b"", None, self._tokens())  # raises if there is none
         self.stats = stats or (worker.stats if worker is not None else Stats())
         self._inbox = inbox
         self._worker = worker
@@ -180,7 +185,7 @@ class WebhookApp:
                 body = await self._receive(receive)
         except TimeoutError:
             raise _Refusal(408, "refused_slow", "The body did not arrive in time.", connection="close") from None
-        if body is not None and not verify(body, signature, self._tokens):
+        if body is not None and not verify(body, signature, self._tokens()):
             raise _Refusal(401, "refused_forged", "The signature is not that of the body.")
         return body
 

@@ -28,12 +28,12 @@ from vantage_quickbooks.cli.options import (
 )
 from vantage_quickbooks.cli.output import FAILURE, SUCCESS, is_installed, print_error, require, write
 from vantage_quickbooks.cli.signals import stopped_by_signals
+from vantage_quickbooks.cli.verifier_tokens import VerifierTokens, has_tokens
 from vantage_quickbooks.cli.web_syncs import FolderSyncs, sync_target_of
-from vantage_quickbooks.cli.webhook_inbox import has_tokens, read_tokens
 from vantage_quickbooks.errors import ConnectorError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from vantage_quickbooks.cli.web_syncs import TableSyncs
     from vantage_quickbooks.emulator import Emulator
@@ -119,9 +119,9 @@ def command(
         raise UsageError("--demo and --registry cannot be combined: --demo keeps nothing.")
     extras = {"emulator": ("lark", "yaml", "reportlab")} if demo else {}
     require("The web UI needs", web=("starlette", "uvicorn", "jinja2", "cryptography"), **extras)
-    tokens = None
+    tokens: Sequence[str] | Callable[[], Sequence[str]] | None = None
     if not demo and has_tokens(webhook_token_file):
-        tokens = read_tokens(webhook_token_file, "--webhook-token-file")
+        tokens = VerifierTokens(webhook_token_file, "--webhook-token-file")
         require("Webhooks need", webhooks=("sqlalchemy", "uvicorn"))
     if verbose:
         log_to_stderr()
@@ -145,7 +145,7 @@ def _serve(
     public_url: str | None,
     data: str | None,
     registry_url: str | None,
-    tokens: Sequence[str] | None,
+    tokens: Sequence[str] | Callable[[], Sequence[str]] | None,
     metrics_key: str | None,
     sync_target: FolderSyncs | TableSyncs | None,
     *,

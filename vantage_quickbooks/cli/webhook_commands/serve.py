@@ -22,7 +22,8 @@ from vantage_quickbooks.cli.options import (
 )
 from vantage_quickbooks.cli.output import FAILURE, SUCCESS, print_error, write
 from vantage_quickbooks.cli.signals import stopped_by_signals
-from vantage_quickbooks.cli.webhook_inbox import inbox_option, make_inbox, make_worker, read_tokens, sync_options
+from vantage_quickbooks.cli.verifier_tokens import VerifierTokens
+from vantage_quickbooks.cli.webhook_inbox import inbox_option, make_inbox, make_worker, sync_options
 from vantage_quickbooks.errors import ConnectorError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def command(
     """
     if no_sync:
         _check_receives_only(given)
-    tokens = read_tokens(token_file)
+    tokens = VerifierTokens(token_file)
     key = read_metrics_key(metrics_key_file)
     try:
         kept = make_inbox(inbox, window_s=window)
