@@ -231,6 +231,28 @@ def test_syncs_go_on_where_they_stopped(quickbooks, forms, registry, mirrors):
     assert mirrors["birch"].records["Customer"][made["Id"]]["DisplayName"] == "Zoë"
 
 
+def test_a_limit_of_calls_holds_for_all_attempts_together(quickbooks, registry, mirrors):
+    """A damaged page may be over at the next attempt, which would need the calls again."""
+
+    @contextlib.contextmanager
+    def target(run):
+        yield mirrors[run.id]
+
+    def sync(limit):
+        quickbooks.reset_counters()
+        [run] = sync_companies(registry, target, ["acme"], entities=["Term", "Class"], max_api_calls=limit).runs
+        sent = [request for request in quickbooks.requests() if request["path"].startswith("/v3/company/")]
+        assert len(sent) == run.api_calls
+        return run.status, run.error and run.error["code"], run.attempts, run.api_calls
+
+    quickbooks.fault("token_response_lost", path="tokens/bearer")  # the first attempt spends no call
+    assert sync(4) == ("succeeded", None, 2, 4)
+    mirrors["acme"].state = None
+    quickbooks.fault("broken_json", path="query", times=-1)
+    assert sync(None) == ("incomplete", "RESPONSE_UNEXPECTED", 2, 8)
+    assert sync(7) == ("incomplete", "RESPONSE_UNEXPECTED", 1, 4)
+
+
 def test_a_target_that_cannot_write_loses_nothing(registry, mirrors):
     """What was applied before counts; the next sync has the rest."""
     broken = {"cedar"}

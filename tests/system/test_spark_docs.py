@@ -13,6 +13,7 @@ pytest.importorskip("pyspark")
 
 from vantage_quickbooks.adapters.spark.options import OPTIONS
 from vantage_quickbooks.adapters.spark.schema import CHANGE_SCHEMA, STATUS_SCHEMA
+from vantage_quickbooks.catalog.sync_action import SYNC_DEFAULT
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.registry import open_registry
 
@@ -31,6 +32,15 @@ def test_each_column_of_the_status_and_of_the_change_table_is_named():
     page = PAGE.read_text()
     columns = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", page, re.MULTILINE))))
     assert {*STATUS_SCHEMA.fieldNames(), *CHANGE_SCHEMA.fieldNames()} <= columns
+
+
+def test_the_calls_of_a_quiet_night_are_those_of_the_catalog():
+    uncovered = sorted(resource.entity for resource in SYNC_DEFAULT if not resource.has_cdc)
+    page = " ".join(PAGE.read_text().split())
+    assert (len(SYNC_DEFAULT) - len(uncovered), 1 + len(uncovered)) == (29, 6)
+    names = ", ".join(f"`{name}`" for name in uncovered)
+    assert "six metered calls a night: one for the 29 entities" in page
+    assert f"one for each of the five that it does not ({names})" in page
 
 
 @pytest.fixture
@@ -79,6 +89,8 @@ def test_the_code_of_the_page_runs_and_does_what_it_says(spark, companies, tmp_p
     exec(compile(nightly, PAGE.name, "exec"), names)  # noqa: S102 -- the next night
     _assert_copy(spark, tmp_path / "tables/books/1", companies)
     assert [(row.connection, row.code) for row in names["failed"].collect()] == [("zulu", "REAUTHORIZATION_REQUIRED")]
+    calls = {row.connection: row.metered_calls for row in names["status"].collect()}
+    assert calls["acme"] == 6 + 1  # as the page says, and one for the TimeActivity, because they have changed
 
     run(".schema(")
     assert names["part"].columns == ["company", "DocNumber", "Balance"]

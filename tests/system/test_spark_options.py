@@ -113,6 +113,10 @@ def test_an_option_that_is_wrong_is_named_with_what_to_do(given, usage, expected
         "postgresql+psycopg://db/books?sslpassword=PLANTED",
         "mysql+pymysql://:PLANTED@db/books",
         "postgresql://[PLANTED",
+        "mysql+pymysql://db/books?passwd=PLANTED",
+        "mssql+pyodbc:///?odbc_connect=DRIVER%3Dx%3BUID%3Dme%3BPwd%3DPLANTED",
+        "postgresql+psycopg:///?conninfo=host%3Ddb%20password%20%3D%20PLANTED",
+        "host=db dbname=books password=PLANTED",
     ],
 )
 def test_a_registry_with_a_password_is_refused_and_not_repeated(url):

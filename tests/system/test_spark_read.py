@@ -198,7 +198,7 @@ def test_a_spark_that_runs_tasks_twice_is_refused(spark):
 
     with_rule = "spark.sql.legacy.setCommandRejectsSparkCoreConfs"
     spark.conf.set(with_rule, "false")
-    spark.conf.set("spark.speculation", "true")
+    spark.conf.set("spark.speculation", "TRUE")  # Spark ignores case
     try:
         for run in (
             lambda: register(spark),
@@ -320,7 +320,7 @@ def test_an_entity_that_fails_has_no_rows_and_the_others_of_the_company_do(read,
         read(**options).collect()
 
 
-def test_a_limit_of_calls_holds_for_each_company_and_is_reported(read, quickbooks):
+def test_a_limit_of_calls_holds_for_each_company_and_is_reported(read, companies, quickbooks):
     frame = read(entity="*", max_api_calls=12, on_error="report", run="r", connections="acme,birch")
     entities = {row.entity for row in frame.collect()}
     rows = read("quickbooks_status", run="r", connections="acme,birch").collect()
@@ -328,6 +328,16 @@ def test_a_limit_of_calls_holds_for_each_company_and_is_reported(read, quickbook
     assert all(row.api_calls <= 12 and entities.isdisjoint(row.not_read) for row in rows)
     assert entities
     assert len(data_calls(quickbooks)) <= 24
+
+    # A company with a damaged page would be tried again in the same task, if its calls were not limited.
+    quickbooks.fault("broken_json", realm_id=companies["cedar"].realm_id, times=-1)
+    for entity in ("Invoice", "Term,Class"):
+        quickbooks.reset_counters()
+        frame = read(entity=entity, max_api_calls=5, on_error="report", run=entity[:4], connections="cedar")
+        assert frame.count() == 0
+        [status] = read("quickbooks_status", run=entity[:4], connections="cedar").collect()
+        assert (status.code, status.retryable) == ("RESPONSE_UNEXPECTED", True)
+        assert len(data_calls(quickbooks)) == status.api_calls <= 5
 
 
 def test_two_connections_of_a_company_are_one_company(read, companies, registry):

@@ -242,6 +242,29 @@ def test_the_page_has_the_tables_of_the_last_measurement():
     assert page.count("<!-- generated: ") == 5
 
 
+def test_figures_in_the_text_are_those_of_the_tables():
+    """Correct the sentence if a new measurement has other figures."""
+    from scale_report import Scale
+
+    scale = Scale.open(ROOT / "benchmarks" / "scale.json")
+    text = " ".join((ROOT / "docs" / "scale.md").read_text().split())
+
+    def figures(engine, figure):
+        return [cell.median(engine, figure) for cell in scale.cells]
+
+    ratios = [one / own for one, own in zip(figures("spark", "wall_s"), figures("processes", "wall_s"), strict=True)]
+    starts = figures("spark", "start_s")
+    assert (
+        f"it takes {min(ratios):.1f} to {max(ratios):.1f} times as long, of which {min(starts):.0f} to "
+        f"{max(starts):.0f} seconds are its start"
+    ) in text
+    first = scale.inputs["first"]
+    assert f"sample companies of {first['upserts'] / first['companies']:.0f} records" in text
+    assert f"the {first['entities']} entities that CDC covers" in text
+    seconds = scale.task_cost("spark", "work_s")
+    assert f"a task costs some {seconds:.2f} s" in " ".join((ROOT / "docs" / "spark.md").read_text().split())
+
+
 def test_the_engines_of_the_full_measurement_are_sized_as_the_page_says():
     import scale
 

@@ -7,9 +7,9 @@ Theory of operation
 2. A company that fails, in whatever way, is a run with an error, and the others go on: an entry of the registry that is
    damaged, settings that are invalid, a grant that was revoked, a file that cannot be written.
 3. A failure that may be over at the next attempt is tried again once all others have had their turn, unless the client
-   has repeated the request already, QuickBooks says when to try again, or items of the company were yielded, which
-   would come twice. This matters most where the answer to a token request is lost: Intuit may have replaced the refresh
-   token, and accepts the one before for a day at most.
+   has repeated the request already, QuickBooks says when to try again, calls are limited and some were spent, or items
+   of the company were yielded, which would come twice. This matters most where the answer to a token request is lost:
+   Intuit may have replaced the refresh token, and accepts the one before for a day at most.
 4. What the tasks yield goes through one bounded channel: a worker waits while it is full, so a slow consumer slows the
    reading down, and memory does not depend on the size of the companies.
 5. A connection is opened when its turn comes and closed afterwards, so memory depends on the number of workers and not
@@ -89,6 +89,7 @@ class CompanyRun:
         api_calls: Requests to the data API, failed ones included, of all attempts.
         metered_calls: Those of them that Intuit meters.
         seconds: How long it took.
+        max_api_calls: Limit of API calls of the company, set by a task that has one.
     """
 
     id: str
@@ -102,6 +103,7 @@ class CompanyRun:
     api_calls: int = 0
     metered_calls: int = 0
     seconds: float = 0.0
+    max_api_calls: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the run as plain JSON."""
@@ -390,7 +392,11 @@ def _closed_at_end(items: Iterable[T]) -> Iterator[Iterable[T]]:
 
 
 def _may_succeed_now(run: CompanyRun) -> bool:
-    """Return whether another attempt makes sense (rule 3); beyond a deadline, it does not either."""
+    """Return whether another attempt makes sense (rule 3); beyond a deadline, it does not either.
+
+    Nor where calls are limited and some were spent: two attempts would exceed the limit, and a sync that has only the
+    calls that are left might give up a comparison that fits the limit, and begin to read everything.
+    """
     error = run.error
     return (
         error is not None
@@ -398,6 +404,7 @@ def _may_succeed_now(run: CompanyRun) -> bool:
         and error["retryAfter"] is None
         and "attempts" not in error["details"]
         and error["code"] != DeadlineExceededError.code
+        and not (run.max_api_calls is not None and run.api_calls)
     )
 
 

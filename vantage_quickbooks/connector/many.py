@@ -221,7 +221,7 @@ def sync_companies(
         open_target: Called in a worker thread with the run; returns a context manager that yields the target.
         connection_ids: The companies; None is all of the registry.
         entities: As for `Connection.sync`.
-        max_api_calls: As for `Connection.sync`, for each company.
+        max_api_calls: As for `Connection.sync`, for each company and all attempts at it.
         until: As for `Connection.sync`.
         **options: As for `run_companies`.
 
@@ -243,7 +243,7 @@ class SyncTask:
     Args:
         open_target: As for `sync_companies`.
         entities: As for `Connection.sync`.
-        max_api_calls: As for `Connection.sync`, for each company.
+        max_api_calls: As for `Connection.sync`, for each company and all attempts at it.
         until: As for `Connection.sync`.
 
     Raises:
@@ -262,6 +262,7 @@ class SyncTask:
 
     def __call__(self, connection: Connection, run: CompanyRun) -> None:
         """Sync a company; see `sync_company`."""
+        run.max_api_calls = self.max_api_calls
         with self.open_target(run) as target:
             arguments = {"entities": self.entities, "max_api_calls": self.max_api_calls, "until": self.until}
             sync_company(connection, run, target, **arguments)

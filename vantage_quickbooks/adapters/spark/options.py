@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 from vantage_quickbooks.catalog.sync_action import SYNC_DEFAULT, SYNC_ENTITIES
 from vantage_quickbooks.config.validation import validate_input
@@ -39,6 +39,9 @@ _EVERYWHERE: tuple[Usage, ...] = ("batch", "stream", "status")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _PATTERN = re.compile(r"[A-Za-z0-9._*?\[\]!-]{1,128}")
+_PASSWORD = re.compile(r"(?:password|passwd|pwd)\s*=", re.IGNORECASE)
+"""In a query, or in the connection string that some drivers take there: `sslpassword=`, `odbc_connect=…PWD=`."""
+
 _MAX_SHOWN = 40
 
 
@@ -84,13 +87,10 @@ def _entities(text: str) -> tuple[str, ...]:
 
 def _registry(text: str) -> str:
     try:
-        parts = urlsplit(text)
-        has_password = "://" in text and bool(
-            parts.password or any("password" in key.lower() for key, _ in parse_qsl(parts.query))
-        )
+        has_password = "://" in text and bool(urlsplit(text).password)
     except ValueError:
         raise ValueError("It is not a path or URL.|Write postgresql+psycopg://host/database, or a path.") from None
-    if has_password:
+    if has_password or _PASSWORD.search(unquote_plus(text)):
         raise ValueError(
             "It contains a password, and Spark shows options in plans, event logs and its UI.|Set "
             "VANTAGE_QUICKBOOKS_REGISTRY in the environment of the driver and the executors, or leave the password out "

@@ -129,6 +129,7 @@ class QuickBooksReader(DataSourceReader):
         def task(connection: Connection, run: CompanyRun) -> Iterator[pa.RecordBatch | Spool]:
             if run.id in duplicates:
                 raise duplicate_error(run.id, duplicates[run.id])
+            run.max_api_calls = options.max_api_calls
             read = self._changes if options.is_change_table else self._records
             batches = ((entity, fit(batch, schema)) for entity, batch in read(connection, run))
             if options.on_error == "fail":

@@ -76,7 +76,7 @@ def refuse_speculation(session: SparkSession | None = None) -> None:
         InputError: `spark.speculation` is true.
     """
     session = session or SparkSession.getActiveSession()
-    if session is not None and session.conf.get("spark.speculation", "false") == "true":
+    if session is not None and str(session.conf.get("spark.speculation", "false")).lower() == "true":
         raise InputError(
             "spark.speculation is true: slow tasks would run twice, so that two tasks read one company, and its API "
             "calls are paid twice. Start Spark with spark.speculation=false."

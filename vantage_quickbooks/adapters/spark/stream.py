@@ -170,6 +170,7 @@ class QuickBooksStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
             def task(connection: Connection, run: CompanyRun) -> Iterator[_Progress]:
                 if run.id in duplicates:
                     raise duplicate_error(run.id, duplicates[run.id])
+                run.max_api_calls = options.max_api_calls
                 return self._sync(connection, run, attempt, partition.end)
 
             with contextlib.closing(read_bundle(registry, bundle, task, workers=options.concurrency)) as found:
