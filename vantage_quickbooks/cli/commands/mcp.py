@@ -44,7 +44,7 @@ ONLY_COMPANY = "default"
 _EPILOG = """\
 \b
 Tools: companies, company_info, find, list, summary, get, changes, query,
-explain. All of them only read.
+report, explain. All of them only read.
 
 \b
 The token of --http is in the file of --token-file, or in the variable
