@@ -334,6 +334,8 @@ def _column(column: Column, resource: Resource) -> dict[str, Any]:
         shown["format"] = column.format
     if column.currency:
         shown["currency"] = column.currency
+    if not column.is_summed:
+        shown["isSummed"] = False
     if column.format == "status" and resource.status:
         shown["values"] = {name: dict(value) for name, value in resource.status.values.items()}
     return shown

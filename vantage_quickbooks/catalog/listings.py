@@ -359,7 +359,7 @@ _LINE_SUMS = [
     {"when": {"DetailType": "DiscountLineDetail"}, "label": "Discount"},
 ]
 
-_TOTALS = {"TotalAmt": "Total", "Balance": "Balance due"}
+_TOTALS = {"TxnTaxDetail.TotalTax": "Tax", "UnappliedAmt": "Unapplied", "TotalAmt": "Total", "Balance": "Balance due"}
 
 
 def record_view(resource: Resource) -> JSON:
@@ -383,10 +383,11 @@ def _sections(resource: Resource, names: set[str]) -> Iterable[JSON]:
     if "Line" in names and not resource.template_key:
         details = LINE_DETAILS.get(resource.entity, ())
         columns = next((_LINE_COLUMNS[name] for name in details if name in _LINE_COLUMNS), _APPLIED_COLUMNS)
+        shown = {column.field for column in resource.columns}
         totals = [
             {"field": name, "label": label, **_MONEY}
-            for name, label in {"TxnTaxDetail.TotalTax": "Tax", **_TOTALS}.items()
-            if name.partition(".")[0] in names
+            for name, label in _TOTALS.items()
+            if name.partition(".")[0] in names and (name != "TotalAmt" or name in shown)
         ]
         yield {
             "kind": "table",
@@ -474,10 +475,13 @@ def _linked_links(resources: Iterable[Resource]) -> list[JSON]:
     ]
 
 
+_NAMES = ("DocNumber", "customerName", "vendorName", "employeeName", "accountName", "Name")
+
+
 def _name_field(resource: Resource) -> str:
     """Return the member that people call a record by: its number, or its name."""
     shown = [column.field for column in resource.columns]
-    known = [name for name in ("DocNumber", "customerName", "vendorName", "employeeName", "Name") if name in shown]
+    known = [name for name in _NAMES if name in shown]
     if resource.kind == "transaction":
         return "DocNumber" if "DocNumber" in shown else "Id"
     return known[0] if known else next((name for name in shown if name != "Id"), "Id")

@@ -173,12 +173,15 @@ class Column:
         label: Its heading.
         format: `text`, `date`, `money`, `number`, `days`, `boolean` or `status`.
         currency: Of money: the path of its currency code.
+        is_summed: Of money: whether the sum of all rows has a meaning. That of prices, and of accounts of all kinds,
+            has none.
     """
 
     field: str
     label: str
     format: str = "text"
     currency: str = ""
+    is_summed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

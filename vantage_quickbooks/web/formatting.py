@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -63,6 +64,7 @@ class Column:
         values: Labels and tones of a status.
         is_mixed: Whether the column has several currencies, so that it is sorted currency by currency.
         has_code: Whether each amount is shown with its currency.
+        is_summed: Whether the sum of an amount in all rows has a meaning.
     """
 
     field: str
@@ -72,6 +74,7 @@ class Column:
     values: Mapping[str, Mapping[str, str]] | None = None
     is_mixed: bool = False
     has_code: bool = False
+    is_summed: bool = True
 
     @property
     def is_number(self) -> bool:
@@ -114,6 +117,7 @@ class RowFields:
         filled: The columns with a value in some row.
         currencies: The currencies that each currency field held; "" for none.
         totals: Exact sums of the columns with amounts, by field and currency.
+        amounts: The number of these amounts, by currency.
     """
 
     def __init__(self, action: Mapping[str, Any] | None = None) -> None:
@@ -131,8 +135,9 @@ class RowFields:
         self.filled: set[str] = set()
         self.currencies: dict[str, set[str]] = {column.currency: set() for column in self.columns if column.currency}
         self.totals: dict[str, dict[str, Decimal]] = {
-            column.field: {} for column in self.columns if column.format == "money"
+            column.field: {} for column in self.columns if column.format == "money" and column.is_summed
         }
+        self.amounts: Counter[str] = Counter()
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Include a row."""
@@ -146,10 +151,11 @@ class RowFields:
                 self.filled.add(column.field)
             if column.currency and value_at(row, column.field) is not None:
                 self.currencies[column.currency].add(str(value_at(row, column.currency) or ""))
-            if column.format == "money" and (amount := decimal_of(value_at(row, column.field))) is not None:
+            if column.field in self.totals and (amount := decimal_of(value_at(row, column.field))) is not None:
                 currency = str(value_at(row, column.currency) or "") if column.currency else ""
                 sums = self.totals[column.field]
                 sums[currency] = sums.get(currency, Decimal(0)) + amount
+                self.amounts[currency] += 1
 
 
 def titles_of(action: Mapping[str, Any]) -> dict[str, str]:
@@ -331,6 +337,7 @@ def column_of(described: Mapping[str, Any]) -> Column:
         str(described.get("format", "")),
         str(described.get("currency", "")),
         described.get("values"),
+        is_summed=described.get("isSummed") is not False,
     )
 
 

@@ -191,13 +191,14 @@ class ListPages(View):
         for item in listing.filters:
             (first, *_) = item.fields
             value = str(state.values.get(first.name) or "")
-            if run is None or not (item.column and value and first.source and run.rows) or first.name in labels:
+            if run is None or not (value and first.source) or first.name in labels:
                 continue
-            label = value_at(run.rows.page(0, 1)[0], item.column)
+            label = value_at(run.rows.page(0, 1)[0], item.column) if item.column and run.rows else None
             if label:
-                labels[first.name] = str(label)
                 self._lookups.remember(record, first.source, [(value, str(label))])
-        return labels
+            else:  # a customer without such invoices has a name, too
+                self._lookups.resolve(record, first.source, value)
+        return self._lookups.labels(record, fields, state.values)
 
     def _suggestions(
         self, record: Record, fields: list[forms.Field], state: ListState, errors: list[Mapping[str, Any]]

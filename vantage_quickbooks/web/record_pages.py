@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 
 from vantage_quickbooks.row_values import value_at
 from vantage_quickbooks.web import formatting, forms
-from vantage_quickbooks.web.formatting import Cell, column_of
+from vantage_quickbooks.web.formatting import Cell, Column, column_of
 from vantage_quickbooks.web.links import Links
 from vantage_quickbooks.web.listings import is_list
 from vantage_quickbooks.web.tables import Shown
@@ -23,13 +23,15 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from vantage_quickbooks.web.formatting import Column
     from vantage_quickbooks.web.store import Record
 
 __all__ = ["RecordPages"]
 
 _MAX_DEPTH = 3
 """Nested objects deeper than this are shown in the JSON only."""
+
+_UNIT = "\N{NULL}unit"
+"""The member of a line that holds the currency of its record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class RecordPages(View):
         view, actions = _view(action), self._host.describe(connection.connector)["actions"]
         links = Links(connection.id, actions, action.get("links") or ())
         one = str(view.get("one") or "")
-        name = formatting.display(value_at(found, str(view.get("name") or "")))
+        name = _in_full(formatting.cell(found, Column(str(view.get("name") or ""), ""))).text
         columns = [column_of(it) for it in view.get("facts", ())]
         status = next((column for column in columns if column.format == "status"), None)
         facts = [
@@ -122,13 +124,13 @@ class RecordPages(View):
             action=action,
             here=f"{request.url.path}?{request.url.query}",
             lists=self._lists(connection),
-            title=f"{one[:1].upper()}{one[1:]} {name}".strip() if one else str(action["title"]),
+            title=_title(one, name, columns, found) if one else str(action["title"]),
             parent=self._parent(actions, str(action["id"])),
             status_cell=formatting.cell(found, status) if status else None,
             facts=[item for item in facts if item.shown.cell.text],
             sections=sections,
             related=links.titled(found),
-            members=_members(found, formatting.titles_of(action), links),
+            members=_members(found, formatting.titles_of(action), links, columns=columns),
             json_text=json.dumps(found, ensure_ascii=False, indent=2),
         )
 
@@ -178,13 +180,27 @@ def _inputs(action: Mapping[str, Any], request: Request) -> dict[str, Any]:
     return forms.parse(fields, {item.name: query.getlist(item.name) for item in fields})
 
 
+def _title(one: str, name: str, columns: Sequence[Column], found: Mapping[str, Any]) -> str:
+    """Return what a record is called: a transaction without a number by its date."""
+    title = one[:1].upper() + one[1:]
+    if name:
+        return f"{title} {name}"
+    days = (formatting.cell(found, column).text for column in columns if column.format == "date")
+    return next((f"{title} of {day}" for day in days if day), title)
+
+
 def _view(action: Mapping[str, Any]) -> Mapping[str, Any]:
     return next((view for view in action.get("views") or () if view.get("kind") == "record"), {})
 
 
 def _with_currency(row: Mapping[str, Any], column: Column) -> Cell:
     """Return a cell whose amount names its currency."""
-    return formatting.cell(row, replace(column, has_code=bool(column.currency)))
+    return _in_full(formatting.cell(row, replace(column, has_code=bool(column.currency))))
+
+
+def _in_full(cell: Cell) -> Cell:
+    """Return a cell that is not shortened: a record is the place to read all of it."""
+    return replace(cell, text=cell.full, full="") if cell.full else cell
 
 
 def _lines(value: Any, described: Sequence[Sequence[str]]) -> tuple[str, ...]:
@@ -198,6 +214,8 @@ def _table(
     title: str, rows: Sequence[Mapping[str, Any]], found: Mapping[str, Any], described: Mapping[str, Any], links: Links
 ) -> Section:
     columns = [column_of(it) for it in described["columns"]]
+    totals = [column_of(it) for it in described.get("totals") or ()]
+    unit = next((str(code) for it in totals if it.currency and (code := value_at(found, it.currency))), "")
     sums = [(it["when"], str(it["label"])) for it in described.get("sums") or ()]
     amount = columns[-1]
     plain, ends = [], []
@@ -206,18 +224,16 @@ def _table(
         if label is None:
             plain.append(row)
         else:
-            ends.append((label, formatting.cell(row, amount)))
-    for it in described.get("totals") or ():
-        column = column_of(it)
-        if value_at(found, column.field) not in (None, ""):
-            ends.append((column.label, _with_currency(found, column)))
+            ends.append((label, formatting.cell({**row, _UNIT: unit}, replace(amount, currency=_UNIT, has_code=True))))
+    given = [column for column in totals if value_at(found, column.field) not in (None, "")]
+    ends += [(column.label, _with_currency(found, column)) for column in given]
     filled = [column for column in columns if any(value_at(row, column.field) not in (None, "") for row in plain)]
     return Section(
         "table",
         title,
         columns=tuple(filled),
         rows=tuple(
-            tuple(Shown(formatting.cell(row, column), links.of_field(column.field, row)) for column in filled)
+            tuple(Shown(_in_full(formatting.cell(row, column)), links.of_field(column.field, row)) for column in filled)
             for row in plain
         ),
         sums=tuple(ends),
@@ -225,7 +241,13 @@ def _table(
 
 
 def _members(
-    found: Mapping[str, Any], titles: Mapping[str, str], links: Links, path: str = "", depth: int = 1
+    found: Mapping[str, Any],
+    titles: Mapping[str, str],
+    links: Links,
+    *,
+    columns: Sequence[Column] = (),
+    path: str = "",
+    depth: int = 1,
 ) -> list[Member]:
     """Return all members with values, nested ones by their path."""
     members: list[Member] = []
@@ -234,9 +256,10 @@ def _members(
         title = titles.get(full) or formatting.words(full)
         if isinstance(value, dict) and not links.of_field(full, found) and depth < _MAX_DEPTH:
             inner = {f"{full}.{key}": f"{title}: {formatting.words(key).lower()}" for key in value}
-            members += _members(value, inner, links, f"{full}.", depth + 1)
+            members += _members(value, inner, links, path=f"{full}.", depth=depth + 1)
             continue
-        cell = Cell(formatting.display(value))
+        amount = next((it for it in columns if it.format == "money" and it.field == full), None)
+        cell = _in_full(formatting.cell(found, amount or Column(name, title)))
         if cell.text:
             members.append(Member(title, full, Shown(cell, links.of_field(full, found))))
     return members

@@ -117,7 +117,7 @@ def make_table(
     pages = max(1, math.ceil(total / PAGE_ROWS))
     page = min(state.page, pages)
     found = rows.page((page - 1) * PAGE_ROWS, PAGE_ROWS, by, descending=state.is_descending, text=state.text)
-    roles = _roles(columns)
+    roles = _roles(columns, str((main or {}).get("field") or ""))
     heads = tuple(_head(column, roles.get(column.field, ""), state, by) for column in columns)
     return Table(heads, tuple(_row(row, columns, links, main) for row in found), total, page, pages)
 
@@ -125,10 +125,11 @@ def make_table(
 def totals_of(rows: Rows) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return the exact sums of all rows: for each currency, label and sum of each column of amounts.
 
-    The currency with the largest number of rows' worth comes first in the order in which the rows have them.
+    The currency of most rows comes first, as on a dashboard, whatever the order of the rows.
     """
-    columns = [column for column in rows.fields.columns if column.format == "money"]
-    currencies = dict.fromkeys(unit for column in columns for unit in rows.fields.totals[column.field])
+    columns = [column for column in rows.fields.columns if column.field in rows.fields.totals]
+    found = {unit for column in columns for unit in rows.fields.totals[column.field]}
+    currencies = sorted(found, key=lambda unit: (-rows.fields.amounts[unit], unit))
     return [
         (
             currency,
@@ -166,9 +167,11 @@ def _row(
     )
 
 
-def _roles(columns: Sequence[Column]) -> dict[str, str]:
-    """Return the columns that a phone shows, by their field."""
+def _roles(columns: Sequence[Column], main: str) -> dict[str, str]:
+    """Return the columns that a phone shows, by their field; a name that leads to the record is always there."""
     texts = [it.field for it in columns if not it.format and not any(it.field == c.currency for c in columns)]
+    if main in texts[1:]:
+        texts = [texts[0], main]
     found = dict(zip(texts, ("number", "title"), strict=False)) if len(texts) > 1 else dict.fromkeys(texts, "title")
     for role, formats in (("amount", {"money", "number"}), ("status", {"status", "boolean"}), ("date", {"date"})):
         column = next((it for it in columns if it.format in formats), None)

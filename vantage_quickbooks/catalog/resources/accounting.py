@@ -28,7 +28,7 @@ _ACCOUNT = Resource(
         Column("AcctNum", "No."),
         Column("accountName", "Account"),
         Column("AccountType", "Type"),
-        Column("CurrentBalance", "Balance", "money", "currency"),
+        Column("CurrentBalance", "Balance", "money", "currency", is_summed=False),
         "currency",
     ),
     filters=(
@@ -95,7 +95,7 @@ _JOURNAL_ENTRY = Resource(
         "Id DocNumber TxnDate",
         Column("PrivateNote", "Note"),
         Column("Adjustment", "Adjustment", "boolean"),
-        "TotalAmt currency",
+        "currency",  # not TotalAmt, which Intuit sends as 0: debits and credits cancel
     ),
     filters=(
         short.date_filter("journal entries", "Entry date"),

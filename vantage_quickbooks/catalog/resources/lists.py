@@ -30,8 +30,8 @@ _ITEM = Resource(
         Column("itemName", "Item"),
         Column("Type", "Type"),
         Column("Sku", "SKU"),
-        Column("UnitPrice", "Price", "number"),
-        Column("PurchaseCost", "Cost", "number"),
+        Column("UnitPrice", "Price", "money", is_summed=False),
+        Column("PurchaseCost", "Cost", "money", is_summed=False),
         Column("QtyOnHand", "On hand", "number"),
     ),
     filters=(
