@@ -130,10 +130,17 @@ def test_every_error_code_is_documented():
     raised = {
         code
         for text in sources
-        for code in re.findall(r'(?:\bcode ?= ?|= )"([A-Z]+(?:_[A-Z]+)*|CREDENTIALS_[A-Z_]+)"', text)
+        for code in re.findall(r'(?:\bcode ?= ?|= |"code": )"([A-Z]+(?:_[A-Z]+)*|CREDENTIALS_[A-Z_]+)"', text)
     }
     assert raised - {"CONNECTOR_ERROR"} >= documented
     assert {code for code in raised if code.startswith("CREDENTIALS_")} <= documented
+    of_calls = {
+        code
+        for text in sources
+        for code in re.findall(r'(?:^    code = |\bcode=|"code": )"([A-Z]+(?:_[A-Z]+)+)"', text, re.MULTILINE)
+    }
+    of_web_ui = set(re.findall(r"`([A-Z]+_?[A-Z_]*)` \(\d{3}\)", read("docs/web.md")))
+    assert of_calls - {"CONNECTOR_ERROR"} - of_web_ui <= documented
     assert {error.code for error in vars(errors).values() if hasattr(error, "code")} - {"CONNECTOR_ERROR"} <= documented
 
 
