@@ -300,29 +300,21 @@ class Connection:
     ) -> Iterator[Any]:
         action_id = handler.action.id
         call.progress = functools.partial(self._observers.progress, action_id)
-        self._observers.begin(action_id, call)
-        done = 0
-        outcome: dict[str, Any] = {"outcome": "cancelled"}
-        try:
-            readers: dict[str, Callable[..., Iterator[Any]]] = {
-                "results": handler.iter_pages,
-                "ndjson": handler.iter_ndjson,
-                "arrow": functools.partial(handler.iter_arrow, company_name=company_name),
-            }
-            read = readers[as_]
+        readers: dict[str, Callable[..., Iterator[Any]]] = {
+            "results": handler.iter_pages,
+            "ndjson": handler.iter_ndjson,
+            "arrow": functools.partial(handler.iter_arrow, company_name=company_name),
+        }
+        read = readers[as_]
+        with self._observers.observed(action_id, call) as facts:
+            facts["records"] = 0
             pages = self._translate_errors(call, lambda: iter(read(self._get_client(), data, call)))
             while (page := self._translate_errors(call, next, pages, None)) is not None:
                 if as_ == "ndjson":
                     page = NDJSON(*page)
-                done += page.records if isinstance(page, NDJSON) else _describe(page)[0]
+                facts["records"] += page.records if isinstance(page, NDJSON) else _describe(page)[0]
                 yield page
                 del page  # one page in memory at a time
-            outcome = {"outcome": "success", "records": done}
-        except ConnectorError as error:
-            outcome = {"outcome": "error", "errorCode": error.code, "records": done}
-            raise
-        finally:
-            self._observers.audit(action_id, call, outcome)
 
     def estimate(self, action_id: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002 -- the host's word
         """Return what a full read would find and cost, for one API call: `totalCount` and `apiCalls`.
@@ -337,12 +329,9 @@ class Connection:
 
         def run() -> dict[str, Any]:
             data = validate_input(action_id, {} if input is None else input)
-            try:
-                return handler.estimate(self._get_client(), data, call)
-            finally:
-                self._observers.count(action_id, call)
+            return handler.estimate(self._get_client(), data, call)
 
-        return self._observed("estimate", call, run)
+        return self._estimate(action_id, call, run)
 
     def sync(
         self,
@@ -381,21 +370,13 @@ class Connection:
         return self._iter_sets(sets, call)
 
     def _iter_sets(self, sets: Iterator[ChangeSet], call: CallContext) -> Iterator[ChangeSet]:
-        self._observers.begin(SYNC.action.id, call)
-        done = 0
-        outcome: dict[str, Any] = {"outcome": "cancelled"}
-        try:
+        with self._observers.observed(SYNC.action.id, call) as facts:
+            facts["records"] = 0
             while (found := self._translate_errors(call, next, sets, None)) is not None:
-                done += len(found.upserts)
+                facts["records"] += len(found.upserts)
                 yield found
                 del found  # one page in memory at a time
-                self._observers.progress(SYNC.action.id, done, None)
-            outcome = {"outcome": "success", "records": done}
-        except ConnectorError as error:
-            outcome = {"outcome": "error", "errorCode": error.code, "records": done}
-            raise
-        finally:
-            self._observers.audit(SYNC.action.id, call, outcome)
+                self._observers.progress(SYNC.action.id, facts["records"], None)
 
     def estimate_sync(
         self, entities: Sequence[str] | None = None, state: Mapping[str, Any] | str | None = None, *, count: bool = True
@@ -419,12 +400,17 @@ class Connection:
 
         def run() -> dict[str, Any]:
             data = sync_input(entities, state)
-            try:
-                return SYNC.estimate(self._get_client(), data, call, count=count)
-            finally:
-                self._observers.count(SYNC.action.id, call)
+            return SYNC.estimate(self._get_client(), data, call, count=count)
 
-        return self._observed("estimate", call, run)
+        return self._estimate(SYNC.action.id, call, run)
+
+    def _estimate(self, action_id: str, call: CallContext, run: Callable[[], T]) -> T:
+        """Run an estimate; its API calls are counted with those of the action."""
+        with self._observers.observed("estimate", call, is_action=False):
+            try:
+                return self._translate_errors(call, run)
+            finally:
+                self._observers.count(action_id, call)
 
     def api_calls(self) -> dict[str, int]:
         """Return the requests that this connection has sent to the data API so far, by action, failed ones included."""
@@ -502,11 +488,11 @@ class Connection:
             settings that look wrong, and the `apiCalls` it took. Expected failures are not raised.
         """
         call = self._start_call()
-        self._observers.begin("test", call)
-        checks = self._checks(call)
-        failed = next((check["error"]["code"] for check in checks if not check["ok"]), None)
-        outcome = {"outcome": "error", "errorCode": failed} if failed else {"outcome": "success"}
-        self._observers.end("test", call, outcome)
+        with self._observers.observed("test", call, is_action=False) as facts:
+            checks = self._checks(call)
+            failed = next((check["error"]["code"] for check in checks if not check["ok"]), None)
+            if failed:
+                facts.update(outcome="error", errorCode=failed)
         return {
             "ok": all(check["ok"] for check in checks),
             "checks": checks,
@@ -538,7 +524,8 @@ class Connection:
             )
             return {"revoked": is_ended, "message": message}
 
-        return self._observed("disconnect", call, run)
+        with self._observers.observed("disconnect", call, is_action=False):
+            return self._translate_errors(call, run)
 
     def _checks(self, call: CallContext) -> list[dict[str, Any]]:
         try:
@@ -596,18 +583,10 @@ class Connection:
     ) -> Any:
         """Run an action and return its result, or what another method of its handler returns in its place."""
         handler = _handler(action_id)
-        self._observers.begin(action_id, call)
-        outcome: dict[str, Any] = {"outcome": "cancelled"}
-        try:
+        with self._observers.observed(action_id, call) as facts:
             result = self._translate_errors(call, self._run_valid, handler, data, call, row_limit, run or handler.run)
-            outcome = {"outcome": "success", "records": _describe(result)[0]}
-        except ConnectorError as error:
-            outcome = {"outcome": "error", "errorCode": error.code}
-            raise
-        else:
-            return result
-        finally:
-            self._observers.audit(action_id, call, outcome)
+            facts["records"] = _describe(result)[0]
+        return result
 
     def _run_valid(
         self,
@@ -621,21 +600,6 @@ class Connection:
         if handler.action.streamable:
             call.progress = functools.partial(self._observers.progress, handler.action.id)
         return run(self._get_client(), valid, call, row_limit)
-
-    def _observed(self, name: str, call: CallContext, run: Callable[[], T]) -> T:
-        """Run what is not an action as one call of its own in logs and spans."""
-        self._observers.begin(name, call)
-        outcome: dict[str, Any] = {"outcome": "cancelled"}
-        try:
-            result = self._translate_errors(call, run)
-            outcome = {"outcome": "success"}
-        except ConnectorError as error:
-            outcome = {"outcome": "error", "errorCode": error.code}
-            raise
-        else:
-            return result
-        finally:
-            self._observers.end(name, call, outcome)
 
     def _translate_errors(self, call: CallContext, run: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Raise expected errors with the call's facts added, and a defect as an InternalError."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from vantage_quickbooks.core.tokens import iso
+from vantage_quickbooks.errors import ConnectorError
 from vantage_quickbooks.logs import fields
 from vantage_quickbooks.logs import scope as log_scope
 from vantage_quickbooks.telemetry import CallSpan, is_active
@@ -53,17 +54,32 @@ class Observers:
         """Report how many records were read, and of how many; None if that is not known yet."""
         self._notify("progress", self._context.connection_id or "", action_id, done, total)
 
-    def begin(self, name: str, call: CallContext) -> None:
-        """Begin the span of a call, and give its log records their fields; `end` or `audit` follows.
+    @contextmanager
+    def observed(self, name: str, call: CallContext, *, is_action: bool = True) -> Iterator[dict[str, Any]]:
+        """Report what runs in a `with` block as one call: its span, its log records and, of an action, its audit event.
 
         Args:
             name: The action, or another method of the connection.
             call: The call.
+            is_action: Whether it is an action: its API calls are counted and the host gets an audit event.
+
+        Yields:
+            Facts that the block adds to the outcome, `records`; a cancelled call has none.
         """
-        call.action = name
-        if is_active():
-            known = {"vantage.request_id": call.request_id, "vantage.connection_id": self._context.connection_id}
-            call.span = CallSpan(name, known)
+        self._begin(name, call)
+        facts: dict[str, Any] = {}
+        outcome: dict[str, Any] = {"outcome": "cancelled"}
+        try:
+            yield facts
+            outcome = {"outcome": "success", **facts}
+        except ConnectorError as error:
+            outcome = {"outcome": "error", "errorCode": error.code, **facts}
+            raise
+        finally:
+            self._end(name, call, outcome)
+            if is_action:
+                self.count(name, call)
+                self._audit(name, call, outcome)
 
     @contextmanager
     def entered(self, call: CallContext) -> Iterator[None]:
@@ -75,6 +91,12 @@ class Observers:
             with call.span.active():
                 yield
 
+    def _begin(self, name: str, call: CallContext) -> None:
+        call.action = name
+        if is_active():
+            known = {"vantage.request_id": call.request_id, "vantage.connection_id": self._context.connection_id}
+            call.span = CallSpan(name, known)
+
     def _log_fields(self, call: CallContext) -> dict[str, Any]:
         return {
             "request_id": call.request_id,
@@ -84,8 +106,8 @@ class Observers:
             "api_calls": call.api_calls,
         }
 
-    def end(self, name: str, call: CallContext, outcome: dict[str, Any]) -> None:
-        """End what `begin` began, and log how the call ended."""
+    def _end(self, name: str, call: CallContext, outcome: dict[str, Any]) -> None:
+        """End the span of a call, and log how the call ended."""
         duration_s = call.elapsed_s()
         if self._log.isEnabledFor(logging.INFO):
             result, code = outcome["outcome"], outcome.get("errorCode")
@@ -96,10 +118,8 @@ class Observers:
             call.span.end(outcome, duration_s=duration_s, api_calls=call.api_calls, metered_calls=call.metered_calls)
             call.span = None
 
-    def audit(self, action_id: str, call: CallContext, outcome: dict[str, Any]) -> None:
+    def _audit(self, action_id: str, call: CallContext, outcome: dict[str, Any]) -> None:
         """Report a finished call: who, what, when, how long, how many API calls, and its outcome."""
-        self.count(action_id, call)
-        self.end(action_id, call, outcome)
         context = self._context
         if context.audit is None:
             return
