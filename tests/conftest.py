@@ -143,12 +143,17 @@ def connect(emulator, deployment, patient_call):
     """Make connections to the emulator, over one store: `connect(max_results=5)`, `connect(store=...)`."""
     made, shared = [], MemoryStore()
 
-    def make(*, store=None, context=None, client_secret=None, **settings):
+    def make(*, store=None, context=None, client_secret=None, rate_limiter=None, **settings):
         form = {**emulator.credentials(), **settings}
         if client_secret is not None:
             form["client_secret"] = client_secret
         connection = QUICKBOOKS.connect(
-            form, context or HostContext(), deployment=deployment, store=store or shared, new_call=patient_call
+            form,
+            context or HostContext(),
+            deployment=deployment,
+            store=store or shared,
+            new_call=patient_call,
+            rate_limiter=rate_limiter,
         )
         made.append(connection)
         return connection

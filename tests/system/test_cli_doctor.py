@@ -25,17 +25,14 @@ SOURCE = Path(__file__).parents[2] / "vantage_quickbooks"
 
 
 @pytest.fixture(scope="module")
-def running():
-    with Emulator(rotation="always", limits=False) as emulator:
-        yield emulator
+def quickbooks():
+    with Emulator(rotation="always", limits=False) as running:
+        yield running
 
 
 @pytest.fixture
-def emulator(running):
-    running.reset()
-    running.limit(False)
-    yield running
-    running.clear_faults()
+def emulator(fresh_quickbooks):
+    return fresh_quickbooks
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import re
@@ -14,10 +15,7 @@ import pytest
 import requests
 
 from vantage_quickbooks import logs
-from vantage_quickbooks.auth.stores import MemoryStore
 from vantage_quickbooks.cli import main
-from vantage_quickbooks.config.deployment import Deployment
-from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.emulator import Emulator
 
@@ -27,38 +25,20 @@ NAMES = [logs.PREFIX + name for name in logs.FIELDS]
 
 
 @pytest.fixture(scope="module")
-def running():
-    with Emulator(rotation="always", limits=False, invoices=700) as emulator:
-        yield emulator
+def quickbooks():
+    with Emulator(rotation="always", limits=False, invoices=700) as running:
+        yield running
 
 
 @pytest.fixture
-def emulator(running):
-    running.reset()
-    running.limit(False)
-    yield running
-    running.clear_faults()
+def emulator(fresh_quickbooks):
+    return fresh_quickbooks
 
 
 @pytest.fixture
-def connect(emulator, patient_call):
-    made = []
-
-    def make(**context):
-        made.append(
-            QUICKBOOKS.connect(
-                emulator.credentials(),
-                HostContext(connection_id="acme", **context),
-                deployment=Deployment(api_url=emulator.url, oauth_url=emulator.url),
-                store=MemoryStore(),
-                new_call=patient_call,
-            )
-        )
-        return made[-1]
-
-    yield make
-    for connection in made:
-        connection.close()
+def connect(connect):
+    """Make connections with the id `acme`, by which records and spans name them."""
+    return functools.partial(connect, context=HostContext(connection_id="acme"))
 
 
 class Records(logging.Handler):
@@ -155,7 +135,7 @@ def test_the_hosts_own_logger_gets_the_fields(connect):
     log.setLevel(logging.INFO)
     log.addHandler(handler)
 
-    connect(logger=log).invoke("listCustomers", {"max_results": 1})
+    connect(context=HostContext(connection_id="acme", logger=log)).invoke("listCustomers", {"max_results": 1})
 
     assert known(handler.all[-1])["action"] == "listCustomers"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 import threading
@@ -17,9 +18,6 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from vantage_quickbooks import telemetry
 from vantage_quickbooks.api.rate_limiter import RateLimiter
-from vantage_quickbooks.auth.stores import MemoryStore
-from vantage_quickbooks.config.deployment import Deployment
-from vantage_quickbooks.connector.connector import QUICKBOOKS
 from vantage_quickbooks.contract import HostContext
 from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.errors import ConnectorError, ReauthorizationRequired
@@ -29,41 +27,20 @@ TOKEN = "POST /oauth2/v1/tokens/bearer"
 
 
 @pytest.fixture(scope="module")
-def running():
-    with Emulator(rotation="always", limits=False, invoices=2500) as emulator:
-        yield emulator
+def quickbooks():
+    with Emulator(rotation="always", limits=False, invoices=2500) as running:
+        yield running
 
 
 @pytest.fixture
-def emulator(running):
-    running.reset()
-    running.limit(False)
-    yield running
-    running.clear_faults()
+def emulator(fresh_quickbooks):
+    return fresh_quickbooks
 
 
 @pytest.fixture
-def connect(emulator, patient_call):
-    made = []
-
-    def make(**options):
-        deployment = Deployment(api_url=emulator.url, oauth_url=emulator.url)
-        context = HostContext(connection_id="acme")
-        made.append(
-            QUICKBOOKS.connect(
-                emulator.credentials(),
-                context,
-                deployment=deployment,
-                store=MemoryStore(),
-                new_call=patient_call,
-                **options,
-            )
-        )
-        return made[-1]
-
-    yield make
-    for connection in made:
-        connection.close()
+def connect(connect):
+    """Make connections with the id `acme`, by which records and spans name them."""
+    return functools.partial(connect, context=HostContext(connection_id="acme"))
 
 
 class Recorded:
