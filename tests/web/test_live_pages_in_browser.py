@@ -149,7 +149,7 @@ def test_an_ended_session_asks_to_sign_in(open_page, site):
     open_live(page, site)
     site.sessions._sessions.clear()
     site.host.events.publish("demo", CHANGES)
-    expect(page.locator(".live")).to_contain_text("Signed out. Open the address that the server printed.")
+    expect(page.locator(".live")).to_contain_text("Signed out. Reload the page to sign in.")
     wait_until(lambda: site.host.events.subscribers == 0)
 
 

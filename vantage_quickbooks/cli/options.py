@@ -18,6 +18,7 @@ __all__ = [
     "Command",
     "Examples",
     "Group",
+    "access_key_option",
     "complete_connection",
     "connection_option",
     "emulator_option",
@@ -27,6 +28,7 @@ __all__ = [
     "log_to_stderr",
     "metrics_key_option",
     "port_option",
+    "read_access_key",
     "read_metrics_key",
     "registry_option",
     "settings_option",
@@ -37,8 +39,8 @@ __all__ = [
 
 _LOGGER = "vantage_quickbooks"
 
-MIN_METRICS_KEY = 16
-"""Characters of the key for `/metrics`."""
+MIN_KEY_LENGTH = 16
+"""Characters of the access key, and of the key for `/metrics`."""
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -173,10 +175,33 @@ def read_metrics_key(path: str | None) -> str | None:
     Raises:
         UsageError: The file cannot be read, or the token is too short.
     """
+    return _read_key(path, "--metrics-key-file", "VANTAGE_QUICKBOOKS_METRICS_KEY", "key for /metrics")
+
+
+def access_key_option(command: F) -> F:
+    """Add `--access-key-file FILE`; see `read_access_key`."""
+    return click.option(
+        "--access-key-file",
+        metavar="FILE",
+        type=click.Path(),
+        help="File with the access key; default: VANTAGE_QUICKBOOKS_ACCESS_KEY, or a new key at each start.",
+    )(command)
+
+
+def read_access_key(path: str | None) -> str | None:
+    """Return the access key of the web UI: from a file, or from the environment variable; None for a new one.
+
+    Raises:
+        UsageError: The file cannot be read, or the key is too short.
+    """
+    return _read_key(path, "--access-key-file", "VANTAGE_QUICKBOOKS_ACCESS_KEY", "access key")
+
+
+def _read_key(path: str | None, option: str, variable: str, what: str) -> str | None:
     from vantage_quickbooks.cli.inputs import UsageError
 
     if path is None:
-        key = os.environ.get("VANTAGE_QUICKBOOKS_METRICS_KEY", "").strip()
+        key = os.environ.get(variable, "").strip()
         if not key:
             return None
     else:
@@ -184,10 +209,10 @@ def read_metrics_key(path: str | None) -> str | None:
             key = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is not text"
-            raise UsageError(f"--metrics-key-file: {path} cannot be read: {reason}.") from None
-    if len(key) < MIN_METRICS_KEY or not key.isascii() or any(it.isspace() for it in key):
+            raise UsageError(f"{option}: {path} cannot be read: {reason}.") from None
+    if len(key) < MIN_KEY_LENGTH or not key.isascii() or any(it.isspace() for it in key):
         raise UsageError(
-            f"The key for /metrics must be at least {MIN_METRICS_KEY} characters of ASCII without spaces. "
+            f"The {what} must be at least {MIN_KEY_LENGTH} characters of ASCII without spaces. "
             "To make one: openssl rand -hex 24"
         )
     return key

@@ -83,7 +83,13 @@ def make_app(host: Host, sessions: Sessions) -> Starlette:
         ],
         middleware=[
             Middleware(HealthMiddleware, metrics=metrics, sessions=sessions),
-            Middleware(SecurityMiddleware, sessions=sessions, refuse=templates.message, again=templates.again),
+            Middleware(
+                SecurityMiddleware,
+                sessions=sessions,
+                refuse=templates.message,
+                ask_key=templates.sign_in,
+                again=templates.again,
+            ),
         ],
         exception_handlers=_error_pages(templates),
         lifespan=lifespan,

@@ -128,7 +128,11 @@ def describe_api(
         "components": {
             "schemas": schemas,
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "The key in the printed URL."}
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The access key, which the printed URL contains.",
+                }
             },
         },
     }

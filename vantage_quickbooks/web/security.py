@@ -3,9 +3,11 @@
 Theory of operation
 1. The Host header must name an address of this server. This defeats DNS rebinding: a page of another site whose name
    was made to point here sends its own name.
-2. The printed URL contains the access key, which is new at each start. Opening it starts a session: a random id in a
-   cookie (HttpOnly, SameSite=Strict, named after the port, because cookies do not distinguish ports), and a redirect
-   that removes the key from the URL. Programs send the key as a bearer token instead.
+2. The printed URL contains the access key, which is new at each start. Opening it, or entering the key in the form of
+   the sign-in page, starts a session: a random id in a cookie (HttpOnly, SameSite=Strict, named after the port, because
+   cookies do not distinguish ports), and a redirect that removes the key from the URL. Programs send the key as a
+   bearer token instead. If the operator has chosen the key, it is not printed, and the id names its time and is signed
+   with the key, so that a session outlives a restart of the server, for `KEPT_S` at most.
 3. Requests other than GET and HEAD need the session's CSRF token, in the form or as `X-CSRF-Token`, and must not come
    from another origin. A bearer token needs neither: browsers never send one on their own.
 4. The OAuth redirect comes from another site, so the Strict cookie is not sent with it. The callback path is therefore
@@ -22,6 +24,7 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
+import time
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
@@ -38,10 +41,11 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["CALLBACK_PATH", "RECONNECT_PATH", "SecurityMiddleware", "Session", "Sessions", "cookies"]
+__all__ = ["CALLBACK_PATH", "RECONNECT_PATH", "SIGN_IN_PATH", "SecurityMiddleware", "Session", "Sessions", "cookies"]
 
 CALLBACK_PATH = "/oauth/callback"
 RECONNECT_PATH = "/reconnect"
+SIGN_IN_PATH = "/sign-in"
 OPEN_PATHS = (CALLBACK_PATH, "/static/")
 
 HEADERS = {
@@ -67,6 +71,9 @@ _SAFE = {"GET", "HEAD"}
 _MAX_BODY_BYTES = 1 << 20
 _MAX_SESSIONS = 32
 
+KEPT_S = 30 * 86_400
+"""How long after its beginning a session is accepted by a server that was started anew with the same key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -86,7 +93,8 @@ class Sessions:
     Attributes:
         base_url: The URL that browsers use: scheme, host and port, without a trailing slash.
         allowed_hosts: Accepted values of the Host header.
-        access_key: The key in the printed URL.
+        access_key: The key that signs in.
+        is_key_chosen: Whether the operator has chosen the key, which outlives the server then.
         metrics_key: A key that reads `/metrics` and nothing else; None for none.
     """
 
@@ -94,6 +102,7 @@ class Sessions:
     allowed_hosts: frozenset[str]
     access_key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     metrics_key: str | None = field(default=None, repr=False)
+    is_key_chosen: bool = False
     _sessions: dict[str, Session] = field(default_factory=dict, repr=False)
 
     @property
@@ -116,9 +125,10 @@ class Sessions:
         if not _same(key, self.access_key):
             return None
         session_id = secrets.token_urlsafe(32)
-        while len(self._sessions) >= _MAX_SESSIONS:
-            self._sessions.pop(next(iter(self._sessions)))
-        self._sessions[session_id] = Session(secrets.token_urlsafe(32))
+        if self.is_key_chosen:
+            session_id = f"{int(time.time())}.{session_id}"
+            session_id += f".{self._digest('session', session_id)}"
+        self._add(session_id)
         return session_id
 
     def find(self, headers: Headers) -> Session | None:
@@ -127,11 +137,31 @@ class Sessions:
         if scheme.lower() == "bearer" and _same(token.strip(), self.access_key):
             return Session("")
         session_id = cookies(headers).get(self.cookie, "")
-        return self._sessions.get(session_id)
+        return self._sessions.get(session_id) or self._restore(session_id)
 
     def is_open(self, session: Session) -> bool:
         """Return whether a session, which `find` returned, has not ended."""
         return not session.csrf or any(it is session for it in list(self._sessions.values()))
+
+    def _restore(self, session_id: str) -> Session | None:
+        """Return a session that an earlier server has started with the same chosen key, or None."""
+        if not self.is_key_chosen:
+            return None
+        signed, _, digest = session_id.rpartition(".")
+        if not _same(digest, self._digest("session", signed)):
+            return None
+        began_at = int(signed.partition(".")[0])  # ours, because its signature is valid
+        return self._add(session_id) if time.time() - began_at < KEPT_S else None
+
+    def _add(self, session_id: str) -> Session:
+        while len(self._sessions) >= _MAX_SESSIONS:
+            self._sessions.pop(next(iter(self._sessions)), None)
+        csrf = self._digest("csrf", session_id) if self.is_key_chosen else secrets.token_urlsafe(32)
+        self._sessions[session_id] = session = Session(csrf)
+        return session
+
+    def _digest(self, purpose: str, text: str) -> str:
+        return hmac.new(self.access_key.encode(), f"{purpose}:{text}".encode(errors="replace"), "sha256").hexdigest()
 
 
 class SecurityMiddleware:
@@ -141,6 +171,7 @@ class SecurityMiddleware:
         app: The protected application.
         sessions: The access key and the sessions.
         refuse: Renders the page of a refused request from status, title and text.
+        ask_key: Renders the sign-in page from the path to go on to, and whether a wrong key was entered.
         again: Renders a page that requests a path once more.
     """
 
@@ -149,11 +180,13 @@ class SecurityMiddleware:
         app: ASGIApp,
         sessions: Sessions,
         refuse: Callable[[int, str, str], Response],
+        ask_key: Callable[[str, bool], Response],
         again: Callable[[str], Response],
     ) -> None:
         self._app = app
         self._sessions = sessions
         self._refuse = refuse
+        self._ask_key = ask_key
         self._again = again
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -178,7 +211,10 @@ class SecurityMiddleware:
                 body = await _body(headers, receive)
             except ClientDisconnect:
                 return  # an incomplete form must not be processed
-            answer = self._check_csrf(scope, headers, body)
+            if scope["path"] == SIGN_IN_PATH:
+                answer = self._sign_in_by_form(headers, body)
+            else:
+                answer = self._check_csrf(scope, headers, body)
             receive = _replay(body or b"")
         await (answer or self._app)(scope, receive, send_with_headers)
 
@@ -192,15 +228,21 @@ class SecurityMiddleware:
         if scope["method"] in _SAFE and not is_api and host != urlsplit(self._sessions.base_url).netloc.lower():
             # One host name per browser: the OAuth cookie must be sent with the registered redirect URI.
             return RedirectResponse(f"{self._sessions.base_url}{path}{'?' + query if query else ''}", 307)
-        if path.startswith(OPEN_PATHS):
+        if path.startswith(OPEN_PATHS) or (path == SIGN_IN_PATH and scope["method"] == "POST"):
             return None
-        parameters = dict(parse_qsl(query))
-        if "key" in parameters and scope["method"] == "GET" and not is_api:
-            return self._sign_in(path, parameters, cookies(headers).get(self._next_cookie, ""))
+        parameters = parse_qsl(query)
+        keys = [value for name, value in parameters if name == "key"]
+        if keys and scope["method"] == "GET" and not is_api:
+            rest = [(name, value) for name, value in parameters if name != "key"]
+            return self._sign_in(keys[-1], path, rest, headers)
         session = self._sessions.find(headers)
         if session is None:
             is_reconnect = scope["method"] in _SAFE and _RECONNECT.fullmatch(path) is not None
-            return self._unauthorized_reconnect(path, query, headers) if is_reconnect else self._unauthorized(is_api)
+            if is_reconnect:
+                return self._unauthorized_reconnect(path, query, headers)
+            target = f"{path}?{query}" if query else path
+            can_repeat = scope["method"] in _SAFE and path != SIGN_IN_PATH
+            return self._unauthorized(is_api=is_api, target=target if can_repeat else "/")
         scope.setdefault("state", {})["session"] = session
         return None
 
@@ -229,12 +271,24 @@ class SecurityMiddleware:
         )
         return answer
 
-    def _sign_in(self, path: str, parameters: dict[str, str], remembered: str = "") -> Response:
-        session_id = self._sessions.sign_in(parameters.pop("key"))
-        if session_id is None:
-            return self._unauthorized(is_api=False)
-        # A relative redirect cannot lead to another site; the query without the key.
+    def _sign_in_by_form(self, headers: Headers, body: bytes | None) -> Response:
+        """Answer the form of the sign-in page."""
+        if body is None:
+            return self._denied(413, "TOO_LARGE", "The request is too large.", is_api=False)
+        if self._is_foreign(headers):
+            return self._denied(403, "FORBIDDEN", "This request came from another site.", is_api=False)
+        form = _form(headers, body)
+        wanted = urlsplit("/" + form.get("next", [""])[0].lstrip("/\\"))
+        return self._sign_in(form.get("key", [""])[0].strip(), wanted.path, parse_qsl(wanted.query), headers)
+
+    def _sign_in(self, key: str, path: str, parameters: list[tuple[str, str]], headers: Headers) -> Response:
+        """Answer a request that has a key: with a session, and a redirect to the path without the key."""
+        # A relative redirect cannot lead to another site.
         target = "/" + path.lstrip("/\\") + (f"?{urlencode(parameters)}" if parameters else "")
+        session_id = self._sessions.sign_in(key)
+        if session_id is None:
+            return self._unauthorized(is_api=False, target=target, is_wrong=True)
+        remembered = cookies(headers).get(self._next_cookie, "")
         wanted = urlsplit(unquote(remembered))
         if target == "/" and _RECONNECT.fullmatch(wanted.path) and not (wanted.scheme or wanted.netloc):
             target = wanted.path + (f"?{wanted.query}" if wanted.query else "")
@@ -251,20 +305,15 @@ class SecurityMiddleware:
         )
         return answer
 
-    def _unauthorized(self, is_api: bool) -> Response:
+    def _unauthorized(self, *, is_api: bool, target: str = "/", is_wrong: bool = False) -> Response:
         if is_api:
-            message = "Send the key in the printed URL as a bearer token."
+            message = "Send the access key as a bearer token; the printed URL contains it."
             return JSONResponse(
                 envelope(error={"code": "UNAUTHORIZED", "message": message}),
                 401,
                 {"WWW-Authenticate": "Bearer"},
             )
-        return self._refuse(
-            401,
-            "Sign in",
-            "Open the URL that the server printed in the terminal. It contains the access key, which is valid until "
-            "the server stops.",
-        )
+        return self._ask_key(target, is_wrong)
 
     def _check_csrf(self, scope: Scope, headers: Headers, body: bytes | None) -> Response | None:
         is_api = scope["path"].startswith("/api/")
@@ -275,9 +324,7 @@ class SecurityMiddleware:
             return PlainTextResponse("Method Not Allowed\n", 405)
         if not session.csrf:
             return None
-        origin = headers.get("origin")
-        is_foreign = headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
-        if is_foreign or (origin is not None and origin.lower() != self._sessions.base_url.lower()):
+        if self._is_foreign(headers):
             return self._denied(403, "FORBIDDEN", "This request came from another site.", is_api)
         form = _form(headers, body)
         token = headers.get("x-csrf-token") or form.get("csrf", [""])[0]
@@ -287,6 +334,12 @@ class SecurityMiddleware:
             )
         scope["state"]["form"] = form
         return None
+
+    def _is_foreign(self, headers: Headers) -> bool:
+        """Return whether a browser sends a request from a page of another site."""
+        origin = headers.get("origin")
+        is_foreign = headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
+        return is_foreign or (origin is not None and origin.lower() != self._sessions.base_url.lower())
 
     def _denied(self, status: int, code: str, message: str, is_api: bool) -> Response:
         if is_api:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -82,7 +83,11 @@ class MountMiddleware:
 
 
 def make_sessions(
-    host: str | None, port: int, public_url: str | None = None, metrics_key: str | None = None
+    host: str | None,
+    port: int,
+    public_url: str | None = None,
+    metrics_key: str | None = None,
+    access_key: str | None = None,
 ) -> Sessions:
     """Return the access key and sessions of a server.
 
@@ -91,6 +96,7 @@ def make_sessions(
         port: Its port.
         public_url: The URL that browsers use, if it is a different one.
         metrics_key: A key that reads `/metrics` and nothing else; None for none.
+        access_key: The access key; None makes a new one.
     """
     names = ["localhost", "127.0.0.1", "[::1]"]
     shown = "localhost"
@@ -102,7 +108,8 @@ def make_sessions(
     if port == 80:
         hosts |= set(names)
     allowed_hosts = frozenset(name.lower() for name in hosts)
-    return Sessions(base_url=base_url.lower(), allowed_hosts=allowed_hosts, metrics_key=metrics_key)
+    sessions = Sessions(base_url=base_url.lower(), allowed_hosts=allowed_hosts, metrics_key=metrics_key)
+    return sessions if access_key is None else replace(sessions, access_key=access_key, is_key_chosen=True)
 
 
 def serve(

@@ -47,6 +47,10 @@ class Templates:
         values = {"link": None, "link_text": "", "error": None, **values}
         return self.page("message.html", status, title=title, text=text, **values)
 
+    def sign_in(self, target: str, is_wrong: bool) -> Response:
+        """Return the page that asks for the access key."""
+        return self.page("sign_in.html", 401, target=target, is_wrong=is_wrong)
+
     def again(self, path: str) -> Response:
         """Return a page that requests a path of this site once more, now with its Strict cookies."""
         return self.page("bounce.html", title="Reconnect", target=path, name="this page", is_away=False, is_again=True)

@@ -18,11 +18,13 @@ from vantage_quickbooks.cli.connections import opened
 from vantage_quickbooks.cli.inputs import UsageError
 from vantage_quickbooks.cli.options import (
     Command,
+    access_key_option,
     format_server_logs,
     log_format_option,
     log_to_stderr,
     metrics_key_option,
     port_option,
+    read_access_key,
     read_metrics_key,
     registry_option,
 )
@@ -92,6 +94,7 @@ and pages update by themselves. The token is in the file of
     type=click.Path(),
     help="File that contains the verifier token of webhooks.",
 )
+@access_key_option
 @metrics_key_option
 @log_format_option
 @click.option("-v", "--verbose", is_flag=True, help="Log requests, without their query strings.")
@@ -106,10 +109,11 @@ def command(
     sync_output: str | None,
     to: str | None,
     webhook_token_file: str | None,
+    access_key_file: str | None,
     metrics_key_file: str | None,
     verbose: bool,
 ) -> int:
-    """Prints an address with a key: open it in a browser.
+    """Prints an address with a key: open it in a browser. A key of your own is not printed; the page asks for it.
 
     It shows and changes the connections of the registry, those that --connection names.
     """
@@ -128,11 +132,11 @@ def command(
     if emulator:
         os.environ["VANTAGE_QUICKBOOKS_EMULATOR_URL"] = emulator  # read by the connector of this process
     checked_url = _checked_url(public_url)
-    key = read_metrics_key(metrics_key_file)
+    keys = read_metrics_key(metrics_key_file), read_access_key(access_key_file)
     try:
         with stopped_by_signals():
             sync_target = sync_target_of(sync_output, to)
-            _serve(host, port, checked_url, data, registry, tokens, key, sync_target, is_demo=demo, is_verbose=verbose)
+            _serve(host, port, checked_url, data, registry, tokens, keys, sync_target, is_demo=demo, is_verbose=verbose)
     except ConnectorError as error:
         print_error(error.to_dict())
         return FAILURE
@@ -146,7 +150,7 @@ def _serve(
     data: str | None,
     registry_url: str | None,
     tokens: Sequence[str] | Callable[[], Sequence[str]] | None,
-    metrics_key: str | None,
+    keys: tuple[str | None, str | None],
     sync_target: FolderSyncs | TableSyncs | None,
     *,
     is_demo: bool,
@@ -180,7 +184,7 @@ def _serve(
             host.save(CONNECTOR_ID, emulator.company().name(), emulator.credentials(), DEMO_ID)
             tokens = [emulator.webhooks.verifier_token] if is_installed("sqlalchemy") else None
         local_port = sockets[0].getsockname()[1]
-        sessions = make_sessions(address, local_port, public_url, metrics_key)
+        sessions = make_sessions(address, local_port, public_url, *keys)
         mounts = {}
         if tokens is not None:
             # Two servers must not share an inbox, or one would take the notices of the other.
@@ -208,15 +212,16 @@ def _serve(
 
 def how_to(sessions: Sessions, place: str, *, is_demo: bool, is_open: bool, has_webhooks: bool = False) -> str:
     """Return how to open the web UI."""
-    warning = "\n  Other machines can reach this address. Only the key in it protects it.\n" if is_open else ""
+    warning = "\n  Other machines can reach this address. Only the key protects it.\n" if is_open else ""
     webhooks = ""
     if has_webhooks:
         webhooks = f"  webhooks  {sessions.base_url}/webhooks, for Intuit's portal; pages update by themselves\n"
     what = ", on a local QuickBooks with a sample company" if is_demo else ""
+    url = f"{sessions.base_url}/, and enter your access key" if sessions.is_key_chosen else sessions.sign_in_url
     return f"""\
 The web UI is running{what}. Press Ctrl-C to stop it.
 
-  open      {sessions.sign_in_url}
+  open      {url}
   API       {sessions.base_url}/api/openapi.json, the key is the bearer token
   registry  {place}
 {webhooks}{warning}"""

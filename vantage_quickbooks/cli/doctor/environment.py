@@ -23,6 +23,7 @@ PREFIX = "VANTAGE_QUICKBOOKS_"
 VARIABLES = frozenset(ENVIRONMENT) | {
     PREFIX + name
     for name in (
+        "ACCESS_KEY",
         "ALLOW_HOST",
         "API_URL",
         "COMPANY_CALL_LIMIT",

@@ -144,7 +144,7 @@
   class Gone extends Error {}
   const get = async (url) => {
     const answer = await fetch(url, { cache: "no-store" });
-    if (answer.status === 401) throw new Gone("Signed out. Open the address that the server printed.");
+    if (answer.status === 401) throw new Gone("Signed out. Reload the page to sign in.");
     if (answer.status === 404) throw new Gone("This page does not exist any more.");
     const found = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (!answer.ok) found.failure = found.querySelector("main h1")?.textContent ?? answer.statusText;
@@ -275,7 +275,7 @@
   const refused = async () => {  // the browser gives up when the answer is not a stream; find out why
     try {
       const answer = await fetch(streamUrl, { method: "HEAD", cache: "no-store" });
-      if (answer.status === 401) { stop("Signed out. Open the address that the server printed."); return; }
+      if (answer.status === 401) { stop("Signed out. Reload the page to sign in."); return; }
       if (answer.status === 404) { stop("This connection was removed."); return; }
     } catch { /* no connection */ }
     retry();
