@@ -153,6 +153,23 @@ def test_every_hook_is_documented():
             assert f"`{name}({', '.join(arguments)})`" in page
 
 
+@pytest.mark.parametrize("name", ["descriptor", "envelope"])
+def test_every_member_of_the_contract_is_documented(name):
+    """Each property of the published schemas is on the page for hosts."""
+
+    def members(schema):
+        if isinstance(schema, dict):
+            properties = schema.get("properties")
+            yield from properties if isinstance(properties, dict) else ()
+        for value in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+            yield from members(value)
+
+    page = read("docs/host.md")
+    found = set(members(json.loads(read(f"schemas/{name}.schema.json"))))
+    assert len(found) > 10
+    assert [member for member in sorted(found) if not re.search(rf"(?<!\w){re.escape(member)}(?!\w)", page)] == []
+
+
 def test_every_environment_variable_is_documented():
     """Operators find each variable on one page."""
     page = read("docs/settings.md")

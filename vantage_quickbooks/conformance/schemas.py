@@ -353,6 +353,7 @@ DESCRIPTOR: JSON = {
             pkce=_FLAG,
             grantFields=_list(_TEXT, uniqueItems=True),
             callbackFields={"type": "object", "additionalProperties": _TEXT},
+            accountName=_TEXT,
             redirectHelp={"type": "string"},
         ),
         permissions={"type": "object", "additionalProperties": _TEXT},
