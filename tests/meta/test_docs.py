@@ -64,7 +64,10 @@ def test_links_lead_to_files_and_headings(name):
 
 @pytest.mark.parametrize("name", [*PAGES, "CHANGELOG.md"])
 def test_lines_are_short(name):
-    """120 characters, and some that a quick edit may add. Tables, pictures, code, lines with a long URL and generated parts excepted."""
+    """120 characters, and a few that a quick edit may add.
+
+    Tables, pictures, code, lines with a long URL and generated parts excepted.
+    """
     page = re.sub(r"<!-- generated: .*?<!-- end: ", "", (ROOT / name).read_text(), flags=re.DOTALL)
     lines, _ = text_and_code(page)
     long = [line for line in lines if len(line) > 130 and not line.startswith(("|", "![")) and "](http" not in line]
