@@ -195,6 +195,12 @@ def test_extras_that_the_docs_name_exist_and_each_is_named():
     assert extras - named - {"test", "lint"} == set()
 
 
+def test_the_readme_has_a_row_for_each_extra():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"].keys()
+    rows = re.findall(r"^\| ((?:`\[[a-z]+\]`(?:, )?)+) \|", PAGES["README.md"], re.MULTILINE)
+    assert sorted(re.findall(r"\[([a-z]+)\]", " ".join(rows))) == sorted(extras - {"all", "test", "lint"})
+
+
 def test_rows_of_tables_are_written_once():
     repeated = [
         (name, first)
