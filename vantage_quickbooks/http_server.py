@@ -1,11 +1,11 @@
-"""Parts of HTTP servers: sockets, timeouts, logging. Needs uvicorn."""
+"""Parts of HTTP servers: sockets, configuration, timeouts, logging. Needs uvicorn."""
 
 from __future__ import annotations
 
 import logging
 import socket
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h11
 import uvicorn
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-__all__ = ["NotifyingServer", "QueryStripFilter", "RequestTimeoutProtocol", "bind"]
+__all__ = ["NotifyingServer", "QueryStripFilter", "RequestTimeoutProtocol", "bind", "make_config"]
 
 
 class QueryStripFilter(logging.Filter):
@@ -100,6 +100,26 @@ class NotifyingServer(uvicorn.Server):
         if self._on_shutdown is not None:
             self._on_shutdown()
         await super().shutdown(sockets)
+
+
+def make_config(app: Any, *, is_verbose: bool, **options: Any) -> uvicorn.Config:
+    """Return a server's configuration: no headers that name the server or trust a proxy, no keys in the access log.
+
+    Args:
+        app: The ASGI app.
+        is_verbose: Whether to log requests, without their query strings.
+        **options: Further options of `uvicorn.Config`.
+    """
+    logging.getLogger("uvicorn.access").addFilter(QueryStripFilter())
+    return uvicorn.Config(
+        app,
+        log_level="info" if is_verbose else "warning",
+        access_log=is_verbose,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        **options,
+    )
 
 
 def bind(host: str | None, port: int) -> list[socket.socket]:

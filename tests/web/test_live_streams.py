@@ -12,9 +12,9 @@ import pytest
 import requests
 from running_site import wait_until
 
+from vantage_quickbooks.http_server import RequestTimeoutProtocol
 from vantage_quickbooks.web import live_pages
 from vantage_quickbooks.web.events import CHANGES, STATE
-from vantage_quickbooks.web.server import RequestTimeoutProtocol
 
 PATH = "/connections/demo/events"
 

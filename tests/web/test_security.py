@@ -12,8 +12,9 @@ import pytest
 import requests
 from running_site import Client, wait_until
 
+from vantage_quickbooks.http_server import QueryStripFilter
 from vantage_quickbooks.web.security import CALLBACK_PATH
-from vantage_quickbooks.web.server import QueryStripFilter, bind, make_sessions
+from vantage_quickbooks.web.server import bind, make_sessions
 from vantage_quickbooks.web.store import Store, StoreError
 
 POSTS = [

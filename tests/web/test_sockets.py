@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from running_site import PATIENCE_S, wait_until
 
-from vantage_quickbooks.web.server import RequestTimeoutProtocol
+from vantage_quickbooks.http_server import RequestTimeoutProtocol
 
 FORM = b"POST /connections/demo/remove HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import uvicorn
-
-from vantage_quickbooks.http_server import NotifyingServer, QueryStripFilter, RequestTimeoutProtocol, bind
+from vantage_quickbooks.http_server import NotifyingServer, RequestTimeoutProtocol, bind, make_config
 from vantage_quickbooks.logs import get_logger
 from vantage_quickbooks.web.app import make_app
 from vantage_quickbooks.web.security import Sessions
@@ -19,6 +16,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping
 
+    import uvicorn
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from vantage_quickbooks.web.host import Host
@@ -27,8 +25,6 @@ __all__ = [
     "DEFAULT_PORT",
     "ErrorLogMiddleware",
     "MountMiddleware",
-    "QueryStripFilter",
-    "RequestTimeoutProtocol",
     "bind",
     "make_server",
     "make_sessions",
@@ -144,15 +140,10 @@ def make_server(
     mounts: Mapping[str, ASGIApp] | None = None,
 ) -> uvicorn.Server:
     """Return a server that is not running yet."""
-    logging.getLogger("uvicorn.access").addFilter(QueryStripFilter())
-    config = uvicorn.Config(
+    config = make_config(
         ErrorLogMiddleware(MountMiddleware(make_app(host, sessions), mounts or {})),
-        log_level="info" if is_verbose else "warning",
-        access_log=is_verbose,
-        server_header=False,
-        proxy_headers=False,
+        is_verbose=is_verbose,
         http=RequestTimeoutProtocol,
-        ws="none",
         h11_max_incomplete_event_size=64 * 1024,
         timeout_graceful_shutdown=2,
     )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
-import uvicorn
-
-from vantage_quickbooks.http_server import NotifyingServer, QueryStripFilter, RequestTimeoutProtocol
+from vantage_quickbooks.http_server import NotifyingServer, RequestTimeoutProtocol, make_config
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+
+    import uvicorn
 
     from vantage_quickbooks.webhooks.app import WebhookApp
 
@@ -41,15 +40,10 @@ def serve_app(
 
 def make_app_server(app: WebhookApp, *, on_ready: Callable[[], None], is_verbose: bool = False) -> uvicorn.Server:
     """Return a server that is not running yet; see `serve_app`."""
-    logging.getLogger("uvicorn.access").addFilter(QueryStripFilter())
-    config = uvicorn.Config(
+    config = make_config(
         app,
-        log_level="info" if is_verbose else "warning",
-        access_log=is_verbose,
-        server_header=False,
-        proxy_headers=False,
+        is_verbose=is_verbose,
         http=_Protocol,
-        ws="none",
         lifespan="on",
         h11_max_incomplete_event_size=64 * 1024,
         backlog=2_048,

@@ -14,10 +14,10 @@ import logging
 import socket
 from typing import TYPE_CHECKING, Any
 
-import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
 
 from vantage_quickbooks.adapters.mcp.server import make_server
+from vantage_quickbooks.http_server import NotifyingServer, make_config
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -75,27 +75,9 @@ def serve_http(
     # The checks are made by the middleware, for all versions of the protocol and all paths.
     unchecked = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     app = make_server(session).streamable_http_app(streamable_http_path=PATH, transport_security=unchecked)
-    config = uvicorn.Config(
-        _Guard(app, hosts, token),
-        log_level="info" if is_verbose else "warning",
-        access_log=is_verbose,
-        server_header=False,
-        proxy_headers=False,
-        ws="none",
-        timeout_graceful_shutdown=2,
-    )
+    config = make_config(_Guard(app, hosts, token), is_verbose=is_verbose, timeout_graceful_shutdown=2)
     logging.getLogger("mcp").setLevel(logging.INFO if is_verbose else logging.ERROR)
-    _Server(config, lambda: on_ready(f"http://{_NAMES[0]}:{port}{PATH}")).run(sockets=[bound])
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._on_ready()
+    NotifyingServer(config, lambda: on_ready(f"http://{_NAMES[0]}:{port}{PATH}")).run(sockets=[bound])
 
 
 class _Guard:
