@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from datetime import UTC, datetime
@@ -50,6 +51,10 @@ class FolderSyncs:
     Args:
         output: The directory.
 
+    Attributes:
+        path: The directory.
+        written: Sizes of the copies at the end of the latest sync of this process.
+
     Raises:
         UsageError: It cannot be created or written to.
     """
@@ -57,12 +62,13 @@ class FolderSyncs:
     def __init__(self, output: str) -> None:
         from vantage_quickbooks.cli.sync_directory import SyncDirectory
 
-        self._path = Path(output).absolute()
-        self._directory: SyncDirectory = SyncDirectory(str(self._path), None)
+        self.path = Path(output).absolute()
+        self.written: dict[str, int] = {}
+        self._directory: SyncDirectory = SyncDirectory(str(self.path), None)
 
     def describe(self) -> str:
         """Return the directory."""
-        return f"the folder {self._path}"
+        return f"the folder {self.path}"
 
     def sync(
         self, connection: ContractConnection, connection_id: str, progress: Callable[[int, str], None]
@@ -82,6 +88,8 @@ class FolderSyncs:
         except Exception as error:  # noqa: BLE001 -- what was written before counts, whatever has failed
             company.error = error_of(company, error)
             company.result["notSynced"] = []
+        with contextlib.suppress(OSError):  # there is no copy yet
+            self.written[connection_id] = (self.path / f"{connection_id}.ndjson").stat().st_size
         result = company.result
         is_partial = bool(result.get("notSynced"))
         return SyncOutcome(
@@ -98,7 +106,7 @@ class FolderSyncs:
     def last_synced(self) -> Mapping[str, datetime]:
         """Return when the state of each company was stored. See `SyncTarget.last_synced`."""
         found = {}
-        for path in self._path.glob("*.state"):
+        for path in self.path.glob("*.state"):
             try:
                 found[path.stem] = datetime.fromtimestamp(path.stat().st_mtime, UTC)
             except OSError:  # it was removed meanwhile

@@ -156,6 +156,7 @@ def _serve(
     is_demo: bool,
     is_verbose: bool,
 ) -> None:
+    from vantage_quickbooks.cli.sync_watcher import SyncWatcher
     from vantage_quickbooks.cli.web_connections import CONNECTOR_ID, RegistryConnections
     from vantage_quickbooks.cli.web_webhooks import PATH, receiving
     from vantage_quickbooks.web.host import Host
@@ -183,6 +184,8 @@ def _serve(
         if emulator:
             host.save(CONNECTOR_ID, emulator.company().name(), emulator.credentials(), DEMO_ID)
             tokens = [emulator.webhooks.verifier_token] if is_installed("sqlalchemy") else None
+        if isinstance(sync_target, FolderSyncs):
+            stack.enter_context(SyncWatcher(host.events, sync_target))
         local_port = sockets[0].getsockname()[1]
         sessions = make_sessions(address, local_port, public_url, *keys)
         mounts = {}
