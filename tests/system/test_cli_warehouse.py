@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 
+import duckdb
 import pytest
 from warehouses import Copy, DuckDB, PostgreSQL, books
 
@@ -146,6 +147,22 @@ def test_a_database_with_a_password(sync, fresh_postgresql_url, company, capsys,
     for text in (refused, loaded, failed):
         assert password not in text.out + text.err
         assert "wrong-word" not in text.out + text.err
+
+
+def test_a_failed_load_does_not_quote_records(sync, database, company):
+    """Databases quote the values that they refuse, and dlt logs their messages with the stack."""
+    load = sync("--to", database.url, "--entities", "Customer", "--format", "json")
+    assert main(load) == 0
+    with duckdb.connect(str(database.path)) as connection:
+        connection.execute("ALTER TABLE quickbooks.customers DROP display_name")
+        connection.execute("ALTER TABLE quickbooks.customers ADD COLUMN display_name INTEGER")
+    company.create("Customer", {"DisplayName": "Wilhelmina O'Featherstonehaugh", "Notes": "Owes Zebulon a favor"})
+    done = subprocess.run([*PROGRAM, *load], capture_output=True, check=False, text=True)
+    assert done.returncode == 1
+    reason = "Could not convert string '...' to INT32 when casting from source column display_name"
+    assert reason in json.loads(done.stdout)["error"]["message"]
+    for word in ("Wilhelmina", "Featherstonehaugh", "Zebulon", "Traceback"):
+        assert word not in done.stdout + done.stderr
 
 
 @pytest.mark.usefixtures("sync")

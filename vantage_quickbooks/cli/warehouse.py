@@ -79,7 +79,8 @@ def open_destination(options: Options) -> Destination:
     require("Loading into a database needs", dlt=("dlt", "pyarrow", "msgspec"))
     # dlt reads them when it is imported: it reports what it is used for to its maker otherwise.
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
-    os.environ.setdefault("RUNTIME__LOG_LEVEL", "ERROR")
+    # Its log has a failure's stack with the values of the row. The failure is reported without them: see `_error`.
+    os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
     from vantage_quickbooks.adapters.dlt_destination import parse_destination
 
     return parse_destination(to or os.environ[DESTINATION])
@@ -220,10 +221,10 @@ def _is_reported(error: BaseException | None) -> bool:
 
 
 def _error(error: BaseException, destination: Destination) -> dict[str, Any]:
-    """Return what made a pipeline fail as an error of an envelope, without the destination's password."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    text = " ".join(str(error).split())
+    """Return what made a pipeline fail as an error of an envelope, without the destination's password and records."""
+    from vantage_quickbooks.adapters.load_errors import describe_failure
+
+    text, error = describe_failure(error)
     wanted, drivers = dict.fromkeys(_CONFIGURATION.findall(text)), dict.fromkeys(_DRIVER.findall(text))
     if drivers:
         text = f"its driver is missing. To install it: pip install '{next(iter(drivers))}'"
