@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import pickle
+import re
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
 from emulated_companies import books
 from fixtures_spark import need_spark
 from lakeflow_framework import Destination, check_table, drain, install_interface, parse, register
@@ -17,6 +20,7 @@ from vantage_quickbooks.emulator import Emulator
 from vantage_quickbooks.errors import InputError
 from vantage_quickbooks.registry import open_registry
 
+PAGE = Path(__file__).parents[2] / "docs" / "lakeflow.md"
 IDS = ("acme", "birch", "cedar")
 REALMS = {id_: str(9_100_000_000_000_001 + number) for number, id_ in enumerate(IDS)}
 LINE = {"Amount": 10, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": {"ItemRef": {"value": "1"}}}
@@ -77,6 +81,19 @@ def api_calls(emulator, realm=None):
     return [
         found for found in emulator.requests() if "/v3/company/" in found["path"] and (realm or "") in found["path"]
     ]
+
+
+def test_the_form_of_the_page_offers_the_options_that_it_describes():
+    """A parameter that connector_spec.yaml does not declare cannot be given."""
+    page = PAGE.read_text()
+    spec = yaml.safe_load(re.search(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1])
+
+    def described(of):
+        table = page.partition(f"| Option of {of} |")[2].partition("\n\n")[0]
+        return {name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1:2][0])}
+
+    assert {parameter["name"] for parameter in spec["connection"]["parameters"]} == described("the connection")
+    assert set(spec["external_options_allowlist"].split(",")) == described("a table")
 
 
 # ---- the contract ----------------------------------------------------------------------------------------------------
