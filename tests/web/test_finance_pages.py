@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+import pytest
 from running_site import wait_until
 
 from vantage_quickbooks.web.formatting import column_of
@@ -124,3 +125,41 @@ def test_a_list_without_rows_names_its_customer(client):
     assert heading(page) == f"Overdue invoices of {name}"
     assert "0 invoices at" in text_of(page)
     assert "0 of 0" not in text_of(page)
+
+
+def test_a_record_that_does_not_exist_leads_back_to_its_list(client):
+    page = client.get(f"{BASE}/records/getInvoice?id=99999")
+    assert page.status_code == 502
+    assert heading(page) == "Invoice"
+    assert "This record could not be read" in page.text
+    assert f'<a class="button" href="{BASE}/lists/listInvoices">Back to invoices</a>' in page.text
+    assert "Back to the form" not in page.text
+    assert f'<a href="{BASE}/lists/listCustomers">Customers</a>' in page.text
+
+
+def test_a_period_that_a_filter_does_not_have_is_not_ignored_in_silence(client):
+    page = read(client, f"{BASE}/lists/listInvoices?due_date=nextYear&status=overdue")
+    assert "The filter Due date has no choice “nextYear”, so the list is not narrowed by it." in text_of(page)
+    page = read(client, f"{BASE}/lists/listInvoices?due_date=untilYesterday&status=overdue")
+    assert "has no choice" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("report", "read_by"),
+    [("CustomerBalanceDetail", "getCustomer"), ("VendorBalanceDetail", "getVendor"), ("GeneralLedger", "getAccount")],
+)
+def test_sections_of_a_report_lead_to_what_they_are_about(client, report, read_by):
+    page = read(client, f"{BASE}/reports/getReport?report={report}")
+    sections = re.findall(r'<tr class="section in-0".*?</th>', page.text, re.DOTALL)
+    assert sections
+    assert any(f'href="{BASE}/records/{read_by}?id=' in section for section in sections)  # a parent account has no Id
+    totals = re.findall(r'<tr class="total in-0".*?</th>', page.text, re.DOTALL)
+    assert totals
+    assert not any("href" in total for total in totals)
+
+
+def test_balances_are_those_of_one_day(client):
+    page = read(client, f"{BASE}/reports/getReport?report=BalanceSheet")
+    assert re.search(r'id="heading"><strong>As of \d+ \w{3} \d{4}</strong>', page.text)
+    page = read(client, f"{BASE}/reports/getReport?report=ProfitAndLoss")
+    assert re.search(r'id="heading"><strong>\d+ \w{3} \d{4} to \d+ \w{3} \d{4}</strong>', page.text)

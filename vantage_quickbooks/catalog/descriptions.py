@@ -126,6 +126,7 @@ GET_REPORT = Action(
             "title": "metadata.title",
             "from": "metadata.startPeriod",
             "to": "metadata.endPeriod",
+            "asOf": {"metadata.report": ["BalanceSheet", "TrialBalance"]},
             "basis": "metadata.basis",
             "currency": "metadata.currency",
             "madeAt": "metadata.reportTime",

@@ -246,6 +246,16 @@ def links_of(resource: Resource, resources: Iterable[Resource]) -> tuple[JSON, .
     return (*found, *(dict(link) for link in resource.links))
 
 
+_REPORT_SECTIONS = {
+    "CustomerBalanceDetail": "Customer",
+    "GeneralLedger": "Account",
+    "InventoryValuationDetail": "Item",
+    "TransactionListByCustomer": "Customer",
+    "TransactionListByVendor": "Vendor",
+    "VendorBalanceDetail": "Vendor",
+}
+"""What the sections of a report are about."""
+
 _REPORT_COLUMNS = {
     "account": "Account",
     "account_name": "Account",
@@ -311,6 +321,16 @@ def report_links(resources: Iterable[Resource]) -> tuple[JSON, ...]:
                 "input": {"id": "txn_type_id"},
             }
             for text, entity in _REPORT_TYPES.items()
+            if entity in by_entity
+        ),
+        *(
+            {
+                "field": "rowLabel",
+                "when": {"metadata.report": report},
+                "action": by_entity[entity].get_id,
+                "input": {"id": "rowLabelId"},
+            }
+            for report, entity in _REPORT_SECTIONS.items()
             if entity in by_entity
         ),
     )

@@ -182,6 +182,7 @@ class ListState:
         text: Words that the rows must contain.
         columns: The fields to show; empty for the usual ones.
         reads_all: Whether all rows are read, and not just one page of the provider's.
+        ignored: Titles and values of filters that were given a period that they do not have.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -192,6 +193,7 @@ class ListState:
     text: str = ""
     columns: tuple[str, ...] = ()
     reads_all: bool = False
+    ignored: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def parse(cls, listing: Listing, query: Iterable[tuple[str, str]]) -> ListState:
@@ -204,11 +206,13 @@ class ListState:
         given: dict[str, list[str]] = {}
         for name, value in query:
             given.setdefault(name, []).append(value)
-        presets = {}
+        presets, ignored = {}, []
         for item in listing.filters:
             chosen = given.get(parameter(item.id), [""])[0]
             if any(preset.id == chosen for preset in item.presets):
                 presets[item.id] = chosen
+            elif chosen and item.presets and item.id not in {it.name for it in item.fields}:
+                ignored.append((item.title, chosen))
         set_by_preset = {it.name for item in listing.filters if item.id in presets for it in item.fields}
         fields = [it for item in listing.filters for it in item.fields if it.name not in set_by_preset]
         sort = given.get("sort", [""])[0]
@@ -222,6 +226,7 @@ class ListState:
             text=given.get("q", [""])[0].strip()[:_MAX_TEXT],
             columns=tuple(dict.fromkeys(name for name in given.get("columns", []) if name)),
             reads_all=given.get("read", [""])[0] == "all",
+            ignored=tuple(ignored),
         )
 
     def pairs(self, *without: str) -> list[tuple[str, str]]:

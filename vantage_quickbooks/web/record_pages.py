@@ -81,7 +81,18 @@ class RecordPages(View):
             raise NotFound("This connection is not ready. Open its page to connect it.")
         outcome = self._runs.call(connection, str(action["id"]), _inputs(action, request))
         if not outcome["success"]:
-            return self._failed(request, connection, title, outcome["error"], meta=outcome["meta"], action=action)
+            actions = self._host.describe(connection.connector)["actions"]
+            parent = self._parent(actions, str(action["id"]))
+            one = str(_view(action).get("one") or "")
+            return self._failed(
+                request,
+                connection,
+                one[:1].upper() + one[1:] if parent and one else title,
+                outcome["error"],
+                meta=outcome["meta"],
+                action=action,
+                parent=parent,
+            )
         found = outcome["data"].get(action["rowsKey"])
         if not isinstance(found, dict):
             raise NotFound("The action returned no record.")

@@ -109,7 +109,9 @@ def heading_of(described: Mapping[str, Any], data: Mapping[str, Any], title: str
         value = value_at(data, str(described.get(name) or "")) if described.get(name) else None
         return formatting.instant(value) if isinstance(value, str) else ""
 
-    first, last = text("from"), text("to")
+    balances: Mapping[str, Any] = described.get("asOf") or {}
+    is_as_of = any(value_at(data, path) in values for path, values in balances.items())
+    first, last = "" if is_as_of else text("from"), text("to")
     period = f"{first} to {last}" if first and last and first != last else f"As of {last or first}" if last else first
     return Heading(text("title") or title, period, text("basis"), text("currency"), text("madeAt"))
 
@@ -156,14 +158,16 @@ def _statement(  # noqa: PLR0917 -- the parts of one table
         it for it in others if it.format == _NEVER_EMPTY or any(value_at(row, it.field) is not None for row in rows)
     )
     totals, depth = set(view.get("totals") or ()), str(view.get("depth") or "")
-    kinds = str(view.get("rowKind") or "")
+    kinds, member = str(view.get("rowKind") or ""), str(view.get("label") or "")
     lines: list[Line] = []
     for at, row in enumerate(rows):
         level = _level(row, depth)
         is_total = value_at(row, kinds) in totals if kinds else False
         opens = not is_total and at + 1 < len(rows) and _level(rows[at + 1], depth) > level
-        label = _label(row, first, str(view.get("label") or ""))
+        label = _label(row, first, member)
         url = links.of_field(first.field, row) if label.text else ""
+        if opens and member and not url:  # what a section is about may depend on the report
+            url = links.of_field(member, {**data, **row})
         cells = tuple(_shown(row, column, currency, links) for column in kept)
         kind = "total" if is_total else "section" if opens else "data"
         is_end = is_total and bool(lines) and lines[-1].indent > min(level, _MAX_INDENT)

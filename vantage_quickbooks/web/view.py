@@ -120,7 +120,21 @@ class View:
         action: Mapping[str, Any] | None = None,
         run_id: str = "",
         status: int = HTTPStatus.BAD_GATEWAY,
+        parent: tuple[str, str] | None = None,
     ) -> Response:
+        """Show why a call failed.
+
+        Args:
+            request: The request.
+            record: The connection.
+            title: The heading.
+            error: The `error` of the envelope.
+            meta: Its `meta`.
+            action: The action that was called.
+            run_id: The run whose inputs its form repeats.
+            status: The HTTP status.
+            parent: Id and title of the list from which the page was opened.
+        """
         return self._page(
             request,
             "failed.html",
@@ -131,5 +145,7 @@ class View:
             meta=meta or {},
             action=action,
             run_id=run_id,
+            parent=parent,
+            lists=self._lists(record),
             can_consent=error.get("code") in _NEEDS_CONSENT and self._host.supports_oauth(record.connector),
         )
