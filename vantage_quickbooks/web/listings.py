@@ -193,7 +193,7 @@ class ListState:
     text: str = ""
     columns: tuple[str, ...] = ()
     reads_all: bool = False
-    ignored: tuple[tuple[str, str], ...] = ()
+    ignored: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @classmethod
     def parse(cls, listing: Listing, query: Iterable[tuple[str, str]]) -> ListState:
