@@ -201,6 +201,22 @@ def test_the_readme_has_a_row_for_each_extra():
     assert sorted(re.findall(r"\[([a-z]+)\]", " ".join(rows))) == sorted(extras - {"all", "test", "lint"})
 
 
+def test_files_and_modules_that_the_docs_name_exist():
+    missing = []
+    for name, page in PAGES.items():
+        for span in re.findall(r"`([^`\n]+)`", "\n".join(text_and_code(page)[0])):
+            path = re.search(r"(?<![\w/.])(?:tests|benchmarks|vantage_quickbooks|schemas|\.ci)/[\w./-]*\w", span)
+            if path and "<" not in span and not (ROOT / path[0]).exists():
+                missing.append((name, span))
+            module = re.fullmatch(r"vantage_quickbooks((?:\.[a-z_]+)+)(?:\.[A-Z]\w*)*", span)
+            if module and not any(
+                (PACKAGE / "/".join(parts)).exists() or (PACKAGE / ("/".join(parts) + ".py")).exists()
+                for parts in (module[1][1:].split("."), module[1][1:].split(".")[:-1])
+            ):
+                missing.append((name, span))
+    assert missing == []
+
+
 def test_rows_of_tables_are_written_once():
     repeated = [
         (name, first)
