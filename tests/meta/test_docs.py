@@ -6,7 +6,6 @@ import ast
 import re
 import shlex
 import tomllib
-from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -215,16 +214,6 @@ def test_files_and_modules_that_the_docs_name_exist():
             ):
                 missing.append((name, span))
     assert missing == []
-
-
-def test_rows_of_tables_are_written_once():
-    repeated = [
-        (name, first)
-        for name, page in PAGES.items()
-        for above, below in pairwise(text_and_code(page)[0])
-        if above.startswith("|") and (first := above.split("|")[1].strip()) and first == below.split("|")[1:2]
-    ]
-    assert repeated == []
 
 
 def test_python_code_can_be_parsed():
