@@ -169,6 +169,16 @@ def test_a_missing_scope(doctor, emulator, registry):
     assert "connect --id acme" in found["scope"]["hint"]
 
 
+def test_another_company__is_not_a_missing_scope(doctor, emulator, registry):
+    with open_registry(registry) as opened:
+        opened.add("acme", emulator.settings() | {"realm_id": "123456789"}, replace=True)
+
+    status, found = doctor()
+
+    assert (status, statuses(found)) == (1, {"permissions": "skipped", "company": "failed", "scope": "skipped"})
+    assert "realm id" in found["company"]["message"]
+
+
 def test_an_authorization_that_ends_soon(doctor, monkeypatch):
     doctor()
     monkeypatch.setattr(company, "WARN_REFRESH_DAYS", 102)
@@ -248,6 +258,7 @@ def test_a_server_that_cannot_be_reached(doctor):
     for name in ("api", "tokenEndpoint", "discovery", "token"):
         assert found[name]["status"] == "failed"
         assert "refused the connection" in found[name]["message"]
+        assert "firewalls" in found[name]["message"]
     assert found["clock"]["status"] == "skipped"
     assert found["token"]["hint"]
 
@@ -265,6 +276,7 @@ def test_a_name_that_cannot_be_resolved(doctor, registry, emulator, monkeypatch)
     assert "no-such-host.invalid" in found["dns"]["message"]
     assert "DNS" in found["dns"]["hint"]
     assert found["tokenEndpoint"]["status"] == "ok"
+    assert found["api"]["message"].startswith("The name of the API (no-such-host.invalid")
 
 
 def test_a_server_with_an_outage(doctor, emulator):
@@ -306,6 +318,30 @@ def test_a_key_that_cannot_be_used(doctor, monkeypatch):
     assert (status, found["encryptionKey"]["status"]) == (1, "failed")
     assert "JSON array" in found["encryptionKey"]["message"]
     assert "oops" not in json.dumps(found)
+
+
+def test_a_short_passphrase(doctor, monkeypatch):
+    monkeypatch.setenv("VANTAGE_QUICKBOOKS_TOKEN_KEY", "kumquat")
+
+    status, found = doctor()
+
+    assert (status, found["encryptionKey"]["status"]) == (0, "warning")
+    assert "tokens reencrypt" in found["encryptionKey"]["hint"]
+    assert "kumquat" not in json.dumps(found)
+
+
+def test_a_database_that_does_not_answer__is_one_failure_beside_the_token(doctor, monkeypatch):
+    with socket.socket() as bound:  # a port on which nothing listens
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        monkeypatch.setenv("VANTAGE_QUICKBOOKS_TOKEN_STORE", f"postgresql://loader:kumquat@127.0.0.1:{port}/tokens")
+        status, found = doctor()
+
+    assert status == 1
+    assert {name for name, check in found.items() if check["status"] == "failed"} == {"tokenStore", "token"}
+    for name in ("tokenDates", "rateLimits"):
+        assert found[name]["message"] == "the token store cannot be used"
+    assert "kumquat" not in json.dumps(found)
 
 
 def test_a_store_in_memory(doctor, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -36,13 +37,14 @@ def translate_request_error(error: requests.RequestException, server: str, url: 
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     where = f"{server} ({parts.hostname}, port {port})"
+    within = re.sub(r"^The ", "the ", where)  # inside of a sentence
     details: dict[str, Any] = {"cause": cause, "host": parts.hostname, "port": port}
     match error:
         case requests.exceptions.SSLError():
-            return _tls_error(error, where, details)
+            return _tls_error(error, within, details)
         case requests.exceptions.ProxyError():
             return NetworkError(
-                f"The proxy for {where} does not respond. Check HTTPS_PROXY.",
+                f"The proxy for {within} does not respond. Check HTTPS_PROXY.",
                 details=details | {"failed": "proxy"},
                 is_unprocessed=True,
             )
@@ -60,12 +62,13 @@ def translate_request_error(error: requests.RequestException, server: str, url: 
             )
         case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():
             return UnexpectedResponseError(
-                f"The response of {server} was cut off or damaged in transit.", details={"cause": cause}
+                f"The response of {re.sub('^The ', 'the ', server)} was cut off or damaged in transit.",
+                details={"cause": cause},
             )
         case requests.exceptions.ConnectionError():
             return _connection_error(error, where, details)
         case _:
-            return NetworkError(f"The request to {where} failed ({cause}).", retryable=False, details=details)
+            return NetworkError(f"The request to {within} failed ({cause}).", retryable=False, details=details)
 
 
 def _tls_error(error: Exception, where: str, details: dict[str, Any]) -> NetworkError:
@@ -91,24 +94,25 @@ def _tls_error(error: Exception, where: str, details: dict[str, Any]) -> Network
 
 def _connection_error(error: Exception, where: str, details: dict[str, Any]) -> NetworkError:
     text, causes = repr(error), list(_causes(error))
+    within = re.sub(r"^The ", "the ", where)
     if "NameResolutionError" in text:
         return NetworkError(
-            f"The name of {where} could not be resolved. Check the network and its DNS server.",
+            f"The name of {within} could not be resolved. Check the network and its DNS server.",
             details=details | {"failed": "name lookup"},
             is_unprocessed=True,
         )
     if "NewConnectionError" in text:
         is_refused = any(isinstance(cause, ConnectionRefusedError) for cause in causes)
         return NetworkError(
-            f"{where} refused the connection."
+            f"{where} refused the connection. Check that it is running, and proxies and firewalls on the network path."
             if is_refused
             else f"{where} could not be reached. Check the network and firewalls.",
             details=details | {"failed": "refused" if is_refused else "unreachable"},
             is_unprocessed=True,
         )
     if any(isinstance(cause, TimeoutError | ReadTimeoutError) for cause in causes):
-        return NetworkError(f"The response of {where} stopped midway.", details=details | {"failed": "timeout"})
-    return NetworkError(f"The connection to {where} was lost.", details=details | {"failed": "broken connection"})
+        return NetworkError(f"The response of {within} stopped midway.", details=details | {"failed": "timeout"})
+    return NetworkError(f"The connection to {within} was lost.", details=details | {"failed": "broken connection"})
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -17,10 +17,11 @@ from vantage_quickbooks.errors import (
     QuickBooksUnavailableError,
     RateLimitedError,
     ReauthorizationRequired,
+    TokenStoreError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["CHECKS", "SETTINGS"]
 
@@ -73,12 +74,13 @@ def _check_scope(patient: Patient) -> Finding:
         return skipped(_NOT_TESTED)
     if found["ok"]:
         return ok(f"{SCOPE} was granted", scopes=[SCOPE])
-    if found["error"]["code"] == AccessDeniedError.code:
+    error = found["error"]
+    if error["code"] == AccessDeniedError.code and error["details"].get("suspected") in {None, "scope"}:
         return failed(
             f"QuickBooks denies access: {SCOPE} was not granted, or the person who connected the company lost access.",
             f"Connect again as an administrator: {patient.reconnect}",
         )
-    return skipped("the company cannot be read")
+    return skipped("the company cannot be read")  # for example because it is another one
 
 
 def _from_test(patient: Patient, name: str) -> Finding:
@@ -110,6 +112,20 @@ def _find(tested: Mapping[str, Any] | None, name: str) -> dict[str, Any] | None:
 
 def _status(patient: Patient) -> dict[str, Any] | None:
     return patient.connection.status() if patient.connection is not None else None
+
+
+def _needs_store(check: Callable[[Patient], Finding]) -> Callable[[Patient], Finding]:
+    """Return a check that is skipped where the token store fails: a check of its own reports that."""
+
+    def checked(patient: Patient) -> Finding:
+        try:
+            return check(patient)
+        except TokenStoreError as error:
+            if error.code == errors.STORE_UNREADABLE:  # the store works, and the key is another one
+                raise
+            return skipped("the token store cannot be used")
+
+    return checked
 
 
 def _check_dates(patient: Patient) -> Finding:
@@ -173,7 +189,7 @@ CHECKS = (
     Check("token", "Token", _check_token, needs_network=True),
     Check("company", "Company", _check_company, needs_network=True),
     Check("scope", "Scope", _check_scope, needs_network=True),
-    Check("tokenDates", "Token dates", _check_dates),
-    Check("rateLimits", "Rate limits", _check_rate_limits),
+    Check("tokenDates", "Token dates", _needs_store(_check_dates)),
+    Check("rateLimits", "Rate limits", _needs_store(_check_rate_limits)),
     Check("monthlyCalls", "Monthly calls", _check_monthly_calls),
 )

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["CHECKS"]
 
 MIN_FREE_BYTES = 50 << 20
+MIN_PASSPHRASE = 16
+"""Characters of a passphrase below which it is called short; a Fernet key has 44."""
+
 LOCK_TIMEOUT_S = 2.0
 _PROBE = "doctor"  # the name of a chain that no connection has
 
@@ -43,6 +46,13 @@ def _check_key(patient: Patient) -> Finding:
         return ok("no key: the permissions of the token file protect the tokens", keys=0)
     _open_store(patient)  # reports a key that cannot be used, or a package that is missing
     keys = parse_keys(key)
+    if any(len(one.reveal()) < MIN_PASSPHRASE for one in keys[:1]):
+        return warning(
+            "The key is a short passphrase, which a program can guess.",
+            'Set VANTAGE_QUICKBOOKS_TOKEN_KEY to a JSON array of a new key and this one, ["NEW", "OLD"], and run: '
+            "vantage-quickbooks tokens reencrypt",
+            keys=len(keys),
+        )
     return ok("tokens are encrypted" if len(keys) == 1 else f"tokens are encrypted; {len(keys)} keys", keys=len(keys))
 
 
