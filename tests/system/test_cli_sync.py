@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from vantage_quickbooks.emulator import Emulator
 
 PROGRAM = [sys.executable, "-c", "import sys; from vantage_quickbooks.cli import main; sys.exit(main())"]
 LINE = {"Amount": 10, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": {"ItemRef": {"value": "1"}}}
+HOUR = timedelta(hours=1)
 ENTITIES = ("Customer", "Invoice", "Term", "TimeActivity", "TaxCode", "Item")
 
 
@@ -129,6 +131,16 @@ def test_the_state_is_kept_and_the_second_sync_costs_one_call(sync, capsys, tmp_
     second = capsys.readouterr()
     assert second.out == ""
     assert second.err == "0 records created or changed, 0 deletions reported, 2 entities. API calls: 1.\n"
+
+
+def test_a_first_sync_can_begin_at_a_time_and_the_next_one_continues(company, sync, capsys):
+    company.advance(2 * HOUR.total_seconds())
+    more = ("--entities", "Customer,Invoice", "--since", f"{datetime.fromtimestamp(company.now(), UTC) - HOUR:%FT%TZ}")
+    for number in (1, 2):
+        made = company.create("Customer", {"DisplayName": f"New {number}"})
+        assert main(sync(*more)) == 0
+        [change] = map(json.loads, capsys.readouterr().out.splitlines())
+        assert (change["op"], change["record"]["Id"]) == ("upsert", made["Id"])
 
 
 def test_deletions_and_changes_are_appended_to_a_file(company, sync, capsys, tmp_path):

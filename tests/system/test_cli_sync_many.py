@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,19 @@ def test_every_company_has_its_own_files_and_the_second_sync_costs_one_call_each
     assert made["Id"] in firm.mirror("cedar")["Invoice"]
     for id_ in IDS:
         assert firm.mirror(id_) == firm.books(id_)
+
+
+def test_first_syncs_can_begin_at_a_time_and_the_next_ones_continue(firm, capsys):
+    firm.emulator.advance(7200)
+    since = f"{datetime.fromtimestamp(firm.emulator.now(), UTC) - timedelta(hours=1):%FT%TZ}"
+    for number in (1, 2):
+        made = firm.emulator.create("Customer", {"DisplayName": f"New {number}"}, firm.realms["cedar"])
+        status, runs = firm.sync("--since", since, capsys=capsys)
+        assert status == 0
+        changed = {id_: run["result"]["upserts"] for id_, run in runs.items()}
+        assert changed == dict.fromkeys(IDS, 0) | {"cedar": 1}
+        assert {run["apiCalls"] for run in runs.values()} == {1}
+        assert made["Id"] in firm.mirror("cedar")["Customer"]
 
 
 def test_a_table_for_people_and_a_file_for_programs(firm, capsys, tmp_path):
@@ -232,6 +246,9 @@ def test_one_sync_at_a_time_uses_the_files_of_a_company(firm, capsys):
         (["--all", "--output", "OUT", "--format", "ndjson"], 2, "json or table"),
         (["--all", "--output", "OUT", "--entities", "Custmer"], 1, "entities"),
         (["--all", "--output", "OUT", "--until", "soon"], 1, "until"),
+        (["--all", "--output", "OUT", "--since", "soon"], 1, "since"),
+        (["--all", "--output", "OUT", "--since", "2026-05-01T00:00:00Z", "--dry-run"], 2, "--since and --dry-run"),
+        (["--all", "--to", "duckdb:///OUT", "--since", "2026-05-01T00:00:00Z"], 2, "--to and --since"),
         (["--all", "--output", "FILE/copies"], 2, "--output: the directory"),
         (["--all", "--output", "OUT", "--state", "FILE"], 2, "--state: the directory"),
         (["--all", "--output", "OUT", "--report", "OUT/no/report.json"], 2, "--report:"),

@@ -86,7 +86,7 @@ def _run(registry: ConnectionRegistry, options: Options) -> RunReport:
     if options.dry_run:
         task = _Estimate(options.entities, directory)
     else:
-        task = SyncTask(directory.open_target, options.entities, options.max_api_calls, options.until)
+        task = SyncTask(directory.open_target, options.entities, options.max_api_calls, options.until, options.since)
     ids = options.connection_ids or None
     how: dict[str, Any] = {"workers": options.concurrency or CONCURRENCY, "timeout_s": options.timeout}
     if options.workers is None or options.workers == 1:

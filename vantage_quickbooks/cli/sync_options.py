@@ -36,6 +36,7 @@ class Options:
         timeout: Seconds after which the sync of one of several companies ends.
         max_api_calls: Limit of API calls of a company.
         until: Upper bound.
+        since: Lower bound of the first sync, which has no state.
         dry_run: Whether to estimate only.
         emulator: A local emulator for all companies.
         to: The destination of tables; None for that of the environment variable, if it is set.
@@ -66,6 +67,7 @@ class Options:
     lines: bool
     deletions: str | None
     restart: bool
+    since: str | None = None
 
     @property
     def has_destination(self) -> bool:
@@ -94,6 +96,7 @@ class Options:
         others: dict[str, Any] = {
             "--state": self.state,
             "--output": self.output,
+            "--since": self.since,
             "--until": self.until,
             "--dry-run": self.dry_run,
         }
@@ -114,6 +117,8 @@ class Options:
     def _check_no_load(self) -> None:
         for option in self.load_options:
             raise UsageError(f"--{option} needs --to DESTINATION.")
+        if self.since is not None and self.dry_run:
+            raise UsageError("--since and --dry-run cannot be combined: an estimate is that of a sync with its state.")
 
     def check_one(self) -> None:
         """Check the options of a sync of one company.

@@ -212,6 +212,7 @@ def sync_companies(
     entities: Sequence[str] | None = None,
     max_api_calls: int | None = None,
     until: datetime | str | None = None,
+    since: datetime | str | None = None,
     **options: Any,
 ) -> RunReport:
     """Sync many companies at once; see docs/sync.md.
@@ -223,6 +224,7 @@ def sync_companies(
         entities: As for `Connection.sync`.
         max_api_calls: As for `Connection.sync`, for each company and all attempts at it.
         until: As for `Connection.sync`.
+        since: As for `Connection.sync`, for companies whose target has no state.
         **options: As for `run_companies`.
 
     Returns:
@@ -233,7 +235,8 @@ def sync_companies(
         InputError: An argument is not valid; nothing was sent.
         ConnectorError: As `run_companies`.
     """
-    return run_companies(registry, SyncTask(open_target, entities, max_api_calls, until), connection_ids, **options)
+    task = SyncTask(open_target, entities, max_api_calls, until, since)
+    return run_companies(registry, task, connection_ids, **options)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -245,6 +248,7 @@ class SyncTask:
         entities: As for `Connection.sync`.
         max_api_calls: As for `Connection.sync`, for each company and all attempts at it.
         until: As for `Connection.sync`.
+        since: As for `Connection.sync`, for companies whose target has no state.
 
     Raises:
         InputError: An argument is not valid.
@@ -254,17 +258,20 @@ class SyncTask:
     entities: Sequence[str] | str | None = None
     max_api_calls: int | None = None
     until: datetime | str | None = None
+    since: datetime | str | None = None
 
     def __post_init__(self) -> None:
         from vantage_quickbooks.connector.connection import sync_input  # noqa: PLC0415 -- imports the catalog
 
-        sync_input(self.entities, None, self.max_api_calls, None, self.until)
+        sync_input(self.entities, None, self.max_api_calls, self.since, self.until)
 
     def __call__(self, connection: Connection, run: CompanyRun) -> None:
         """Sync a company; see `sync_company`."""
         run.max_api_calls = self.max_api_calls
         with self.open_target(run) as target:
             arguments = {"entities": self.entities, "max_api_calls": self.max_api_calls, "until": self.until}
+            if target.state is None:
+                arguments["since"] = self.since
             sync_company(connection, run, target, **arguments)
 
 

@@ -136,6 +136,11 @@ the state. dlt's own configuration and secrets are read, too.
     type=click.IntRange(1),
     help="Limit of API calls of a company; the next syncs read what does not fit.",
 )
+@click.option(
+    "--since",
+    metavar="TIME",
+    help="In the first sync, which has no state, read only what changed since: 2026-05-01T00:00:00Z.",
+)
 @click.option("--until", metavar="TIME", help="Leave later changes to the next sync: 2026-05-01T15:30:00Z.")
 @click.option("--dataset", metavar="NAME", help="With --to: the schema of the tables; default quickbooks.")
 @click.option("--lines", is_flag=True, help="With --to: lines are tables of their own, invoice_lines.")
@@ -170,7 +175,10 @@ def _sync_one(options: Options) -> int:
             state = read_state(path)
             if options.dry_run:
                 return _print_estimate(connection.estimate_sync(options.entities, state), options.format_)
-            sets = connection.sync(options.entities, state, max_api_calls=options.max_api_calls, until=options.until)
+            since = options.since if state is None else None
+            sets = connection.sync(
+                options.entities, state, max_api_calls=options.max_api_calls, since=since, until=options.until
+            )
             with opened(output) as file:
                 return _write_json(sets, path) if options.format_ == "json" else _write_lines(sets, path, file)
     except ConnectorError as error:
