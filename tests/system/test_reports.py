@@ -258,6 +258,22 @@ def test_the_command_line_prints_and_writes_reports(call, tmp_path):
     assert (status, "--output FILE" in message) == (2, True)
 
 
+def test_the_command_line_prints_a_reconciliation_in_full(call, monkeypatch):
+    """By customer and by age, each with its total, in the width of a terminal."""
+    monkeypatch.setenv("COLUMNS", "80")
+    status, shown, _ = call("reconcileReceivables", "--format", "table")
+    found = json.loads(call("reconcileReceivables")[1])["data"]
+    by_customer, by_age = shown.split("\nBy age:\n")
+    totals = [f"{Decimal(found['totals'][part]):,.2f}" for part in ("report", "invoices", "creditMemos")]
+    assert status == 0
+    assert by_customer.startswith("By customer:\n")
+    for part in (by_customer, by_age):
+        (total,) = [line for line in part.splitlines() if line.startswith("Total ")]
+        assert total.split()[1:4] == totals
+    assert "Not due yet" in by_age
+    assert max(len(line) for line in shown.splitlines()) <= 80
+
+
 def test_the_command_line_shows_why_parameters_are_refused(call):
     status, _, message = call("getReport", "report=BalanceSheet", "arpaid=Paid", "--format", "table")
     assert status == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -88,12 +89,25 @@ def show_result(data: Mapping[str, Any], action: Mapping[str, Any], *, has_filte
     if view is not None:
         put(out, outline_table(rows, data[view["columns"]], view))
     elif columns:
-        put(out, rows_table(rows, columns))
+        _show_views(out, data, action, rows)
     else:
         _show_any(out, rows)
     if "byCurrency" in data.get("summary", ()):
         out.print(f"\nTotals of these {data['count']} {noun}:\n")
         put(out, summary_table(data["summary"], noun, columns))
+
+
+def _show_views(
+    out: Console, data: Mapping[str, Any], action: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Print a table for each view of the kind `table` that has rows, with a title if there are several."""
+    views = [view for view in action["views"] if view["kind"] == "table"]
+    found = [(view, data.get(view["rows"]) if "rows" in view else rows) for view in views]
+    shown = [(view, lines) for view, lines in found if isinstance(lines, list) and lines]
+    for number, (view, lines) in enumerate(shown):
+        if len(shown) > 1:
+            out.print(f"{chr(10) if number else ''}{clean(view['title'])}:\n")
+        put(out, rows_table(lines, view["columns"], data.get(view.get("total", ""))))
 
 
 def list_table(rows: Sequence[Mapping[str, Any]], action_id: str) -> Table:
@@ -136,17 +150,43 @@ def _is_number(value: Any) -> bool:
 
 def put(out: Console, table: Table) -> None:
     """Print a table in full: on a narrow screen, lines become too long rather than lose figures."""
-    for column in table.columns:
-        if column.no_wrap:
-            column.min_width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
-    needed = Measurement.get(out, out.options.update(width=10_000), table).minimum
+    if _minimum(out, table) > out.width:
+        for column in table.columns:
+            if column.no_wrap:
+                column.header = _wrapped(str(column.header), max(map(cell_len, map(str, column.cells)), default=0))
+    needed = _minimum(out, table)
     width, out.width = out.width, max(out.width, needed)
     out.print(table)
     out.width = width
 
 
-def rows_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Mapping[str, Any]]) -> Table:
-    """Return a table of records, without the columns that are empty in all rows."""
+def _minimum(out: Console, table: Table) -> int:
+    """Return the width below which a table would lose figures."""
+    for column in table.columns:
+        if column.no_wrap:
+            lines = (line for cell in (column.header, *column.cells) for line in str(cell).split("\n"))
+            column.min_width = max(map(cell_len, lines), default=0)
+    return Measurement.get(out, out.options.update(width=10_000), table).minimum
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Return a header on lines as wide as the cells below it, or as its longest word."""
+    width = max([width, *map(len, text.split())])
+    return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False))
+
+
+def rows_table(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[Mapping[str, Any]],
+    total: Mapping[str, Any] | None = None,
+) -> Table:
+    """Return a table of records, without the columns that are empty in all rows.
+
+    Args:
+        rows: The records.
+        columns: The columns of a view.
+        total: The members of a last row, in bold.
+    """
     shown = [column for column in columns if any(value_at(row, column["field"]) is not None for row in rows)]
     with_code = {column["field"] for column in shown if _is_mixed(rows, column, shown)}
     table = empty_table()
@@ -157,6 +197,9 @@ def rows_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Mapping[str,
         table.add_column(clean(column["label"]), justify="right" if is_number else "left", no_wrap=not is_wide)
     for row, *texts in zip(rows, *cells, strict=True):
         table.add_row(*texts, style="dim" if _is_muted(row, shown) else None)
+    if total is not None:
+        sums = (_cell(total, column, column["field"] in with_code) for column in shown[1:])
+        table.add_row("Total", *sums, style="bold")
     return table
 
 
@@ -279,7 +322,8 @@ def _cell(row: Mapping[str, Any], column: Mapping[str, Any], with_code: bool) ->
             return Text(_number(value))
         case "days":
             return Text(f"{value} d", style="red") if value else Text("")
-    return Text(_text(value))
+    known = column.get("values", {}).get(value) if isinstance(value, str) else None
+    return Text(_text(known["label"] if known else value))
 
 
 def _status(value: Any, known: Mapping[str, Mapping[str, str]]) -> Text:
