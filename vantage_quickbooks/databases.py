@@ -195,6 +195,10 @@ def make_engine(url: sa.URL, name: str, creator: Callable[[], Any] | None = None
 def create_tables(engine: sa.Engine, metadata: sa.MetaData) -> None:
     """Create the tables that are missing.
 
+    Args:
+        engine: The engine.
+        metadata: The tables.
+
     Raises:
         SQLAlchemyError: They cannot be created.
     """

@@ -136,7 +136,12 @@ def _known(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def span(name: str, attributes: Mapping[str, Any] | None = None) -> Iterator[None]:
-    """Record a `with` block as a span, a child of the current one; an exception makes it an error."""
+    """Record a `with` block as a span, a child of the current one; an exception makes it an error.
+
+    Args:
+        name: The name of the span.
+        attributes: Its attributes; those that are None are left out.
+    """
     if not is_active():
         yield
         return
@@ -252,7 +257,14 @@ class CallSpan:
 
 
 def waited(name: str, reason: str, seconds: float, attributes: Mapping[str, Any] | None = None) -> None:
-    """Record a wait that has just ended as a span and in the metric of waits, unless it was too short to be one."""
+    """Record a wait that has just ended, as a span and in the metric of waits; one below `MIN_WAIT_S` is not recorded.
+
+    Args:
+        name: The name of the span.
+        reason: The reason in the metric: `rate_limit`.
+        seconds: How long it took.
+        attributes: Further attributes of the span.
+    """
     if not is_active() or seconds < MIN_WAIT_S:
         return
     now = time.time_ns()
@@ -291,6 +303,12 @@ def _record(name: str, value: float, attributes: Mapping[str, Any]) -> None:
 
 
 def count(name: str, value: float, attributes: Mapping[str, Any] | None = None) -> None:
-    """Add to a counter of `METRICS`."""
+    """Add to a counter.
+
+    Args:
+        name: The counter, one of `METRICS`.
+        value: What to add; 0 is not recorded.
+        attributes: Its attributes; those that are None are left out.
+    """
     if value and is_active():
         _get_instrument(name).add(value, attributes=_known(attributes or {}))

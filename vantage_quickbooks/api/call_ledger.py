@@ -47,7 +47,13 @@ _log = get_logger(__name__)
 
 
 def company_key(client_id: str, environment: str, realm_id: str) -> str:
-    """Return the name under which the calls of one company of an app are counted, beside those of the app."""
+    """Return the name under which the calls of one company of an app are counted, in addition to those of the app.
+
+    Args:
+        client_id: The app.
+        environment: The environment.
+        realm_id: The company.
+    """
     return f"{client_id}/{environment}/{realm_id}"
 
 

@@ -49,6 +49,12 @@ class TabularHandler(Handler, Protocol):
     ) -> pa.RecordBatch:
         """Return the rows that `run` returns as an Arrow record batch, with the metadata in its schema.
 
+        Args:
+            client: As for `run`.
+            data: As for `run`.
+            call: As for `run`.
+            row_limit: As for `run`.
+
         Raises:
             InputError: The extra `[arrow]` is not installed.
         """

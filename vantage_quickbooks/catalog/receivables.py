@@ -64,7 +64,14 @@ class Reconciliation:
     buckets: dict[str, _Amounts] = field(default_factory=lambda: {name: _zero() for name in BUCKETS})
 
     def add(self, part: str, customer: str, bucket: str, amount: Decimal) -> None:
-        """Add an amount of a customer and an age to a part."""
+        """Add an amount to the sums of its customer and of its age.
+
+        Args:
+            part: `report`, `invoices`, `creditMemos` or `unappliedPayments`.
+            customer: The customer's Id; empty if there is none.
+            bucket: The age, one of `BUCKETS`.
+            amount: The amount.
+        """
         self.customers[customer][part] += amount
         self.buckets[bucket][part] += amount
 

@@ -65,7 +65,7 @@ class ReportAction:
     def read_arrow(
         self, client: QuickBooksClient, data: Mapping[str, Any], call: CallContext, row_limit: int | None = None
     ) -> pa.RecordBatch:
-        """Return a report's rows as an Arrow record batch; see `handler.TabularHandler.read_arrow`."""
+        """Return a report's rows as an Arrow record batch. See `handler.TabularHandler.read_arrow`."""
         try:
             from vantage_quickbooks.catalog.report_arrow import report_batch  # noqa: PLC0415 -- pyarrow is an extra
         except ModuleNotFoundError as error:

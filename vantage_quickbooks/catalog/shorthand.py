@@ -321,7 +321,17 @@ def doc_number_filter(plural: str, singular: str, example: str = "1037") -> Filt
 def id_filter(  # noqa: PLR0917 -- the columns of a row
     what: str, path: str, plural: str, options_from: str, example: str, phrase: str = "", column: str = ""
 ) -> Filter:
-    """Return a filter by the Id of another record, which *options_from* lists."""
+    """Return a filter by the Id of another record.
+
+    Args:
+        what: The kind of the other record in words, `payment method`.
+        path: The property that holds the Id.
+        plural: The records that are filtered, in words.
+        options_from: The action that lists the other records.
+        example: An Id.
+        phrase: The filter within a sentence, see `Filter`.
+        column: The column that shows the other record, see `Filter`.
+    """
     return Filter(
         f"{what.replace(' ', '_')}_id",
         path,

@@ -92,7 +92,12 @@ def _groups(reader: pa.RecordBatchStreamReader, pages: list[dict[str, Any]]) -> 
 
 
 def write_batch(batch: pa.RecordBatch, target: Path | BinaryIO, *, is_parquet: bool = False) -> None:
-    """Write one batch as a complete stream or Parquet file; a file replaces *target* once it is complete.
+    """Write one batch as a complete stream or Parquet file.
+
+    Args:
+        batch: The batch.
+        target: A path, whose file is replaced once the new one is complete, or an open file.
+        is_parquet: Whether to write Parquet; only to a path.
 
     Raises:
         UsageError: The file contains settings, or is not a regular file.

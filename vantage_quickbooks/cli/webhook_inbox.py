@@ -121,7 +121,11 @@ def make_inbox(url: str | None, **options: Any) -> Inbox:
 
 @contextlib.contextmanager
 def make_worker(inbox: Inbox, given: dict[str, Any]) -> Generator[Worker]:
-    """Yield a worker that syncs companies as the options of `sync_options` say.
+    """Yield a worker that syncs companies.
+
+    Args:
+        inbox: The inbox.
+        given: The values of the options that `sync_options` adds.
 
     Raises:
         UsageError: Options cannot be combined, or a directory cannot be written.

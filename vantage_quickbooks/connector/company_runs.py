@@ -409,7 +409,12 @@ def _may_succeed_now(run: CompanyRun) -> bool:
 
 
 def error_of(run: CompanyRun, error: BaseException) -> dict[str, Any]:
-    """Return the error of a run for what its task has raised."""
+    """Return the error of a run as plain JSON.
+
+    Args:
+        run: The run.
+        error: What its task raised.
+    """
     if isinstance(error, ConnectorError):
         return error.to_dict()
     return (_output_error(error) if isinstance(error, OSError) else _defect(run, error)).to_dict()

@@ -34,7 +34,12 @@ def counters(stats: Stats) -> list[Family]:
 
 
 def gauges(inbox: Inbox, worker: Worker | None) -> list[Family]:
-    """Return the state of the worker and of the inbox, which is read."""
+    """Return the state of the worker and of the inbox.
+
+    Args:
+        inbox: The inbox; it is read.
+        worker: The worker of this process; None if it has none.
+    """
     text = "Whether a worker hands notices on in this process."
     found = [_gauge("worker_running", text, worker is not None and worker.is_running)]
     try:

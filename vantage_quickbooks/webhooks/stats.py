@@ -38,7 +38,12 @@ class Stats:
         self._counts = dict.fromkeys(COUNTERS, 0)
 
     def add(self, name: str, count: int = 1) -> None:
-        """Add to a counter of `COUNTERS`."""
+        """Add to a counter.
+
+        Args:
+            name: The counter, one of `COUNTERS`.
+            count: What to add.
+        """
         with self._lock:
             self._counts[name] += count
 

@@ -21,7 +21,11 @@ _ABOUT = ("title", "startPeriod", "endPeriod", "basis", "currency", "summarizedB
 
 
 def report_input(name: str, parameters: Mapping[str, Any]) -> JSON:
-    """Return the input of the action for a report that a model names in any case.
+    """Return the input of the action for a report.
+
+    Args:
+        name: The report, in upper or lower case.
+        parameters: Its parameters.
 
     Raises:
         InputError: There is no such report, or the parameters name another one.
@@ -59,5 +63,10 @@ def report_columns(result: Mapping[str, Any]) -> dict[str, str]:
 
 
 def report_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> list[list[Any]]:
-    """Return rows as lists of the values of columns."""
+    """Return rows as lists of values.
+
+    Args:
+        rows: The rows.
+        columns: From `report_columns`.
+    """
     return [[row[field] for field in columns.values()] for row in rows]

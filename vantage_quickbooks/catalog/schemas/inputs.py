@@ -76,7 +76,14 @@ def _opaque(title: str, description: str, hint: str) -> JSON:
 
 
 def boolean_input(title: str, description: str, hint: str, examples: Iterable[bool] = (True,)) -> JSON:
-    """Return the schema of an input that is true or false, as JSON or as a form writes it."""
+    """Return the schema of an input that is true or false, as JSON or as a form writes it.
+
+    Args:
+        title: The label.
+        description: What it means.
+        hint: What to do if a value is wrong.
+        examples: Values for the documentation.
+    """
     return {
         "title": title,
         "description": description,
@@ -88,7 +95,15 @@ def boolean_input(title: str, description: str, hint: str, examples: Iterable[bo
 
 
 def choice_input(title: str, description: str, values: Iterable[str], example: str, hint: str) -> JSON:
-    """Return the schema of an input that is one of some values."""
+    """Return the schema of an input that is one of a list of values.
+
+    Args:
+        title: The label.
+        description: What it means.
+        values: The list.
+        example: A value for the documentation.
+        hint: What to do if a value is wrong.
+    """
     return {
         "title": title,
         "description": description,
@@ -100,7 +115,12 @@ def choice_input(title: str, description: str, values: Iterable[str], example: s
 
 
 def day_input(title: str, description: str) -> JSON:
-    """Return the schema of an input that is a date."""
+    """Return the schema of an input that is a date.
+
+    Args:
+        title: The label.
+        description: What it means.
+    """
     return {
         "title": title,
         "description": description,

@@ -42,22 +42,39 @@ class Finding(NamedTuple):
 
 
 def ok(message: str, **facts: Any) -> Finding:
-    """Return a finding about what works."""
+    """Return a finding about something that works.
+
+    Args:
+        message: What was found.
+        **facts: The same for programs.
+    """
     return Finding("ok", message, facts=facts)
 
 
 def warning(message: str, hint: str, **facts: Any) -> Finding:
-    """Return a finding about what will, or may, become a problem."""
+    """Return a finding about something that may become a problem.
+
+    Args:
+        message: What was found.
+        hint: What to do.
+        **facts: The same for programs.
+    """
     return Finding("warning", message, hint, facts)
 
 
 def failed(message: str, hint: str, **facts: Any) -> Finding:
-    """Return a finding about what does not work."""
+    """Return a finding about something that does not work.
+
+    Args:
+        message: What was found.
+        hint: What to do.
+        **facts: The same for programs.
+    """
     return Finding("failed", message, hint, facts)
 
 
 def skipped(message: str) -> Finding:
-    """Return a finding about what was not checked."""
+    """Return a finding about something that was not checked, for the reason in *message*."""
     return Finding("skipped", message)
 
 
@@ -109,7 +126,15 @@ class Check(NamedTuple):
 
 
 def run(checks: Iterable[Check], patient: Patient) -> Iterator[tuple[Check, Finding]]:
-    """Run checks one by one; a check that raises has failed."""
+    """Run checks in order; a check that raises has failed.
+
+    Args:
+        checks: The checks.
+        patient: What they examine.
+
+    Yields:
+        Each check with its finding.
+    """
     for check in checks:
         if check.needs_network and patient.is_offline:
             yield check, skipped("not checked (--offline)")
@@ -126,7 +151,12 @@ def run(checks: Iterable[Check], patient: Patient) -> Iterator[tuple[Check, Find
 
 
 def from_error(error: ConnectorError, hint: str = "") -> Finding:
-    """Return a failed finding for an error: its message ends with what to do."""
+    """Return a failed finding for an error.
+
+    Args:
+        error: The error.
+        hint: What to do, if the error's message does not say it.
+    """
     facts: dict[str, Any] = {"code": error.code}
     if error.details.get("intuitTid"):
         facts["intuitTid"] = error.details["intuitTid"]
