@@ -1,7 +1,7 @@
 """Metrics in the text format of Prometheus, and who may read them. Standard library only.
 
-The web UI and the webhook app count by themselves, so all that is needed is the format: four rules of escaping. The
-tests read it with the parser of Prometheus' own client.
+The web UI and the webhook app keep their own counts, so only the format is needed, which has four rules of escaping. No
+client library is needed for that. The tests read the output with the parser of Prometheus' own client.
 
 Source: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format (version 0.0.4).
 """
@@ -154,7 +154,7 @@ def may_read(scope: Mapping[str, Any], keys: Iterable[str | None], *, local: boo
 
     Args:
         scope: The request's ASGI scope.
-        keys: Keys of which one is sent as a bearer token; None and empty ones are ignored.
+        keys: The request must have one of them as its bearer token; None and empty ones are ignored.
         local: Whether a program of this machine needs none. Then its address and the Host header must be loopback
             addresses, so that no page of another site reads them by DNS rebinding, and no header may say that a proxy
             has forwarded the request.

@@ -1,4 +1,4 @@
-"""Spans and metrics by the API of OpenTelemetry. Nothing is imported, and nothing recorded, unless the host uses it.
+"""Spans and metrics, by the API of OpenTelemetry; nothing is imported or recorded unless the host uses it.
 
 Theory of operation
 1. A host that has a provider has imported `opentelemetry`. Where it is not imported, each function of this module
@@ -31,7 +31,7 @@ SCOPE = "vantage_quickbooks"
 """The name of the instrumentation scope."""
 
 MIN_WAIT_S = 0.001
-"""Shorter waits for the rate limit are no waits."""
+"""Shorter waits are not recorded."""
 
 SPANS = {
     "quickbooks {action}": (
@@ -99,7 +99,7 @@ def is_active() -> bool:
 
 # ---- spans -----------------------------------------------------------------------------------------------------------
 
-_tracer: tuple[Any, Any] = (None, None)  # of which provider, and the tracer
+_tracer: tuple[Any, Any] = (None, None)  # the provider, and its tracer
 
 
 def _get_tracer() -> Any:
@@ -276,7 +276,7 @@ def waited(name: str, reason: str, seconds: float, attributes: Mapping[str, Any]
 
 # ---- metrics ---------------------------------------------------------------------------------------------------------
 
-_instruments: tuple[Any, dict[str, Any]] = (None, {})  # of which provider, and its instruments
+_instruments: tuple[Any, dict[str, Any]] = (None, {})  # the provider, and its instruments
 
 
 def _get_instrument(name: str) -> Any:

@@ -71,11 +71,6 @@ class TextCipher:
             self._keys = tuple(_make_key(text) for text in parse_keys(encryption_key))
 
     @property
-    def is_encrypting(self) -> bool:
-        """Whether there is a key."""
-        return bool(self._keys)
-
-    @property
     def needs_salt(self) -> bool:
         """Whether the next text would be encrypted with a new salt; it is not if a text was decrypted before."""
         return bool(self._keys) and self._keys[0].fernet is None and not self._salt

@@ -1,8 +1,8 @@
 """Compares the A/R aging report with our own aging of invoices, and explains what differs.
 
-The report has all receivables: invoices, less credit memos and payments that are not applied yet, and whatever else was
-posted to receivables (journal entries, deposits), aged by due date, or by their own date if they have none. Amounts are
-in the company's home currency, as in the report.
+The report has all receivables: invoices, less credit memos and payments that are not applied yet, and all other
+postings to receivables (journal entries, deposits), aged by due date, or by their own date if they have none. Amounts
+are in the company's home currency, as in the report.
 
 Source: https://developer.intuit.com/app/developer/qbo/docs/api/accounting/all-entities/aragingsummary.
 """
@@ -146,7 +146,7 @@ def _places(report: Report) -> dict[str, int]:
     """Return the places of the columns of `BUCKETS`.
 
     Titles are in the company's language, so the age is the first number in them: `91 and over`, `91 et plus`. The
-    remaining column beside the total is what is not due yet.
+    column that remains, apart from the total, is what is not due yet.
     """
     amounts = {column.name: at for at, column in enumerate(report.columns) if column.type == "decimal"}
     total = amounts.pop("total", None)

@@ -212,7 +212,7 @@ def _counts(values: Mapping[str, int]) -> str:
 
 
 def _is_reported(error: BaseException | None) -> bool:
-    """Return whether an error of a pipeline is that of a company, which is in the report."""
+    """Return whether an error of a pipeline is the error of a company, which is in the report."""
     while error is not None:
         if isinstance(error, ConnectorError):
             return True

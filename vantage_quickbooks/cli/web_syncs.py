@@ -85,7 +85,7 @@ class FolderSyncs:
             with self._directory.open_target(company) as target:
                 reporting = _Reporting(target, progress, counted)
                 sync_company(cast("Connection", connection), company, cast("SyncTarget", reporting))
-        except Exception as error:  # noqa: BLE001 -- what was written before counts, whatever has failed
+        except Exception as error:  # noqa: BLE001 -- what was written before any failure counts
             company.error = error_of(company, error)
             company.result["notSynced"] = []
         with contextlib.suppress(OSError):  # there is no copy yet

@@ -6,9 +6,9 @@ Theory of operation
    other.
 2. Worker processes are spawned and never forked: a thread of the calling process may hold any lock. Each opens the
    registry and the token store for itself; only ids and the task travel, and no settings or tokens. What processes
-   share, they share by the machine and the token store: chains of tokens, rate limits, the count of metered calls.
-3. A worker says which company it begins, and sends each run that has ended. If it is killed, the companies that it had
-   begun are failed runs, those that it had not are run by the others, and another process takes its place. One that
+   share, they share by files and the token store: chains of tokens, rate limits, the count of metered calls.
+3. A worker reports which company it begins, and sends each run that has ended. If it is killed, the companies that it
+   had begun are failed runs, other workers run those that it had not, and a new process replaces it. A worker that
    ends before it has begun a company is not replaced.
 4. Worker processes ignore Ctrl-C, which a terminal sends to all of them, and end on SIGTERM: their companies stop
    before their next request, and are reported as cancelled. The calling process sends it when it is interrupted. If the

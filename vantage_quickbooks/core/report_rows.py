@@ -2,11 +2,11 @@
 
 Rules
 1. A column is known by its ColKey, or by its ColType, and typed by its ColType. Where a report sends neither (the
-   buckets of an aging report), its period or, last of all, its title names it. Its position never does.
-2. Amounts that add up are in rows of the kind `data` only. A parent's own amount, which QuickBooks writes beside the
+   buckets of an aging report), its period names it or, if it has none, its title. Its position never does.
+2. Amounts that add up are in rows of the kind `data` only. A parent's own amount, which QuickBooks writes next to the
    parent's name, is a `data` row of its own; the row of the `section` has no amounts.
 3. `summary` is the sum of a section. `total` is a line that QuickBooks computes from several sections.
-4. A value that its column cannot represent is null there and counted. The report as QuickBooks sent it has it.
+4. A value that its column cannot represent is null there and counted; it is in the report as QuickBooks sent it.
 5. A report that QuickBooks cut off is an error, never a shorter report.
 
 Sources: https://developer.intuit.com/app/developer/qbo/docs/workflows/run-reports, Report.xsd in
@@ -320,8 +320,8 @@ class _Reader:
     ) -> Iterator[ReportRow]:
         """Yield a section's row without amounts, its own amounts as a row of data, and the rows in it.
 
-        QuickBooks writes a parent's own amounts beside its name. Should they be the sum of the section instead, they
-        are not data: the arithmetic decides.
+        QuickBooks writes a parent's own amounts next to its name. If they are the sum of the section's rows, they are
+        not data.
         """
         amounts = self._amounts(header)
         bare = ReportRow(

@@ -44,7 +44,7 @@ class Bar:
         part_text: The formatted part.
         short: The label, shortened to fit.
         y: Position of its top.
-        is_rest: Whether it sums up what has no bar of its own, so that it is not drawn.
+        is_rest: Whether it is the sum of all parts without a bar of their own; it is not drawn.
         width: Width of the bar.
         part_width: Width of the part.
     """

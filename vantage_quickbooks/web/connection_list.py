@@ -64,7 +64,7 @@ class ListQuery:
 
     @classmethod
     def parse(cls, parameters: Mapping[str, str]) -> ListQuery:
-        """Return the query of a URL; what is not valid counts as not given."""
+        """Return the query of a URL; invalid values count as not given."""
         state, sort, page = parameters.get("state", ""), parameters.get("sort", ""), parameters.get("page", "")
         return cls(
             parameters.get("q", "").strip(),

@@ -47,7 +47,7 @@ class Bar:
         share: Its length in percent of the longest bar, or of the whole if the parts make a whole.
         offset: Where it begins, in percent of the whole, if the parts make a whole.
         url: The rows behind it.
-        is_rest: Whether it stands for what has no bar of its own.
+        is_rest: Whether it is the sum of all parts without a bar of their own.
     """
 
     label: str
@@ -374,7 +374,7 @@ class _Shares(_Bars):
 
 
 class _Periods(Sums):
-    """Columns of a report, of which each is a period, by series of rows."""
+    """Adds up the columns of a report, one per period, by series of rows."""
 
     def __init__(self, tile: Mapping[str, Any], today: date) -> None:
         super().__init__(tile, today)

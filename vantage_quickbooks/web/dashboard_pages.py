@@ -1,4 +1,4 @@
-"""The dashboard of a company: a part of its page, and by itself for the script that keeps the page up to date."""
+"""The dashboard of a company: as a part of its page, and alone for the script that keeps the page up to date."""
 
 from __future__ import annotations
 
@@ -84,5 +84,10 @@ class DashboardPages(View):
 
 
 def board_values(record: Record, board: Board | None) -> dict[str, Any]:
-    """Return what the template `dashboard.html` needs, beside the token."""
+    """Return the values of the template `dashboard.html`, except for the CSRF token.
+
+    Args:
+        record: The connection.
+        board: Its dashboard.
+    """
     return {"record": record, "board": board}

@@ -1,8 +1,8 @@
-"""What pages and caches learn while they live: that the data or the state of a connection changed.
+"""Notifies pages and caches that the data or the state of a connection changed.
 
 Theory of operation
-1. An event says that something changed, and not what: its receiver reads again. So events can be merged. However slow
-   a subscriber is, at most two kinds of events with `MAX_NAMED` connections wait for it.
+1. An event says that something changed, and not what: its receiver reads again. So events can be merged, and for a
+   slow subscriber, at most two kinds of events with `MAX_NAMED` connections wait.
 2. Each event has a number. A page knows the position at which it was read; a subscription since that position begins
    with what was published in between, also after a broken connection (`Last-Event-ID` of server-sent events).
 3. Positions name the server's start, because numbers begin anew with it. A subscription since a position of another

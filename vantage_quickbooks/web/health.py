@@ -145,7 +145,7 @@ class WebMetrics:
 
 
 def _by_state(name: str, text: str, states: Iterable[str], counts: Tally[str]) -> Family:
-    """Return a gauge with a sample for each state, also for those that nothing is in."""
+    """Return a gauge with a sample for each state; 0 for a state without connections."""
     every = dict.fromkeys([*states, *sorted(counts)])
     return Family(name, "gauge", text, [Sample(counts[state], {"state": state}) for state in every])
 

@@ -43,7 +43,12 @@ class Links:
         self._links = list(links)
 
     def url(self, link: Mapping[str, Any], row: Mapping[str, Any]) -> str:
-        """Return where a link of this row leads; empty if the row has no value for it, or nothing is there."""
+        """Return the URL of a link for a row; empty if the row has no value for it, or its target does not exist.
+
+        Args:
+            link: The link of the descriptor.
+            row: The row.
+        """
         action = self._actions.get(str(link["action"]))
         wanted: Mapping[str, Any] = link.get("when") or {}
         if action is None or any(str(value_at(row, path)) != value for path, value in wanted.items()):
@@ -55,7 +60,12 @@ class Links:
         return make(self._connection_id, str(link["action"]), inputs)
 
     def of_field(self, field: str, row: Mapping[str, Any]) -> str:
-        """Return where a row's member leads; empty if nowhere."""
+        """Return the URL to which a field of a row is linked; empty if it has no link.
+
+        Args:
+            field: The field.
+            row: The row.
+        """
         found = (self.url(link, row) for link in self._links if link.get("field") == field)
         return next((url for url in found if url), "")
 

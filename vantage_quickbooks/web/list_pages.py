@@ -63,7 +63,7 @@ class ListPages(View):
         if run is None:
             return self._too_many_runs()
         run.wait(_WAIT_S)
-        # Rows that changed while they were read are shown once, or a busy company would never be shown at all.
+        # Rows that changed while they were read are shown once: otherwise a busy company would never be shown.
         run.was_shown = run.was_shown or run.state == "done"
         return self._list_page(request, record, action, listing, state, run)
 

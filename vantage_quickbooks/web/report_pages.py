@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["FRESH_S", "ReportPages", "report_url"]
 
 CUSTOM = "custom"
-"""The value of an input with named periods that stands for dates; it is never sent."""
+"""The value of an input with named periods that means "the dates beside it"; it is never sent."""
 
 FRESH_S = 300.0
 """Age up to which a report is shown again without an API call, unless records changed."""

@@ -84,7 +84,7 @@ class Run:
         was_shown: Whether its rows were shown in their list.
         position: That of the events at its start.
         task: What it does if it is not one call or test.
-        note: Progress in words, beside the number of records.
+        note: Progress in words, shown next to the number of records.
         file: The file that it has made; None if there is none.
         started_at: When it started.
         took_s: Duration in seconds.

@@ -1,7 +1,7 @@
-"""Where "Sync now" writes: a destination of the program that starts the web UI, and what is known of earlier syncs.
+"""Where "Sync now" writes: a destination of the program that starts the web UI, and the outcomes of earlier syncs.
 
-The web UI starts syncs and shows their progress and outcome; what a sync writes, and where, is the destination's own
-matter. The web UI knows neither files nor tables.
+The web UI starts syncs and shows their progress and outcome. The destination alone decides what a sync writes and
+where, so the web UI knows neither files nor tables.
 """
 
 from __future__ import annotations
@@ -119,7 +119,12 @@ class SyncLog:
         return found
 
     def record(self, connection_id: str, outcome: SyncOutcome) -> LastSync:
-        """Keep the outcome of a sync that has just ended."""
+        """Keep the outcome of a sync that has ended.
+
+        Args:
+            connection_id: The connection.
+            outcome: The outcome.
+        """
         first = outcome.error or (outcome.not_synced[0]["error"] if outcome.not_synced else None)
         result = "failed" if outcome.error else "incomplete" if outcome.not_synced else "succeeded"
         changed = outcome.upserts + outcome.deletions

@@ -87,7 +87,7 @@ class Table:
 
     @property
     def numbers(self) -> list[int]:
-        """The pages to link: the first, the last and those around this one; 0 stands for those left out."""
+        """The pages to link: the first, the last and those around this one; 0 marks a gap."""
         near = range(self.page - _NEIGHBORS, self.page + _NEIGHBORS + 1)
         kept = sorted({1, self.pages, *near} & set(range(1, self.pages + 1)))
         numbers: list[int] = []
@@ -125,7 +125,7 @@ def make_table(
 def totals_of(rows: Rows) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return the exact sums of all rows: for each currency, label and sum of each column of amounts.
 
-    The currency of most rows comes first, as on a dashboard, whatever the order of the rows.
+    The currency of most rows comes first, as on a dashboard. The order of the rows does not matter.
     """
     columns = [column for column in rows.fields.columns if column.field in rows.fields.totals]
     found = {unit for column in columns for unit in rows.fields.totals[column.field]}

@@ -6,10 +6,10 @@ Theory of operation
    they fail, changes no answer.
 3. One thread writes to the inbox, all that waits in one transaction: many requests share one sync to the disk.
 4. What the inbox cannot store in time is answered with 503. It may be stored nevertheless; the repetition is a
-   duplicate then.
+   then a duplicate.
 5. A signed body that cannot be read is answered with 200 and kept as a dead letter: a repetition would be no better,
-   and Intuit may hold back later notifications until this one is accepted. If only parts of it cannot be read, they are
-   the dead letter, and the other notices are handed on.
+   and Intuit may hold back later notifications until this one is accepted. If only parts of it cannot be read, these
+   parts are the dead letter, and the other notices are handed on.
 """
 
 from __future__ import annotations

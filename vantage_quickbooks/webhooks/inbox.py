@@ -4,7 +4,7 @@ Theory of operation
 1. `put` stores notifications in one transaction that is on the disk when it returns; the sender is answered after that.
    A notification is recognized by the SHA-256 of its body: one that was stored before is not stored again.
    Bodies of the older format have times to the second and no ids, so two changes in the same second can have equal
-   bodies. Nothing is missed: what looks at the company begins after that second, and sees both.
+   bodies. No change is missed: the handler reads the company after that second, and finds both.
 2. Each company is one row: when its notices are due, who works on it, how often that failed. The first notice sets the
    time, a window later; those that follow within the window are handed on together with it.
 3. Workers, of any number of processes, claim companies. A claim is a lease, which the worker extends while it works;
@@ -15,9 +15,9 @@ Theory of operation
    Both `put` and `finish` lock the company's row, so no notice is left without a time at which it is due.
 5. A failure is repeated with growing pauses (`BACKOFF_S`), then the notices become dead letters: they are kept and
    listed, and `revive` hands them on again. An attempt counts when it begins, so notices that kill the process
-   end, too.
-6. Times are those of the wall clock. `repair_times` corrects those that are too far ahead to be right, because the
-   clock was; nothing waits for longer than an error of the clock that is below that.
+   become dead letters, too.
+6. Times are wall-clock times. If the clock was ahead, `repair_times` corrects times that are too far in the future to
+   be right. A smaller error of the clock delays notices by no more than that error.
 7. A company that is scheduled is handed on at least once in each period, with no notices if none waits: notifications
    get lost. Each time it is handed on, the period begins anew.
 """

@@ -1,13 +1,13 @@
 """What a webhook says: the notices in its body, in both formats. Pure, standard library only.
 
 Theory of operation
-1. A notice names a record and what happened to it, and has nothing of the record itself. Notices may be lost, come
-   twice, and come in any order, so they say where to look, and the look decides.
+1. A notice names a record and what happened to it, and contains no data of the record. Notices may be lost, repeated
+   or out of order, so a notice only says which record to read.
 2. One body may have notices of several companies. They are grouped by company. Of equal ones (the same record and
    operation) the latest remains; the others keep the order of their times.
 3. Entities and operations that this version does not know are kept as they were sent.
 4. Nothing is left out silently: a notice without company, entity or Id is an error of `parse`, and `read` returns it
-   beside the notices that can be read.
+   together with the notices that can be read.
 
 Sources: https://developer.intuit.com/app/developer/qbo/docs/develop/webhooks;
 https://blogs.intuit.com/2025/11/12/upcoming-change-to-webhooks-payload-structure (CloudEvents).

@@ -5,9 +5,10 @@ Theory of operation
    `POLL_S` if there is nothing to do. Another extends the leases of those that are being handled: it waits neither for
    the registry nor for a handler.
 2. What a handler raises is a failure: the inbox hands the company on again after a pause, see `inbox.BACKOFF_S`. It is
-   logged by its code, or by its class and place: an unforeseen message could contain a secret.
-3. `stop` lets handlers that run finish for a while, and gives back the claims of those that do not. A process that is
-   killed gives nothing back; the leases end.
+   logged by its code, or by its class and the line that raised it: the message of an unknown exception could contain a
+   secret.
+3. `stop` waits for a while until running handlers end, and releases the claims of those that do not. The leases of a
+   killed process expire.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ Source: https://developer.intuit.com/app/developer/qbo/docs/develop/webhooks/bes
 """
 
 POLL_S = 0.5
-MIN_PAUSE_S = 0.05  # between two looks at the inbox, however often it is woken
+MIN_PAUSE_S = 0.05  # between two reads of the inbox, however often the worker is woken
 PRUNE_S = 3_600.0
 SCHEDULE_S = 60.0
 """How often the companies to be scheduled are listed anew."""

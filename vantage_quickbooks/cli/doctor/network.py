@@ -1,4 +1,4 @@
-"""Checks of the way to Intuit: names, servers with TLS, the discovery document, the clock."""
+"""Checks of the network: DNS, servers with TLS, the discovery document, the clock."""
 
 from __future__ import annotations
 
