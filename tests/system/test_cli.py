@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -340,6 +341,18 @@ def test_table__without_rows_says_so(call):
 def test_table__company(call):
     found = call("call", "getCompanyInfo", "--format", "table")
     assert "Company name                          Juniper & Finch Garden Works" in found.stdout
+
+
+def test_table__a_record_has_amounts_with_cents(call):
+    record = json.loads(call("call", "getInvoice", "id=101").stdout)["data"]["invoice"]
+    found = dict(
+        re.findall(
+            r"^(\w[\w ]*?) {2,}(\S.*?) *$",
+            call("call", "getInvoice", "id=101", "--format", "table").stdout,
+            re.MULTILINE,
+        )
+    )
+    assert (found["Total amount"], found["Balance"]) == (f"{record['TotalAmt']:,.2f}", f"{record['Balance']:,.2f}")
 
 
 @pytest.mark.parametrize("form", ["table", "csv"])

@@ -19,7 +19,7 @@ from vantage_quickbooks.cli.output import clean
 from vantage_quickbooks.row_values import decimal_of, value_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
 __all__ = [
     "card",
@@ -78,7 +78,7 @@ def show_result(data: Mapping[str, Any], action: Mapping[str, Any], *, has_filte
     out = console()
     rows = rows_of(data, action)
     if not is_list(data, action):
-        out.print(record_card(rows[0]))
+        out.print(record_card(rows[0], _amounts_of(action)))
         return
     noun = words(action["rowsKey"])
     if not rows:
@@ -266,8 +266,19 @@ def _sums(sums: Mapping[str, Any]) -> tuple[Text, ...]:
     return Text(str(sums["count"])), Text(_amount(sums["total"])), Text(_amount(sums["outstanding"]))
 
 
-def record_card(record: Mapping[str, Any]) -> Table:
-    """Return one record: each property that holds a value, a reference, an address or name-value pairs."""
+def _amounts_of(action: Mapping[str, Any]) -> set[str]:
+    """Return the properties that an action's view of a record shows as money."""
+    facts = (fact for view in action["views"] if view["kind"] == "record" for fact in view["facts"])
+    return {fact["field"] for fact in facts if fact.get("format") == "money"}
+
+
+def record_card(record: Mapping[str, Any], amounts: Container[str] = ()) -> Table:
+    """Return one record: each property that holds a value, a reference, an address or name-value pairs.
+
+    Args:
+        record: The record.
+        amounts: The properties that are amounts of money.
+    """
     facts: dict[str, str] = {"Id": _text(record.get("Id"))}
     for name, value in record.items():
         if name in _TECHNICAL:
@@ -282,7 +293,7 @@ def record_card(record: Mapping[str, Any]) -> Table:
         elif pairs:
             facts[_label(name)] = f"{len(pairs)} (see --format json)"
         else:
-            facts[_label(name)] = _text(value)
+            facts[_label(name)] = _amount(value) if name in amounts else _text(value)
     return card(facts)
 
 

@@ -152,6 +152,7 @@ def _print_used(format_: str) -> int:
         write(f"{where}: no metered calls are counted.\n")
     for row in rows:
         projected = f", {row['projected']:,} projected" if "projected" in row else ""
+        noun = "call" if row["calls"] == 1 else "calls"
         reached = f", limit of {limit:,} reached on {row['reachedOn']}" if row.get("reachedOn") and limit else ""
-        write(f"{row['app']} {row['month']}: {row['calls']:,} metered calls{projected}{reached}\n")
+        write(f"{row['app']} {row['month']}: {row['calls']:,} metered {noun}{projected}{reached}\n")
     return SUCCESS
