@@ -212,7 +212,7 @@ def test_arithmetic_in_pandas_is_as_documented(connection):
     assert lines["Amount"].sum() == sum(Decimal(repr(line["Amount"])) for one in sent for line in one["Line"])
 
 
-def test_pages_come_one_after_the_other_as_results_do(connection):
+def test_pages_come_in_order_as_results_do(connection):
     data = {"max_results": 25, "order_by": "DueDate"}
     pages = list(connection.stream("listInvoices", data, as_="arrow"))
     results = list(connection.stream("listInvoices", data))

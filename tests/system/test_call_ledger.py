@@ -265,7 +265,7 @@ def test_a_host_that_keeps_tokens_gets_its_calls_counted_in_the_process():
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "many", "1.5", "12345678901"])
-def test_a_limit_that_is_no_number_is_refused(limit):
+def test_a_limit_that_is_not_a_number_is_refused(limit):
     """When the connection is made."""
     with pytest.raises(SettingsError, match="VANTAGE_QUICKBOOKS_MONTHLY_CALL_LIMIT"):
         Deployment(monthly_call_limit=limit).max_monthly_calls()

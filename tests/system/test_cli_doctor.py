@@ -37,7 +37,7 @@ def emulator(fresh_quickbooks):
 
 @pytest.fixture
 def registry(tmp_path, emulator, monkeypatch):
-    """A registry with the connection `acme`; it is that of the environment."""
+    """The registry of the environment, with the connection `acme`."""
     folder = tmp_path / "companies"
     monkeypatch.setenv("VANTAGE_QUICKBOOKS_REGISTRY", str(folder))
     with open_registry(folder) as opened:
@@ -483,7 +483,7 @@ def test_a_check_that_fails_itself_does_not_stop_the_others(doctor, monkeypatch)
 
 
 def test_every_variable_of_the_source_is_known():
-    """What the source reads is in the table: a variable that is not would be reported as misspelled."""
+    """Each variable that the source reads is in the table: any other would be reported as misspelled."""
     texts = [path.read_text() for path in SOURCE.rglob("*.py") if "emulator" not in path.parts]
     named = {name for text in texts for name in re.findall(r"VANTAGE_QUICKBOOKS_[A-Z_]*[A-Z]", text)}
     named |= {f"VANTAGE_QUICKBOOKS_{name}" for text in texts for name in re.findall(r'\bvalue\("([A-Z_]+)"\)', text)}

@@ -209,7 +209,7 @@ step = st.one_of(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(history=st.lists(step, max_size=14))
-def test_the_copy_equals_the_company_whatever_happens(shared, history):
+def test_the_copy_equals_the_company_after_any_history(shared, history):
     """Edits before and during syncs, crashes between set and state, faults, refusals, limits, clocks that jump."""
     shared.begin()
     shared.known = {}

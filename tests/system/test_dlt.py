@@ -189,7 +189,7 @@ def test_companies_share_tables_and_one_that_is_revoked_fails_alone(company, oth
 
 
 @DATABASES
-def test_columns_have_the_same_types_whatever_comes(company, warehouse, tmp_path):
+def test_columns_have_the_same_types_for_all_values(company, warehouse, tmp_path):
     """Zero comes as an integer, text has characters that databases refuse, and values that do not fit are null."""
     copy = Copy(warehouse, tmp_path, entities=ENTITIES)
     copy.load(company.settings())

@@ -119,7 +119,7 @@ def test_an_empty_registry_starts_no_process(connect, tmp_path):
     assert list(tmp_path.glob("started-*")) == []
 
 
-def test_each_process_is_prepared_and_there_are_no_more_of_them_than_bundles(connect, tmp_path):
+def test_each_process_is_prepared_and_bundles_limit_their_number(connect, tmp_path):
     run_in_processes(connect(IDS[:1]), tasks.read_name, processes=8, on_start=tasks.Note(tmp_path))
     assert len(list(tmp_path.glob("started-*"))) == 1
 

@@ -115,7 +115,7 @@ LABELS = st.none() | st.text(st.characters(categories=("L", "N", "P"), codec="ut
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(NAMES, st.tuples(SETTINGS, LABELS), max_size=4))
-def test_whatever_is_valid_is_loaded_as_it_was_added(reopen_stored, companies):
+def test_valid_settings_are_loaded_as_they_were_added(reopen_stored, companies):
     """Any id, label and settings; also over what an earlier example left."""
     registry = reopen_stored()
     for name, (given_settings, label) in companies.items():
@@ -579,7 +579,7 @@ def test_host__its_own_entries_are_listed_without_loading_their_settings():
     assert (registry.list(), loaded) == ([entry], [])
 
 
-def test_host__settings_that_are_no_object_are_damaged():
+def test_host__settings_that_are_not_an_object_are_damaged():
     host = DictHost()
     host.kept = {"acme": ("PLANTED", None), "zulu": (company(2), None)}
     acme, zulu = host.registry().list()

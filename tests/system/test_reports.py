@@ -395,7 +395,7 @@ SAMPLES = [
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=str)
 def test_the_aging_report_is_what_the_records_say(sample):
-    """Other transactions are those of the sample: journal entries on receivables, as the report has them in detail."""
+    """The other transactions are journal entries on receivables of the sample, listed in the detail report."""
     with Emulator(limits=False, **sample) as emulator, connect(emulator) as connection:
         found = connection.invoke("reconcileReceivables")
         Draft202012Validator(load_schema("reconcileReceivables.output.schema")).validate(found)

@@ -354,7 +354,7 @@ class Model:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), batches=st.integers(1, 5))
-def test_nothing_is_lost_whatever_is_repeated_killed_or_late(table, connection, data, batches):
+def test_nothing_is_lost_if_readers_repeat_are_killed_or_late(table, connection, data, batches):
     model = Model(table, connection, data.draw)
     for _ in range(batches):
         for id_ in IDS:

@@ -446,7 +446,7 @@ def test_an_unknown_company_is_not_scheduled_any_longer(inbox, clock):
     assert inbox.claim(10) == []
 
 
-def test_a_deadlock_is_no_error(fresh_postgresql_url, clock):
+def test_a_deadlock_is_not_an_error(fresh_postgresql_url, clock):
     """The server ends one of two transactions that wait for each other; it is made again."""
     import sqlalchemy as sa
 
@@ -514,7 +514,7 @@ def test_a_server_that_cannot_be_reached_is_an_error_without_its_password():
     assert "PLANTED" not in f"{raised.value!r}{raised.value.__cause__}{raised.value.__context__}"
 
 
-def test_a_file_that_is_no_database_is_left_alone(tmp_path):
+def test_a_file_that_is_not_a_database_is_not_changed(tmp_path):
     file = tmp_path / "inbox.sqlite3"
     file.write_text("something else entirely, and long enough to be noticed " * 20)
     with pytest.raises(InboxError, match="SQLITE_NOTADB"):

@@ -119,7 +119,7 @@ class Firm:
         yield self.mirrors[run.id]
 
     def wait(self, seconds):
-        """Let time pass: notifications are sent, and what is due is handed on."""
+        """Advance the clock: notifications are sent, and due notices are handed on."""
         self.emulator.advance(seconds)
         assert self.emulator.webhooks.settle()
         self.worker.run_due()
@@ -155,7 +155,7 @@ class Firm:
             self.emulator.delete("Invoice", known.pop(n % len(known)), realm)
 
     def kill_worker(self, *_):
-        """A worker claims what is due, and is gone."""
+        """Claim a due company, as a worker that is then killed."""
         self.inbox.claim(1)
 
     def assert_equal(self):

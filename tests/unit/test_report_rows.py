@@ -139,7 +139,7 @@ def test_columns__of_names_begin_with_what_they_are():
     assert [one.name for one in parse_report(body).columns] == ["account", "customer_1", "customer_2", "total"]
 
 
-def test_columns__have_different_names_whatever_their_titles():
+def test_columns__have_different_names_even_with_equal_titles():
     titles = ["A", "a", "A_2", "", "%", "é"]
     found = read([], [*(column(title, "Money") for title in titles), column("", "Customer"), column("", "Customer Id")])
     names = found.member_names()

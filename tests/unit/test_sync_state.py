@@ -90,7 +90,7 @@ def test_what_is_not_an_unaltered_state_is_refused(spoil, message):
         serializer().loads(spoil(serializer().dumps(STATE)))
 
 
-def test_a_state_is_small_whatever_the_company():
+def test_a_state_is_small_for_any_company():
     """The memory of delivered records is left out before the state grows too large."""
     many = {str(number): f"{number}:{number * 7919 % 2**48:012x}" for number in range(2_000)}
     state = SyncState(1, {f"Entity{number}": EntityState(since=SINCE, size=10**9, seen=many) for number in range(39)})

@@ -122,7 +122,7 @@ def test_names_without_a_bar_of_their_own_are_in_one_line():
     assert (bars[-1].value, bars[-1].count, bars[-1].is_rest) == (94 + 93 + 92 + 91, 4, True)
 
 
-def test_an_average_of_no_rows_is_no_number():
+def test_an_average_of_no_rows_is_not_a_number():
     tile = TILES["daysToPay"]
     (figure,) = figures(tile, [])[0].values()
     assert (figure.value, figure.text) == (None, "")

@@ -47,7 +47,7 @@ def test_a_list_without_a_listing_has_the_fields_of_its_form_as_filters(client):
 
 
 @pytest.mark.parametrize("path", ["cars/lists/getCar", "cars/lists/countCars", "vans/lists/scrapVan", "vans/lists/no"])
-def test_what_is_no_list_has_no_list_page(client, path):
+def test_only_lists_have_list_pages(client, path):
     assert client.get(f"/connections/{path}").status_code == 404
 
 

@@ -151,7 +151,7 @@ def test_a_row_opens_its_record_and_leads_to_payments_and_the_customer(open_page
     assert page.problems == []
 
 
-def test_a_name_that_is_no_id_suggests_customers(open_page, site):
+def test_a_name_suggests_customers(open_page, site):
     page = open_page(java_script_enabled=False)
     page.goto(f"{site.url}{INVOICES}?customer_id=nord")
     assert page.title().startswith("Error: ")

@@ -113,12 +113,10 @@ class Usage:
     Attributes:
         calls: So far.
         limit: The limit of the connection's settings; None if there is none.
-        reached_on: When the limit is reached at this pace; empty if it is not.
     """
 
     calls: int
     limit: int | None = None
-    reached_on: str = ""
 
     @property
     def share(self) -> float:
@@ -279,7 +277,7 @@ def _usage(status: Mapping[str, Any]) -> Usage | None:
     if not isinstance(found, dict) or not isinstance(found.get("calls"), int):
         return None
     limit = found.get("limit")
-    return Usage(found["calls"], limit if isinstance(limit, int) else None, str(found.get("reachedOn") or ""))
+    return Usage(found["calls"], limit if isinstance(limit, int) else None)
 
 
 def _expiries(status: Mapping[str, Any], now: datetime) -> tuple[Expiry, ...]:
