@@ -195,7 +195,13 @@ def state_of(item: Listed) -> str:
 
 
 def make_list(host: Host, query: ListQuery, now: datetime) -> ConnectionList:
-    """Return what the page shows."""
+    """Return what the page shows.
+
+    Args:
+        host: The connections.
+        query: The query of the URL.
+        now: The time.
+    """
     found, failures = host.listed()
     counts = dict.fromkeys(STATES, 0)
     for item in found:

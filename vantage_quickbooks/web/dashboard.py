@@ -112,7 +112,12 @@ class Figure:
 
 
 def sums_of(tile: Mapping[str, Any], today: date) -> Sums | None:
-    """Return what adds up the rows of a tile; None for a tile of an unknown kind."""
+    """Return what adds up the rows of a tile; None for a tile of an unknown kind.
+
+    Args:
+        tile: The tile of the descriptor.
+        today: The day for which periods are resolved.
+    """
     made = _KINDS.get(str(tile.get("kind")))
     return made(tile, today) if made else None
 

@@ -202,7 +202,12 @@ class Dashboards:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def source(self, record: Record, source_id: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Return the action and the input of a source, to show its rows; None if there is none."""
+        """Return the action and the input of a source, to show its rows; None if there is none.
+
+        Args:
+            record: The connection.
+            source_id: The source of its dashboard.
+        """
         dashboard = dashboard_of(self._host.describe(record.connector)) or {"sources": ()}
         found = next((it for it in dashboard["sources"] if it["id"] == source_id), None)
         action = self._host.action(record.connector, str(found["action"])) if found else None

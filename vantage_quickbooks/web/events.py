@@ -94,6 +94,10 @@ class Events:
         """Call a function with the connection's id at each event of a kind, to invalidate a cache.
 
         It is called in the thread that publishes, so it must be quick. An exception is logged and dropped.
+
+        Args:
+            kind: The kind of the events.
+            function: The function.
         """
         with self._lock:
             self._callbacks[kind].append(function)
@@ -248,7 +252,12 @@ class Subscription:
         return bool(self._waiting)
 
     def add(self, connection_id: str | None, kind: Kind) -> bool:
-        """Let an event wait; None is about any connection. Return whether it concerns this subscription."""
+        """Add an event that waits, and return whether it concerns this subscription.
+
+        Args:
+            connection_id: The connection; None for an event about all connections.
+            kind: The kind of the event.
+        """
         if self.connection_id is not None:
             if connection_id not in {None, self.connection_id}:
                 return False

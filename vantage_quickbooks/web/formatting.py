@@ -260,7 +260,12 @@ def money(amount: Decimal, currency: str = "") -> str:
 
 
 def amount_text(value: Any, currency: str = "") -> str:
-    """Format an amount of a statement: a negative one in parentheses. Empty if it is not a number."""
+    """Format an amount of a statement: a negative one in parentheses. Empty if it is not a number.
+
+    Args:
+        value: The amount.
+        currency: Its currency, which decides the decimals.
+    """
     amount = decimal_of(value)
     if amount is None:
         return ""

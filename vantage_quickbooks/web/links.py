@@ -15,13 +15,25 @@ __all__ = ["Links", "list_url", "record_url"]
 
 
 def list_url(connection_id: str, action_id: str, inputs: Mapping[str, Any] | None = None) -> str:
-    """Return the URL of a list with these inputs."""
+    """Return the URL of a list with these inputs.
+
+    Args:
+        connection_id: The connection.
+        action_id: The list action.
+        inputs: The filters of the list.
+    """
     query = urlencode([(parameter(name), str(value)) for name, value in (inputs or {}).items()])
     return f"/connections/{quote(connection_id)}/lists/{action_id}" + (f"?{query}" if query else "")
 
 
 def record_url(connection_id: str, action_id: str, inputs: Mapping[str, Any]) -> str:
-    """Return the URL of a record with these inputs."""
+    """Return the URL of a record with these inputs.
+
+    Args:
+        connection_id: The connection.
+        action_id: The action that reads the record.
+        inputs: Its input.
+    """
     query = urlencode([(name, str(value)) for name, value in inputs.items()])
     return f"/connections/{quote(connection_id)}/records/{action_id}?{query}"
 

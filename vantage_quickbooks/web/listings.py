@@ -162,7 +162,12 @@ class Listing:
         return self.one if count == 1 else self.many
 
     def order_input(self, column: str, *, descending: bool) -> dict[str, Any]:
-        """Return the input that makes the provider sort by a column; empty if it cannot."""
+        """Return the input that makes the provider sort by a column; empty if it cannot.
+
+        Args:
+            column: The column's field.
+            descending: The direction.
+        """
         known = self.sort.get("columns", {}).get(column)
         if not known:
             return {}
@@ -276,7 +281,12 @@ class ListState:
         return replace(kept, presets={**kept.presets, item.id: preset})
 
     def inputs(self, listing: Listing, today: date) -> dict[str, Any]:
-        """Return the input of the action: the values, and the days that the presets mean today."""
+        """Return the input of the action: the values, and the days that the presets mean today.
+
+        Args:
+            listing: The list.
+            today: The day for which presets are resolved.
+        """
         found = dict(self.values)
         for item in listing.filters:
             preset = next((it for it in item.presets if it.id == self.presets.get(item.id)), None)
@@ -343,7 +353,12 @@ def question(action: Mapping[str, Any], values: Mapping[str, Any], labels: Mappi
 
 
 def title_of(listing: Listing, chips: Sequence[Chip]) -> str:
-    """Return the title of a list with these filters."""
+    """Return the title of a list with these filters.
+
+    Args:
+        listing: The list.
+        chips: Its filters, see `ListState.chips`.
+    """
     if not chips:
         return listing.title
     before = [formatting.lower_first(chip.text) for chip in chips if chip.filter.is_adjective]
@@ -444,7 +459,12 @@ def _field_filter(item: forms.Field) -> ListFilter:
 
 
 def day_of(bound: Mapping[str, Any], today: date) -> date:
-    """Return the day that a bound of the descriptor means today: the first of a period, or the last (`edge`)."""
+    """Return the day that a bound of the descriptor means today: the first of a period, or the last (`edge`).
+
+    Args:
+        bound: The bound of a preset in the descriptor.
+        today: Today.
+    """
     first, last = _period(today, str(bound["unit"]), int(bound["offset"]))
     return last if bound.get("edge") == "last" else first
 

@@ -90,9 +90,14 @@ class Lookups:
             }
 
     def resolve(self, record: Record, source: OptionsSource, value: str) -> None:
-        """Find out what people call a value, by reading its record: one call, which is remembered.
+        """Read the record of a value, in one call, and remember its label.
 
-        The record is the one that a row of the source's list leads to, by the member that is the value.
+        The record is the one to which a row of the source's list is linked by the member that is the value.
+
+        Args:
+            record: The connection.
+            source: Where the values of the input come from.
+            value: The value.
         """
         listed = self._host.action(record.connector, source.action) or {}
         link = (listed.get("listing") or {}).get("record") or {}
@@ -150,7 +155,13 @@ class Lookups:
         return Options(pairs[:MAX_OPTIONS], len(pairs) >= MAX_OPTIONS)
 
     def remember(self, record: Record, source: OptionsSource, pairs: Iterable[tuple[str, str]]) -> None:
-        """Remember the labels of values."""
+        """Remember the labels of values.
+
+        Args:
+            record: The connection.
+            source: Where the values of the input come from.
+            pairs: Values and their labels.
+        """
         with self._lock:
             for value, label in pairs:
                 self._labels.pop((record.id, source, value), None)

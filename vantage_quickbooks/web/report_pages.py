@@ -70,7 +70,13 @@ class Choice:
 
 
 def report_url(connection_id: str, action_id: str, pairs: Sequence[tuple[str, str]] = ()) -> str:
-    """Return the URL of a report with these inputs."""
+    """Return the URL of a report with these inputs.
+
+    Args:
+        connection_id: The connection.
+        action_id: The action.
+        pairs: The inputs, as pairs of name and value.
+    """
     return f"/connections/{quote(connection_id)}/reports/{action_id}" + (f"?{urlencode(pairs)}" if pairs else "")
 
 

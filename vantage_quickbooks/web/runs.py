@@ -205,7 +205,12 @@ class Runs:
         return self._files.directory / name
 
     def running(self, connection_id: str, task: type[Any]) -> Run | None:
-        """Return the run of a kind of task that a connection has in progress; None if there is none."""
+        """Return the run of a kind of task that is in progress; None if there is none.
+
+        Args:
+            connection_id: The connection.
+            task: The class of the task.
+        """
         found = [run for run in self.of(connection_id) if run.state == "running" and isinstance(run.task, task)]
         return found[0] if found else None
 

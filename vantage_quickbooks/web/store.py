@@ -171,7 +171,12 @@ class Store:
         return {connection_id: self._decrypt(sealed) for connection_id, sealed in rows}
 
     def put_sync(self, connection_id: str, latest: Mapping[str, Any]) -> None:
-        """Store the latest sync of a connection."""
+        """Store the latest sync of a connection.
+
+        Args:
+            connection_id: The connection.
+            latest: The outcome.
+        """
         with self._database() as database:
             database.execute(
                 "INSERT OR REPLACE INTO sync (id, sealed) VALUES (?, ?)", (connection_id, self._encrypt(latest))
