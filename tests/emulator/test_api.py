@@ -45,12 +45,13 @@ def test_gzip_if_the_client_accepts_it(client):
 
 
 def test_the_envelope_and_its_time(client, emulator):
+    emulator.freeze()
     emulator.set_now("2026-05-05T10:17:56.362Z")
     body = client.query("select * from Customer maxresults 2").json()
     assert list(body) == ["QueryResponse", "time"]
     assert list(body["QueryResponse"]) == ["Customer", "startPosition", "maxResults"]
     assert (body["QueryResponse"]["startPosition"], body["QueryResponse"]["maxResults"]) == (1, 2)
-    assert re.fullmatch(r"2026-05-05T03:17:5\d(\.\d{3})?-07:00", body["time"])
+    assert body["time"] == "2026-05-05T03:17:56.362-07:00"
     emulator.set_now("2026-01-05T10:00:00Z")
     assert "-08:00" in client.get("customer/1").json()["time"]
 
