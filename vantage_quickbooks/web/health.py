@@ -73,7 +73,7 @@ class WebMetrics:
             "operation",
         )
         self._metered = Counter(
-            "vantage_web_metered_calls_total", "Those of them that the service meters.", "operation"
+            "vantage_web_metered_calls_total", "Requests of calls that the connected service meters.", "operation"
         )
         self._connections: tuple[float, list[Family]] = (float("-inf"), [])
         self._health: tuple[float, bool] = (float("-inf"), False)
