@@ -176,14 +176,13 @@ class _Update:
         row, entity, created = key
         day = str(record.get("TxnDate") or "")
         side = (1 if entity == "Payment" else -1) if transaction.payment else 0
-        control = next((line.account for line in transaction.lines if line.control), "")
         rows["ledger_txn"].append(
             (
                 row, self._book, entity, str(record.get("Id")), transaction.type, day,
                 str(record.get("DueDate") or ""), str(record.get("DocNumber") or record.get("PaymentRefNum") or ""),
                 transaction.name_kind, transaction.name, str(record.get("PrivateNote") or ""), created,
                 transaction.total, transaction.deferred, transaction.payment, transaction.posting,
-                transaction.account, side, control,
+                transaction.account, side, transaction.settles,
             )
         )  # fmt: skip
         before = 0

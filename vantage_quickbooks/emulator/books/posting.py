@@ -109,6 +109,8 @@ class Transaction:
         payment: Whether it pays others.
         posting: Whether it changes accounts.
         account: Id of its main account.
+        settles: Of a payment: Id of the receivable or payable account, also if it has no lines: it may only apply
+            credits.
         lines: The postings.
         applications: What it pays.
         movements: How it changes stock.
@@ -122,6 +124,7 @@ class Transaction:
     payment: bool = False
     posting: bool = True
     account: str = ""
+    settles: str = ""
     lines: list[Line] = field(default_factory=list)
     applications: list[Application] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
@@ -344,7 +347,7 @@ class _Poster:
             side: 1 for money that comes in, -1 for money that goes out.
         """
         record, (kind, id_) = self.record, who
-        transaction = Transaction(type_, kind, id_, payment=True)
+        transaction = Transaction(type_, kind, id_, payment=True, settles=control)
         transaction.total = self.home(record.get("TotalAmt"))
         settled = applied = 0
         for line in _list(record.get("Line")):
