@@ -88,7 +88,8 @@ def test_added_connections_are_listed_and_removed(cli, registry, tmp_path):
 
 
 def test_an_empty_registry_is_said_to_be_empty(cli, registry):
-    assert cli("connections", "list") == (0, "", f"There are no connections in {registry.describe()}.\n")
+    remedy = "To add one, run: vantage-quickbooks connect --id NAME"
+    assert cli("connections", "list") == (0, "", f"There are no connections in {registry.describe()}. {remedy}\n")
 
 
 def test_add_replaces_only_if_asked_and_stores_nothing_invalid(cli, registry, tmp_path):

@@ -275,6 +275,12 @@ def test_the_command_line_prints_a_reconciliation_in_full(call, monkeypatch):
     assert max(len(line) for line in shown.splitlines()) <= 80
 
 
+def test_the_command_line_says_that_a_report_is_empty(call):
+    status, shown, _ = call("getReport", "report=ProfitAndLoss", "start_date=1999-01-01", "end_date=1999-01-31",
+                            "--format", "table")  # fmt: skip
+    assert (status, shown) == (0, "The report has no data.\n")
+
+
 def test_the_command_line_shows_why_parameters_are_refused(call):
     status, _, message = call("getReport", "report=BalanceSheet", "arpaid=Paid", "--format", "table")
     assert status == 1

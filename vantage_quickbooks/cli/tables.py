@@ -81,6 +81,9 @@ def show_result(data: Mapping[str, Any], action: Mapping[str, Any], *, has_filte
         out.print(record_card(rows[0], _amounts_of(action)))
         return
     noun = words(action["rowsKey"])
+    if not rows and outline_of(action) is not None:
+        out.print("The report has no data.")
+        return
     if not rows:
         out.print(f"No {noun} match these filters." if has_filters else f"No {noun}.")
         return

@@ -49,7 +49,7 @@ def command(registry: str | None, format_: str) -> int:
     elif entries:
         _print(entries)
     else:
-        say(f"There are no connections in {where}.")
+        say(f"There are no connections in {where}. To add one, run: vantage-quickbooks connect --id NAME")
     return FAILURE if any(entry.error for entry in entries) else SUCCESS
 
 
