@@ -16,8 +16,8 @@ pytestmark = pytest.mark.system
 ROOT = Path(__file__).parents[2]
 PROGRAM = str(Path(sys.executable).with_name("vantage-quickbooks"))
 PARTS = (
-    ".ci", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "README.md", "cassettes", "docs", "pyproject.toml", "schemas",
-    "tests", "vantage_quickbooks",
+    ".ci", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "benchmarks", "cassettes", "docs",
+    "pyproject.toml", "schemas", "tests", "vantage_quickbooks",
 )  # fmt: skip
 FILE = "vantage_quickbooks/catalog/resources/accounting.py"
 ROW = '''

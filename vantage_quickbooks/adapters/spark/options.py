@@ -228,7 +228,7 @@ OPTIONS: tuple[Option, ...] = (
         _choice("fail", "report"),
         _READS,
         "`fail`",
-        "`fail`: the job fails with the first company that fails. `report`: it goes on, and the company is a row of "
+        "`fail`: the job fails with the first company that fails. `report`: it continues, and the company is a row of "
         "`quickbooks_status`; needs `run`",
         "`fail` or `report`",
     ),
