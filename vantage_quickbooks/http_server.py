@@ -54,20 +54,22 @@ class RequestTimeoutProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer."""
-        self._stop()
+        self.stop_timer()
         super().connection_lost(exc)
 
     def _watch(self) -> None:
         if self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}:
-            self._stop()
+            self.stop_timer()
         elif self.timer is None:
             self.timer = self.loop.call_later(self.request_timeout_s, self.transport.abort)
             waiting = [it for it in self.connections if isinstance(it, RequestTimeoutProtocol) and it.timer is not None]
             if len(waiting) > self.max_pending:
                 oldest = min(waiting, key=lambda it: it.timer.when() if it.timer else 0)
+                oldest.stop_timer()  # or it would count until the loop reports that its connection is lost
                 oldest.transport.abort()
 
-    def _stop(self) -> None:
+    def stop_timer(self) -> None:
+        """End the wait for a complete request."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None

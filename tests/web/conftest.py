@@ -118,7 +118,7 @@ def browser():
         pytest.skip("!!! NO PAGE WAS SEEN: as root, apt-get install chromium !!!")
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright, loaded_pages():
         launched = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(FLAGS))
         yield launched

@@ -76,8 +76,9 @@ def test_slow_bytes_do_not_extend_the_timeout(site, dial, monkeypatch):
                 break
 
 
-def test_four_hundred_incomplete_requests_do_not_block_others(client, dial):
-    """Only the newest stay open, and complete requests are still answered."""
+def test_four_hundred_incomplete_requests_do_not_block_others(client, dial, monkeypatch):
+    """Only the newest stay open, before any of them times out, and complete requests are still answered."""
+    monkeypatch.setattr(RequestTimeoutProtocol, "request_timeout_s", 600.0)
     connections = [dial(b"GET / HTTP/1.1\r\nHost: x") for _ in range(400)]
     assert client.get("/").status_code == 200
     wait_until(lambda: sum(not is_cut(connection) for connection in connections) <= RequestTimeoutProtocol.max_pending)
