@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import sys
 from urllib.parse import parse_qs, urlsplit
 
 import requests
-from running_site import Client
+from running_site import Client, Site
+
+from vantage_quickbooks.cli.web_connections import RegistryConnections
+from vantage_quickbooks.cli.web_webhooks import PATH, receiving
 
 PROGRAM = [sys.executable, "-c", "import sys; from vantage_quickbooks.cli import main; sys.exit(main())"]
 PHONE = {"width": 390, "height": 844, "is_mobile": True, "has_touch": True}
+
+
+@contextlib.contextmanager
+def receiving_site(registry, emulator, directory):
+    """A site that uses a registry and receives the webhooks of the emulator, as `vantage-quickbooks serve` does."""
+    with contextlib.ExitStack() as stack:
+
+        def make_mounts(host):
+            tokens = [emulator.webhooks.verifier_token]
+            return {PATH: stack.enter_context(receiving(host, registry, tokens, directory / "inbox.sqlite3"))}
+
+        running = Site(directory / "web", shared={"quickbooks": RegistryConnections(registry)}, make_mounts=make_mounts)
+        stack.callback(running.close)
+        emulator.subscribe(running.url + PATH, merge_s=0)
+        yield running
 
 
 def api(site, method, path, **kwargs):

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
 from playwright.sync_api import expect
-from running_site import Site, wait_until
-
-from vantage_quickbooks.cli.web_connections import RegistryConnections
-from vantage_quickbooks.cli.web_webhooks import PATH, receiving
+from running_site import wait_until
+from sharing import receiving_site
 
 INVOICES = "/connections/demo/lists/listInvoices"
 PHONE = {"width": 390, "height": 844, "is_mobile": True, "has_touch": True}
@@ -18,16 +14,8 @@ PHONE = {"width": 390, "height": 844, "is_mobile": True, "has_touch": True}
 @pytest.fixture
 def site(registry, emulator, tmp_path):
     """A site that receives the webhooks of its QuickBooks, as `vantage-quickbooks serve --demo` does."""
-    with contextlib.ExitStack() as stack:
-
-        def make_mounts(host):
-            tokens = [emulator.webhooks.verifier_token]
-            return {PATH: stack.enter_context(receiving(host, registry, tokens, tmp_path / "inbox.sqlite3"))}
-
-        running = Site(tmp_path / "web", shared={"quickbooks": RegistryConnections(registry)}, make_mounts=make_mounts)
-        stack.callback(running.close)
+    with receiving_site(registry, emulator, tmp_path) as running:
         running.host.save("quickbooks", "Garden Works", emulator.credentials(), "demo")
-        emulator.subscribe(running.url + PATH, merge_s=0)
         yield running
 
 

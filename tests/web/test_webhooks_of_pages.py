@@ -8,25 +8,16 @@ import time
 import pytest
 import requests
 from registries import company
-from running_site import PATIENCE_S, Site
+from running_site import PATIENCE_S
+from sharing import receiving_site
 
-from vantage_quickbooks.cli.web_connections import RegistryConnections
-from vantage_quickbooks.cli.web_webhooks import PATH, receiving
 from vantage_quickbooks.web.store import Record
 
 
 @pytest.fixture
 def site(registry, emulator, tmp_path):
     """A site that receives the webhooks of the emulator, with an empty registry."""
-    with contextlib.ExitStack() as stack:
-
-        def make_mounts(host):
-            tokens = [emulator.webhooks.verifier_token]
-            return {PATH: stack.enter_context(receiving(host, registry, tokens, tmp_path / "inbox.sqlite3"))}
-
-        running = Site(tmp_path / "web", shared={"quickbooks": RegistryConnections(registry)}, make_mounts=make_mounts)
-        stack.callback(running.close)
-        emulator.subscribe(running.url + PATH, merge_s=0)
+    with receiving_site(registry, emulator, tmp_path) as running:
         yield running
 
 

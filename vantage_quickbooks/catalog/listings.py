@@ -299,6 +299,12 @@ _REPORT_TYPES = {
 }
 """The entity of each type of transaction, as reports of companies in English spell it."""
 
+_REPORT_CONDITIONS = (
+    ("txn_type", "txn_type", "txn_type_id", _REPORT_TYPES),
+    ("rowLabel", "metadata.report", "rowLabelId", _REPORT_SECTIONS),
+)
+"""Links that depend on a value: the linked field, the path of the value, the field of the Id, and entities by value."""
+
 
 def report_links(resources: Iterable[Resource]) -> tuple[JSON, ...]:
     """Return what the rows of reports lead to: the records whose Ids are in their cells.
@@ -314,23 +320,9 @@ def report_links(resources: Iterable[Resource]) -> tuple[JSON, ...]:
             if entity in by_entity
         ),
         *(
-            {
-                "field": "txn_type",
-                "when": {"txn_type": text},
-                "action": by_entity[entity].get_id,
-                "input": {"id": "txn_type_id"},
-            }
-            for text, entity in _REPORT_TYPES.items()
-            if entity in by_entity
-        ),
-        *(
-            {
-                "field": "rowLabel",
-                "when": {"metadata.report": report},
-                "action": by_entity[entity].get_id,
-                "input": {"id": "rowLabelId"},
-            }
-            for report, entity in _REPORT_SECTIONS.items()
+            {"field": field, "when": {known: value}, "action": by_entity[entity].get_id, "input": {"id": id_field}}
+            for field, known, id_field, entities in _REPORT_CONDITIONS
+            for value, entity in entities.items()
             if entity in by_entity
         ),
     )

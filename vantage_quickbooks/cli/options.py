@@ -161,12 +161,8 @@ def port_option(default: int, text: str) -> Callable[[F], F]:
 
 def metrics_key_option(command: F) -> F:
     """Add `--metrics-key-file FILE`; see `read_metrics_key`."""
-    return click.option(
-        "--metrics-key-file",
-        metavar="FILE",
-        type=click.Path(),
-        help="File with the bearer token for /metrics; default: VANTAGE_QUICKBOOKS_METRICS_KEY.",
-    )(command)
+    text = "File with the bearer token for /metrics; default: VANTAGE_QUICKBOOKS_METRICS_KEY."
+    return _file_option("--metrics-key-file", text)(command)
 
 
 def read_metrics_key(path: str | None) -> str | None:
@@ -180,12 +176,8 @@ def read_metrics_key(path: str | None) -> str | None:
 
 def access_key_option(command: F) -> F:
     """Add `--access-key-file FILE`; see `read_access_key`."""
-    return click.option(
-        "--access-key-file",
-        metavar="FILE",
-        type=click.Path(),
-        help="File with the access key; default: VANTAGE_QUICKBOOKS_ACCESS_KEY, or a new key at each start.",
-    )(command)
+    text = "File with the access key; default: VANTAGE_QUICKBOOKS_ACCESS_KEY, or a new key at each start."
+    return _file_option("--access-key-file", text)(command)
 
 
 def read_access_key(path: str | None) -> str | None:
@@ -195,6 +187,10 @@ def read_access_key(path: str | None) -> str | None:
         UsageError: The file cannot be read, or the key is too short.
     """
     return _read_key(path, "--access-key-file", "VANTAGE_QUICKBOOKS_ACCESS_KEY", "access key")
+
+
+def _file_option(name: str, text: str) -> Callable[[F], F]:
+    return click.option(name, metavar="FILE", type=click.Path(), help=text)
 
 
 def _read_key(path: str | None, option: str, variable: str, what: str) -> str | None:

@@ -88,7 +88,7 @@ class FolderSyncs:
         except Exception as error:  # noqa: BLE001 -- what was written before any failure counts
             company.error = error_of(company, error)
             company.result["notSynced"] = []
-        with contextlib.suppress(OSError):  # there is no copy yet
+        with contextlib.suppress(OSError):  # before the first copy is written
             self.written[connection_id] = (self.path / f"{connection_id}.ndjson").stat().st_size
         result = company.result
         is_partial = bool(result.get("notSynced"))
